@@ -1,0 +1,54 @@
+/*
+ * Everything that can come out of the call machine, to be executed in order
+ * by proxy/egress.c: a batch that begins with FLOW_ADD waits, call by call,
+ * until the media process has answered. A list of actions owns its bytes.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/dest.h"
+#include "base/err.h"
+#include "base/handle.h"
+#include "base/slice.h"
+#include "flow/flow.h"
+
+enum action_kind {
+	ACTION_FLOW_ADD,    /* flow[0], flow[1]: both directions of a stream */
+	ACTION_FLOW_UPDATE, /* flow[0] */
+	ACTION_FLOW_DEL,    /* flow[0].id */
+	ACTION_SIP_SEND,    /* dest, bytes */
+	ACTION_CONN_CLOSE,  /* dest.ep */
+	ACTION_RECORD	    /* record, bytes: "key=value ..." for log and CDR */
+};
+
+enum record_kind {
+	RECORD_REGISTERED,   /* a binding was made or refreshed */
+	RECORD_UNREGISTERED, /* a binding ended */
+	RECORD_CALL_START,   /* an INVITE was accepted for relaying */
+	RECORD_CALL_ANSWER,  /* media is agreed */
+	RECORD_CALL_END,     /* with its reason */
+	RECORD_REFUSED,	     /* a request was refused, with its reason */
+	RECORD_FALLBACK	     /* SRTP was wanted, RTP was agreed, and why */
+};
+
+struct action {
+	enum action_kind kind;
+	uint64_t call; /* cookie; 0 = belongs to no call, never parked */
+	struct flow flow[2];
+	struct dest dest;
+	enum record_kind record;
+	struct slice bytes; /* owned by the list */
+};
+
+struct actions {
+	struct action *item;
+	uint32_t count;
+	uint32_t cap;
+};
+
+/* Free all actions and their bytes, keys wiped; a is empty afterwards. */
+void actions_done(struct actions *a);
+/* Append a copy of *act; its bytes are copied too. ERR_NOMEM. */
+MUST_CHECK int actions_add(struct actions *a, const struct action *act);

@@ -1,0 +1,95 @@
+/*
+ * The call machine: every dialog, transaction, registration and call of one
+ * worker. Events go in, actions come out; time and randomness are arguments.
+ * From here every call is phone <-> call manager; two phones talking are two
+ * such calls, joined where one call's inside media address is the other's.
+ * One worker owns one struct calls.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "b2bua/action.h"
+#include "b2bua/binding.h"
+#include "b2bua/event.h"
+#include "base/entropy.h"
+#include "base/err.h"
+
+struct calls;
+
+struct calls_params {
+	struct dest core;	   /* the call manager: where requests go */
+	struct addr media_outside; /* our media address towards phones */
+	struct addr media_inside;  /* our media address towards the core */
+	uint16_t outside_port_min, outside_port_max; /* UDP, inclusive */
+	uint16_t inside_port_min, inside_port_max;   /* UDP, inclusive */
+	uint32_t port_cooldown_ms;
+	uint32_t binding_limit; /* registered contacts */
+	uint32_t call_limit;	/* calls at once */
+	uint32_t txn_limit;	/* transactions at once */
+	uint32_t expires_min_s, expires_max_s; /* towards phones */
+	uint32_t media_idle_ms; /* end a call without media; 0 = never */
+	uint32_t t1_ms, t2_ms, t4_ms; /* RFC 3261 timers */
+	const char *server_name; /* Server and User-Agent value; "" = none */
+	struct entropy entropy;
+	uint64_t seed; /* for hash tables */
+};
+
+enum call_security {
+	CALL_NONSECURE,	    /* NotAuthenticated: no icon */
+	CALL_AUTHENTICATED, /* shield */
+	CALL_ENCRYPTED	    /* lock */
+};
+
+/* What the operator sees of a call; slices are valid until the next
+ * call_step. */
+struct call_info {
+	uint64_t id;	      /* cookie */
+	struct slice device;  /* the phone's device name */
+	struct slice caller;  /* From value's URI */
+	struct slice callee;  /* To value's URI */
+	bool from_phone;      /* the phone began it */
+	const char *state;    /* "ringing", "established", "ending" */
+	enum call_security security; /* the least over all known parties */
+	enum suite suite;     /* of the first stream, phone side */
+	struct slice codec;   /* of the first stream, "PCMU/8000" */
+	uint64_t start_ms;    /* monotonic */
+	uint64_t answer_ms;   /* 0 = not yet */
+	uint64_t flow_out_in; /* flow ids of the first stream, 0 = none */
+	uint64_t flow_in_out;
+	bool is_joined;	      /* the far end is another call of ours */
+};
+
+/* New machine; p is copied (server_name too). NULL when memory is out. */
+struct calls *calls_new(const struct calls_params *p, uint64_t now_ms);
+/* Free c (may be NULL) without actions; returns NULL. */
+struct calls *calls_free(struct calls *c);
+/*
+ * Is this request one the machine knows already: a retransmission (its answer
+ * is repeated through ret_out), an ACK or CANCEL of its own? Runs before
+ * authentication, since ACK and CANCEL cannot be challenged and a repeated
+ * request would look like a replayed nonce. True: done, do not go on.
+ */
+bool calls_absorb(struct calls *c, const struct event_sip *ev, uint64_t now_ms,
+		  struct actions *ret_out);
+/*
+ * One event in, actions out, in the order to be executed. Returns ERR_NOMEM
+ * when actions were lost (calls stay consistent); ERR_OK otherwise: whatever
+ * is wrong with a message is answered, not returned.
+ */
+MUST_CHECK int call_step(struct calls *c, const struct event *ev,
+			 uint64_t now_ms, struct actions *ret_out);
+/* When EVENT_TIMER must come next (monotonic ms); UINT64_MAX = never. */
+uint64_t calls_deadline(const struct calls *c);
+/* Walk the calls: start *pos at 0; false at the end. */
+bool calls_next(const struct calls *c, uint32_t *pos, struct call_info *ret);
+/* Walk the bindings: start *pos at 0; false at the end. */
+bool bindings_next(const struct calls *c, uint32_t *pos,
+		   struct binding_info *ret);
+/* Counters for status: live calls, bindings, transactions. */
+void calls_counts(const struct calls *c, uint32_t *ret_calls,
+		  uint32_t *ret_bindings, uint32_t *ret_txns);
+/* Name of a security state as Call-Info has it: "NotAuthenticated",
+ * "Authenticated", "Encrypted". Static. */
+const char *call_security_str(enum call_security s);

@@ -1,0 +1,80 @@
+/*
+ * Everything that can go into the call machine. An event is valid during
+ * call_step only; the machine copies what it keeps. The enum is closed: every
+ * switch over it has no default.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/dest.h"
+#include "base/handle.h"
+#include "base/slice.h"
+#include "flow/suite.h"
+#include "sip/msg.h"
+
+enum side {
+	SIDE_PHONE, /* outside: phones and trunks */
+	SIDE_CORE   /* inside: the call manager */
+};
+
+/* What protects the signalling of a phone (RFC 5246 suites, device mode). */
+enum sig_level {
+	SIG_NONSECURE,	   /* clear text */
+	SIG_AUTHENTICATED, /* TLS, integrity only: no key may travel over it */
+	SIG_ENCRYPTED	   /* TLS with a real cipher */
+};
+
+/* Whether a device's media must, may or shall not be encrypted. */
+enum media_policy {
+	MEDIA_RTP_ONLY,	   /* no SRTP is offered or accepted */
+	MEDIA_SRTP_PREFER, /* SRTP where the phone can, RTP otherwise */
+	MEDIA_SRTP_REQUIRE /* 488 without SRTP */
+};
+
+struct call_policy {
+	enum media_policy media;
+	enum suite suite[SUITE_COUNT]; /* accepted, best first */
+	uint32_t suite_count;
+	uint32_t call_limit; /* simultaneous calls of the device; 0 = no limit */
+	bool nat; /* latch media on the first authentic packet from anywhere */
+};
+
+enum event_kind {
+	EVENT_CONN_DOWN,   /* a connection is gone: conn */
+	EVENT_SIP,	   /* a SIP message passed authn and authz: sip */
+	EVENT_TIMER,	   /* calls_deadline() has come */
+	EVENT_FLOW_FAILED, /* a FLOW_ADD was refused, or a flow died: flow */
+	EVENT_FLOW_IDLE,   /* no media for the flow's idle time: flow */
+	EVENT_FLOW_LATCHED, /* a source was learned: flow */
+	EVENT_CALL_DROP	   /* an operator ends a call: call */
+};
+
+struct event_sip {
+	const struct sip_msg *msg;
+	struct dest from; /* where it came from; answers go back there */
+	enum side side;
+	struct slice device; /* authenticated device name; empty on the core
+				side */
+	enum sig_level sig;
+	const struct call_policy *policy; /* the device's; NULL on the core
+					     side */
+	bool pass_auth; /* Sallyport does not challenge this device itself:
+			   Authorization and challenges pass through */
+};
+
+struct event_flow {
+	uint64_t call; /* cookie */
+	uint64_t flow; /* id */
+};
+
+struct event {
+	enum event_kind kind;
+	union {
+		struct handle conn;    /* EVENT_CONN_DOWN */
+		struct event_sip sip;  /* EVENT_SIP */
+		struct event_flow flow; /* EVENT_FLOW_* */
+		uint64_t call;	       /* EVENT_CALL_DROP: cookie */
+	};
+};

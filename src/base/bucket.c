@@ -1,0 +1,34 @@
+#include "base/bucket.h"
+
+void bucket_init(struct bucket *b, uint32_t rate, uint32_t burst,
+		 uint64_t now_ms)
+{
+	b->rate = rate;
+	b->burst = burst > 0 ? burst : 1;
+	b->last_ms = now_ms;
+	b->level_ms = (uint64_t)b->burst * 1000;
+}
+
+/* One event costs 1000 units; rate units flow in each millisecond. */
+bool bucket_take(struct bucket *b, uint64_t now_ms)
+{
+	uint64_t full = (uint64_t)b->burst * 1000;
+
+	if (b->rate == 0)
+		return true;
+	if (now_ms > b->last_ms) {
+		uint64_t gone = now_ms - b->last_ms;
+
+		if (gone >= full)
+			b->level_ms = full;
+		else
+			b->level_ms += gone * b->rate;
+		if (b->level_ms > full)
+			b->level_ms = full;
+		b->last_ms = now_ms;
+	}
+	if (b->level_ms < 1000)
+		return false;
+	b->level_ms -= 1000;
+	return true;
+}

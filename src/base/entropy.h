@@ -1,0 +1,38 @@
+/*
+ * A source of random bytes, handed in: pure code never asks the system.
+ * The daemon gives GnuTLS's generator, tests a counter.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct entropy {
+	/* Fill buf with len unpredictable bytes; cannot fail. */
+	void (*fill)(void *ctx, uint8_t *buf, size_t len);
+	void *ctx; /* for fill */
+};
+
+/* Fill buf with len random bytes from e. */
+static inline void entropy_fill(const struct entropy *e, void *buf, size_t len)
+{
+	e->fill(e->ctx, buf, len);
+}
+
+/* A random 32-bit number from e. */
+static inline uint32_t entropy_u32(const struct entropy *e)
+{
+	uint32_t v;
+
+	entropy_fill(e, &v, sizeof(v));
+	return v;
+}
+
+/* A random 64-bit number from e. */
+static inline uint64_t entropy_u64(const struct entropy *e)
+{
+	uint64_t v;
+
+	entropy_fill(e, &v, sizeof(v));
+	return v;
+}

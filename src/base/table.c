@@ -1,0 +1,154 @@
+#include "base/table.h"
+
+#include "base/alloc.h"
+
+enum { TABLE_FIRST = 64 };
+
+static uint64_t rotl(uint64_t v, unsigned n)
+{
+	return v << n | v >> (64 - n);
+}
+
+/* SipHash-1-3 (Aumasson, Bernstein) with the seed in both key words. */
+static uint64_t key_hash(struct slice key, uint64_t seed)
+{
+	uint64_t v[4] = { 0x736f6d6570736575ULL ^ seed,
+			  0x646f72616e646f6dULL ^ rotl(seed, 32),
+			  0x6c7967656e657261ULL ^ seed,
+			  0x7465646279746573ULL ^ rotl(seed, 32) };
+
+	for (size_t i = 0; i <= key.len; i += 8) {
+		size_t n = key.len - i < 8 ? key.len - i : 8;
+		uint64_t m = 0;
+		unsigned rounds = n < 8 ? 4 : 1;
+
+		if (n > 0)
+			memcpy(&m, key.ptr + i, n);
+		if (n < 8)
+			m |= (uint64_t)key.len << 56;
+		v[3] ^= m;
+		for (unsigned r = 0; r < rounds; r++) {
+			if (r == 1) {
+				v[0] ^= m;
+				v[2] ^= 0xff;
+			}
+			v[0] += v[1];
+			v[1] = rotl(v[1], 13) ^ v[0];
+			v[0] = rotl(v[0], 32);
+			v[2] += v[3];
+			v[3] = rotl(v[3], 16) ^ v[2];
+			v[0] += v[3];
+			v[3] = rotl(v[3], 21) ^ v[0];
+			v[2] += v[1];
+			v[1] = rotl(v[1], 17) ^ v[2];
+			v[2] = rotl(v[2], 32);
+		}
+		if (rounds == 1)
+			v[0] ^= m;
+	}
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+void table_init(struct table *t, size_t limit, uint64_t seed)
+{
+	*t = (struct table){ .limit = limit, .seed = seed };
+}
+
+void table_done(struct table *t)
+{
+	t->bucket = alloc_free(t->bucket);
+	t->cap = 0;
+	t->count = 0;
+}
+
+static struct table_node **slot_of(const struct table *t, uint64_t hash)
+{
+	return &t->bucket[hash & (t->cap - 1)];
+}
+
+static int table_grow(struct table *t)
+{
+	size_t cap = t->cap ? t->cap * 2 : TABLE_FIRST;
+	struct table_node **old = t->bucket;
+	size_t old_cap = t->cap;
+	struct table_node **p = alloc_array(cap, sizeof(*p));
+
+	if (!p)
+		return old ? 0 : ERR_NOMEM; /* a full table still works */
+	t->bucket = p;
+	t->cap = cap;
+	for (size_t i = 0; i < old_cap; i++) {
+		struct table_node *n = old[i];
+
+		while (n) {
+			struct table_node *next = n->next;
+			struct table_node **b = slot_of(t, n->hash);
+
+			n->next = *b;
+			*b = n;
+			n = next;
+		}
+	}
+	alloc_free(old);
+	return 0;
+}
+
+int table_add(struct table *t, struct table_node *node, struct slice key)
+{
+	struct table_node **b;
+
+	if (t->count >= t->limit)
+		return ERR_LIMIT;
+	if (t->count >= t->cap) {
+		int err = table_grow(t);
+
+		if (err)
+			return err;
+	}
+	node->key = key;
+	node->hash = key_hash(key, t->seed);
+	b = slot_of(t, node->hash);
+	node->next = *b;
+	*b = node;
+	t->count++;
+	return 0;
+}
+
+static struct table_node *match(struct table_node *n, uint64_t hash,
+				struct slice key)
+{
+	while (n && (n->hash != hash || !slice_eq(n->key, key)))
+		n = n->next;
+	return n;
+}
+
+struct table_node *table_find(const struct table *t, struct slice key)
+{
+	uint64_t hash;
+
+	if (t->cap == 0)
+		return NULL;
+	hash = key_hash(key, t->seed);
+	return match(*slot_of(t, hash), hash, key);
+}
+
+struct table_node *table_find_next(const struct table_node *node)
+{
+	return match(node->next, node->hash, node->key);
+}
+
+void table_del(struct table *t, struct table_node *node)
+{
+	struct table_node **b;
+
+	if (t->cap == 0)
+		return;
+	for (b = slot_of(t, node->hash); *b; b = &(*b)->next) {
+		if (*b == node) {
+			*b = node->next;
+			node->next = NULL;
+			t->count--;
+			return;
+		}
+	}
+}

@@ -1,0 +1,38 @@
+/*
+ * Five verbs to stderr or the journal. Effects log, pure code returns reasons.
+ * One line per event, "text key=value ..."; untrusted text is escaped and cut
+ * (log_quote), identical sources are rate-limited by their caller. The sink is
+ * one of the two globals the program allows itself.
+ */
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/slice.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+enum { LOG_QUOTE_MAX = 256 };
+
+/* Set the role's name (static or long-lived, printed in each line) and the
+ * highest level printed. Lines carry "<N>" journal prefixes when the process
+ * runs under systemd (JOURNAL_STREAM). */
+void log_init(const char *role, enum log_level level);
+/* Change the highest level printed. */
+void log_set_level(enum log_level level);
+/* An operation failed and somebody must act. printf-like. */
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Something is wrong, the daemon goes on. printf-like. */
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Normal events an operator wants to see. printf-like. */
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* For whoever follows one call. printf-like. */
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Log an error and exit(1): only during start-up. printf-like. */
+void log_fatal(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2), noreturn));
+/* Escape untrusted s into buf (LOG_QUOTE_MAX bytes): printable ASCII stays,
+ * the rest becomes \xNN, long text is cut with "..."; returns buf. */
+const char *log_quote(struct slice s, char *buf);

@@ -1,0 +1,70 @@
+/*
+ * What every media backend can do: sockets in user space, the netfilter queue,
+ * the kernel module. The commands are the vocabulary of nf_srtp's netlink
+ * family and of the worker's channel to the media process alike. A backend
+ * belongs to the media process; nothing here blocks. After an error of add or
+ * update nothing has changed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "flow/flow.h"
+
+enum media_event_kind {
+	MEDIA_EVENT_LATCHED, /* the source was learned: addr */
+	MEDIA_EVENT_IDLE,    /* no packet for the flow's idle time */
+	MEDIA_EVENT_FAILED   /* the flow died: a port was lost */
+};
+
+struct media_event {
+	enum media_event_kind kind;
+	uint64_t owner; /* of the flow */
+	uint64_t flow;	/* id */
+	struct addr addr;
+};
+
+struct media_features {
+	const char *name;     /* "socket", "queue", "kernel" */
+	uint32_t suites;      /* bit per enum suite */
+	bool is_in_kernel;    /* packets do not enter user space */
+	bool survives_daemon; /* flows go on when the process dies */
+};
+
+struct media_backend;
+
+struct media_backend_ops {
+	/* What this backend can do. */
+	void (*features)(struct media_backend *b, struct media_features *ret);
+	/*
+	 * Make n flows true, all or none: a call adds both directions of a
+	 * stream at once. ERR_EXISTS, ERR_LIMIT, ERR_NOMEM, ERR_UNSUPPORTED
+	 * (suite), ERR_IO (a port could not be had).
+	 */
+	int (*add)(struct media_backend *b, uint64_t owner,
+		   const struct flow *f, uint32_t n);
+	/*
+	 * Replace remote, latch, keys, blocked of a flow (same id and local).
+	 * Unchanged keys keep their index and roll-over counter; a changed
+	 * remote starts latching anew. ERR_NOTFOUND, ERR_UNSUPPORTED.
+	 */
+	int (*update)(struct media_backend *b, uint64_t owner,
+		      const struct flow *f);
+	/* Remove a flow, wipe its keys, *ret_last (may be NULL) gets its
+	 * final counters. ERR_NOTFOUND. */
+	int (*remove)(struct media_backend *b, uint64_t owner, uint64_t id,
+		      struct flow_stats *ret_last);
+	/* Counters of a flow now. ERR_NOTFOUND. */
+	int (*query)(struct media_backend *b, uint64_t owner, uint64_t id,
+		     struct flow_stats *ret);
+	/* Remove all flows of an owner. */
+	void (*flush)(struct media_backend *b, uint64_t owner);
+	/* End the backend: flows, sockets, threads. */
+	void (*free)(struct media_backend *b);
+};
+
+struct media_backend {
+	const struct media_backend_ops *ops;
+};

@@ -1,0 +1,118 @@
+/*
+ * The four transaction machines of RFC 3261 section 17 with RFC 6026's
+ * Accepted states, in virtual time. The table owns its transactions and the
+ * bytes they may have to send again; the user (the call machine) gets
+ * callbacks, which must not call back into the table. 2xx to INVITE are sent
+ * again by the server transaction until the user reports the ACK (RFC 3261
+ * section 13.3.1.4 puts that on the user; it is a timer like the others).
+ * One worker owns one table.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/dest.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "sip/msg.h"
+
+struct sip_txns;
+
+struct sip_txn_params {
+	uint32_t t1_ms; /* 500 */
+	uint32_t t2_ms; /* 4000 */
+	uint32_t t4_ms; /* 5000 */
+	uint32_t limit; /* transactions alive at once */
+	uint64_t seed;	/* for the hash table */
+};
+
+/* Why a client or server transaction failed. */
+enum sip_txn_fail {
+	SIP_TXN_FAIL_TIMEOUT,	/* timer B, F, or no ACK (H, or 2xx: L) */
+	SIP_TXN_FAIL_TRANSPORT	/* sip_txn_conn_down */
+};
+
+struct sip_txn_cb {
+	/* Send bytes to dest; bytes are valid during the call only. */
+	void (*send)(void *ctx, const struct dest *dest, struct slice bytes);
+	/* The transaction failed and is gone (user: the user's number). */
+	void (*fail)(void *ctx, struct handle txn, uint64_t user,
+		     enum sip_txn_fail why);
+	void *ctx;
+};
+
+enum sip_txn_verdict {
+	SIP_TXN_NEW,	  /* unknown request: the user decides about it */
+	SIP_TXN_ABSORBED, /* a retransmission or hop ACK, dealt with */
+	SIP_TXN_ACK,	  /* an ACK of a 2xx (or of nothing): to the user */
+	SIP_TXN_CANCEL	  /* a new CANCEL whose INVITE transaction is *ret_txn */
+};
+
+/* A new table. cb is copied. NULL when memory is out. */
+struct sip_txns *sip_txns_new(const struct sip_txn_params *p,
+			      const struct sip_txn_cb *cb);
+/* Free t (may be NULL) without callbacks; returns NULL. */
+struct sip_txns *sip_txns_free(struct sip_txns *t);
+/* Transactions alive. */
+uint32_t sip_txns_count(const struct sip_txns *t);
+/*
+ * A request came from dest: is it known? Nothing is created. For ABSORBED
+ * the last response was sent again through cb->send. For ACK and CANCEL
+ * *ret_txn is the INVITE server transaction (HANDLE_NONE: none) and
+ * *ret_user its user number. Matching is RFC 3261 section 17.2.3 (branch with cookie,
+ * sent-by, method) and the RFC 2543 rules without the cookie.
+ */
+enum sip_txn_verdict sip_txn_recv_request(struct sip_txns *t,
+					  const struct sip_msg *m,
+					  const struct dest *from,
+					  uint64_t now_ms,
+					  struct handle *ret_txn,
+					  uint64_t *ret_user);
+/*
+ * Open the server transaction of request m (not ACK). The response will go
+ * to dest. ERR_LIMIT, ERR_NOMEM, ERR_EXISTS.
+ */
+MUST_CHECK int sip_txn_server_new(struct sip_txns *t, const struct sip_msg *m,
+				  const struct dest *dest, uint64_t user,
+				  uint64_t now_ms, struct handle *ret);
+/*
+ * Send a response with this status in the server transaction; bytes are
+ * copied. ERR_NOTFOUND when it is gone, ERR_STATE when a final response was
+ * sent before (a 2xx may follow a 2xx), ERR_NOMEM.
+ */
+MUST_CHECK int sip_txn_respond(struct sip_txns *t, struct handle txn,
+			       unsigned status, struct slice bytes,
+			       uint64_t now_ms);
+/* The ACK of the 2xx of this INVITE server transaction came: stop sending it
+ * again. Nothing happens when txn is gone. */
+void sip_txn_acked(struct sip_txns *t, struct handle txn, uint64_t now_ms);
+/*
+ * Open a client transaction and send its request; bytes are copied and must
+ * hold exactly the request whose first Via carries branch. For INVITE the
+ * ACK of a non-2xx final response is made and sent from the kept bytes.
+ * ERR_LIMIT, ERR_NOMEM, ERR_EXISTS (branch in use).
+ */
+MUST_CHECK int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
+				  struct slice branch, const struct dest *dest,
+				  struct slice bytes, uint64_t user,
+				  uint64_t now_ms, struct handle *ret);
+/*
+ * A response came. 0: give it to the user (*ret_txn, *ret_user); every 2xx of
+ * an INVITE is given, retransmissions and forks included, since the user
+ * answers each with an ACK. ERR_EXISTS: a retransmission, dealt with.
+ * ERR_NOTFOUND: no such transaction; drop.
+ */
+MUST_CHECK int sip_txn_recv_response(struct sip_txns *t,
+				     const struct sip_msg *m, uint64_t now_ms,
+				     struct handle *ret_txn,
+				     uint64_t *ret_user);
+/* The endpoint is gone: every transaction whose dest has this handle fails
+ * with SIP_TXN_FAIL_TRANSPORT (server transactions end silently). */
+void sip_txn_conn_down(struct sip_txns *t, struct handle ep);
+/* Change the user number of txn; ERR_NOTFOUND. */
+int sip_txn_set_user(struct sip_txns *t, struct handle txn, uint64_t user);
+/* When sip_txns_expire must be called next; UINT64_MAX = never. */
+uint64_t sip_txns_deadline(const struct sip_txns *t);
+/* Run all timers that are due at now_ms. */
+void sip_txns_expire(struct sip_txns *t, uint64_t now_ms);
