@@ -22,7 +22,7 @@ struct ports *ports_new(uint16_t min, uint16_t max, uint64_t cooldown_ms,
 /* Free p (may be NULL); returns NULL. */
 struct ports *ports_free(struct ports *p);
 /* Take a pair; *ret_port is the even port. ERR_LIMIT when none is free or
- * cooled down at now_ms. O(1) expected, O(pairs) when nearly full. */
+ * cooled down at now_ms. O(1). */
 MUST_CHECK int ports_take(struct ports *p, uint64_t now_ms,
 			  uint16_t *ret_port);
 /* Give the pair of the even port back at now_ms. ERR_NOTFOUND when it was

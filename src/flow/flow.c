@@ -1,0 +1,166 @@
+#include "flow/flow.h"
+
+#include "base/secret.h"
+
+enum { FLOW_VERSION = 1, FLOW_STATS_VERSION = 1 };
+
+static void write_addr(struct writer *w, const struct addr *a)
+{
+	writer_u8(w, (uint8_t)a->family);
+	if (a->family == ADDR_NONE)
+		return;
+	writer_bytes(w, a->ip, a->family == ADDR_V4 ? 4 : 16);
+	writer_u16be(w, a->port);
+}
+
+static void read_addr(struct reader *r, struct addr *ret)
+{
+	uint8_t family = reader_u8(r);
+	struct slice ip;
+
+	*ret = (struct addr){0};
+	if (family == ADDR_NONE)
+		return;
+	if (family != ADDR_V4 && family != ADDR_V6) {
+		reader_fail(r);
+		return;
+	}
+	ip = reader_bytes(r, family == ADDR_V4 ? 4 : 16);
+	if (!reader_ok(r))
+		return;
+	ret->family = family == ADDR_V4 ? ADDR_V4 : ADDR_V6;
+	memcpy(ret->ip, ip.ptr, ip.len);
+	ret->port = reader_u16be(r);
+}
+
+static void write_key(struct writer *w, const struct flow_key *k)
+{
+	const struct suite_info *si = suite_info(k->suite);
+
+	writer_u8(w, (uint8_t)k->suite);
+	if (k->suite == SUITE_NONE)
+		return;
+	writer_bytes(w, k->key, si->key_len);
+	writer_bytes(w, k->salt, si->salt_len);
+	writer_u8(w, k->mki_len);
+	writer_bytes(w, k->mki, k->mki_len);
+}
+
+static void take(struct reader *r, uint8_t *buf, size_t len)
+{
+	struct slice s = reader_bytes(r, len);
+
+	if (s.len != 0)
+		memcpy(buf, s.ptr, s.len);
+}
+
+static void read_key(struct reader *r, struct flow_key *ret)
+{
+	uint8_t suite = reader_u8(r);
+	const struct suite_info *si;
+
+	if (suite >= SUITE_COUNT) {
+		reader_fail(r);
+		return;
+	}
+	ret->suite = (enum suite)suite;
+	if (suite == SUITE_NONE)
+		return;
+	si = suite_info(ret->suite);
+	take(r, ret->key, si->key_len);
+	take(r, ret->salt, si->salt_len);
+	ret->mki_len = reader_u8(r);
+	if (ret->mki_len > sizeof(ret->mki)) {
+		reader_fail(r);
+		return;
+	}
+	take(r, ret->mki, ret->mki_len);
+}
+
+void flow_wipe(struct flow *f)
+{
+	secret_wipe(&f->in, sizeof(f->in));
+	secret_wipe(&f->out, sizeof(f->out));
+}
+
+void flow_write(struct writer *w, const struct flow *f)
+{
+	writer_u8(w, FLOW_VERSION);
+	writer_u64be(w, f->id);
+	writer_u64be(w, f->peer_id);
+	writer_u64be(w, f->call);
+	write_addr(w, &f->local);
+	write_addr(w, &f->remote);
+	write_addr(w, &f->remote_rtcp);
+	writer_u8(w, (uint8_t)f->latch);
+	write_key(w, &f->in);
+	write_key(w, &f->out);
+	writer_u8(w, f->is_blocked);
+	writer_u32be(w, f->idle_ms);
+}
+
+int flow_read(struct reader *r, struct flow *ret)
+{
+	struct flow f = {0};
+	uint8_t latch, blocked;
+
+	if (reader_u8(r) != FLOW_VERSION)
+		return ERR_BAD;
+	f.id = reader_u64be(r);
+	f.peer_id = reader_u64be(r);
+	f.call = reader_u64be(r);
+	read_addr(r, &f.local);
+	read_addr(r, &f.remote);
+	read_addr(r, &f.remote_rtcp);
+	latch = reader_u8(r);
+	read_key(r, &f.in);
+	read_key(r, &f.out);
+	blocked = reader_u8(r);
+	f.idle_ms = reader_u32be(r);
+	if (!reader_ok(r) || latch > FLOW_LATCH_NAT || blocked > 1) {
+		flow_wipe(&f);
+		return ERR_BAD;
+	}
+	f.latch = (enum flow_latch)latch;
+	f.is_blocked = blocked == 1;
+	*ret = f;
+	flow_wipe(&f);
+	return 0;
+}
+
+void flow_stats_write(struct writer *w, const struct flow_stats *s)
+{
+	writer_u8(w, FLOW_STATS_VERSION);
+	writer_u64be(w, s->id);
+	write_addr(w, &s->latched);
+	writer_u64be(w, s->rtp_packets);
+	writer_u64be(w, s->rtp_bytes);
+	writer_u64be(w, s->rtcp_packets);
+	writer_u64be(w, s->auth_fail);
+	writer_u64be(w, s->replay);
+	writer_u64be(w, s->src_reject);
+	writer_u64be(w, s->malformed);
+	writer_u64be(w, s->dropped);
+}
+
+int flow_stats_read(struct reader *r, struct flow_stats *ret)
+{
+	struct flow_stats s = {0};
+
+	if (reader_u8(r) != FLOW_STATS_VERSION)
+		return ERR_BAD;
+	s.id = reader_u64be(r);
+	read_addr(r, &s.latched);
+	s.rtp_packets = reader_u64be(r);
+	s.rtp_bytes = reader_u64be(r);
+	s.rtcp_packets = reader_u64be(r);
+	s.auth_fail = reader_u64be(r);
+	s.replay = reader_u64be(r);
+	s.src_reject = reader_u64be(r);
+	s.malformed = reader_u64be(r);
+	s.dropped = reader_u64be(r);
+	if (!reader_ok(r))
+		return ERR_BAD;
+	*ret = s;
+	return 0;
+}
