@@ -1,0 +1,256 @@
+/*
+ * The configuration: text tuples in, one immutable struct config or messages
+ * with file and line out. Files are read by conffile/; what an option is
+ * called, its type, range, default and text stand in one row of schema.c, from
+ * which the manual page and the commented default file are generated too.
+ *
+ * A struct config never changes after config_build. It is shared by reference
+ * (config_ref, config_unref): whoever started with one configuration keeps it.
+ * Every pointer inside belongs to the struct config and lives as long as it.
+ * References are counted without locks: one process, one thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "base/table.h"
+#include "flow/suite.h"
+
+enum {
+	CONFIG_TEXT_MAX = 256,	     /* bytes of one value */
+	CONFIG_NAME_MAX = 64,	     /* bytes of a section's label, a line */
+	CONFIG_LIST_MAX = 32,	     /* items of one list */
+	CONFIG_LISTENERS_MAX = 64,   /* listener sections */
+	CONFIG_DEVICES_MAX = 100000, /* device sections */
+	CONFIG_MESSAGES_MAX = 100,   /* messages kept by a report */
+};
+
+/* ---- what goes in ---------------------------------------------------- */
+
+/* One thing a configuration file says. Slices and strings are the caller's,
+ * valid during config_build. */
+struct config_tuple {
+	const char *section; /* "listener", "device", ...; "" = top level */
+	struct slice label;  /* the section's name; empty where it has none */
+	const char *name;    /* option; NULL = the section is opened here */
+	struct slice value;  /* text; a list gives one tuple for each item */
+	const char *file;    /* for messages */
+	uint32_t line;	     /* from 1 */
+};
+
+/* A message about the configuration: "sallyport.conf:12: ...". */
+struct config_message {
+	struct config_message *next;
+	bool is_error;	  /* else a warning */
+	const char *text; /* "file:line: what, expected, got"; no newline */
+};
+
+/* Messages in the order they were found; owns them. */
+struct config_report {
+	struct config_message *first, *last;
+	uint32_t errors, warnings; /* all found, kept or not */
+};
+
+/* ---- what comes out -------------------------------------------------- */
+
+enum config_mode {
+	CONFIG_MODE_MIXED,    /* device security modes count */
+	CONFIG_MODE_NONSECURE /* they are kept but ignored; digest counts */
+};
+
+enum config_sandbox {
+	CONFIG_SANDBOX_ENFORCE,
+	CONFIG_SANDBOX_LOG,
+	CONFIG_SANDBOX_OFF
+};
+
+/* The order is that of enum log_level. */
+enum config_log {
+	CONFIG_LOG_ERROR,
+	CONFIG_LOG_WARN,
+	CONFIG_LOG_INFO,
+	CONFIG_LOG_DEBUG
+};
+
+enum config_transport { CONFIG_UDP, CONFIG_TCP, CONFIG_TLS };
+
+enum config_device_mode {
+	CONFIG_DEVICE_NONSECURE,
+	CONFIG_DEVICE_AUTHENTICATED,
+	CONFIG_DEVICE_ENCRYPTED
+};
+
+enum config_media_policy {
+	CONFIG_MEDIA_AUTO, /* never left in a built configuration */
+	CONFIG_MEDIA_RTP_ONLY,
+	CONFIG_MEDIA_SRTP_PREFERRED,
+	CONFIG_MEDIA_SRTP_REQUIRED
+};
+
+struct config_endpoint {
+	enum config_transport transport;
+	struct addr addr; /* port is never 0 */
+};
+
+struct config_ports {
+	uint16_t min, max; /* UDP, inclusive; min is even, max is odd */
+};
+
+struct config_strings {
+	const char **item; /* count strings */
+	uint32_t count;
+};
+
+struct config_suites {
+	enum suite item[SUITE_COUNT]; /* best first */
+	uint32_t count;
+};
+
+struct config_listener {
+	const char *name;
+	struct config_endpoint address;
+	const char *certificate; /* absolute file, PEM chain; "" unless TLS */
+	const char *key;	 /* absolute file; "" unless TLS */
+	const char *trust;	 /* absolute directory; "" unless TLS */
+	const char *tls_policy;	 /* "default" or "legacy" */
+};
+
+struct config_call_manager {
+	const char *name;
+	struct config_endpoint address; /* UDP or TCP */
+	struct addr local_address;	/* ours towards it; port is never 0 */
+};
+
+struct config_media {
+	struct addr outside_address; /* towards phones; port 0 */
+	struct addr inside_address;  /* towards the call manager; port 0 */
+	struct config_ports ports;   /* as configured */
+	/* As to be used: the range twice where the addresses differ, cut in
+	 * halves where they are equal. */
+	struct config_ports outside_ports, inside_ports;
+	uint32_t idle_timeout_s; /* 0 = never */
+	uint32_t cool_down_s;
+	uint32_t dscp; /* 0..63 */
+};
+
+struct config_device {
+	const char *name;
+	const char *description;
+	struct config_strings lines;	       /* user parts it may register */
+	enum config_device_mode security_mode; /* as configured */
+	bool digest;
+	const char *digest_user;	/* "" = none */
+	enum config_media_policy media; /* as configured, never AUTO */
+	struct config_suites suites;
+	bool nat;
+	uint32_t call_limit;	   /* 0 = no limit */
+	struct table_node by_name; /* config_device_find */
+	struct table_node by_user; /* config_device_by_user */
+};
+
+struct config_sip {
+	uint32_t expires_min_s, expires_max_s;
+	uint32_t t1_ms, t2_ms, t4_ms; /* RFC 3261 timers */
+};
+
+struct config_limits {
+	uint32_t connections;
+	uint32_t connections_per_address;
+	uint32_t handshakes;	/* TLS handshakes at once */
+	uint32_t message_rate;	/* messages a second from one source */
+	uint32_t message_burst; /* at once, on top of the rate */
+	uint32_t registrations;
+	uint32_t calls;
+	uint32_t transactions;
+};
+
+struct config {
+	uint32_t refs;
+	/* top level */
+	enum config_mode mode;
+	const char *realm;
+	const char *user, *group; /* system account of the processes */
+	enum config_log log_level;
+	uint32_t nonce_lifetime_min; /* minutes */
+	const char *server_name;     /* Server header; "" = none */
+	const char *state_directory; /* absolute */
+	const char *control_socket;  /* absolute */
+	enum config_sandbox sandbox;
+	uint32_t workers; /* 1 */
+	/* sections */
+	struct config_listener *listener;
+	uint32_t listener_count;
+	struct config_call_manager *call_manager;
+	uint32_t call_manager_count; /* 1 */
+	struct config_media media;
+	struct config_sip sip;
+	struct config_limits limits;
+	struct config_device *device;
+	uint32_t device_count;
+	/* private: use the functions below */
+	struct config_block *blocks;
+	struct table devices_by_name, devices_by_user, devices_by_line;
+};
+
+/*
+ * Build a configuration from count tuples in the order of the files. base_dir:
+ * absolute directory of the configuration file; certificates, keys and trust
+ * directories that are no absolute paths are taken from it. rep (initialised)
+ * gets every error and warning found, not only the first. ERR_BAD when there
+ * was an error; ERR_NOMEM. *ret_config has one reference, the caller's.
+ */
+MUST_CHECK int config_build(const struct config_tuple *t, size_t count,
+			    const char *base_dir, struct config_report *rep,
+			    struct config **ret_config);
+/* One more reference to c; returns c. */
+struct config *config_ref(struct config *c);
+/* One reference less; frees c with the last. c may be NULL; returns NULL. */
+struct config *config_unref(struct config *c);
+
+/* Device of this name (exact), or NULL. O(1). */
+const struct config_device *config_device_find(const struct config *c,
+					       struct slice name);
+/* First device whose digest-user this is, or NULL. O(1). */
+const struct config_device *config_device_by_user(const struct config *c,
+						  struct slice user);
+/* Next device with the same digest-user as d, or NULL. */
+const struct config_device *
+config_device_by_user_next(const struct config_device *d);
+/* Device that has this line; the first in the files where several share it.
+ * NULL when no device has it. O(1). */
+const struct config_device *config_device_by_line(const struct config *c,
+						  struct slice line);
+/* True when d may register this user part. O(lines of d). */
+bool config_device_has_line(const struct config_device *d, struct slice line);
+/* Security mode that counts: nonsecure where the cluster is nonsecure. */
+enum config_device_mode config_device_mode(const struct config *c,
+					   const struct config_device *d);
+/* Media policy that counts: RTP only where the cluster is nonsecure. */
+enum config_media_policy config_device_media(const struct config *c,
+					     const struct config_device *d);
+
+/*
+ * Print c as configuration text, each option with its value, through emit,
+ * piece by piece. Reading that text gives an equal configuration. No secret is
+ * part of a configuration, so none is printed.
+ */
+void config_print(const struct config *c,
+		  void (*emit)(void *ctx, struct slice piece), void *ctx);
+
+/* ---- messages -------------------------------------------------------- */
+
+/* Empty report. */
+void config_report_init(struct config_report *rep);
+/* Free the messages; rep is empty afterwards. */
+void config_report_done(struct config_report *rep);
+/*
+ * Add a message about file:line (line 0 = the file as a whole). text is
+ * copied, control bytes in it are escaped. A message that does not fit the
+ * limit, or memory, is only counted.
+ */
+void config_report_add(struct config_report *rep, bool is_error,
+		       const char *file, uint32_t line, struct slice text);

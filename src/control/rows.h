@@ -1,0 +1,49 @@
+/*
+ * Rows of the operator's tables as JSON objects, so that worker and tool agree
+ * on their names. jansson seeds its hash from a file at the first object: call
+ * rows_seed before the sandbox closes.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/slice.h"
+
+struct row_registration {
+	struct slice device, aor, contact;
+	struct slice peer;	  /* address:port */
+	const char *transport;	  /* "tls", "tcp", "udp" */
+	const char *security;	  /* "Encrypted", "Authenticated", ... */
+	struct slice certificate; /* subject; empty without one */
+	uint64_t expires_s;	  /* from now */
+};
+
+struct row_call {
+	uint64_t id;
+	struct slice device, from, to;
+	const char *state;
+	const char *security; /* Call-Info word */
+	const char *suite;    /* "none" without SRTP */
+	struct slice codec;
+	uint64_t duration_s;
+	uint64_t packets_out_in; /* phone to call manager */
+	uint64_t packets_in_out;
+	uint64_t srtp_errors; /* tag did not verify, or replayed */
+};
+
+struct row_user {
+	struct slice user, realm;
+	uint64_t created_s, changed_s; /* since 1970 */
+};
+
+/* Seed jansson's hash; once per process, before any other call. */
+void rows_seed(uint32_t seed);
+/* Row as a JSON object, the caller's reference; NULL when memory is out.
+ * Text that is not UTF-8 is shown with '?' for its bytes. */
+json_t *row_registration(const struct row_registration *r);
+/* As row_registration. */
+json_t *row_call(const struct row_call *r);
+/* As row_registration. */
+json_t *row_user(const struct row_user *r);
