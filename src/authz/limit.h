@@ -1,0 +1,59 @@
+/*
+ * How often and how many at once: request rates per source address and per
+ * principal, and a counter of what a principal has open (calls, connections).
+ * Memory is bounded: an entry that nothing holds open is forgotten when its
+ * place is needed, the longest unused first. Owned by one worker.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+enum {
+	LIMIT_KEY_MAX = 255 /* bytes of a principal's name that count */
+};
+
+struct limit_params {
+	uint32_t entries; /* places; at least 1 */
+	uint32_t rate;	  /* requests a second per key; 0 = no limit */
+	uint32_t burst;	  /* requests at once per key, at least 1 */
+	uint32_t open;	  /* open at once per key; 0 = no limit */
+	uint64_t seed;	  /* for hashing */
+};
+
+struct limit_stats {
+	uint64_t rate_refused; /* requests over the rate */
+	uint64_t open_refused; /* openings over the limit */
+	uint64_t full;	       /* keys that found no place */
+	uint64_t evicted;      /* entries that were forgotten for others */
+	uint32_t entries;      /* in use now */
+};
+
+struct limit;
+
+/* A table of limits. NULL when memory is out. Owner: the caller, until
+ * limit_free. */
+struct limit *limit_new(const struct limit_params *p);
+/* Free l (may be NULL); returns NULL. */
+struct limit *limit_free(struct limit *l);
+/*
+ * Count one request of key (a device name; longer than LIMIT_KEY_MAX: its
+ * beginning). ERR_LIMIT: over the rate, or the table is full of entries that
+ * are held open; ERR_NOMEM. O(1).
+ */
+MUST_CHECK int limit_take(struct limit *l, struct slice key, uint64_t now_ms);
+/* The same for a source address, its port ignored. */
+MUST_CHECK int limit_take_addr(struct limit *l, const struct addr *source,
+			       uint64_t now_ms);
+/* Open one more thing for key; errors as limit_take, ERR_LIMIT also when the
+ * key has as many open as it may. Ends with limit_close. */
+MUST_CHECK int limit_open(struct limit *l, struct slice key, uint64_t now_ms);
+/* One thing of key is closed; nothing happens when none was open. */
+void limit_close(struct limit *l, struct slice key);
+/* Things key has open now. */
+uint32_t limit_open_count(const struct limit *l, struct slice key);
+/* Counters. */
+void limit_stats(const struct limit *l, struct limit_stats *ret);
