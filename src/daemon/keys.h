@@ -1,0 +1,82 @@
+/*
+ * The keys process: holds private keys and the key of the credential store,
+ * signs, decrypts and checks for its clients, and never sees network bytes.
+ * Requests are those of priv/keys_wire.h. Refusals are counted and logged.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "base/writer.h"
+#include "priv/keys_wire.h"
+#include "priv/sandbox.h"
+
+struct keys;
+
+enum { KEYS_ERR_MAX = 512, KEYS_NAMED_MAX = 64 };
+
+/* Permissions of a worker's and of the monitor's client channel. */
+enum {
+	KEYS_CLIENT_WORKER = 1u << KEYS_OP_SIGN | 1u << KEYS_OP_DECRYPT |
+			     1u << KEYS_OP_PUBKEY | 1u << KEYS_OP_CHECK |
+			     1u << KEYS_OP_TICKET,
+	KEYS_CLIENT_MONITOR = 1u << KEYS_OP_PUBKEY | 1u << KEYS_OP_SEAL
+};
+
+/* Counters since the start. */
+struct keys_stats {
+	uint64_t requests[KEYS_OP_COUNT]; /* by op; 0: unreadable */
+	uint64_t refused;  /* not permitted, unknown key or algorithm */
+	uint64_t failed;   /* wrong responses (CHECK) */
+};
+
+/* A key ring without keys; makes a random ticket key. ERR_NOMEM. */
+MUST_CHECK int keys_new(struct keys **ret);
+/* Wipe and free; takes NULL, returns NULL. */
+struct keys *keys_free(struct keys *k);
+/*
+ * Load the private key in a PEM file under a name (1..SIGNER_KEY_ID_MAX
+ * bytes). The file must be regular, owned by root or us, and not readable by
+ * others (mode & 077 == 0, group read allowed when group is root). ERR_DENIED
+ * (permissions), ERR_IO, ERR_BAD, ERR_EXISTS, ERR_LIMIT, with reterr
+ * (KEYS_ERR_MAX bytes) naming file and cure.
+ */
+MUST_CHECK int keys_load(struct keys *k, struct slice name, const char *path,
+			 char *reterr);
+/* Load the 32-byte key of the credential store; when the file does not exist
+ * it is made (mode 0600, random). Errors as keys_load. */
+MUST_CHECK int keys_load_store_key(struct keys *k, const char *path,
+				   char *reterr);
+/* Answer one request of a client with permissions may (KEYS_CLIENT_*) into w
+ * (KEYS_MSG_MAX bytes). Always writes an answer. */
+void keys_serve(struct keys *k, uint32_t may, struct slice request,
+		struct writer *w);
+/* Counters; lifetime of k. */
+const struct keys_stats *keys_stats(const struct keys *k);
+
+struct keys_named_file {
+	const char *name;
+	const char *path;
+};
+
+struct keys_main_params {
+	const struct keys_named_file *files; /* private keys */
+	size_t file_count;
+	const char *store_key; /* path, NULL = no credentials */
+	int control_fd; /* from the monitor: SEQPACKET; when it closes the
+			   process ends. A message of one byte 'W' or 'M' with
+			   one fd adds a client with a worker's or the
+			   monitor's permissions. It answers "ready" once. */
+	struct sandbox_params sandbox;
+};
+
+/*
+ * The role: load the keys, enter the sandbox, say "ready" on the control
+ * channel, serve until it closes or SIGTERM. Returns the exit status; what went
+ * wrong was logged.
+ */
+int keys_main(const struct keys_main_params *p);

@@ -1,0 +1,58 @@
+/*
+ * A worker's side of the keys process: a struct signer for TLS (blocking,
+ * with a timeout, inside handshakes) and asynchronous requests for everything
+ * else. Both use the same channel; answers to asynchronous requests that come
+ * in while a signature is waited for are kept and delivered from the loop.
+ * One thread.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "loop/loop.h"
+#include "pki/signer.h"
+#include "priv/keys_wire.h"
+
+struct keys_client;
+
+/* An answer to keys_client_seal or _check: cookie as given. data: the blob
+ * (SEAL), valid during the call; err: 0, ERR_AUTH, ERR_TIMEOUT, ERR_CLOSED... */
+typedef void (*keys_answer_fn)(void *ctx, uint64_t cookie, int err,
+			       struct slice data);
+
+struct keys_client_params {
+	struct loop *loop;   /* outlives the client; NULL: only the blocking
+				calls are used */
+	int fd;		     /* SEQPACKET, owned by the client */
+	uint32_t timeout_ms; /* of each request; 0 = 2000 */
+	uint32_t pending_max; /* asynchronous requests; 0 = 1024 */
+	keys_answer_fn answer; /* may be NULL without asynchronous requests */
+	void (*down)(void *ctx); /* the keys process is gone; may be NULL */
+	void *ctx;	     /* for both */
+};
+
+/* ERR_NOMEM, ERR_IO; then p->fd stays the caller's. */
+MUST_CHECK int keys_client_new(const struct keys_client_params *p,
+			       struct keys_client **ret);
+/* Close and free; no more answers come. Takes NULL, returns NULL. */
+struct keys_client *keys_client_free(struct keys_client *c);
+/* Go on with a new keys process (the old one died): pending requests have
+ * been answered ERR_CLOSED. fd is then the client's. ERR_IO, ERR_NOMEM. */
+MUST_CHECK int keys_client_reconnect(struct keys_client *c, int fd);
+/* The signer for tls_creds_identity; lifetime of c. */
+const struct signer *keys_client_signer(struct keys_client *c);
+/* Blocking: append the public key of a named key (SubjectPublicKeyInfo, DER)
+ * to *ret_der. ERR_NOTFOUND, ERR_SPACE, ERR_TIMEOUT, ERR_CLOSED. */
+MUST_CHECK int keys_client_pubkey(struct keys_client *c, struct slice key,
+				  struct writer *ret_der);
+/* Blocking: append the ticket key all workers share (secret; 64 bytes).
+ * Errors as above. */
+MUST_CHECK int keys_client_ticket(struct keys_client *c,
+				  struct writer *ret_key);
+/* Blocking: encrypt the HA1s of seal (user, realm, ha1, ha1_count; the rest
+ * is filled in here) into *ret_blob. Errors as above, ERR_BAD. */
+MUST_CHECK int keys_client_seal(struct keys_client *c,
+				struct keys_request *seal,
+				struct writer *ret_blob);

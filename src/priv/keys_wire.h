@@ -1,0 +1,95 @@
+/*
+ * What the keys process is asked and what it answers: tagged byte strings,
+ * read and written here by both sides. Pure functions. One request is one
+ * channel message and gets exactly one answer with the same number, in order.
+ *
+ * Request: u8 version, u8 op, u32 number, then the op's fields as blobs.
+ * Answer:  u8 version, u8 op, u32 number, u8 minus the enum err, one blob.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "base/writer.h"
+
+enum { KEYS_WIRE_VERSION = 1 };
+
+enum keys_op {
+	KEYS_OP_SIGN = 1,    /* key, alg, data -> signature */
+	KEYS_OP_DECRYPT = 2, /* key, data -> plain text */
+	KEYS_OP_PUBKEY = 3,  /* key -> SubjectPublicKeyInfo, DER */
+	KEYS_OP_SEAL = 4,    /* user, realm, ha1s -> blob */
+	KEYS_OP_CHECK = 5,   /* blob, user, realm, digest fields -> empty when
+				the response is right, ERR_AUTH when not */
+	KEYS_OP_TICKET = 6,  /* -> TLS_TICKET_KEY_LEN bytes, the same for all */
+	KEYS_OP_COUNT
+};
+
+/* Bit of an op in a client's permissions. */
+#define KEYS_MAY(op) (1u << (op))
+
+enum {
+	KEYS_MSG_MAX = 16384,  /* bytes of a request or an answer */
+	KEYS_HA1_HEX_MAX = 64, /* digits of one HA1 */
+	KEYS_HA1S_MAX = 4,     /* HA1s of a credential, one per algorithm */
+	KEYS_BLOB_MAX = 1024   /* bytes of a sealed credential */
+};
+
+/* H(user:realm:password) in lower-case hexadecimal. A secret. */
+struct keys_ha1 {
+	uint8_t alg; /* enum digest_alg (authn/digest.h) */
+	struct slice hex; /* 1..KEYS_HA1_HEX_MAX digits */
+};
+
+/* A digest response to check, as it stood in the Authorization header,
+ * unquoted. RFC 7616 section 3.4. */
+struct keys_check {
+	struct slice blob;   /* sealed credential */
+	struct slice user;   /* username */
+	struct slice realm;
+	uint8_t alg;	     /* enum digest_alg */
+	struct slice method; /* of the request */
+	struct slice uri;    /* digest-uri */
+	struct slice nonce;
+	struct slice nc;     /* 8 hex digits; empty without qop */
+	struct slice cnonce; /* empty without qop */
+	struct slice qop;    /* "auth" or empty */
+	struct slice response; /* hexadecimal */
+};
+
+/* One request; which fields count depends on op. Slices point into the
+ * bytes it was read from, or to the caller's. */
+struct keys_request {
+	uint32_t number; /* comes back in the answer */
+	uint8_t op;	 /* enum keys_op */
+	uint16_t alg;	 /* SIGN: as in pki/signer.h */
+	struct slice key;  /* SIGN, DECRYPT, PUBKEY: name */
+	struct slice data; /* SIGN: hash; DECRYPT: cipher text */
+	struct slice user; /* SEAL */
+	struct slice realm; /* SEAL */
+	struct keys_ha1 ha1[KEYS_HA1S_MAX]; /* SEAL */
+	uint8_t ha1_count;	 /* SEAL: 1.. */
+	struct keys_check check; /* CHECK */
+};
+
+struct keys_answer {
+	uint32_t number;
+	uint8_t op;	   /* of the request; 0 when it was unreadable */
+	int err;	   /* enum err */
+	struct slice data; /* result, empty on error */
+};
+
+/* Write r; the caller asks writer_ok. */
+void keys_request_print(const struct keys_request *r, struct writer *w);
+/* Read a request; *ret views bytes. ERR_BAD (grammar, lengths, trailing
+ * bytes), ERR_UNSUPPORTED (version or op; number and op are then set in
+ * *reterr for the answer, and 0 after ERR_BAD). */
+MUST_CHECK int keys_request_parse(struct slice bytes, struct keys_request *ret,
+				  struct keys_answer *reterr);
+/* Write a; the caller asks writer_ok. */
+void keys_answer_print(const struct keys_answer *a, struct writer *w);
+/* Read an answer; *ret views bytes. ERR_BAD. */
+MUST_CHECK int keys_answer_parse(struct slice bytes, struct keys_answer *ret);

@@ -1,0 +1,36 @@
+/*
+ * Named sets of TLS versions and algorithms, one table row each. Which one a
+ * listener uses is configuration; priorities are per session, so a weak
+ * listener never weakens another one.
+ *
+ *	default		TLS 1.2 and 1.3, forward secrecy, AEAD or CBC+SHA2
+ *	authenticated	default, and integrity-only suites (RFC 5246 A.5
+ *			TLS_*_WITH_NULL_*) for phones in authenticated mode
+ *	legacy		phones of 2006: also TLS 1.0, static RSA, SHA-1
+ *			signatures, 1024-bit keys
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+
+struct tls_policy {
+	const char *name;     /* in the configuration */
+	const char *priority; /* GnuTLS priority string */
+	const char *text;     /* one line for people */
+	bool may_null;	      /* offers suites without encryption */
+};
+
+/* The policy of that name, or NULL. Static lifetime. */
+const struct tls_policy *tls_policy_find(struct slice name);
+/* The policy at place i from 0, or NULL at the end: for help texts. */
+const struct tls_policy *tls_policy_at(size_t i);
+/*
+ * Prove at start-up that this system's GnuTLS accepts every policy (a
+ * system-wide /etc/gnutls/config may forbid versions). ERR_UNSUPPORTED and
+ * *reterr_name, the first policy refused.
+ */
+MUST_CHECK int tls_policy_selftest(const char **reterr_name);
