@@ -37,7 +37,7 @@ enum tls_purpose {
 struct tls_creds_params {
 	const struct tls_policy *policy; /* not NULL */
 	enum tls_purpose purpose;	 /* of the peer's certificate */
-	bool is_peer_optional; /* server: a client without a certificate is
+	bool is_peer_optional;	 /* server: a client without a certificate is
 				  let in (facts say so); default false */
 	struct slice ticket_key; /* TLS_TICKET_KEY_LEN bytes, or empty: no
 				    resumption; copied */
@@ -60,8 +60,7 @@ struct tls_creds *tls_creds_unref(struct tls_creds *c);
 MUST_CHECK int tls_creds_identity(struct tls_creds *c, const char *name,
 				  struct slice chain_pem,
 				  const struct signer *signer,
-				  struct slice key_id,
-				  char *reterr);
+				  struct slice key_id, char *reterr);
 /* Trust the certificates in bytes (PEM, any number, or one DER): issuers or
  * peers themselves. Errors as above. */
 MUST_CHECK int tls_creds_trust(struct tls_creds *c, const char *name,

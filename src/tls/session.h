@@ -19,29 +19,29 @@ enum tls_side { TLS_SERVER, TLS_CLIENT };
 /* Why a session was refused; the name is the metric's label. */
 enum tls_refusal {
 	TLS_REFUSAL_NONE,
-	TLS_REFUSAL_PROTOCOL,	 /* not TLS, broken or forbidden TLS */
-	TLS_REFUSAL_POLICY,	 /* no version or suite in common */
-	TLS_REFUSAL_NO_CERT,	 /* peer sent no certificate */
-	TLS_REFUSAL_UNKNOWN_CA,	 /* issuer not in the trust store */
-	TLS_REFUSAL_EXPIRED,	 /* certificate not valid any more */
-	TLS_REFUSAL_NOT_YET,	 /* certificate not valid yet */
-	TLS_REFUSAL_REVOKED,	 /* in a revocation list */
-	TLS_REFUSAL_CRL_OLD,	 /* the revocation list itself has expired */
-	TLS_REFUSAL_PURPOSE,	 /* extended key usage, or not a CA */
-	TLS_REFUSAL_WEAK,	 /* insecure algorithm or short key */
-	TLS_REFUSAL_CHAIN,	 /* too long, too big, bad signature */
-	TLS_REFUSAL_NAME,	 /* not the name we connected to */
-	TLS_REFUSAL_ALERT,	 /* peer refused us */
-	TLS_REFUSAL_KEY,	 /* our signer failed */
+	TLS_REFUSAL_PROTOCOL,	/* not TLS, broken or forbidden TLS */
+	TLS_REFUSAL_POLICY,	/* no version or suite in common */
+	TLS_REFUSAL_NO_CERT,	/* peer sent no certificate */
+	TLS_REFUSAL_UNKNOWN_CA, /* issuer not in the trust store */
+	TLS_REFUSAL_EXPIRED,	/* certificate not valid any more */
+	TLS_REFUSAL_NOT_YET,	/* certificate not valid yet */
+	TLS_REFUSAL_REVOKED,	/* in a revocation list */
+	TLS_REFUSAL_CRL_OLD,	/* the revocation list itself has expired */
+	TLS_REFUSAL_PURPOSE,	/* extended key usage, or not a CA */
+	TLS_REFUSAL_WEAK,	/* insecure algorithm or short key */
+	TLS_REFUSAL_CHAIN,	/* too long, too big, bad signature */
+	TLS_REFUSAL_NAME,	/* not the name we connected to */
+	TLS_REFUSAL_ALERT,	/* peer refused us */
+	TLS_REFUSAL_KEY,	/* our signer failed */
 	TLS_REFUSAL_COUNT
 };
 
 /* Known once the handshake is done; valid while the session is. */
 struct tls_facts {
-	const char *version;	/* "TLS1.3" */
-	const char *suite;	/* "TLS_AES_256_GCM_SHA384"; in session memory */
-	bool is_null;		/* integrity only: nothing is encrypted */
-	bool is_resumed;	/* by ticket */
+	const char *version; /* "TLS1.3" */
+	const char *suite;   /* "TLS_AES_256_GCM_SHA384"; in session memory */
+	bool is_null;	     /* integrity only: nothing is encrypted */
+	bool is_resumed;     /* by ticket */
 	struct slice peer_cert; /* DER, empty when optional and absent */
 };
 
