@@ -32,11 +32,11 @@ enum transport_proto {
 /* Facts about a connection, valid during the upcall. */
 struct transport_peer {
 	enum transport_proto proto;
-	uint32_t tag;		/* of its listener or connector */
-	struct handle origin;	/* its listener or connector */
-	bool is_outgoing;	/* we connected */
-	struct addr peer;	/* the other side */
-	struct addr local;	/* our side */
+	uint32_t tag;		     /* of its listener or connector */
+	struct handle origin;	     /* its listener or connector */
+	bool is_outgoing;	     /* we connected */
+	struct addr peer;	     /* the other side */
+	struct addr local;	     /* our side */
 	const struct tls_facts *tls; /* NULL when not TLS */
 };
 
@@ -69,59 +69,59 @@ struct transport_cb {
 
 /* Limits; 0 in any field means its default. Times in ms. */
 struct transport_limits {
-	uint32_t conn_max;	   /* connections, both directions; 4096 */
-	uint32_t conn_source_max;  /* accepted from one IPv4 address or IPv6
+	uint32_t conn_max;	     /* connections, both directions; 4096 */
+	uint32_t conn_source_max;    /* accepted from one IPv4 address or IPv6
 				      /64; 64 */
-	uint32_t pending_max;	   /* accepted and not yet trusted; 512 */
+	uint32_t pending_max;	     /* accepted and not yet trusted; 512 */
 	uint32_t pending_source_max; /* the same from one source; 16 */
-	uint32_t read_max;	   /* bytes of one stream's buffer; 81920 */
-	uint32_t write_max;	   /* bytes waiting for one peer; 262144 */
-	uint32_t handshake_ms;	   /* connect and TLS handshake; 5000 */
-	uint32_t first_ms;	   /* until the first unit was used up; 10000 */
-	uint32_t rest_ms;	   /* until a begun unit is complete; 10000 */
-	uint32_t idle_ms;	   /* without a received byte; 900000 */
-	uint32_t linger_ms;	   /* to flush a closing stream; 2000 */
-	uint32_t retry_ms;	   /* connector's pause after a failure; 1000 */
+	uint32_t read_max;	     /* bytes of one stream's buffer; 81920 */
+	uint32_t write_max;	     /* bytes waiting for one peer; 262144 */
+	uint32_t handshake_ms;	     /* connect and TLS handshake; 5000 */
+	uint32_t first_ms;  /* until the first unit was used up; 10000 */
+	uint32_t rest_ms;   /* until a begun unit is complete; 10000 */
+	uint32_t idle_ms;   /* without a received byte; 900000 */
+	uint32_t linger_ms; /* to flush a closing stream; 2000 */
+	uint32_t retry_ms;  /* connector's pause after a failure; 1000 */
 };
 
 struct transport_params {
-	struct loop *loop;		/* outlives the transport */
-	const struct transport_cb *cb;	/* outlives the transport */
-	void *ctx;			/* for cb */
+	struct loop *loop;	       /* outlives the transport */
+	const struct transport_cb *cb; /* outlives the transport */
+	void *ctx;		       /* for cb */
 	struct transport_limits limits;
 };
 
 /* Everything counted since the start. */
 struct transport_stats {
-	uint64_t accepted;	       /* connections let in */
-	uint64_t connected;	       /* connections made by us */
-	uint64_t refused_total;	       /* accept: conn_max */
-	uint64_t refused_source;       /* accept: conn_source_max */
-	uint64_t refused_pending;      /* accept: pending_max */
+	uint64_t accepted;		 /* connections let in */
+	uint64_t connected;		 /* connections made by us */
+	uint64_t refused_total;		 /* accept: conn_max */
+	uint64_t refused_source;	 /* accept: conn_source_max */
+	uint64_t refused_pending;	 /* accept: pending_max */
 	uint64_t refused_pending_source; /* accept: pending_source_max */
-	uint64_t accept_errors;	       /* accept() itself failed */
+	uint64_t accept_errors;		 /* accept() itself failed */
 	uint64_t timeout_handshake;
 	uint64_t timeout_first;
 	uint64_t timeout_rest;
 	uint64_t timeout_idle;
-	uint64_t closed_read_limit;    /* unit longer than read_max */
-	uint64_t closed_write_limit;   /* peer did not take write_max bytes */
-	uint64_t closed_by_caller;     /* data() said so, transport_close */
+	uint64_t closed_read_limit;  /* unit longer than read_max */
+	uint64_t closed_write_limit; /* peer did not take write_max bytes */
+	uint64_t closed_by_caller;   /* data() said so, transport_close */
 	uint64_t closed_by_peer;
-	uint64_t closed_by_error;      /* reset, broken TLS record */
+	uint64_t closed_by_error; /* reset, broken TLS record */
 	uint64_t connect_failed;
-	uint64_t tls_up;	       /* handshakes done */
-	uint64_t tls_null;	       /* of these: integrity only */
-	uint64_t tls_resumed;	       /* of these: by ticket */
+	uint64_t tls_up;      /* handshakes done */
+	uint64_t tls_null;    /* of these: integrity only */
+	uint64_t tls_resumed; /* of these: by ticket */
 	uint64_t tls_refused[TLS_REFUSAL_COUNT];
 	uint64_t datagrams_in;
 	uint64_t datagrams_out;
-	uint64_t datagrams_truncated;  /* larger than the buffer: dropped */
-	uint64_t datagrams_unsent;     /* the system refused */
+	uint64_t datagrams_truncated; /* larger than the buffer: dropped */
+	uint64_t datagrams_unsent;    /* the system refused */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
-	uint32_t conns;		       /* now */
-	uint32_t pending;	       /* now: accepted and not yet trusted */
+	uint32_t conns;	  /* now */
+	uint32_t pending; /* now: accepted and not yet trusted */
 };
 
 /* A new transport. ERR_NOMEM. */
@@ -142,11 +142,11 @@ MUST_CHECK int transport_bind(enum transport_proto proto,
 
 struct transport_listen {
 	enum transport_proto proto; /* UDP gives a datagram endpoint */
-	int fd;		  /* bound; the transport owns it on success */
-	uint32_t tag;	  /* the caller's: comes back in transport_peer */
+	int fd;	      /* bound; the transport owns it on success */
+	uint32_t tag; /* the caller's: comes back in transport_peer */
 	struct tls_creds *creds; /* TLS: a reference is taken */
-	uint8_t dscp;	  /* 0..63, marks what we send; 0 = leave */
-	bool is_trusted;  /* its connections are trusted from the start and
+	uint8_t dscp;		 /* 0..63, marks what we send; 0 = leave */
+	bool is_trusted; /* its connections are trusted from the start and
 			     count against conn_max alone: the core side */
 };
 
@@ -168,14 +168,14 @@ MUST_CHECK int transport_local(const struct transport *t, struct handle ep,
 
 struct transport_connect {
 	enum transport_proto proto; /* TCP or TLS */
-	struct addr peer;	  /* where to */
-	struct addr local;	  /* where from; ADDR_NONE: the system's choice,
+	struct addr peer;	    /* where to */
+	struct addr local;	 /* where from; ADDR_NONE: the system's choice,
 				     port 0: any port */
-	uint32_t tag;		  /* the caller's */
-	struct tls_creds *creds;  /* TLS: a reference is taken */
-	const char *expect_name;  /* TLS: name in the server's certificate, or
+	uint32_t tag;		 /* the caller's */
+	struct tls_creds *creds; /* TLS: a reference is taken */
+	const char *expect_name; /* TLS: name in the server's certificate, or
 				     NULL; copied */
-	uint8_t dscp;		  /* 0..63 */
+	uint8_t dscp;		 /* 0..63 */
 };
 
 /*
