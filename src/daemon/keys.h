@@ -30,8 +30,8 @@ enum {
 /* Counters since the start. */
 struct keys_stats {
 	uint64_t requests[KEYS_OP_COUNT]; /* by op; 0: unreadable */
-	uint64_t refused;  /* not permitted, unknown key or algorithm */
-	uint64_t failed;   /* wrong responses (CHECK) */
+	uint64_t refused; /* not permitted, unknown key or algorithm */
+	uint64_t failed;  /* wrong responses (CHECK) */
 };
 
 /* A key ring without keys; makes a random ticket key. ERR_NOMEM. */

@@ -21,8 +21,8 @@ enum {
 };
 
 struct channel_params {
-	struct loop *loop; /* outlives the channel */
-	int fd;		   /* SEQPACKET socket; the channel owns it */
+	struct loop *loop;  /* outlives the channel */
+	int fd;		    /* SEQPACKET socket; the channel owns it */
 	uint32_t queue_max; /* bytes waiting to be sent; 0 = 1 MB */
 	/* A message; bytes are valid during the call; the n fds are the
 	 * callee's. May send and may call channel_free. */

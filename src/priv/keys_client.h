@@ -23,14 +23,14 @@ typedef void (*keys_answer_fn)(void *ctx, uint64_t cookie, int err,
 			       struct slice data);
 
 struct keys_client_params {
-	struct loop *loop;   /* outlives the client; NULL: only the blocking
+	struct loop *loop;	 /* outlives the client; NULL: only the blocking
 				calls are used */
-	int fd;		     /* SEQPACKET, owned by the client */
-	uint32_t timeout_ms; /* of each request; 0 = 2000 */
-	uint32_t pending_max; /* asynchronous requests; 0 = 1024 */
-	keys_answer_fn answer; /* may be NULL without asynchronous requests */
+	int fd;			 /* SEQPACKET, owned by the client */
+	uint32_t timeout_ms;	 /* of each request; 0 = 2000 */
+	uint32_t pending_max;	 /* asynchronous requests; 0 = 1024 */
+	keys_answer_fn answer;	 /* may be NULL without asynchronous requests */
 	void (*down)(void *ctx); /* the keys process is gone; may be NULL */
-	void *ctx;	     /* for both */
+	void *ctx;		 /* for both */
 };
 
 /* ERR_NOMEM, ERR_IO; then p->fd stays the caller's. */

@@ -40,39 +40,39 @@ enum {
 
 /* H(user:realm:password) in lower-case hexadecimal. A secret. */
 struct keys_ha1 {
-	uint8_t alg; /* enum digest_alg (authn/digest.h) */
+	uint8_t alg;	  /* enum digest_alg (authn/digest.h) */
 	struct slice hex; /* 1..KEYS_HA1_HEX_MAX digits */
 };
 
 /* A digest response to check, as it stood in the Authorization header,
  * unquoted. RFC 7616 section 3.4. */
 struct keys_check {
-	struct slice blob;   /* sealed credential */
-	struct slice user;   /* username */
+	struct slice blob; /* sealed credential */
+	struct slice user; /* username */
 	struct slice realm;
 	uint8_t alg;	     /* enum digest_alg */
 	struct slice method; /* of the request */
 	struct slice uri;    /* digest-uri */
 	struct slice nonce;
-	struct slice nc;     /* 8 hex digits; empty without qop */
-	struct slice cnonce; /* empty without qop */
-	struct slice qop;    /* "auth" or empty */
+	struct slice nc;       /* 8 hex digits; empty without qop */
+	struct slice cnonce;   /* empty without qop */
+	struct slice qop;      /* "auth" or empty */
 	struct slice response; /* hexadecimal */
 };
 
 /* One request; which fields count depends on op. Slices point into the
  * bytes it was read from, or to the caller's. */
 struct keys_request {
-	uint32_t number; /* comes back in the answer */
-	uint8_t op;	 /* enum keys_op */
-	uint16_t alg;	 /* SIGN: as in pki/signer.h */
-	struct slice key;  /* SIGN, DECRYPT, PUBKEY: name */
-	struct slice data; /* SIGN: hash; DECRYPT: cipher text */
-	struct slice user; /* SEAL */
+	uint32_t number;    /* comes back in the answer */
+	uint8_t op;	    /* enum keys_op */
+	uint16_t alg;	    /* SIGN: as in pki/signer.h */
+	struct slice key;   /* SIGN, DECRYPT, PUBKEY: name */
+	struct slice data;  /* SIGN: hash; DECRYPT: cipher text */
+	struct slice user;  /* SEAL */
 	struct slice realm; /* SEAL */
 	struct keys_ha1 ha1[KEYS_HA1S_MAX]; /* SEAL */
-	uint8_t ha1_count;	 /* SEAL: 1.. */
-	struct keys_check check; /* CHECK */
+	uint8_t ha1_count;		    /* SEAL: 1.. */
+	struct keys_check check;	    /* CHECK */
 };
 
 struct keys_answer {

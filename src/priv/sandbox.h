@@ -14,8 +14,8 @@
 enum sandbox_role {
 	SANDBOX_MONITOR, /* keeps the capabilities to start children */
 	SANDBOX_KEYS,
-	SANDBOX_STORE, /* files below its directory */
-	SANDBOX_MEDIA, /* datagram sockets, threads */
+	SANDBOX_STORE,	/* files below its directory */
+	SANDBOX_MEDIA,	/* datagram sockets, threads */
 	SANDBOX_WORKER, /* stream and datagram sockets */
 	SANDBOX_ROLE_COUNT
 };
