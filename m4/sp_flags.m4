@@ -53,6 +53,7 @@ AC_DEFUN([SP_SANITIZERS], [
 	AS_IF([test "$enable_fuzzing" = yes],
 		[SP_CFLAGS="$SP_CFLAGS -fsanitize=fuzzer-no-link"])
 	AM_CONDITIONAL([FUZZING], [test "$enable_fuzzing" = yes])
+	AC_SUBST([FUZZ_ENGINE], [-fsanitize=fuzzer])
 	AM_CONDITIONAL([ASAN], [test "$enable_asan" = yes])
 	AC_SUBST([SP_HARDEN])
 	AC_SUBST([SP_LDFLAGS])
