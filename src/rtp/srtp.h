@@ -1,0 +1,59 @@
+/*
+ * SRTP and SRTCP (RFC 3711, 6188, 7714): one context for one direction under
+ * one master key. State moves only after a tag verified (in) or a packet was
+ * made (out): a forged packet changes nothing. Packets are worked on in place.
+ * Owner: the caller. One thread at a time.
+ *
+ * In: a new SSRC is taken on when, and only when, its packet verifies.
+ * Out: a sequence number that left already is refused, whatever it carries:
+ * the same keystream over two payloads gives both away.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "flow/flow.h"
+
+struct rtp_srtp;
+
+enum {
+	RTP_SSRC_MAX = 32, /* streams per context; more are ERR_LIMIT */
+	RTP_GROWTH_MAX = 16 + 4 + 4 /* tag, SRTCP index, MKI */
+};
+
+/* Context under master key k (not SUITE_NONE). NULL when memory is out. */
+struct rtp_srtp *rtp_srtp_new(const struct flow_key *k);
+/* Wipe and free s (may be NULL); returns NULL. */
+struct rtp_srtp *rtp_srtp_free(struct rtp_srtp *s);
+/* Is s under exactly this key? Compared in constant time. */
+bool rtp_srtp_has_key(const struct rtp_srtp *s, const struct flow_key *k);
+/* Streams (SSRCs) s knows. */
+uint32_t rtp_srtp_ssrcs(const struct rtp_srtp *s);
+/* True when s knows ssrc. O(RTP_SSRC_MAX). */
+bool rtp_srtp_knows(const struct rtp_srtp *s, uint32_t ssrc);
+
+/*
+ * Protect the RTP packet of len bytes at buf, in place; cap bytes may be used
+ * (len + RTP_GROWTH_MAX always suffices). ERR_BAD: not RTP. ERR_REPLAY: its
+ * sequence number was used or is too old. ERR_LIMIT: one SSRC too many, or
+ * the key is worn out (2^48 packets). ERR_SPACE, ERR_NOMEM.
+ */
+MUST_CHECK int rtp_srtp_protect(struct rtp_srtp *s, uint8_t *buf, size_t len,
+				size_t cap, size_t *ret_len);
+/*
+ * Check and decrypt the SRTP packet of len bytes at buf, in place; on error
+ * the bytes are not to be used. ERR_BAD: not RTP or too short. ERR_AUTH: tag
+ * or MKI wrong. ERR_REPLAY: seen or too old. ERR_LIMIT, ERR_NOMEM: authentic,
+ * but one SSRC too many.
+ */
+MUST_CHECK int rtp_srtp_unprotect(struct rtp_srtp *s, uint8_t *buf, size_t len,
+				  size_t *ret_len);
+/* The same for an RTCP packet; ERR_LIMIT also after 2^31 packets. */
+MUST_CHECK int rtp_srtp_protect_rtcp(struct rtp_srtp *s, uint8_t *buf,
+				     size_t len, size_t cap, size_t *ret_len);
+/* The same for an SRTCP packet; one that is not encrypted (E bit clear) is
+ * ERR_AUTH, since we never agree to UNENCRYPTED_SRTCP. */
+MUST_CHECK int rtp_srtp_unprotect_rtcp(struct rtp_srtp *s, uint8_t *buf,
+				       size_t len, size_t *ret_len);
