@@ -1,8 +1,7 @@
 /*
  * A SIP message (RFC 3261 section 7) as a list of raw header slices in their
- * order; structured values are read on demand (sip/hdr.h, sip/uri.h) and by
- * osipparser2, which is included in sip/msg.c only. The message views the
- * buffer it was parsed from; nothing is copied. One message is at most
+ * order; structured values are read on demand (sip/hdr.h, sip/uri.h). The
+ * message views the buffer it was parsed from; nothing is copied. One message is at most
  * SIP_MSG_MAX bytes with SIP_HDRS_MAX header lines; the framer (sip/frame.h)
  * has proved line lengths, parameter counts and the absence of bare CR, NUL
  * and control bytes before the parser sees it.
@@ -23,7 +22,7 @@ enum {
 	SIP_LINE_MAX = 2048,   /* bytes of a header line */
 	SIP_LINE_LONG_MAX = 4096, /* the same for Authorization, Route, Via.. */
 	SIP_PARAMS_MAX = 32,   /* ';' in one line */
-	SIP_VIAS_MAX = 20
+	SIP_VIAS_MAX = 40 /* RFC 4475 "longreq" has 34 */
 };
 
 enum sip_method {
@@ -124,9 +123,13 @@ struct sip_reject {
  * folds in buf are overwritten with blanks. The message views buf, which must
  * outlive it. ERR_BAD and *reterr (if not NULL) when it is not a message we
  * can act on: missing, doubled or contradicting singular headers, CSeq method
- * mismatch, number out of range, wrong version. Where the basic headers were
- * readable *ret is filled enough for sip_reply (sip/print.h) to answer, and
- * ret->via is not empty. Linear in len.
+ * mismatch, number out of range, wrong version. Where the basic headers of a
+ * request other than ACK were readable *ret is filled enough for
+ * sip_print_reply to answer, and ret->via is not empty; otherwise it is empty:
+ * drop. Escaped control bytes in quoted strings (legal, RFC 4475 3.1.1.2) are
+ * overwritten with '?', so no slice holds a control byte but TAB. Schemes of
+ * the request-URI: sip, sips, tel, urn; 416 for others. Linear in len, no
+ * allocation. A struct sip_msg is 4 KB: keep it off the stack.
  */
 MUST_CHECK int sip_msg_parse(uint8_t *buf, size_t len, struct sip_msg *ret,
 			     struct sip_reject *reterr);
@@ -150,6 +153,8 @@ bool sip_msg_has_token(const struct sip_msg *m, enum sip_hdr_id id,
 		       const char *token);
 /* Method by its (case-sensitive) name; SIP_METHOD_OTHER when unknown. */
 enum sip_method sip_method_find(struct slice name);
+/* Name of a known method; static. method must not be SIP_METHOD_OTHER. */
+const char *sip_method_name(enum sip_method method);
 /* Header id of a name, compact forms included; SIP_HDR_OTHER. */
 enum sip_hdr_id sip_hdr_find(struct slice name);
 /* Canonical name of a header; static. id must not be SIP_HDR_OTHER. */

@@ -24,7 +24,8 @@ void sip_print_body(struct writer *w, struct slice type, struct slice body);
 /*
  * Write the beginning of a response to request m: status line, all Vias (with
  * received and rport filled in from source, RFC 3581), From, To (with to_tag
- * when it has none and to_tag is not empty), Call-ID, CSeq. The caller adds headers and ends it with
+ * when it has none and to_tag is not empty), Call-ID, CSeq. source may be NULL:
+ * the first Via goes back as it came. The caller adds headers and ends it with
  * sip_print_body.
  */
 void sip_print_reply(struct writer *w, const struct sip_msg *m,
