@@ -214,7 +214,8 @@ struct config *config_unref(struct config *c);
 /* Device of this name (exact), or NULL. O(1). */
 const struct config_device *config_device_find(const struct config *c,
 					       struct slice name);
-/* First device whose digest-user this is, or NULL. O(1). */
+/* A device whose digest-user this is, or NULL; the others follow with
+ * config_device_by_user_next, in no particular order. O(1). */
 const struct config_device *config_device_by_user(const struct config *c,
 						  struct slice user);
 /* Next device with the same digest-user as d, or NULL. */

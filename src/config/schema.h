@@ -30,7 +30,7 @@ enum config_type {
 struct config_option {
 	const char *name;
 	enum config_type type;
-	const char *unit;	  /* "seconds", ...; "" = none */
+	const char *unit;	  /* "seconds", ...; NULL = none */
 	uint32_t min, max;	  /* CONFIG_TYPE_UINT: range */
 	const char *value;	  /* default as written; NULL = must be given */
 	const char *example;	  /* for the default file; NULL = value */

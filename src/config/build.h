@@ -1,0 +1,69 @@
+/*
+ * Inside of config/: what build.c and check.c share while a configuration is
+ * being made, and the conversion of one value (value.c).
+ */
+#pragma once
+
+#include "base/writer.h"
+#include "config/config.h"
+#include "config/schema.h"
+
+struct config_place {
+	const char *file;
+	uint32_t line; /* 0 = not given */
+};
+
+/* A section while it is being read. */
+struct config_item {
+	const struct config_section *section;
+	struct slice label; /* the tuple's */
+	void *obj;	    /* its struct inside the config */
+	struct config_place at;
+	struct config_place option[CONFIG_OPTIONS_MAX]; /* by row */
+	struct table_node by_label;
+};
+
+struct config_build {
+	struct config *c;
+	struct config_report *rep;
+	const char *base_dir;
+	const char *file; /* of the first tuple, for messages about nothing */
+	struct config_item *item; /* sections without label first */
+	uint32_t count;
+	uint32_t cap;
+	struct table labels; /* items by label */
+};
+
+enum { CONFIG_WHY_MAX = 512 };
+
+/* size bytes that live as long as c, zeroed and aligned; NULL. */
+void *config_alloc(struct config *c, size_t size);
+/* Copy of s with a NUL that lives as long as c; NULL. */
+const char *config_keep(struct config *c, struct slice s);
+/* Free what config_alloc and config_keep gave. */
+void config_blocks_free(struct config *c);
+/* Make line, whose text lives as long as c, find d. ERR_NOMEM, ERR_LIMIT. */
+MUST_CHECK int config_line_add(struct config *c, const struct config_device *d,
+			       const char *line);
+/*
+ * Convert value and store it in the option's member of obj; a list grows by
+ * one item. ERR_BAD: why got "expected ..., got ..."; ERR_NOMEM.
+ */
+MUST_CHECK int config_value_set(struct config_build *b,
+				const struct config_option *o, void *obj,
+				struct slice value, struct writer *why);
+/* Set the option's member of obj to its default, which must exist. */
+MUST_CHECK int config_value_default(struct config_build *b,
+				    const struct config_option *o, void *obj);
+/* Print the option's member of obj as it is written in a file. */
+void config_value_print(const struct config_option *o, const void *obj,
+			void (*emit)(void *ctx, struct slice piece), void *ctx);
+/* Print s in double quotes as libconfuse reads it. */
+void config_quote_print(struct slice s,
+			void (*emit)(void *ctx, struct slice piece), void *ctx);
+/* Message about an option of it (NULL: about the section), with its place. */
+void config_complain(struct config_build *b, const struct config_item *it,
+		     const char *option, bool is_error, const char *text);
+/* Cross-option checks, derived values and look-up tables. ERR_NOMEM only;
+ * errors are in the report. */
+MUST_CHECK int config_check(struct config_build *b);

@@ -1,0 +1,329 @@
+#include "config/build.h"
+
+#define OBJ(it, type) ((struct type *)(it)->obj)
+
+static bool is_kind(const struct config_item *it, const char *name)
+{
+	return it->obj && strcmp(it->section->name, name) == 0;
+}
+
+static struct config_item *single(struct config_build *b, const char *name)
+{
+	return &b->item[config_section_find(slice_str(name)) - config_schema];
+}
+
+static bool is_given(const struct config_item *it, const char *name)
+{
+	const struct config_option *o =
+		config_option_find(it->section, slice_str(name));
+
+	return it->option[o - it->section->option].line > 0;
+}
+
+static void error(struct config_build *b, const struct config_item *it,
+		  const char *option, const char *text)
+{
+	config_complain(b, it, option, true, text);
+}
+
+static void warn(struct config_build *b, const struct config_item *it,
+		 const char *option, const char *text)
+{
+	config_complain(b, it, option, false, text);
+}
+
+/* "before "name" after", for messages that name another section. */
+static void about(struct config_build *b, const struct config_item *it,
+		  const char *option, bool is_error, const char *const part[3])
+{
+	char buf[CONFIG_WHY_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf) - 1);
+	for (int i = 0; i < 3; i++)
+		writer_str(&w, part[i]);
+	buf[w.len] = '\0';
+	config_complain(b, it, option, is_error, buf);
+}
+
+/* ---- listeners and the call manager ---------------------------------- */
+
+static bool is_datagram(enum config_transport t)
+{
+	return t == CONFIG_UDP;
+}
+
+static bool is_clash(const struct config_endpoint *a,
+		     const struct config_endpoint *b)
+{
+	return is_datagram(a->transport) == is_datagram(b->transport) &&
+	       a->addr.port == b->addr.port &&
+	       a->addr.family == b->addr.family &&
+	       (addr_ip_eq(&a->addr, &b->addr) || addr_is_any(&a->addr) ||
+		addr_is_any(&b->addr));
+}
+
+static void check_listener_files(struct config_build *b,
+				 const struct config_item *it)
+{
+	static const char *const names[] = {"certificate", "key", "trust"};
+	const struct config_listener *l = OBJ(it, config_listener);
+	const char *const value[] = {l->certificate, l->key, l->trust};
+
+	for (int i = 0; i < 3; i++) {
+		if (l->address.transport == CONFIG_TLS && !value[i][0])
+			error(b, it, names[i],
+			      "must be given for a tls: listener");
+		if (l->address.transport != CONFIG_TLS && value[i][0])
+			warn(b, it, names[i],
+			     "has no effect without a tls: address");
+	}
+	if (strcmp(l->tls_policy, "legacy") == 0)
+		warn(b, it, "tls-policy",
+		     "legacy allows protocols and ciphers that are no longer "
+		     "held to be safe");
+}
+
+/* At most 64 listeners: each pair is looked at. */
+static void check_listeners(struct config_build *b)
+{
+	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++) {
+		struct config_item *it = &b->item[i];
+
+		if (!is_kind(it, "listener"))
+			continue;
+		check_listener_files(b, it);
+		for (uint32_t k = CONFIG_SECTIONS; k < i; k++) {
+			const struct config_item *o = &b->item[k];
+
+			if (is_kind(o, "listener") && is_given(o, "address") &&
+			    is_clash(&OBJ(o, config_listener)->address,
+				     &OBJ(it, config_listener)->address))
+				about(b, it, "address", true,
+				      (const char *const[3]){
+					      "is taken by listener \"",
+					      OBJ(o, config_listener)->name,
+					      "\" already"});
+		}
+	}
+	if (b->c->listener_count == 0)
+		error(b, single(b, ""), NULL,
+		      "no listener: at least one section listener \"name\" "
+		      "{ address = ... } is needed");
+}
+
+static void check_manager(struct config_build *b, const struct config_item *it)
+{
+	const struct config_call_manager *m = OBJ(it, config_call_manager);
+	struct config_endpoint own = {m->address.transport, m->local_address};
+
+	if (!is_given(it, "address") || !is_given(it, "local-address"))
+		return;
+	if (addr_is_any(&m->address.addr))
+		error(b, it, "address",
+		      "must be an address of the call manager");
+	if (addr_is_any(&m->local_address))
+		error(b, it, "local-address",
+		      "must be one address, since it is told to the call "
+		      "manager");
+	if (m->address.addr.family != m->local_address.family)
+		error(b, it, "local-address",
+		      "must be of the same IP version as address");
+	if (addr_eq(&m->address.addr, &m->local_address))
+		error(b, it, "local-address", "is the call manager's own");
+	for (uint32_t i = 0; i < b->c->listener_count; i++)
+		if (is_clash(&own, &b->c->listener[i].address))
+			about(b, it, "local-address", true,
+			      (const char *const[3]){"is taken by listener \"",
+						     b->c->listener[i].name,
+						     "\" already"});
+}
+
+static void check_managers(struct config_build *b)
+{
+	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++)
+		if (is_kind(&b->item[i], "call-manager"))
+			check_manager(b, &b->item[i]);
+	if (b->c->call_manager_count == 0)
+		error(b, single(b, ""), NULL,
+		      "no call manager: one section call-manager \"name\" "
+		      "{ address = ... local-address = ... } is needed");
+}
+
+/* ---- media ----------------------------------------------------------- */
+
+/* The same address on both sides: RTP pairs of the halves do not meet. */
+static void split_ports(struct config_media *m)
+{
+	unsigned half = (m->ports.max - m->ports.min + 1U) / 4 * 2;
+
+	m->outside_ports = m->ports;
+	m->inside_ports = m->ports;
+	if (!addr_ip_eq(&m->outside_address, &m->inside_address))
+		return;
+	m->outside_ports.max = (uint16_t)(m->ports.min + half - 1);
+	m->inside_ports.min = (uint16_t)(m->ports.min + half);
+}
+
+static bool is_media_port(const struct config_media *m, const struct addr *a)
+{
+	return a->port >= m->ports.min && a->port <= m->ports.max &&
+	       (addr_is_any(a) || addr_ip_eq(a, &m->outside_address) ||
+		addr_ip_eq(a, &m->inside_address));
+}
+
+static void check_media(struct config_build *b)
+{
+	const struct config_item *it = single(b, "media");
+	struct config_media *m = &b->c->media;
+
+	if (is_given(it, "outside-address") && addr_is_any(&m->outside_address))
+		error(b, it, "outside-address",
+		      "must be one address, since phones are told it");
+	if (is_given(it, "inside-address") && addr_is_any(&m->inside_address))
+		error(b, it, "inside-address",
+		      "must be one address, since the call manager is told it");
+	split_ports(m);
+	for (uint32_t i = 0; i < b->c->listener_count; i++)
+		if (b->c->listener[i].address.transport == CONFIG_UDP &&
+		    is_media_port(m, &b->c->listener[i].address.addr))
+			about(b, it, "ports", true,
+			      (const char *const[3]){
+				      "hold the port of listener \"",
+				      b->c->listener[i].name, "\""});
+	for (uint32_t i = 0; i < b->c->call_manager_count; i++)
+		if (b->c->call_manager[i].address.transport == CONFIG_UDP &&
+		    is_media_port(m, &b->c->call_manager[i].local_address))
+			about(b, it, "ports", true,
+			      (const char *const[3]){
+				      "hold the local-address of call-manager "
+				      "\"",
+				      b->c->call_manager[i].name, "\""});
+}
+
+/* ---- numbers --------------------------------------------------------- */
+
+static void check_numbers(struct config_build *b)
+{
+	const struct config *c = b->c;
+
+	if (c->workers > 1)
+		error(b, single(b, ""), "workers",
+		      "this version runs one worker: expected 1");
+	if (c->sip.expires_min_s > c->sip.expires_max_s)
+		error(b, single(b, "sip"), "expires-min",
+		      "must not be more than expires-max");
+	if (c->sip.t1_ms > c->sip.t2_ms)
+		error(b, single(b, "sip"), "t1", "must not be more than t2");
+	if (c->limits.connections_per_address > c->limits.connections)
+		warn(b, single(b, "limits"), "connections-per-address",
+		     "is more than connections: one address can use up all");
+	if (c->sandbox != CONFIG_SANDBOX_ENFORCE)
+		warn(b, single(b, ""), "sandbox",
+		     "system calls are not restricted");
+}
+
+/* ---- devices --------------------------------------------------------- */
+
+static void check_device_modes(struct config_build *b,
+			       const struct config_item *it)
+{
+	struct config_device *d = OBJ(it, config_device);
+	bool can_srtp = d->security_mode == CONFIG_DEVICE_ENCRYPTED;
+
+	if (d->media == CONFIG_MEDIA_AUTO)
+		d->media = can_srtp ? CONFIG_MEDIA_SRTP_REQUIRED
+				    : CONFIG_MEDIA_RTP_ONLY;
+	/* RFC 4568 section 5: keys need a protected channel. */
+	if (d->media != CONFIG_MEDIA_RTP_ONLY && !can_srtp)
+		error(b, it, "media",
+		      "SRTP needs security-mode = encrypted, or its keys "
+		      "would travel in clear text");
+	if (d->digest && !d->digest_user[0])
+		error(b, it, "digest", "yes needs digest-user");
+	if (d->lines.count == 0)
+		warn(b, it, "lines", "none: the device can register nothing");
+	if (!d->digest &&
+	    config_device_mode(b->c, d) == CONFIG_DEVICE_NONSECURE)
+		warn(b, it, NULL,
+		     "neither a certificate nor digest: whoever says so is "
+		     "taken for this device");
+}
+
+static int index_lines(struct config_build *b, const struct config_item *it)
+{
+	struct config_device *d = OBJ(it, config_device);
+
+	for (uint32_t i = 0; i < d->lines.count; i++) {
+		const char *line = d->lines.item[i];
+		const struct config_device *o =
+			config_device_by_line(b->c, slice_str(line));
+		int err;
+
+		if (!o) {
+			err = config_line_add(b->c, d, line);
+			if (err)
+				return err;
+			continue;
+		}
+		about(b, it, "lines", false,
+		      (const char *const[3]){
+			      line,
+			      o == d ? " is there twice"
+				     : " is also a line of device ",
+			      o == d ? "" : o->name});
+	}
+	return 0;
+}
+
+static int check_device(struct config_build *b, const struct config_item *it)
+{
+	struct config_device *d = OBJ(it, config_device);
+	int err;
+
+	check_device_modes(b, it);
+	err = table_add(&b->c->devices_by_name, &d->by_name,
+			slice_str(d->name));
+	if (!err && d->digest_user[0])
+		err = table_add(&b->c->devices_by_user, &d->by_user,
+				slice_str(d->digest_user));
+	return err ? err : index_lines(b, it);
+}
+
+static void check_cluster(struct config_build *b)
+{
+	uint32_t secure = 0;
+	uint32_t tls = 0;
+
+	for (uint32_t i = 0; i < b->c->device_count; i++)
+		secure += b->c->device[i].security_mode !=
+			  CONFIG_DEVICE_NONSECURE;
+	for (uint32_t i = 0; i < b->c->listener_count; i++)
+		tls += b->c->listener[i].address.transport == CONFIG_TLS;
+	if (secure > 0 && b->c->mode == CONFIG_MODE_NONSECURE)
+		warn(b, single(b, ""), "cluster-security-mode",
+		     "nonsecure: security-mode and media of the devices do "
+		     "not count");
+	else if (secure > 0 && tls == 0 && b->c->listener_count > 0)
+		warn(b, single(b, ""), NULL,
+		     "there are devices with a security-mode, but no tls: "
+		     "listener they could come to");
+}
+
+int config_check(struct config_build *b)
+{
+	check_listeners(b);
+	check_managers(b);
+	check_media(b);
+	check_numbers(b);
+	check_cluster(b);
+	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++) {
+		int err = is_kind(&b->item[i], "device")
+				  ? check_device(b, &b->item[i])
+				  : 0;
+
+		if (err)
+			return err;
+	}
+	return 0;
+}

@@ -1,0 +1,90 @@
+#include "base/alloc.h"
+#include "config/build.h"
+
+struct line_node {
+	struct table_node node;
+	const struct config_device *device;
+};
+
+struct config *config_ref(struct config *c)
+{
+	c->refs++;
+	return c;
+}
+
+struct config *config_unref(struct config *c)
+{
+	if (!c || --c->refs > 0)
+		return NULL;
+	table_done(&c->devices_by_name);
+	table_done(&c->devices_by_user);
+	table_done(&c->devices_by_line);
+	alloc_free(c->listener);
+	alloc_free(c->call_manager);
+	alloc_free(c->device);
+	config_blocks_free(c);
+	return alloc_free(c);
+}
+
+const struct config_device *config_device_find(const struct config *c,
+					       struct slice name)
+{
+	return TABLE_ENTRY(table_find(&c->devices_by_name, name),
+			   struct config_device, by_name);
+}
+
+const struct config_device *config_device_by_user(const struct config *c,
+						  struct slice user)
+{
+	return TABLE_ENTRY(table_find(&c->devices_by_user, user),
+			   struct config_device, by_user);
+}
+
+const struct config_device *
+config_device_by_user_next(const struct config_device *d)
+{
+	return TABLE_ENTRY(table_find_next(&d->by_user), struct config_device,
+			   by_user);
+}
+
+const struct config_device *config_device_by_line(const struct config *c,
+						  struct slice line)
+{
+	struct line_node *n = TABLE_ENTRY(table_find(&c->devices_by_line, line),
+					  struct line_node, node);
+
+	return n ? n->device : NULL;
+}
+
+int config_line_add(struct config *c, const struct config_device *d,
+		    const char *line)
+{
+	struct line_node *n = config_alloc(c, sizeof(*n));
+
+	if (!n)
+		return ERR_NOMEM;
+	n->device = d;
+	return table_add(&c->devices_by_line, &n->node, slice_str(line));
+}
+
+bool config_device_has_line(const struct config_device *d, struct slice line)
+{
+	for (uint32_t i = 0; i < d->lines.count; i++)
+		if (slice_eqs(line, d->lines.item[i]))
+			return true;
+	return false;
+}
+
+enum config_device_mode config_device_mode(const struct config *c,
+					   const struct config_device *d)
+{
+	return c->mode == CONFIG_MODE_NONSECURE ? CONFIG_DEVICE_NONSECURE
+						: d->security_mode;
+}
+
+enum config_media_policy config_device_media(const struct config *c,
+					     const struct config_device *d)
+{
+	return c->mode == CONFIG_MODE_NONSECURE ? CONFIG_MEDIA_RTP_ONLY
+						: d->media;
+}

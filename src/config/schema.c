@@ -1,0 +1,363 @@
+#include "config/schema.h"
+
+#include "base/text.h"
+#include "config/config.h"
+
+/* Words of the options; their order is that of the enums in config.h. */
+static const char *const words_mode[] = {"mixed", "nonsecure", NULL};
+static const char *const words_sandbox[] = {"enforce", "log", "off", NULL};
+static const char *const words_log[] = {"error", "warning", "info", "debug",
+					NULL};
+static const char *const words_security[] = {"nonsecure", "authenticated",
+					     "encrypted", NULL};
+static const char *const words_media[] = {"auto", "rtp-only", "srtp-preferred",
+					  "srtp-required", NULL};
+static const char *const words_policy[] = {"default", "legacy", NULL};
+static const char *const any_transport[] = {"udp", "tcp", "tls", NULL};
+static const char *const core_transport[] = {"udp", "tcp", NULL};
+static const char *const below_base[] = {"", NULL};
+static const char *const below_trust[] = {"trust", NULL};
+
+/* Rows of one section: name, type, default and member, then what differs. */
+#define OPTION(obj, member, key, kind, dflt, ...)                           \
+	{                                                                   \
+		.name = (key), .type = CONFIG_TYPE_##kind, .value = (dflt), \
+		.offset = offsetof(struct obj, member), __VA_ARGS__         \
+	}
+
+#define TOP(member, key, kind, dflt, ...) \
+	OPTION(config, member, key, kind, dflt, __VA_ARGS__)
+
+static const struct config_option top_options[] = {
+	TOP(mode, "cluster-security-mode", WORD, "mixed", .words = words_mode,
+	    .text = "mixed: every device is held to its own security-mode. "
+		    "nonsecure: security modes, media encryption and TLS "
+		    "identities are kept in this file but do not count; "
+		    "digest authentication still does."),
+	TOP(realm, "realm", TEXT, "sallyport", .min = 1,
+	    .text = "Station realm: the realm of digest challenges to phones. "
+		    "Stored credentials belong to one realm; after a change "
+		    "they must be made anew."),
+	TOP(user, "user", NAME, "sallyport",
+	    .text = "System account the processes run under after start."),
+	TOP(group, "group", NAME, "sallyport",
+	    .text = "System group of the processes; its members may use the "
+		    "control socket."),
+	TOP(log_level, "log-level", WORD, "info", .words = words_log,
+	    .text = "The least important messages that are logged."),
+	TOP(nonce_lifetime_min, "nonce-lifetime", UINT, "10", .min = 1,
+	    .max = 1440, .unit = "minutes",
+	    .text = "How long a digest nonce is good before the phone gets a "
+		    "new one (stale=true, no password is asked)."),
+	TOP(server_name, "server-name", TEXT, "",
+	    .text = "Value of the Server and User-Agent headers; empty sends "
+		    "none."),
+	TOP(state_directory, "state-directory", PATH, "/var/lib/sallyport",
+	    .words = below_base,
+	    .text = "Directory of what outlives a restart: the credential "
+		    "database and the key that encrypts it."),
+	TOP(control_socket, "control-socket", PATH,
+	    "/run/sallyport/control.sock", .words = below_base, .max = 107,
+	    .text = "Socket on which sallyportctl(8) is answered."),
+	TOP(sandbox, "sandbox", WORD, "enforce", .words = words_sandbox,
+	    .text = "System call filter of the processes. log: a call outside "
+		    "the list is logged and done; off: no filter."),
+	TOP(workers, "workers", UINT, "1", .min = 1, .max = 256,
+	    .text = "Worker processes. This version runs one."),
+};
+
+#define LISTENER(member, key, kind, dflt, ...) \
+	OPTION(config_listener, member, key, kind, dflt, __VA_ARGS__)
+
+static const struct config_option listener_options[] = {
+	LISTENER(address, "address", ENDPOINT, NULL, .words = any_transport,
+		 .example = "tls:192.0.2.1:5061",
+		 .text = "Transport, address and port where phones connect: "
+			 "tls:, tcp: or udp: followed by address:port; IPv6 "
+			 "addresses in brackets."),
+	LISTENER(certificate, "certificate", PATH, "", .words = below_base,
+		 .example = "certs/server.pem",
+		 .text = "File with our certificate and its chain (PEM) for a "
+			 "tls: listener. Names that are not absolute are taken "
+			 "from the directory of this file."),
+	LISTENER(key, "key", PATH, "", .words = below_base,
+		 .example = "keys/server.key",
+		 .text = "File with the private key of the certificate (PEM). "
+			 "Only the keys process reads it."),
+	LISTENER(trust, "trust", PATH, "", .words = below_trust,
+		 .example = "device",
+		 .text = "Directory with the certificates that phones' "
+			 "certificates must chain to, below the directory "
+			 "trust/ unless absolute."),
+	LISTENER(tls_policy, "tls-policy", CHOICE, "default",
+		 .words = words_policy,
+		 .text = "default: TLS 1.2 and 1.3 with forward secrecy. "
+			 "legacy: also what old phones need; choose it for "
+			 "them alone."),
+};
+
+#define MANAGER(member, key, kind, dflt, ...) \
+	OPTION(config_call_manager, member, key, kind, dflt, __VA_ARGS__)
+
+static const struct config_option manager_options[] = {
+	MANAGER(address, "address", ENDPOINT, NULL, .words = core_transport,
+		.example = "udp:192.0.2.10:5060",
+		.text = "Where the call manager listens: udp: or tcp: followed "
+			"by address:port."),
+	MANAGER(local_address, "local-address", ADDRPORT, NULL,
+		.example = "192.0.2.1:5070",
+		.text = "Our own address and port towards it: where its "
+			"requests arrive."),
+};
+
+#define MEDIA(member, key, kind, dflt, ...) \
+	OPTION(config_media, member, key, kind, dflt, __VA_ARGS__)
+
+static const struct config_option media_options[] = {
+	MEDIA(outside_address, "outside-address", ADDR, NULL,
+	      .example = "192.0.2.1",
+	      .text = "Our media address that phones are told (SRTP)."),
+	MEDIA(inside_address, "inside-address", ADDR, NULL,
+	      .example = "192.0.2.1",
+	      .text = "Our media address that the call manager is told "
+		      "(RTP)."),
+	MEDIA(ports, "ports", PORTS, "16384-32767", .min = 1024, .max = 65535,
+	      .text = "Relay ports. Each side uses the whole range; where both "
+		      "addresses are the same, the lower half is outside, the "
+		      "upper half inside."),
+	MEDIA(idle_timeout_s, "idle-timeout", UINT, "60", .min = 0,
+	      .max = 86400, .unit = "seconds",
+	      .text = "A call none of whose media arrived for so long is "
+		      "ended; 0 never ends it."),
+	MEDIA(cool_down_s, "cool-down", UINT, "10", .min = 0, .max = 600,
+	      .unit = "seconds",
+	      .text = "How long a relay port rests after a call, so that late "
+		      "packets do not reach another."),
+	MEDIA(dscp, "dscp", UINT, "46", .min = 0, .max = 63,
+	      .text = "Differentiated services code point of relayed media "
+		      "(46 is expedited forwarding)."),
+};
+
+#define SIP(member, key, kind, dflt, ...) \
+	OPTION(config_sip, member, key, kind, dflt, __VA_ARGS__)
+
+static const struct config_option sip_options[] = {
+	SIP(expires_min_s, "expires-min", UINT, "60", .min = 10, .max = 86400,
+	    .unit = "seconds",
+	    .text = "Shortest registration taken from a phone; a shorter one "
+		    "is answered 423."),
+	SIP(expires_max_s, "expires-max", UINT, "3600", .min = 10,
+	    .max = 604800, .unit = "seconds",
+	    .text = "Longest registration granted to a phone; a longer wish "
+		    "is shortened."),
+	SIP(t1_ms, "t1", UINT, "500", .min = 50, .max = 5000,
+	    .unit = "milliseconds",
+	    .text = "Timer T1 of RFC 3261: estimate of the round trip."),
+	SIP(t2_ms, "t2", UINT, "4000", .min = 100, .max = 60000,
+	    .unit = "milliseconds",
+	    .text = "Timer T2: longest interval between retransmissions."),
+	SIP(t4_ms, "t4", UINT, "5000", .min = 100, .max = 60000,
+	    .unit = "milliseconds",
+	    .text = "Timer T4: how long a message stays in the network."),
+};
+
+#define LIMIT(member, key, dflt, least, most, ...)                     \
+	OPTION(config_limits, member, key, UINT, dflt, .min = (least), \
+	       .max = (most), __VA_ARGS__)
+
+static const struct config_option limit_options[] = {
+	LIMIT(connections, "connections", "20000", 1, 1000000,
+	      .text = "Connections of phones at once."),
+	LIMIT(connections_per_address, "connections-per-address", "1000", 1,
+	      1000000,
+	      .text = "Connections from one address at once; phones behind one "
+		      "translator share it."),
+	LIMIT(handshakes, "handshakes", "256", 1, 100000,
+	      .text = "TLS handshakes waiting or under way at once; further "
+		      "connections wait in the kernel."),
+	LIMIT(message_rate, "message-rate", "50", 1, 100000,
+	      .unit = "messages per second",
+	      .text = "Messages taken from one source on average."),
+	LIMIT(message_burst, "message-burst", "200", 1, 100000,
+	      .unit = "messages",
+	      .text = "Messages taken from one source at once."),
+	LIMIT(registrations, "registrations", "20000", 1, 1000000,
+	      .text = "Registered contacts at once."),
+	LIMIT(calls, "calls", "4000", 1, 100000, .text = "Calls at once."),
+	LIMIT(transactions, "transactions", "20000", 1, 1000000,
+	      .text = "SIP transactions at once."),
+};
+
+#define DEVICE(member, key, kind, dflt, ...) \
+	OPTION(config_device, member, key, kind, dflt, __VA_ARGS__)
+
+static const struct config_option device_options[] = {
+	DEVICE(description, "description", TEXT, "",
+	       .text = "Text for people."),
+	DEVICE(lines, "lines", NAMES, "", .example = "{ \"1001\" }",
+	       .text = "User parts the device may register and call from; it "
+		       "may register nothing else."),
+	DEVICE(security_mode, "security-mode", WORD, "encrypted",
+	       .words = words_security,
+	       .text = "encrypted: TLS with a client certificate that names "
+		       "the device. authenticated: the same, but no media "
+		       "keys. nonsecure: any transport, no certificate."),
+	DEVICE(digest, "digest", BOOL, "no",
+	       .text = "Challenge the device's requests with digest "
+		       "authentication."),
+	DEVICE(digest_user, "digest-user", NAME, "", .example = "",
+	       .text = "User name the device must answer challenges with; see "
+		       "sallyportctl user add."),
+	DEVICE(media, "media", WORD, "auto", .words = words_media,
+	       .text = "srtp-required: calls without SRTP are refused (488). "
+		       "srtp-preferred: RTP where the phone offers nothing "
+		       "else. rtp-only: no SRTP. auto: srtp-required for an "
+		       "encrypted device, rtp-only for others."),
+	DEVICE(suites, "suites", SUITES,
+	       "{ \"AEAD_AES_128_GCM\", \"AES_CM_128_HMAC_SHA1_80\", "
+	       "\"AES_CM_128_HMAC_SHA1_32\" }",
+	       .text = "SRTP suites that are accepted and offered, best "
+		       "first."),
+	DEVICE(nat, "nat", BOOL, "no",
+	       .text = "The device may be behind an address translator: its "
+		       "media is taken from wherever the first authentic "
+		       "packet comes from."),
+	DEVICE(call_limit, "call-limit", UINT, "0", .min = 0, .max = 1000,
+	       .unit = "calls",
+	       .text = "Calls of the device at once; 0 is no limit."),
+};
+
+#define ROWS(a) .option = (a), .count = sizeof(a) / sizeof((a)[0])
+
+const struct config_section config_schema[CONFIG_SECTIONS] = {
+	{.name = "",
+	 .offset = 0,
+	 .max = 1,
+	 ROWS(top_options),
+	 .text = "Options of the whole daemon stand outside of any "
+		 "section."},
+	{.name = "listener",
+	 .label = "phones",
+	 .offset = offsetof(struct config, listener),
+	 .count_offset = offsetof(struct config, listener_count),
+	 .size = sizeof(struct config_listener),
+	 .max = CONFIG_LISTENERS_MAX,
+	 ROWS(listener_options),
+	 .text = "Where phones connect; one section for each address."},
+	{.name = "call-manager",
+	 .label = "cm1",
+	 .offset = offsetof(struct config, call_manager),
+	 .count_offset = offsetof(struct config, call_manager_count),
+	 .size = sizeof(struct config_call_manager),
+	 .max = 1,
+	 ROWS(manager_options),
+	 .text = "The call manager behind Sallyport. This version serves "
+		 "exactly one."},
+	{.name = "media",
+	 .offset = offsetof(struct config, media),
+	 .max = 1,
+	 ROWS(media_options),
+	 .text = "The media relay."},
+	{.name = "sip",
+	 .offset = offsetof(struct config, sip),
+	 .max = 1,
+	 ROWS(sip_options),
+	 .text = "Registration times and SIP timers."},
+	{.name = "limits",
+	 .offset = offsetof(struct config, limits),
+	 .max = 1,
+	 ROWS(limit_options),
+	 .text = "What outsiders can use up has an end."},
+	{.name = "device",
+	 .label = "SEP001122334455",
+	 .offset = offsetof(struct config, device),
+	 .count_offset = offsetof(struct config, device_count),
+	 .size = sizeof(struct config_device),
+	 .max = CONFIG_DEVICES_MAX,
+	 ROWS(device_options),
+	 .text = "A phone that may register, by its device name, which is "
+		 "the common name of its certificate."},
+};
+
+_Static_assert(sizeof(top_options) / sizeof(top_options[0]) <=
+		       CONFIG_OPTIONS_MAX,
+	       "places of options");
+
+const struct config_section *config_section_find(struct slice name)
+{
+	for (size_t i = 0; i < CONFIG_SECTIONS; i++)
+		if (slice_eqs(name, config_schema[i].name))
+			return &config_schema[i];
+	return NULL;
+}
+
+const struct config_option *config_option_find(const struct config_section *s,
+					       struct slice name)
+{
+	for (uint32_t i = 0; i < s->count; i++)
+		if (slice_eqs(name, s->option[i].name))
+			return &s->option[i];
+	return NULL;
+}
+
+bool config_option_is_list(const struct config_option *o)
+{
+	return o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_SUITES;
+}
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+	size_t m = a < b ? a : b;
+
+	return m < c ? m : c;
+}
+
+/* Levenshtein distance without regard to case, one row at a time. */
+static size_t distance(struct slice a, struct slice b)
+{
+	size_t row[CONFIG_NAME_MAX + 1];
+
+	for (size_t j = 0; j <= b.len; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a.len; i++) {
+		size_t diag = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b.len; j++) {
+			bool same = text_lower(a.ptr[i - 1]) ==
+				    text_lower(b.ptr[j - 1]);
+			size_t up = row[j];
+
+			row[j] = min3(row[j - 1] + 1, up + 1,
+				      diag + (same ? 0 : 1));
+			diag = up;
+		}
+	}
+	return row[b.len];
+}
+
+static void nearer(struct slice name, const char *known, size_t *best,
+		   const char **ret)
+{
+	struct slice k = slice_str(known);
+	size_t d = k.len <= CONFIG_NAME_MAX ? distance(name, k) : *best;
+
+	if (d < *best) {
+		*best = d;
+		*ret = known;
+	}
+}
+
+const char *config_nearest(const struct config_section *s, struct slice name)
+{
+	size_t best = name.len / 3 + 2;
+	const char *ret = NULL;
+
+	if (name.len == 0 || name.len > CONFIG_NAME_MAX)
+		return NULL;
+	for (uint32_t i = 0; i < s->count; i++)
+		nearer(name, s->option[i].name, &best, &ret);
+	for (size_t i = 1; i < CONFIG_SECTIONS && s == &config_schema[0]; i++)
+		nearer(name, config_schema[i].name, &best, &ret);
+	return ret;
+}
