@@ -22,7 +22,7 @@ enum {
 	SDP_LINES_MAX = 200, /* lines of a whole body */
 	SDP_MEDIA_MAX = 16,  /* m= lines of a whole body */
 	/* A printed body always fits here, whatever the edit says. */
-	SDP_PRINT_MAX = SDP_MAX + 512 + SDP_MEDIA_MAX * 1024
+	SDP_PRINT_MAX = SDP_MAX + 512 + SDP_MEDIA_MAX * 1280
 };
 
 enum sdp_proto {
@@ -54,13 +54,13 @@ struct sdp_media {
 	uint8_t crypto_count; /* a=crypto lines, usable or not */
 };
 
-/* A parsed body: about 3 KB, views the text it was parsed from. */
+/* A parsed body: about 3 KB (allocate two of them), views the text it was parsed from. */
 struct sdp {
 	struct slice text;	   /* the whole body */
 	struct slice head;	   /* the lines before the first m= */
-	struct slice origin_user;  /* the six parts of o= */
-	struct slice sess_id;	   /* digits */
-	struct slice sess_version; /* digits */
+	struct slice origin_user;  /* first part of o= */
+	struct slice sess_id;	   /* of o=, as written */
+	struct slice sess_version; /* of o=, as written */
 	struct addr addr;	   /* session c=; family NONE: none */
 	struct sdp_media media[SDP_MEDIA_MAX];
 	size_t media_count;
