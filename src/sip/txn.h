@@ -61,7 +61,9 @@ uint32_t sip_txns_count(const struct sip_txns *t);
  * the last response was sent again through cb->send. For ACK and CANCEL
  * *ret_txn is the INVITE server transaction (HANDLE_NONE: none) and
  * *ret_user its user number. Matching is RFC 3261 section 17.2.3 (branch with cookie,
- * sent-by, method) and the RFC 2543 rules without the cookie.
+ * sent-by, method) and the RFC 2543 rules without the cookie; and a request
+ * belongs to a transaction only when it came from the same connection, over
+ * datagrams from the same IP address, so that nobody cancels another's call.
  */
 enum sip_txn_verdict sip_txn_recv_request(struct sip_txns *t,
 					  const struct sip_msg *m,
@@ -71,7 +73,9 @@ enum sip_txn_verdict sip_txn_recv_request(struct sip_txns *t,
 					  uint64_t *ret_user);
 /*
  * Open the server transaction of request m (not ACK). The response will go
- * to dest. ERR_LIMIT, ERR_NOMEM, ERR_EXISTS.
+ * to dest. A non-INVITE one that is not answered within 64*T1 ends silently
+ * (RFC 4320): no client waits any more. ERR_LIMIT, ERR_NOMEM, ERR_EXISTS,
+ * ERR_BAD (first Via).
  */
 MUST_CHECK int sip_txn_server_new(struct sip_txns *t, const struct sip_msg *m,
 				  const struct dest *dest, uint64_t user,
@@ -90,8 +94,11 @@ void sip_txn_acked(struct sip_txns *t, struct handle txn, uint64_t now_ms);
 /*
  * Open a client transaction and send its request; bytes are copied and must
  * hold exactly the request whose first Via carries branch. For INVITE the
- * ACK of a non-2xx final response is made and sent from the kept bytes.
- * ERR_LIMIT, ERR_NOMEM, ERR_EXISTS (branch in use).
+ * ACK of a non-2xx final response is made and sent from the kept bytes. A
+ * CANCEL with the branch of an INVITE of ours also gives that one 64*T1 to
+ * get its final response (RFC 3261 section 9.1), then it fails with TIMEOUT.
+ * ERR_LIMIT (also a branch over 256 bytes), ERR_NOMEM, ERR_EXISTS (branch in
+ * use with this method).
  */
 MUST_CHECK int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
 				  struct slice branch, const struct dest *dest,
@@ -100,7 +107,8 @@ MUST_CHECK int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
 /*
  * A response came. 0: give it to the user (*ret_txn, *ret_user); every 2xx of
  * an INVITE is given, retransmissions and forks included, since the user
- * answers each with an ACK. ERR_EXISTS: a retransmission, dealt with.
+ * answers each with an ACK. *ret_txn may be stale already (a final response
+ * over a reliable transport ends the transaction). ERR_EXISTS: a retransmission, dealt with.
  * ERR_NOTFOUND: no such transaction; drop.
  */
 MUST_CHECK int sip_txn_recv_response(struct sip_txns *t,
