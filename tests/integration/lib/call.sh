@@ -1,0 +1,80 @@
+# One call between the two real phones, captured on both sides of Sallyport and
+# proved from the captures.
+
+# capture_start NAME: out0, in0 and lo of namespace sp into $DIR/cap/NAME-*.pcap
+capture_start() {
+	local i
+	mkdir -p "$DIR/cap"
+	for i in out0 in0 lo; do
+		spawn "tcpdump-$i" sp tcpdump -i "$i" -n -U -Z root -B 8192 \
+			-w "$DIR/cap/$1-$i.pcap"
+	done
+	for i in out0 in0 lo; do
+		wait_for 10 "tcpdump on $i" \
+			grep -q 'listening on' "$DIR/log/tcpdump-$i"
+	done
+}
+
+capture_stop() {
+	sleep 0.3 # what is under way
+	stop tcpdump-out0
+	stop tcpdump-in0
+	stop tcpdump-lo
+}
+
+# said FILE FROM PATTERN: FILE has PATTERN after its line number FROM
+said() { tail -n "+$(($2 + 1))" "$1" | grep -qaE "$3"; }
+lines() { wc -l <"$1"; }
+
+# calls_up N: sallyportd shows N established calls
+calls_up() { [ "$(ctl --json calls | grep -o '"established"' | wc -l)" = "$1" ]; }
+no_calls() { ! ctl --json calls | grep -q '"state"'; }
+
+# registered DEVICE: sallyportd has a registration of that device
+registered() { ctl --json registrations | grep -q "\"$1\""; }
+
+# call_a_to_b, call_b_to_a: dial, ring, answer; hang up with call_end
+call_a_to_b() {
+	local from
+	from=$(lines "$DIR/log/linphone")
+	baresip_cmd dial "sip:$USER_B@$SP_OUT" >/dev/null
+	wait_for 15 "linphone rings" said "$DIR/log/linphone" "$from" \
+		'Receiving new incoming call' || return 1
+	sleep 0.5
+	linphone_cmd answer
+	wait_for 15 "both phones talk" calls_up 2
+}
+
+call_b_to_a() {
+	local from
+	from=$(lines "$DIR/log/baresip")
+	linphone_cmd "call sip:$USER_A@$SP_OUT"
+	wait_for 15 "baresip rings" said "$DIR/log/baresip" "$from" \
+		'^INVITE sip' || return 1
+	sleep 1
+	baresip_cmd accept >/dev/null
+	wait_for 15 "both phones talk" calls_up 2
+}
+
+call_end() {
+	baresip_cmd hangup >/dev/null
+	wait_for 15 "the calls have ended" no_calls
+}
+
+# call_prove NAME BARESIP-LINE LINPHONE-LINE: srtpcheck on the captures of NAME
+# with the keys of the phones' own SIP logs from these lines on
+call_prove() {
+	tail -n "+$(($2 + 1))" "$DIR/log/baresip" |
+		awk -v name=baresip -v sallyport="$SP_OUT" \
+			-f "$LIB/../streams.awk" >"$DIR/cap/$1.streams"
+	tail -n "+$(($3 + 1))" "$DIR/linphone/log" |
+		awk -v name=linphone -v sallyport="$SP_OUT" \
+			-f "$LIB/../streams.awk" >>"$DIR/cap/$1.streams"
+	if [ "$(wc -l <"$DIR/cap/$1.streams")" != 4 ]; then
+		echo "the phones' logs do not show four media directions"
+		return 1
+	fi
+	"$BUILD/tests/integration/srtpcheck" "$DIR/cap/$1.streams" "$SP_OUT" \
+		"$DIR/cap/$1-out0.pcap" "$DIR/cap/$1-in0.pcap" \
+		"$DIR/cap/$1-lo.pcap"
+}

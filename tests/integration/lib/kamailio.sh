@@ -1,0 +1,78 @@
+# The unchanged call manager: Debian's kamailio as registrar and proxy, plain
+# UDP and TCP on its own address; it knows nothing of TLS or SRTP.
+
+# kamailio_start: in namespace cm; ready when it listens
+kamailio_start() {
+	mkdir -p "$DIR/kamailio"
+	cat >"$DIR/kamailio/kamailio.cfg" <<CFG
+#!KAMAILIO
+debug=2
+log_stderror=yes
+children=2
+tcp_children=2
+disable_sctp=yes
+auto_aliases=no
+listen=udp:$CM:5060
+listen=tcp:$CM:5060
+mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/:/usr/lib/kamailio/modules/:/usr/lib/$(uname -m)-linux-gnu/kamailio/modules/"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "kex.so"
+loadmodule "ctl.so"
+modparam("ctl", "binrpc", "unix:$DIR/kamailio/ctl")
+modparam("usrloc", "db_mode", 0)
+modparam("registrar", "max_expires", 3600)
+modparam("registrar", "gruu_enabled", 0)
+modparam("tm", "fr_timer", 10000)
+
+request_route {
+	if (!mf_process_maxfwd_header("10")) {
+		sl_send_reply("483", "Too Many Hops");
+		exit;
+	}
+	if (is_method("CANCEL")) {
+		if (t_check_trans()) t_relay();
+		exit;
+	}
+	if (has_totag()) {
+		if (loose_route()) {
+			t_relay();
+			exit;
+		}
+		if (is_method("ACK")) {
+			if (t_check_trans()) t_relay();
+			exit;
+		}
+		sl_send_reply("404", "Not Here");
+		exit;
+	}
+	t_check_trans();
+	if (is_method("REGISTER")) {
+		if (!save("location")) sl_reply_error();
+		exit;
+	}
+	if (is_method("OPTIONS") && \$rU == \$null) {
+		sl_send_reply("200", "OK");
+		exit;
+	}
+	record_route();
+	if (!lookup("location")) {
+		sl_send_reply("404", "Not Found");
+		exit;
+	}
+	if (!t_relay()) sl_reply_error();
+}
+CFG
+	spawn kamailio cm /usr/sbin/kamailio -DD -E -m 64 -M 8 \
+		-P "$DIR/kamailio/pid" -Y "$DIR/kamailio" \
+		-f "$DIR/kamailio/kamailio.cfg"
+	wait_for 15 "kamailio listens" listens cm u "$CM:5060" ||
+		{ tail "$DIR/log/kamailio" >&2; return 1; }
+}

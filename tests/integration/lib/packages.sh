@@ -1,0 +1,61 @@
+# Debian packages, installed only when missing and without starting a service.
+
+PACKAGES_BUILD="autoconf automake make gcc libc6-dev pkg-config check
+ libgnutls28-dev nettle-dev libosip2-dev libsrtp2-dev libconfuse-dev
+ libsqlite3-dev libjansson-dev libseccomp-dev libcap-ng-dev libsystemd-dev"
+PACKAGES_PHONES="gnutls-bin iproute2 procps tcpdump kamailio baresip-core
+ linphone-cli"
+PACKAGES_TEST="clang llvm libclang-rt-14-dev xz-utils stunnel4 sip-tester
+ openssl ncat systemd tshark rtpengine-daemon"
+
+packages_missing() {
+	local p
+	for p in "$@"; do
+		dpkg-query -W -f='${db:Status-Status}\n' "$p" 2>/dev/null |
+			grep -qx installed || printf '%s ' "$p"
+	done
+}
+
+# packages_install PACKAGE...: what is missing of these
+packages_install() {
+	local missing
+	missing=$(packages_missing "$@")
+	[ -n "$missing" ] || return 0
+	[ "$(id -u)" = 0 ] || {
+		echo "needs root to install: $missing" >&2
+		return 1
+	}
+	echo "installing: $missing"
+	# shellcheck disable=SC2086
+	packages_quietly $missing
+}
+
+# In a subshell, so that its trap takes policy-rc.d away whatever happens: exit
+# status 101 tells dpkg's scripts to start nothing. One that is there already
+# is put back afterwards.
+packages_quietly() (
+	policy=/usr/sbin/policy-rc.d
+	saved=$policy.sallyport-saved
+	restore() {
+		rm -f "$policy"
+		[ ! -e "$saved" ] || mv "$saved" "$policy"
+	}
+	[ -e "$saved" ] || [ ! -e "$policy" ] || mv "$policy" "$saved"
+	trap restore EXIT
+	trap 'exit 130' INT TERM HUP
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+	export DEBIAN_FRONTEND=noninteractive
+	get="apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0"
+	if ! $get install --no-install-recommends "$@" >/dev/null 2>&1; then
+		echo "(the package lists are old: apt-get update first)"
+		$get update
+		$get install --no-install-recommends "$@" >/dev/null
+	fi
+	# installed for a test, not to run at the next boot
+	for unit in kamailio rtpengine-daemon stunnel4; do
+		case " $* " in
+		*" $unit "*) systemctl disable --quiet "$unit" 2>/dev/null || true ;;
+		esac
+	done
+)

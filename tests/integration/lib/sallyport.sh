@@ -1,0 +1,84 @@
+# sallyportd in namespace sp with its files under $DIR/etc/sallyport. Needs
+# $BUILD, the build directory; certificates come from certs.sh.
+
+SALLYPORT_USER=nobody SALLYPORT_GROUP=nogroup
+
+# sallyport_pki: CA of the devices, our certificate, one for each phone
+sallyport_pki() {
+	cert_ca ca
+	cert sallyport ca sallyport.demo "ip_address = $SP_OUT" \
+		"dns_name = sallyport.demo"
+	cert "$DEV_A" ca "$DEV_A"
+	cert "$DEV_B" ca "$DEV_B"
+}
+
+# sallyport_config [EXTRA]: sallyport.conf and what it names
+sallyport_config() {
+	local etc=$DIR/etc/sallyport
+	mkdir -p "$etc/certs" "$etc/keys" "$etc/trust/device" "$DIR/state"
+	chmod 700 "$etc/keys"
+	chown "$SALLYPORT_USER:$SALLYPORT_GROUP" "$DIR/state"
+	chmod 700 "$DIR/state"
+	cp "$DIR/pki/sallyport.crt" "$etc/certs/server.pem"
+	cp "$DIR/pki/sallyport.key" "$etc/keys/server.key"
+	cp "$DIR/pki/ca.crt" "$etc/trust/device/ca.pem"
+	cat >"$etc/sallyport.conf" <<CFG
+user = "$SALLYPORT_USER"
+group = "$SALLYPORT_GROUP"
+log-level = info
+state-directory = "$DIR/state"
+control-socket = "$DIR/control.sock"
+${1:-}
+
+listener "phones" {
+	address = "tls:$SP_OUT:5061"
+	certificate = "certs/server.pem"
+	key = "keys/server.key"
+	trust = "device"
+}
+
+call-manager "cm" {
+	address = "udp:$CM:5060"
+	local-address = "$SP_IN:5070"
+}
+
+media {
+	outside-address = "$SP_OUT"
+	inside-address = "$SP_IN"
+	ports = 20000-20999
+}
+
+device "$DEV_A" {
+	description = "baresip"
+	lines = { "$USER_A" }
+	security-mode = encrypted
+	digest = yes
+	digest-user = "$USER_A"
+}
+
+device "$DEV_B" {
+	description = "linphone"
+	lines = { "$USER_B" }
+	security-mode = encrypted
+	digest = yes
+	digest-user = "$USER_B"
+}
+CFG
+}
+
+# sallyport_start: in the foreground of a background process; ready when it
+# answers the control socket
+sallyport_start() {
+	spawn sallyportd sp "$BUILD/src/sallyportd" \
+		-f "$DIR/etc/sallyport/sallyport.conf" -F
+	wait_for 15 "sallyportd answers" ctl status || {
+		tail -20 "$DIR/log/sallyportd" >&2
+		return 1
+	}
+}
+
+# ctl COMMAND...: sallyportctl at this sallyportd
+ctl() { "$BUILD/src/sallyportctl" -s "$DIR/control.sock" "$@"; }
+
+# sallyport_user NAME PASSWORD: sallyportctl user add; the password on stdin
+sallyport_user() { printf '%s\n' "$2" | ctl user add "$1"; }

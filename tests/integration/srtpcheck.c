@@ -1,0 +1,520 @@
+/*
+ * Proves from captures what lies outside and what lies inside:
+ *
+ *	srtpcheck STREAMS ADDRESS OUTSIDE.pcap INSIDE.pcap...
+ *
+ * STREAMS has a line per negotiated direction: name, "up" or "down", source
+ * ip:port, destination ip:port, suite, base64 key and salt (RFC 4568).
+ * ADDRESS is Sallyport's outside address. Independent of the program under
+ * test: captures are read by hand, libsrtp2 (RFC 3711, 7714) decrypts. All of
+ * this must hold, or the exit status is 1:
+ *
+ *  - every UDP packet from or to ADDRESS outside belongs to a named stream,
+ *    authenticates under that stream's key, and every stream has packets;
+ *  - every TCP packet outside is from or to port 5061 (SIP over TLS);
+ *  - every RTP packet inside equals, header and payload, a decrypted packet
+ *    that came up, and every decrypted packet that went down equals one
+ *    inside;
+ *  - in no such pair do 8 bytes of the inside payload stand at the same place
+ *    of the packet outside.
+ */
+#include <srtp2/srtp.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/b64.h"
+
+enum {
+	STREAM_MAX = 16,
+	PACKET_MAX = 2048,   /* bytes of a UDP payload */
+	PACKETS_MAX = 50000, /* kept of one side */
+	RUN = 8		     /* bytes that must not repeat outside */
+};
+
+struct end {
+	uint32_t ip; /* host byte order, as all numbers here */
+	uint16_t port;
+};
+
+struct packet {
+	struct end src, dst;
+	bool is_tcp;
+	uint16_t len;
+	uint8_t data[PACKET_MAX];
+};
+
+struct stream {
+	char name[32], suite[48];
+	bool is_up;
+	struct end src, dst;
+	srtp_t srtp;
+	unsigned long rtp, rtcp, failed;
+};
+
+/* An RTP packet: inside, or outside with what it decrypted to. */
+struct rtp {
+	struct stream *stream; /* NULL inside */
+	uint32_t ssrc;
+	uint16_t seq, len, wire_len;
+	bool is_used;
+	uint8_t *clear, *wire; /* len, wire_len bytes */
+};
+
+struct side {
+	struct rtp *rtp;
+	unsigned long count;
+};
+
+struct check {
+	struct stream stream[STREAM_MAX];
+	unsigned stream_count;
+	uint32_t address;
+	struct side outside, inside;
+	unsigned long tls, sip, inside_rtcp, foreign, bad;
+};
+
+typedef void (*packet_fn)(struct check *c, const struct packet *p);
+
+static void fail(struct check *c, const char *what, const struct packet *p)
+{
+	if (c->bad++ < 20)
+		(void)printf("  NOT TRUE: %s (%08x:%u -> %08x:%u, %u bytes)\n",
+			     what, p->src.ip, p->src.port, p->dst.ip,
+			     p->dst.port, p->len);
+}
+
+static uint32_t be32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	       (uint32_t)p[2] << 8 | p[3];
+}
+
+static uint16_t be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+/* -- captures ------------------------------------------------------------- */
+
+/* An Ethernet frame with IPv4 and UDP or TCP inside; false: something else. */
+static bool frame_read(const uint8_t *f, size_t len, struct packet *p)
+{
+	size_t ihl, total, head;
+
+	if (len < 34 || be16(f + 12) != 0x0800)
+		return false;
+	f += 14;
+	len -= 14;
+	ihl = (size_t)(f[0] & 15) * 4;
+	total = be16(f + 2);
+	if (total > len || ihl < 20 || (f[9] != 17 && f[9] != 6))
+		return false;
+	p->is_tcp = f[9] == 6;
+	p->src.ip = be32(f + 12);
+	p->dst.ip = be32(f + 16);
+	if (total < ihl + (p->is_tcp ? 20 : 8))
+		return false;
+	p->src.port = be16(f + ihl);
+	p->dst.port = be16(f + ihl + 2);
+	head = ihl + (p->is_tcp ? (size_t)(f[ihl + 12] >> 4) * 4 : 8);
+	if (head > total)
+		return false;
+	if (total - head > PACKET_MAX)
+		head = total - PACKET_MAX;
+	p->len = (uint16_t)(total - head);
+	memcpy(p->data, f + head, p->len);
+	return true;
+}
+
+/* Every packet of a capture as tcpdump writes it on this machine. */
+static bool capture_read(struct check *c, const char *path, packet_fn fn)
+{
+	static uint8_t frame[65536];
+	struct packet p;
+	uint32_t head[6], rec[4];
+	FILE *f = fopen(path, "rb");
+	bool ok = false;
+
+	if (!f || fread(head, sizeof(head), 1, f) != 1 ||
+	    head[0] != 0xa1b2c3d4 || head[5] != 1) {
+		(void)printf("%s: not an Ethernet capture of this machine\n",
+			     path);
+		goto out;
+	}
+	ok = true;
+	while (fread(rec, sizeof(rec), 1, f) == 1) {
+		if (rec[2] > sizeof(frame) || rec[2] != rec[3] ||
+		    fread(frame, 1, rec[2], f) != rec[2]) {
+			/* the last one may be cut when tcpdump was ended */
+			ok = feof(f);
+			break;
+		}
+		if (frame_read(frame, rec[2], &p))
+			fn(c, &p);
+	}
+out:
+	if (f)
+		(void)fclose(f);
+	return ok;
+}
+
+/* -- RTP ------------------------------------------------------------------- */
+
+static bool is_rtcp(const struct packet *p)
+{
+	return p->len >= 8 && p->data[0] >> 6 == 2 && p->data[1] >= 192 &&
+	       p->data[1] <= 223;
+}
+
+static bool is_rtp(const struct packet *p)
+{
+	return p->len >= 12 && p->data[0] >> 6 == 2 && !is_rtcp(p);
+}
+
+/* Bytes of the RTP header with CSRC list and extension; RFC 3550 5.1. */
+static size_t rtp_header_len(const uint8_t *p, size_t len)
+{
+	size_t n = 12 + (size_t)(p[0] & 15) * 4;
+
+	if (p[0] & 0x10 && n + 4 <= len)
+		n += 4 + (size_t)be16(p + n + 2) * 4;
+	return n < len ? n : len;
+}
+
+static uint8_t *copy(const uint8_t *p, size_t len)
+{
+	uint8_t *q = malloc(len ? len : 1);
+
+	if (!q)
+		abort();
+	memcpy(q, p, len);
+	return q;
+}
+
+static void side_add(struct side *s, struct stream *stream,
+		     const uint8_t *clear, size_t len, const struct packet *p)
+{
+	struct rtp *r;
+
+	if (s->count >= PACKETS_MAX)
+		return;
+	r = &s->rtp[s->count++];
+	r->stream = stream;
+	r->ssrc = be32(clear + 8);
+	r->seq = be16(clear + 2);
+	r->len = (uint16_t)len;
+	r->wire_len = p->len;
+	r->clear = copy(clear, len);
+	r->wire = copy(p->data, p->len);
+}
+
+static struct stream *stream_find(struct check *c, const struct packet *p,
+				  uint16_t shift)
+{
+	for (unsigned i = 0; i < c->stream_count; i++) {
+		struct stream *s = &c->stream[i];
+
+		if (s->src.ip == p->src.ip && s->dst.ip == p->dst.ip &&
+		    s->src.port + shift == p->src.port &&
+		    s->dst.port + shift == p->dst.port)
+			return s;
+	}
+	return NULL;
+}
+
+static void outside_rtp(struct check *c, struct stream *s,
+			const struct packet *p)
+{
+	uint8_t buf[PACKET_MAX];
+	int len = p->len;
+
+	memcpy(buf, p->data, p->len);
+	if (!is_rtp(p) || srtp_unprotect(s->srtp, buf, &len) != 0 || len < 12) {
+		s->failed++;
+		fail(c, "authenticates with the negotiated key", p);
+		return;
+	}
+	s->rtp++;
+	side_add(&c->outside, s, buf, (size_t)len, p);
+}
+
+static void outside_rtcp(struct check *c, struct stream *s,
+			 const struct packet *p)
+{
+	uint8_t buf[PACKET_MAX];
+	int len = p->len;
+
+	memcpy(buf, p->data, p->len);
+	if (!is_rtcp(p) || srtp_unprotect_rtcp(s->srtp, buf, &len) != 0) {
+		s->failed++;
+		fail(c, "SRTCP authenticates with the negotiated key", p);
+		return;
+	}
+	s->rtcp++;
+}
+
+static void outside_packet(struct check *c, const struct packet *p)
+{
+	struct stream *s;
+
+	if (p->src.ip != c->address && p->dst.ip != c->address)
+		return;
+	if (p->is_tcp) {
+		if (p->src.port != 5061 && p->dst.port != 5061)
+			fail(c, "only TLS to port 5061 outside", p);
+		else if (p->len)
+			c->tls++;
+		return;
+	}
+	s = stream_find(c, p, 0);
+	if (s && is_rtcp(p)) /* multiplexed, RFC 5761 */
+		outside_rtcp(c, s, p);
+	else if (s)
+		outside_rtp(c, s, p);
+	else if ((s = stream_find(c, p, 1)))
+		outside_rtcp(c, s, p);
+	else
+		fail(c, "every UDP packet outside is of a negotiated stream",
+		     p);
+}
+
+static void inside_packet(struct check *c, const struct packet *p)
+{
+	if (p->src.port == 5060 || p->dst.port == 5060) {
+		if (memmem(p->data, p->len, "SIP/2.0", 7))
+			c->sip++;
+		return;
+	}
+	if (p->is_tcp)
+		return;
+	if (is_rtp(p))
+		side_add(&c->inside, NULL, p->data, p->len, p);
+	else if (is_rtcp(p))
+		c->inside_rtcp++;
+	else
+		c->foreign++;
+}
+
+/* -- the proof --------------------------------------------------------------- */
+
+static int rtp_order(const void *a, const void *b)
+{
+	const struct rtp *x = a, *y = b;
+
+	if (x->ssrc != y->ssrc)
+		return x->ssrc < y->ssrc ? -1 : 1;
+	return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* The inside packet with the bytes of r, or NULL. Sequence numbers may come
+ * round in two calls, so all that compare equal are looked at. */
+static struct rtp *inside_find(struct check *c, const struct rtp *r)
+{
+	struct rtp *end = c->inside.rtp + c->inside.count;
+	struct rtp *i = bsearch(r, c->inside.rtp, c->inside.count, sizeof(*r),
+				rtp_order);
+
+	if (!i)
+		return NULL;
+	while (i > c->inside.rtp && rtp_order(i - 1, r) == 0)
+		i--;
+	for (; i < end && rtp_order(i, r) == 0; i++)
+		if (i->len == r->len && memcmp(i->clear, r->clear, r->len) == 0)
+			return i;
+	return NULL;
+}
+
+/* Does a run of 8 payload bytes stand at the same place of the packet? */
+static bool has_run(const struct rtp *inside, const struct rtp *outside)
+{
+	size_t run = 0;
+
+	for (size_t i = rtp_header_len(inside->clear, inside->len);
+	     i < inside->len && i < outside->wire_len; i++) {
+		run = inside->clear[i] == outside->wire[i] ? run + 1 : 0;
+		if (run == RUN)
+			return true;
+	}
+	return false;
+}
+
+static void compare(struct check *c)
+{
+	unsigned long up = 0, down = 0, unmatched_up = 0, bytes = 0,
+		      missing = 0;
+	struct packet none = {0};
+
+	qsort(c->inside.rtp, c->inside.count, sizeof(struct rtp), rtp_order);
+	for (unsigned long i = 0; i < c->outside.count; i++) {
+		struct rtp *o = &c->outside.rtp[i];
+		struct rtp *in = inside_find(c, o);
+
+		if (!in && o->stream->is_up) {
+			unmatched_up++; /* before the far end had answered */
+			continue;
+		}
+		if (!in) {
+			fail(c, "what goes down was inside", &none);
+			continue;
+		}
+		if (has_run(in, o))
+			fail(c, "no 8 bytes inside stand outside", &none);
+		bytes += in->len - rtp_header_len(in->clear, in->len);
+		if (o->stream->is_up) {
+			in->is_used = true;
+			up++;
+		} else {
+			down++;
+		}
+	}
+	for (unsigned long i = 0; i < c->inside.count; i++)
+		missing += !c->inside.rtp[i].is_used;
+	if (missing)
+		fail(c, "every RTP packet inside came from outside", &none);
+	if (!up || !down)
+		fail(c, "media went up and came down", &none);
+	(void)printf("inside:  %lu RTP packets, %lu RTCP, %lu SIP packets in"
+		     " plain text, %lu other\n",
+		     c->inside.count, c->inside_rtcp, c->sip, c->foreign);
+	(void)printf(
+		"pairs:   %lu up and %lu down decrypt to exactly the inside"
+		" packet (%lu payload bytes);\n         %lu inside without"
+		" a pair, %lu up not forwarded\n",
+		up, down, bytes, missing, unmatched_up);
+}
+
+/* -- streams ------------------------------------------------------------------- */
+
+static bool end_parse(const char *text, struct end *ret)
+{
+	char ip[64];
+	const char *colon = strrchr(text, ':');
+	struct in_addr a;
+
+	if (!colon || (size_t)(colon - text) >= sizeof(ip))
+		return false;
+	memcpy(ip, text, (size_t)(colon - text));
+	ip[colon - text] = 0;
+	if (inet_pton(AF_INET, ip, &a) != 1)
+		return false;
+	ret->ip = ntohl(a.s_addr);
+	ret->port = (uint16_t)strtoul(colon + 1, NULL, 10);
+	return true;
+}
+
+static bool suite_policy(const char *suite, srtp_policy_t *p, size_t *ret_len)
+{
+	*ret_len = 30;
+	if (strcmp(suite, "AES_CM_128_HMAC_SHA1_80") == 0) {
+		srtp_crypto_policy_set_rtp_default(&p->rtp);
+		srtp_crypto_policy_set_rtcp_default(&p->rtcp);
+	} else if (strcmp(suite, "AES_CM_128_HMAC_SHA1_32") == 0) {
+		srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32(&p->rtp);
+		srtp_crypto_policy_set_rtcp_default(&p->rtcp);
+	} else if (strcmp(suite, "AEAD_AES_128_GCM") == 0) {
+		srtp_crypto_policy_set_aes_gcm_128_16_auth(&p->rtp);
+		srtp_crypto_policy_set_aes_gcm_128_16_auth(&p->rtcp);
+		*ret_len = 28;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* One line of STREAMS; false when it is not one. */
+static bool stream_parse(struct stream *s, const char *line)
+{
+	char way[8], src[64], dst[64], key64[128];
+	uint8_t key[128];
+	srtp_policy_t policy = {0};
+	size_t want, len;
+
+	if (sscanf(line, "%31s %7s %63s %63s %47s %127s", s->name, way, src,
+		   dst, s->suite, key64) != 6 ||
+	    !end_parse(src, &s->src) || !end_parse(dst, &s->dst) ||
+	    !suite_policy(s->suite, &policy, &want))
+		return false;
+	if (b64_decode(slice_str(key64), key, sizeof(key), &len) != 0 ||
+	    len != want)
+		return false;
+	s->is_up = strcmp(way, "up") == 0;
+	policy.ssrc.type = ssrc_any_inbound;
+	policy.key = key;
+	policy.window_size = 1024;
+	return srtp_create(&s->srtp, &policy) == 0;
+}
+
+static bool streams_read(struct check *c, const char *path)
+{
+	char line[512];
+	FILE *f = fopen(path, "r");
+
+	if (!f) {
+		(void)printf("%s: %s\n", path, strerror(errno));
+		return false;
+	}
+	while (fgets(line, sizeof(line), f) && c->stream_count < STREAM_MAX) {
+		if (!stream_parse(&c->stream[c->stream_count], line)) {
+			(void)printf("%s: stream %u is not understood\n", path,
+				     c->stream_count + 1);
+			(void)fclose(f);
+			return false;
+		}
+		c->stream_count++;
+	}
+	(void)fclose(f);
+	return c->stream_count > 0;
+}
+
+static void streams_print(struct check *c)
+{
+	struct packet none = {0};
+
+	(void)printf("outside: %lu packets of TLS to port 5061\n", c->tls);
+	for (unsigned i = 0; i < c->stream_count; i++) {
+		const struct stream *s = &c->stream[i];
+
+		(void)printf("outside: %-16s %-4s %-25s %5lu SRTP, %lu SRTCP"
+			     " authenticate, %lu do not\n",
+			     s->name, s->is_up ? "up" : "down", s->suite,
+			     s->rtp, s->rtcp, s->failed);
+		if (!s->rtp)
+			fail(c, "every stream has packets", &none);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct check c;
+	struct end a;
+	char addr[64];
+
+	if (argc < 5) {
+		(void)fprintf(stderr, "usage: srtpcheck STREAMS ADDRESS "
+				      "OUTSIDE.pcap INSIDE.pcap...\n");
+		return 2;
+	}
+	(void)snprintf(addr, sizeof(addr), "%s:0", argv[2]);
+	c.outside.rtp = calloc(PACKETS_MAX, sizeof(struct rtp));
+	c.inside.rtp = calloc(PACKETS_MAX, sizeof(struct rtp));
+	if (!c.outside.rtp || !c.inside.rtp || srtp_init() != 0 ||
+	    !end_parse(addr, &a) || !streams_read(&c, argv[1]))
+		return 2;
+	c.address = a.ip;
+	if (!capture_read(&c, argv[3], outside_packet))
+		return 2;
+	for (int i = 4; i < argc; i++)
+		if (!capture_read(&c, argv[i], inside_packet))
+			return 2;
+	streams_print(&c);
+	compare(&c);
+	(void)printf("%s\n", c.bad ? "proof:   FAILED"
+				   : "proof:   outside: SRTP; inside: RTP");
+	return c.bad ? 1 : 0;
+}
