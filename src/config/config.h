@@ -116,7 +116,7 @@ struct config_listener {
 	const char *certificate; /* absolute file, PEM chain; "" unless TLS */
 	const char *key;	 /* absolute file; "" unless TLS */
 	const char *trust;	 /* absolute directory; "" unless TLS */
-	const char *tls_policy;	 /* "default" or "legacy" */
+	const char *tls_policy;	 /* "default", "authenticated", "legacy" */
 };
 
 struct config_call_manager {

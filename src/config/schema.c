@@ -92,7 +92,9 @@ static const struct config_option listener_options[] = {
 	LISTENER(tls_policy, "tls-policy", CHOICE, "default",
 		 .words = words_policy,
 		 .text = "default: TLS 1.2 and 1.3 with forward secrecy. "
-			 "legacy: also what old phones need; choose it for "
+			 "authenticated: also suites without encryption, for "
+			 "phones whose security-mode is authenticated. "
+			 "legacy: also what phones of 2006 need; choose it for "
 			 "them alone."),
 };
 
