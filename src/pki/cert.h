@@ -41,8 +41,8 @@ struct cert {
 
 /*
  * Read the facts of the certificate der. ERR_BAD when it is not one, or its
- * CN holds control bytes; ERR_LIMIT when it or its names are too long,
- * ERR_NOMEM. Owner of *ret: the caller, until cert_free.
+ * CN holds control bytes or is no text; ERR_LIMIT when it or its names are too
+ * long, ERR_NOMEM. Owner of *ret: the caller, until cert_free.
  */
 MUST_CHECK int cert_parse(struct slice der, struct cert **ret);
 /* Free c (may be NULL); returns NULL. */
