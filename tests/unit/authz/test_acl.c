@@ -1,0 +1,301 @@
+/* Access rules: a policy as a table, and against a naive evaluator. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "authz/acl.h"
+#include "base/entropy.h"
+#include "lib/entropy.h"
+#include "lib/oom.h"
+
+static struct addr ip(const char *text)
+{
+	struct addr a;
+
+	ck_assert_int_eq(addr_parse_ip(slice_str(text), &a), 0);
+	return a;
+}
+
+static const struct {
+	const char *pattern, *text;
+	bool want;
+} match_rows[] = {
+	{"", "", true},
+	{"", "anything", true},
+	{"*", "", true},
+	{"*", "anything", true},
+	{"SEP*", "sep001122334455", true},
+	{"SEP*", "SE", false},
+	{"*@example.com", "bob@Example.com", true},
+	{"*@example.com", "bob@example.com.evil", false},
+	{"b*b@*", "bob@x", true},
+	{"b*b@*", "bb@", true},
+	{"a*b*c", "aXbXbXc", true},
+	{"a*b*c", "aXbXbX", false},
+	{"**a", "ba", true},
+	{"INVITE", "INVITE", true},
+	{"INVITE", "INVITED", false},
+	{"INVITED", "INVITE", false},
+	{"x", "", false},
+};
+
+START_TEST(a_pattern_matches_as_its_row_says)
+{
+	ck_assert_int_eq(acl_match(slice_str(match_rows[_i].pattern),
+				   slice_str(match_rows[_i].text)),
+			 match_rows[_i].want);
+}
+END_TEST
+
+START_TEST(hostile_patterns_take_no_exponential_time)
+{
+	char pattern[ACL_PATTERN_MAX];
+	char text[3000];
+
+	for (size_t i = 0; i < sizeof(pattern); i++)
+		pattern[i] = i % 2 ? '*' : 'a';
+	memset(text, 'a', sizeof(text));
+	text[sizeof(text) - 1] = 'b';
+	pattern[sizeof(pattern) - 1] = 'c';
+	ck_assert(!acl_match(slice_make(pattern, sizeof(pattern)),
+			     slice_make(text, sizeof(text))));
+}
+END_TEST
+
+/* A policy as an operator would write it. */
+static struct acl *policy(void)
+{
+	struct acl_rule rule[] = {
+		{.source = ip("203.0.113.66"),
+		 .source_bits = 32,
+		 .action = ACL_DENY},
+		{.method = slice_str("MESSAGE"), .action = ACL_DENY},
+		{.principal = slice_str("SEP*"),
+		 .source = ip("10.0.0.0"),
+		 .source_bits = 8,
+		 .action = ACL_ALLOW},
+		{.principal = slice_str("lobby"),
+		 .method = slice_str("INVITE"),
+		 .to = slice_str("*@inside.example"),
+		 .action = ACL_ALLOW},
+		{.from = slice_str("trunk@*"),
+		 .source = ip("2001:db8::"),
+		 .source_bits = 32,
+		 .action = ACL_ALLOW},
+	};
+	struct acl *a = NULL;
+
+	ck_assert_int_eq(acl_new(rule, 5, ACL_DENY, &a), 0);
+	return a;
+}
+
+static const struct {
+	const char *principal, *source, *method, *from, *to;
+	enum acl_action action;
+	int rule;
+} query_rows[] = {
+	{"SEP001122334455", "10.1.2.3", "INVITE", "a@x", "b@y", ACL_ALLOW, 2},
+	{"SEP001122334455", "11.1.2.3", "INVITE", "a@x", "b@y", ACL_DENY,
+	 ACL_NO_RULE},
+	{"SEP001122334455", "10.1.2.3", "MESSAGE", "a@x", "b@y", ACL_DENY, 1},
+	{"SEP001122334455", "203.0.113.66", "INVITE", "a@x", "b@y", ACL_DENY,
+	 0},
+	{"lobby", "192.0.2.1", "INVITE", "a@x", "bob@inside.example", ACL_ALLOW,
+	 3},
+	{"lobby", "192.0.2.1", "INVITE", "a@x", "bob@else.example", ACL_DENY,
+	 ACL_NO_RULE},
+	{"lobby", "192.0.2.1", "REGISTER", "a@x", "bob@inside.example",
+	 ACL_DENY, ACL_NO_RULE},
+	{"", "2001:db8:5::1", "INVITE", "trunk@x", "b@y", ACL_ALLOW, 4},
+	{"", "2001:db9::1", "INVITE", "trunk@x", "b@y", ACL_DENY, ACL_NO_RULE},
+	{"", "10.0.0.1", "INVITE", "trunk@x", "b@y", ACL_DENY, ACL_NO_RULE},
+};
+
+START_TEST(the_first_rule_that_holds_decides)
+{
+	struct acl *a = policy();
+	struct acl_query q = {
+		.principal = slice_str(query_rows[_i].principal),
+		.source = ip(query_rows[_i].source),
+		.method = slice_str(query_rows[_i].method),
+		.from = slice_str(query_rows[_i].from),
+		.to = slice_str(query_rows[_i].to),
+	};
+	int rule = 99;
+
+	ck_assert_int_eq(acl_eval(a, &q, &rule), query_rows[_i].action);
+	ck_assert_int_eq(rule, query_rows[_i].rule);
+	ck_assert_int_eq(acl_eval(a, &q, NULL), query_rows[_i].action);
+	a = acl_free(a);
+	ck_assert_ptr_null(a);
+}
+END_TEST
+
+START_TEST(without_rules_the_fallback_decides)
+{
+	struct acl_query q = {.method = slice_str("INVITE")};
+	struct acl *a = NULL;
+
+	ck_assert_int_eq(acl_new(NULL, 0, ACL_ALLOW, &a), 0);
+	ck_assert_int_eq(acl_eval(a, &q, NULL), ACL_ALLOW);
+	acl_free(a);
+	ck_assert_int_eq(acl_new(NULL, 0, ACL_DENY, &a), 0);
+	ck_assert_int_eq(acl_eval(a, &q, NULL), ACL_DENY);
+	acl_free(a);
+}
+END_TEST
+
+START_TEST(rules_and_patterns_have_limits)
+{
+	struct acl_rule *rule = calloc(ACL_RULES_MAX + 1, sizeof(*rule));
+	char text[ACL_PATTERN_MAX + 1];
+	struct acl *a = NULL;
+
+	ck_assert_int_eq(acl_new(rule, ACL_RULES_MAX + 1, ACL_DENY, &a),
+			 ERR_LIMIT);
+	ck_assert_int_eq(acl_new(rule, ACL_RULES_MAX, ACL_DENY, &a), 0);
+	a = acl_free(a);
+	memset(text, 'x', sizeof(text));
+	rule[0].to = slice_make(text, sizeof(text));
+	ck_assert_int_eq(acl_new(rule, 1, ACL_DENY, &a), ERR_LIMIT);
+	rule[0].to.len--;
+	ck_assert_int_eq(acl_new(rule, 1, ACL_DENY, &a), 0);
+	a = acl_free(a);
+	rule[0].source = ip("10.0.0.0");
+	rule[0].source_bits = 33;
+	ck_assert_int_eq(acl_new(rule, 1, ACL_DENY, &a), ERR_BAD);
+	rule[0].source = ip("::");
+	ck_assert_int_eq(acl_new(rule, 1, ACL_DENY, &a), 0);
+	a = acl_free(a);
+	rule[0].source_bits = 129;
+	ck_assert_int_eq(acl_new(rule, 1, ACL_DENY, &a), ERR_BAD);
+	free(rule);
+}
+END_TEST
+
+START_TEST(rules_outlive_the_text_they_were_made_from)
+{
+	char text[] = "SEP*";
+	struct acl_rule rule = {.principal = slice_str(text),
+				.action = ACL_ALLOW};
+	struct acl_query q = {.principal = slice_str("SEPX")};
+	struct acl *a = NULL;
+
+	ck_assert_int_eq(acl_new(&rule, 1, ACL_DENY, &a), 0);
+	memset(text, 'z', sizeof(text));
+	ck_assert_int_eq(acl_eval(a, &q, NULL), ACL_ALLOW);
+	acl_free(a);
+}
+END_TEST
+
+/* The naive matcher tries everything. */
+static bool naive_match(const char *p, size_t pn, const char *t, size_t tn)
+{
+	if (pn == 0)
+		return tn == 0;
+	if (*p == '*')
+		return naive_match(p + 1, pn - 1, t, tn) ||
+		       (tn > 0 && naive_match(p, pn, t + 1, tn - 1));
+	return tn > 0 && *p == *t && naive_match(p + 1, pn - 1, t + 1, tn - 1);
+}
+
+static size_t random_text(const struct entropy *e, char *buf, size_t max)
+{
+	size_t n = entropy_u32(e) % (max + 1);
+
+	for (size_t i = 0; i < n; i++)
+		buf[i] = "ab*"[entropy_u32(e) % 3];
+	return n;
+}
+
+START_TEST(random_patterns_match_as_the_naive_matcher_says)
+{
+	struct test_entropy seed;
+	struct entropy e = test_entropy(&seed, 42);
+
+	for (int i = 0; i < 20000; i++) {
+		char p[8], t[12];
+		size_t pn = random_text(&e, p, sizeof(p));
+		size_t tn = random_text(&e, t, sizeof(t));
+
+		ck_assert_msg(acl_match(slice_make(p, pn), slice_make(t, tn)) ==
+				      (pn == 0 || naive_match(p, pn, t, tn)),
+			      "'%.*s' '%.*s'", (int)pn, p, (int)tn, t);
+	}
+}
+END_TEST
+
+/* Putting a deny rule in front never turns deny into allow. */
+START_TEST(a_further_deny_rule_never_allows)
+{
+	struct test_entropy seed;
+	struct entropy e = test_entropy(&seed, 7);
+
+	for (int i = 0; i < 2000; i++) {
+		char text[5][6];
+		struct acl_rule rule[5];
+		struct acl_query q = {.principal = slice_str("ab"),
+				      .to = slice_str("ba")};
+		struct acl *without = NULL, *with = NULL;
+
+		for (size_t k = 0; k < 5; k++)
+			rule[k] = (struct acl_rule){
+				.principal = slice_make(
+					text[k], random_text(&e, text[k], 6)),
+				.action = k > 0 && entropy_u32(&e) % 2
+						  ? ACL_ALLOW
+						  : ACL_DENY,
+			};
+		ck_assert_int_eq(acl_new(rule + 1, 4, ACL_DENY, &without), 0);
+		ck_assert_int_eq(acl_new(rule, 5, ACL_DENY, &with), 0);
+		if (acl_eval(without, &q, NULL) == ACL_DENY)
+			ck_assert_int_eq(acl_eval(with, &q, NULL), ACL_DENY);
+		acl_free(without);
+		acl_free(with);
+	}
+}
+END_TEST
+
+static void build(void *arg)
+{
+	struct acl_rule rule = {.to = slice_str("x")};
+	struct acl *a = NULL;
+
+	(void)arg;
+	if (acl_new(&rule, 1, ACL_DENY, &a) == 0)
+		acl_free(a);
+	else
+		ck_assert_ptr_null(a);
+}
+
+START_TEST(rules_survive_failing_memory)
+{
+	oom_sweep(build, NULL);
+}
+END_TEST
+
+#define ROWS(a) (int)(sizeof(a) / sizeof(*(a)))
+
+int main(void)
+{
+	Suite *suite = suite_create("authz/acl");
+	TCase *tc = tcase_create("acl");
+	SRunner *r = srunner_create(suite);
+	int failed;
+
+	tcase_add_loop_test(tc, a_pattern_matches_as_its_row_says, 0,
+			    ROWS(match_rows));
+	tcase_add_test(tc, hostile_patterns_take_no_exponential_time);
+	tcase_add_loop_test(tc, the_first_rule_that_holds_decides, 0,
+			    ROWS(query_rows));
+	tcase_add_test(tc, without_rules_the_fallback_decides);
+	tcase_add_test(tc, rules_and_patterns_have_limits);
+	tcase_add_test(tc, rules_outlive_the_text_they_were_made_from);
+	tcase_add_test(tc, random_patterns_match_as_the_naive_matcher_says);
+	tcase_add_test(tc, a_further_deny_rule_never_allows);
+	tcase_add_test(tc, rules_survive_failing_memory);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
