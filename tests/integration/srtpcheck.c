@@ -417,6 +417,10 @@ static bool suite_policy(const char *suite, srtp_policy_t *p, size_t *ret_len)
 	} else if (strcmp(suite, "AES_CM_128_HMAC_SHA1_32") == 0) {
 		srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32(&p->rtp);
 		srtp_crypto_policy_set_rtcp_default(&p->rtcp);
+	} else if (strcmp(suite, "NULL_HMAC_SHA1_80") == 0) {
+		/* for the test of the test: authentic, yet in the clear */
+		srtp_crypto_policy_set_null_cipher_hmac_sha1_80(&p->rtp);
+		srtp_crypto_policy_set_null_cipher_hmac_sha1_80(&p->rtcp);
 	} else if (strcmp(suite, "AEAD_AES_128_GCM") == 0) {
 		srtp_crypto_policy_set_aes_gcm_128_16_auth(&p->rtp);
 		srtp_crypto_policy_set_aes_gcm_128_16_auth(&p->rtcp);
