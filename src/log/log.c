@@ -12,7 +12,7 @@ static struct {
 	const char *role;
 	enum log_level level;
 	bool has_prefix;
-} sink = { .role = "sallyport", .level = LOG_LEVEL_INFO };
+} sink = {.role = "sallyport", .level = LOG_LEVEL_INFO};
 
 void log_init(const char *role, enum log_level level)
 {
@@ -27,20 +27,20 @@ void log_set_level(enum log_level level)
 }
 
 /* One write per line, so that lines of several processes never mix. */
-static void emit(enum log_level level, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0)))
+emit(enum log_level level, const char *fmt, va_list ap)
 {
-	static const char *const prefix[] = { "<3>", "<4>", "<6>", "<7>" };
-	static const char *const word[] = { "error", "warning", "info",
-					    "debug" };
+	static const char *const prefix[] = {"<3>", "<4>", "<6>", "<7>"};
+	static const char *const word[] = {"error", "warning", "info", "debug"};
 	char line[LINE_MAX_LEN];
 	int n;
 	int m;
 
 	if (level > sink.level)
 		return;
-	n = snprintf(line, sizeof(line), "%s%s: %s: ",
-		     sink.has_prefix ? prefix[level] : "", sink.role,
-		     word[level]);
+	n = snprintf(line, sizeof(line),
+		     "%s%s: %s: ", sink.has_prefix ? prefix[level] : "",
+		     sink.role, word[level]);
 	if (n < 0 || n >= (int)sizeof(line))
 		return;
 	m = vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);

@@ -36,12 +36,12 @@ _Static_assert(STORE_APP == 1396788313, "the number in the schema");
 
 static const char *const sql[STATEMENTS] = {
 	[GET] = "SELECT blob FROM credentials WHERE realm=?1 AND user=?2",
-	[PUT] = "INSERT INTO credentials(realm, user, blob, created, changed)"
-		" VALUES(?1, ?2, ?3, ?4, ?4) ON CONFLICT(realm, user)"
-		" DO UPDATE SET blob=excluded.blob, changed=excluded.changed",
+	[PUT] = ("INSERT INTO credentials(realm, user, blob, created, changed)"
+		 " VALUES(?1, ?2, ?3, ?4, ?4) ON CONFLICT(realm, user)"
+		 " DO UPDATE SET blob=excluded.blob, changed=excluded.changed"),
 	[DEL] = "DELETE FROM credentials WHERE realm=?1 AND user=?2",
-	[LIST] = "SELECT realm, user, created, changed FROM credentials"
-		 " WHERE (realm, user) > (?1, ?2) ORDER BY realm, user",
+	[LIST] = ("SELECT realm, user, created, changed FROM credentials"
+		  " WHERE (realm, user) > (?1, ?2) ORDER BY realm, user"),
 	[COUNT] = "SELECT count(*) FROM credentials",
 };
 
