@@ -1,0 +1,196 @@
+#include "control/command.h"
+
+#include "base/secret.h"
+
+#define NAME_ARG                                               \
+	{                                                      \
+		.name = "name", .is_required = true, .max = 64 \
+	}
+#define REALM_ARG                           \
+	{                                   \
+		.name = "realm", .max = 128 \
+	}
+#define HA1_ARGS                                                      \
+	{.name = "ha1-md5",                                           \
+	 .is_required = true,                                         \
+	 .max = 32,                                                   \
+	 .is_secret = true},                                          \
+	{                                                             \
+		.name = "ha1-sha256", .is_required = true, .max = 64, \
+		.is_secret = true                                     \
+	}
+
+const struct control_command control_command[CONTROL_COMMANDS] = {
+	[CONTROL_STATUS] = {.name = "status",
+			    .args = "",
+			    .help = "version, uptime, processes, counters",
+			    .who = CONTROL_BY_WORKERS},
+	[CONTROL_REGISTRATIONS] = {.name = "registrations",
+				   .args = "",
+				   .help = "registered phones",
+				   .who = CONTROL_BY_WORKERS},
+	[CONTROL_CALLS] = {.name = "calls",
+			   .args = "",
+			   .help = "calls with their security",
+			   .who = CONTROL_BY_WORKERS},
+	[CONTROL_USER_ADD] = {.name = "user add",
+			      .args = "NAME [--realm REALM] [--stdin]",
+			      .help = "store digest credentials of a new user",
+			      .who = CONTROL_BY_STORE,
+			      .arg = {NAME_ARG, REALM_ARG, HA1_ARGS}},
+	[CONTROL_USER_PASSWD] = {.name = "user passwd",
+				 .args = "NAME [--realm REALM] [--stdin]",
+				 .help = "replace a user's credentials",
+				 .who = CONTROL_BY_STORE,
+				 .arg = {NAME_ARG, REALM_ARG, HA1_ARGS}},
+	[CONTROL_USER_LIST] = {.name = "user list",
+			       .args = "",
+			       .help = "users that have credentials",
+			       .who = CONTROL_BY_STORE},
+	[CONTROL_USER_DELETE] = {.name = "user delete",
+				 .args = "NAME [--realm REALM]",
+				 .help = "delete a user's credentials",
+				 .who = CONTROL_BY_STORE,
+				 .arg = {NAME_ARG, REALM_ARG}},
+	[CONTROL_DROP] =
+		{.name = "drop",
+		 .args = "CALL",
+		 .help = "end a call, by its id in calls",
+		 .who = CONTROL_BY_WORKERS,
+		 .arg = {{.name = "call", .is_required = true, .max = 20}}},
+};
+
+const struct control_command *control_command_find(struct slice name)
+{
+	for (size_t i = 0; i < CONTROL_COMMANDS; i++)
+		if (slice_eqs(name, control_command[i].name))
+			return &control_command[i];
+	return NULL;
+}
+
+/* ---- requests -------------------------------------------------------- */
+
+static int bad(const char **reterr_text, const char *text)
+{
+	*reterr_text = text;
+	return ERR_BAD;
+}
+
+static const struct control_arg *arg_find(const struct control_command *cmd,
+					  const char *name)
+{
+	for (size_t i = 0; i < CONTROL_ARGS_MAX && cmd->arg[i].name; i++)
+		if (strcmp(cmd->arg[i].name, name) == 0)
+			return &cmd->arg[i];
+	return NULL;
+}
+
+static bool is_printable(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static int check_args(const struct control_command *cmd, json_t *args,
+		      const char **reterr_text)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(args, key, value)
+	{
+		const struct control_arg *a = arg_find(cmd, key);
+		size_t len = json_string_length(value);
+
+		if (!a)
+			return bad(reterr_text, "unknown argument");
+		if (!json_is_string(value))
+			return bad(reterr_text, "an argument is no string");
+		if (len == 0 || len > a->max ||
+		    !is_printable(json_string_value(value), len))
+			return bad(reterr_text, "an argument is empty, too "
+						"long, or not printable");
+	}
+	for (size_t i = 0; i < CONTROL_ARGS_MAX && cmd->arg[i].name; i++)
+		if (cmd->arg[i].is_required &&
+		    !json_object_get(args, cmd->arg[i].name))
+			return bad(reterr_text, "an argument is missing");
+	return 0;
+}
+
+static int check_request(json_t *root,
+			 const struct control_command **ret_command,
+			 const char **reterr_text)
+{
+	json_t *name = json_object_get(root, "command");
+	json_t *args = json_object_get(root, "args");
+
+	if (!json_is_string(name) ||
+	    json_object_size(root) != (args ? 2U : 1U) ||
+	    (args && !json_is_object(args)))
+		return bad(reterr_text,
+			   "expected {\"command\":\"...\",\"args\":{...}}");
+	*ret_command = control_command_find(
+		slice_make(json_string_value(name), json_string_length(name)));
+	if (!*ret_command)
+		return bad(reterr_text, "unknown command");
+	return check_args(*ret_command, args, reterr_text);
+}
+
+int control_request_parse(struct slice line,
+			  const struct control_command **ret_command,
+			  json_t **ret_args, const char **reterr_text)
+{
+	const struct control_command *cmd = NULL;
+	json_t *root = NULL;
+	json_t *args;
+	int err;
+
+	if (line.len < CONTROL_LINE_MAX)
+		root = json_loadb((const char *)line.ptr, line.len,
+				  JSON_REJECT_DUPLICATES, NULL);
+	if (!root)
+		return bad(reterr_text, "the request is no JSON object");
+	err = check_request(root, &cmd, reterr_text);
+	args = json_incref(json_object_get(root, "args"));
+	if (!err && !args)
+		args = json_object();
+	if (!err && !args)
+		err = bad(reterr_text, "out of memory");
+	/* The object goes with its strings: args keeps its own. */
+	json_decref(root);
+	if (err) {
+		control_args_free(args);
+		return err;
+	}
+	*ret_command = cmd;
+	*ret_args = args;
+	return 0;
+}
+
+const char *control_arg_get(const json_t *args, const char *name)
+{
+	return json_string_value(json_object_get(args, name));
+}
+
+json_t *control_args_free(json_t *args)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(args, key, value)
+	{
+		const char *text = json_string_value(value);
+		void *p;
+
+		if (!text)
+			continue;
+		/* Ours to destroy: jansson shows its strings as const. */
+		memcpy(&p, &text, sizeof(p));
+		secret_wipe(p, json_string_length(value));
+	}
+	json_decref(args);
+	return NULL;
+}

@@ -1,0 +1,103 @@
+#include "control/rows.h"
+
+#include <malloc.h>
+
+#include "base/alloc.h"
+#include "base/secret.h"
+
+/* Requests carry secrets through jansson's own buffers. */
+static void wiping_free(void *p)
+{
+	if (p)
+		secret_wipe(p, malloc_usable_size(p));
+	alloc_free(p);
+}
+
+void rows_seed(uint32_t seed)
+{
+	json_set_alloc_funcs(alloc_zero, wiping_free);
+	json_object_seed(seed ? seed : 1);
+}
+
+/* Text of outsiders as a JSON string; it need not be UTF-8. */
+static json_t *text(struct slice s)
+{
+	json_t *j = json_stringn(s.ptr ? (const char *)s.ptr : "", s.len);
+	char *copy;
+
+	if (j)
+		return j;
+	copy = alloc_copy(s);
+	for (size_t i = 0; copy && i < s.len; i++)
+		if ((unsigned char)copy[i] >= 0x80)
+			copy[i] = '?';
+	if (copy)
+		j = json_stringn(copy, s.len);
+	alloc_free(copy);
+	return j;
+}
+
+/* Numbers of a JSON integer are signed. */
+static json_t *number(uint64_t v)
+{
+	return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
+}
+
+/* Take value into row; false without memory. */
+static bool put(json_t *row, const char *key, json_t *value)
+{
+	return json_object_set_new(row, key, value) == 0;
+}
+
+static json_t *finish(json_t *row, bool is_ok)
+{
+	if (is_ok)
+		return row;
+	json_decref(row);
+	return NULL;
+}
+
+json_t *row_registration(const struct row_registration *r)
+{
+	json_t *row = json_object();
+
+	return finish(
+		row, put(row, "device", text(r->device)) &&
+			     put(row, "aor", text(r->aor)) &&
+			     put(row, "contact", text(r->contact)) &&
+			     put(row, "peer", text(r->peer)) &&
+			     put(row, "transport", json_string(r->transport)) &&
+			     put(row, "security", json_string(r->security)) &&
+			     put(row, "certificate", text(r->certificate)) &&
+			     put(row, "expires-in", number(r->expires_s)));
+}
+
+json_t *row_call(const struct row_call *r)
+{
+	json_t *row = json_object();
+
+	return finish(
+		row,
+		put(row, "id", number(r->id)) &&
+			put(row, "device", text(r->device)) &&
+			put(row, "from", text(r->from)) &&
+			put(row, "to", text(r->to)) &&
+			put(row, "state", json_string(r->state)) &&
+			put(row, "security", json_string(r->security)) &&
+			put(row, "suite", json_string(r->suite)) &&
+			put(row, "codec", text(r->codec)) &&
+			put(row, "duration", number(r->duration_s)) &&
+			put(row, "packets-out-in", number(r->packets_out_in)) &&
+			put(row, "packets-in-out", number(r->packets_in_out)) &&
+			put(row, "srtp-errors", number(r->srtp_errors)));
+}
+
+json_t *row_user(const struct row_user *r)
+{
+	json_t *row = json_object();
+
+	return finish(row, put(row, "user", text(r->user)) &&
+				   put(row, "realm", text(r->realm)) &&
+				   put(row, "created", number(r->created_s)) &&
+				   put(row, "changed", number(r->changed_s)));
+}
