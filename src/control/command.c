@@ -10,14 +10,11 @@
 	{                                   \
 		.name = "realm", .max = 128 \
 	}
-#define HA1_ARGS                                                      \
-	{.name = "ha1-md5",                                           \
-	 .is_required = true,                                         \
-	 .max = 32,                                                   \
-	 .is_secret = true},                                          \
-	{                                                             \
-		.name = "ha1-sha256", .is_required = true, .max = 64, \
-		.is_secret = true                                     \
+#define HA1_ARGS                                                            \
+	{.name = "md5", .is_required = true, .max = 32, .is_secret = true}, \
+	{                                                                   \
+		.name = "sha256", .is_required = true, .max = 64,           \
+		.is_secret = true                                           \
 	}
 
 const struct control_command control_command[CONTROL_COMMANDS] = {

@@ -127,8 +127,6 @@ static void answer(struct peer *p, const struct store_request *q)
 		}
 		reply.status = ERR_DENIED;
 		break;
-	case STORE_OP_WORKER:
-		return; /* adopt() has seen to it */
 	}
 	if (reply.status == ERR_DENIED)
 		log_warn("a worker asked for op=%d, refused", (int)q->op);
@@ -137,12 +135,9 @@ static void answer(struct peer *p, const struct store_request *q)
 
 /* ---- channels -------------------------------------------------------- */
 
-static void adopt(struct peer *p, const struct store_request *q, const int *fds,
-		  size_t n)
+/* Descriptors come with the byte 'W' from the monitor, and not otherwise. */
+static void adopt(struct peer *p, bool is_wanted, const int *fds, size_t n)
 {
-	bool is_wanted =
-		p->is_monitor && q && q->op == STORE_OP_WORKER && n == 1;
-
 	for (size_t i = 0; i < n; i++) {
 		if (is_wanted && add_peer(p->role, fds[i], false) == 0)
 			continue;
@@ -154,15 +149,16 @@ static void adopt(struct peer *p, const struct store_request *q, const int *fds,
 static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 {
 	struct peer *p = ctx;
+	bool is_link = p->is_monitor && slice_eqs(bytes, "W") && n == 1;
 	struct store_request q;
 
-	if (store_request_read(bytes, &q)) {
-		adopt(p, NULL, fds, n);
-		log_warn("unreadable request of %zu bytes dropped", bytes.len);
+	adopt(p, is_link, fds, n);
+	if (is_link)
 		return;
-	}
-	adopt(p, &q, fds, n);
-	answer(p, &q);
+	if (store_request_read(bytes, &q))
+		log_warn("unreadable request of %zu bytes dropped", bytes.len);
+	else
+		answer(p, &q);
 }
 
 static void on_down(void *ctx, const char *reason)

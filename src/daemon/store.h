@@ -1,6 +1,8 @@
 /*
  * The store process: answers GET from workers, and GET, PUT, DEL and LIST from
  * the monitor, from one SQLite file. Requests: store/wire.h, one packet each.
+ * The one byte 'W' with a descriptor, from the monitor, brings the channel of
+ * another worker; it has no answer.
  */
 #pragma once
 
@@ -13,9 +15,9 @@ struct role_store_params {
 	int monitor_fd;	       /* SOCK_SEQPACKET: may write */
 	const int *worker_fd;  /* worker_count SOCK_SEQPACKET: may only GET */
 	uint32_t worker_count; /* at most ROLE_STORE_CHANNELS - 1 */
-	/* Called once, when the database is open (its log and shared memory
-	 * too) and before the first request: enter the sandbox here. Returns 0
-	 * or the exit code to end with. May be NULL. */
+	/* Called once, when the database and its log are open and before the
+	 * first request: may enter the sandbox. Returns 0 or the exit code to
+	 * end with. May be NULL. */
 	int (*ready)(void *ctx);
 	void *ctx; /* for ready */
 };

@@ -23,7 +23,7 @@ int store_request_read(struct slice s, struct store_request *ret)
 	q.user = reader_blob(&r);
 	q.realm = reader_blob(&r);
 	q.blob = reader_blob(&r);
-	if (!reader_end(&r) || op < STORE_OP_GET || op > STORE_OP_WORKER ||
+	if (!reader_end(&r) || op < STORE_OP_GET || op > STORE_OP_LIST ||
 	    q.user.len > STORE_NAME_MAX || q.realm.len > STORE_NAME_MAX ||
 	    q.blob.len > STORE_BLOB_MAX)
 		return ERR_BAD;

@@ -18,12 +18,10 @@ enum {
 };
 
 enum store_op {
-	STORE_OP_GET = 1,   /* user, realm -> blob */
-	STORE_OP_PUT = 2,   /* user, realm, blob -> status */
-	STORE_OP_DEL = 3,   /* user, realm -> status */
-	STORE_OP_LIST = 4,  /* after user, realm -> items, more */
-	STORE_OP_WORKER = 5 /* from the monitor, with one descriptor: the
-			       channel of a new worker; no answer */
+	STORE_OP_GET = 1, /* user, realm -> blob */
+	STORE_OP_PUT = 2, /* user, realm, blob -> status */
+	STORE_OP_DEL = 3, /* user, realm -> status */
+	STORE_OP_LIST = 4 /* after user, realm -> items, more */
 };
 
 /* Slices are views into the caller's buffers. */

@@ -1,7 +1,321 @@
-#include <stdio.h>
+/*
+ * sallyportctl: asks the running daemon. One command, one question, one
+ * answer. Passwords never leave this process: only hashes of them do.
+ */
+#include "config.h"
 
-int main(void)
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "authn/digest.h"
+#include "base/alloc.h"
+#include "control/control.h"
+#include "control/rows.h"
+#include "tools/password.h"
+#include "tools/table.h"
+
+enum {
+	EXIT_FAILED = 1, /* the command was answered with an error */
+	EXIT_USAGE = 2,	 /* it could not be asked like this */
+	EXIT_ABSENT = 3, /* the daemon is not running */
+	TIMEOUT_MS = 20000
+};
+
+static const struct table_column registrations[] = {
+	{"device", "DEVICE", TABLE_TEXT},
+	{"aor", "ADDRESS OF RECORD", TABLE_TEXT},
+	{"contact", "CONTACT", TABLE_TEXT},
+	{"peer", "PEER", TABLE_TEXT},
+	{"transport", "TRANSPORT", TABLE_TEXT},
+	{"security", "SECURITY", TABLE_TEXT},
+	{"expires-in", "EXPIRES", TABLE_TEXT},
+	{"certificate", "CERTIFICATE", TABLE_TEXT},
+	{NULL, NULL, TABLE_TEXT}};
+
+static const struct table_column calls[] = {
+	{"id", "ID", TABLE_TEXT},
+	{"device", "DEVICE", TABLE_TEXT},
+	{"from", "FROM", TABLE_TEXT},
+	{"to", "TO", TABLE_TEXT},
+	{"state", "STATE", TABLE_TEXT},
+	{"security", "SECURITY", TABLE_TEXT},
+	{"suite", "SUITE", TABLE_TEXT},
+	{"codec", "CODEC", TABLE_TEXT},
+	{"duration", "DURATION", TABLE_DURATION},
+	{"packets-out-in", "OUT>IN", TABLE_TEXT},
+	{"packets-in-out", "IN>OUT", TABLE_TEXT},
+	{"srtp-errors", "ERRORS", TABLE_TEXT},
+	{NULL, NULL, TABLE_TEXT}};
+
+static const struct table_column users[] = {{"user", "USER", TABLE_TEXT},
+					    {"realm", "REALM", TABLE_TEXT},
+					    {"created", "CREATED", TABLE_DATE},
+					    {"changed", "CHANGED", TABLE_DATE},
+					    {NULL, NULL, TABLE_TEXT}};
+
+struct options {
+	const char *socket;
+	const char *realm; /* NULL = the daemon's */
+	bool is_json;
+	bool from_stdin;
+};
+
+/* ---- usage ----------------------------------------------------------- */
+
+static void print_usage(FILE *out)
 {
-	(void)fprintf(stderr, "sallyportd: not built yet\n");
-	return 1;
+	(void)fprintf(out,
+		      "usage: sallyportctl [--socket PATH] [--json] COMMAND\n"
+		      "commands:\n");
+	for (size_t i = 0; i < CONTROL_COMMANDS; i++) {
+		const struct control_command *c = &control_command[i];
+		char head[64];
+
+		(void)snprintf(head, sizeof(head), "%s %s", c->name, c->args);
+		(void)fprintf(out, "  %-42s %s\n", head, c->help);
+	}
+}
+
+static int usage(const char *what, const char *name)
+{
+	(void)fprintf(stderr, "sallyportctl: %s%s%s\n", what, name ? " " : "",
+		      name ? name : "");
+	print_usage(stderr);
+	return EXIT_USAGE;
+}
+
+/* ---- asking ---------------------------------------------------------- */
+
+static int complain(int code, const char *text)
+{
+	(void)fprintf(stderr, "sallyportctl: %s\n", text);
+	return code;
+}
+
+/* An exit code; *ret_result (a new reference) only with 0. */
+static int ask(const struct options *o, enum control_id id, const json_t *args,
+	       json_t **ret_result)
+{
+	json_t *answer = NULL;
+	const char *error;
+	int err = control_call(o->socket, id, args, TIMEOUT_MS, &answer);
+
+	if (err == ERR_NOTFOUND) {
+		(void)fprintf(
+			stderr,
+			"sallyportctl: sallyportd is not running (nothing "
+			"answers at %s)\n",
+			o->socket);
+		return EXIT_ABSENT;
+	}
+	if (err == ERR_DENIED) {
+		(void)fprintf(stderr,
+			      "sallyportctl: no permission for %s: become root "
+			      "or a member of its group\n",
+			      o->socket);
+		return EXIT_FAILED;
+	}
+	if (err) {
+		(void)fprintf(stderr, "sallyportctl: no answer: %s\n",
+			      err_str(err));
+		return EXIT_FAILED;
+	}
+	if (json_is_true(json_object_get(answer, "ok"))) {
+		*ret_result = json_incref(json_object_get(answer, "result"));
+		json_decref(answer);
+		return EXIT_SUCCESS;
+	}
+	error = json_string_value(json_object_get(answer, "error"));
+	(void)complain(EXIT_FAILED, error ? error : "refused");
+	json_decref(answer);
+	return EXIT_FAILED;
+}
+
+static int show(const struct options *o, enum control_id id, json_t *result)
+{
+	int code = EXIT_SUCCESS;
+
+	if (o->is_json) {
+		if (json_dumpf(result, stdout, JSON_INDENT(2)))
+			code = EXIT_FAILED;
+		(void)putchar('\n');
+	} else if (id == CONTROL_REGISTRATIONS) {
+		code = table_print(stdout, registrations, result) ? 1 : 0;
+	} else if (id == CONTROL_CALLS) {
+		code = table_print(stdout, calls, result) ? 1 : 0;
+	} else if (id == CONTROL_USER_LIST) {
+		code = table_print(stdout, users, result) ? 1 : 0;
+	} else if (json_is_object(result)) {
+		table_print_object(stdout, result);
+	}
+	if (code)
+		return complain(EXIT_FAILED, "the answer is not understood");
+	return fflush(stdout) ? complain(EXIT_FAILED, "cannot write")
+			      : EXIT_SUCCESS;
+}
+
+/* ---- users ----------------------------------------------------------- */
+
+static int add_ha1(json_t *args, const char *key, enum digest_alg alg,
+		   struct slice password)
+{
+	const char *user = control_arg_get(args, "name");
+	const char *realm = control_arg_get(args, "realm");
+	struct digest_hex ha1;
+	int err = digest_ha1(alg, slice_str(user), slice_str(realm), password,
+			     &ha1);
+
+	if (!err &&
+	    json_object_set_new(args, key, json_stringn(ha1.text, ha1.len)))
+		err = ERR_NOMEM;
+	secret_wipe(&ha1, sizeof(ha1));
+	return err;
+}
+
+static int add_secrets(const struct options *o, json_t *args)
+{
+	struct secret password = {0};
+	/* A script's pipe is meant, also without saying so. */
+	int err = password_read(o->from_stdin || !isatty(STDIN_FILENO),
+				&password);
+
+	if (err)
+		return EXIT_FAILED; /* said why */
+	err = add_ha1(args, "md5", DIGEST_MD5, secret_slice(&password));
+	if (!err)
+		err = add_ha1(args, "sha256", DIGEST_SHA256,
+			      secret_slice(&password));
+	secret_done(&password);
+	return err ? complain(EXIT_FAILED, err_str(err)) : EXIT_SUCCESS;
+}
+
+/* The realm is part of what is hashed, so the daemon is asked for its own. */
+static int add_realm(const struct options *o, json_t *args)
+{
+	json_t *status = NULL;
+	json_t *realm;
+	int code;
+
+	if (o->realm)
+		return json_object_set_new(args, "realm", json_string(o->realm))
+			       ? complain(EXIT_USAGE, "--realm is not UTF-8")
+			       : EXIT_SUCCESS;
+	code = ask(o, CONTROL_STATUS, NULL, &status);
+	if (code)
+		return code;
+	realm = json_object_get(status, "realm");
+	if (!json_is_string(realm) || json_object_set(args, "realm", realm))
+		code = complain(EXIT_FAILED, "the daemon names no realm: give "
+					     "--realm");
+	json_decref(status);
+	return code;
+}
+
+/* ---- commands -------------------------------------------------------- */
+
+static int run(const struct options *o, enum control_id id, const char *word)
+{
+	const struct control_command *cmd = &control_command[id];
+	json_t *args = json_object();
+	json_t *result = NULL;
+	int code = EXIT_SUCCESS;
+
+	if (word &&
+	    json_object_set_new(args, cmd->arg[0].name, json_string(word)))
+		code = usage("not UTF-8:", cmd->arg[0].name);
+	if (!code && (id == CONTROL_USER_ADD || id == CONTROL_USER_PASSWD ||
+		      id == CONTROL_USER_DELETE))
+		code = add_realm(o, args);
+	if (!code && (id == CONTROL_USER_ADD || id == CONTROL_USER_PASSWD))
+		code = add_secrets(o, args);
+	if (!code)
+		code = ask(o, id, args, &result);
+	if (!code)
+		code = show(o, id, result);
+	json_decref(result);
+	control_args_free(args);
+	return code;
+}
+
+/* The command named by the words; a command of two words comes first. */
+static const struct control_command *find(char **words, int count,
+					  int *ret_used)
+{
+	const struct control_command *cmd = NULL;
+	char two[64];
+
+	if (count > 1) {
+		(void)snprintf(two, sizeof(two), "%s %s", words[0], words[1]);
+		cmd = control_command_find(slice_str(two));
+		*ret_used = 2;
+	}
+	if (!cmd && count > 0) {
+		cmd = control_command_find(slice_str(words[0]));
+		*ret_used = 1;
+	}
+	return cmd;
+}
+
+static int dispatch(const struct options *o, char **words, int count)
+{
+	const struct control_command *cmd;
+	int used = 0;
+	int wanted;
+
+	if (count == 0)
+		return usage("no command given", NULL);
+	cmd = find(words, count, &used);
+	if (!cmd)
+		return usage("unknown command", words[0]);
+	wanted = cmd->arg[0].name ? 1 : 0;
+	if (count - used != wanted)
+		return usage(wanted ? "one argument is needed by"
+				    : "no argument is taken by",
+			     cmd->name);
+	if (wanted &&
+	    (words[used][0] == '\0' || strlen(words[used]) > cmd->arg[0].max))
+		return usage("empty or too long:", cmd->arg[0].name);
+	return run(o, cmd->id, wanted ? words[used] : NULL);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"socket", required_argument, NULL, 's'},
+		{"json", no_argument, NULL, 'j'},
+		{"realm", required_argument, NULL, 'r'},
+		{"stdin", no_argument, NULL, 'i'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0}};
+	struct options o = {.socket = SP_RUNDIR "/control.sock"};
+	uint32_t seed = 1;
+	int c;
+
+	if (getrandom(&seed, sizeof(seed), 0) < 0)
+		seed = 1;
+	rows_seed(seed);
+	while ((c = getopt_long(argc, argv, "s:jr:hV", longs, NULL)) != -1) {
+		if (c == 's') {
+			o.socket = optarg;
+		} else if (c == 'j') {
+			o.is_json = true;
+		} else if (c == 'r') {
+			o.realm = optarg;
+		} else if (c == 'i') {
+			o.from_stdin = true;
+		} else if (c == 'h') {
+			print_usage(stdout);
+			return EXIT_SUCCESS;
+		} else if (c == 'V') {
+			(void)printf("sallyportctl %s\n", PACKAGE_VERSION);
+			return EXIT_SUCCESS;
+		} else {
+			return usage("unknown option", NULL);
+		}
+	}
+	return dispatch(&o, argv + optind, argc - optind);
 }
