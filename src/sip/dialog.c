@@ -142,10 +142,9 @@ int sip_dialog_init_uac(struct sip_dialog *d, struct slice call_id,
 {
 	*d = (struct sip_dialog){.call_id = NULL};
 	if (set(&d->call_id, call_id) || set(&d->local, local) ||
-	    set(&d->local_tag, local_tag) || set(&d->remote, remote) ||
-	    set(&d->target, target))
+	    set(&d->local_tag, local_tag) || set(&d->remote, remote))
 		return ERR_NOMEM;
-	return 0;
+	return target.len > 0 ? set(&d->target, target) : 0;
 }
 
 int sip_dialog_init_uas(struct sip_dialog *d, const struct sip_msg *m,
@@ -173,16 +172,29 @@ int sip_dialog_init_uas(struct sip_dialog *d, const struct sip_msg *m,
 
 int sip_dialog_learn(struct sip_dialog *d, const struct sip_msg *m)
 {
+	char *target = NULL;
+	char *tag = NULL;
 	int err;
 
 	if (m->to_tag.len == 0)
 		return 0; /* 100 Trying makes no dialog */
-	err = set_routes(d, m, true);
+	err = set_target(&target, m);
 	if (!err)
-		err = set_target(&d->target, m);
+		err = set(&tag, m->to_tag);
 	if (!err)
-		err = set(&d->remote_tag, m->to_tag);
-	return err;
+		err = set_routes(d, m, true);
+	if (err) {
+		alloc_free(target);
+		alloc_free(tag);
+		return err;
+	}
+	alloc_free(d->remote_tag);
+	d->remote_tag = tag;
+	if (target) {
+		alloc_free(d->target);
+		d->target = target;
+	}
+	return 0;
 }
 
 int sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m)

@@ -29,19 +29,23 @@ struct sip_dialog {
 
 /* Free all texts; d is empty afterwards. Takes a zeroed d. */
 void sip_dialog_done(struct sip_dialog *d);
-/* Begin as UAC: our Call-ID, From value and tag, To value and first target.
- * ERR_NOMEM (d stays to be freed with sip_dialog_done). */
+/* Begin as UAC: our Call-ID, From value and tag, To value and first target
+ * (empty: not known). d need not be initialised. ERR_NOMEM (d stays
+ * to be freed with sip_dialog_done). */
 MUST_CHECK int sip_dialog_init_uac(struct sip_dialog *d, struct slice call_id,
 				   struct slice local, struct slice local_tag,
 				   struct slice remote, struct slice target);
 /* Begin as UAS from request m with our tag: takes Call-ID, From, To,
- * Contact, Record-Route, CSeq. ERR_NOMEM, ERR_BAD (Contact unreadable),
+ * Contact, Record-Route, CSeq. d need not be initialised, and is to be freed
+ * after an error too. ERR_NOMEM, ERR_BAD (Contact or Record-Route unreadable),
  * ERR_LIMIT (routes). */
 MUST_CHECK int sip_dialog_init_uas(struct sip_dialog *d,
 				   const struct sip_msg *m,
 				   struct slice local_tag);
 /* Learn from a response to our dialog-forming request: remote tag, target,
- * route set (reversed Record-Route). Errors as above. */
+ * route set (reversed Record-Route), each time anew (a 2xx may differ from the
+ * provisionals before it, 13.2.2.4). A response without To tag changes
+ * nothing, neither does an error. Errors as above. */
 MUST_CHECK int sip_dialog_learn(struct sip_dialog *d, const struct sip_msg *m);
 /* Target refresh (re-INVITE, UPDATE, their 2xx): take the Contact of m if it
  * has one. ERR_NOMEM, ERR_BAD. */
