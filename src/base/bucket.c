@@ -19,12 +19,11 @@ bool bucket_take(struct bucket *b, uint64_t now_ms)
 	if (now_ms > b->last_ms) {
 		uint64_t gone = now_ms - b->last_ms;
 
-		if (gone >= full)
+		/* Divided, because gone times rate may not fit. */
+		if (gone > (full - b->level_ms) / b->rate)
 			b->level_ms = full;
 		else
 			b->level_ms += gone * b->rate;
-		if (b->level_ms > full)
-			b->level_ms = full;
 		b->last_ms = now_ms;
 	}
 	if (b->level_ms < 1000)

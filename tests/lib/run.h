@@ -1,0 +1,23 @@
+/* The end of every small test program: run one case, say how it went. */
+#pragma once
+
+#include <check.h>
+#include <stdlib.h>
+
+/* Number of rows of a table, as loop tests count. */
+#define ROWS(a) ((int)(sizeof(a) / sizeof(*(a))))
+
+/* Run the tests of tc under the suite's name; the exit status for main. */
+static inline int run_case(const char *name, TCase *tc)
+{
+	Suite *suite = suite_create(name);
+	SRunner *r;
+	int failed;
+
+	suite_add_tcase(suite, tc);
+	r = srunner_create(suite);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
