@@ -188,23 +188,56 @@ static void print_section(const struct config_section *s, const void *obj,
 	put(emit, ctx, "}\n");
 }
 
+/* Pieces are small: they are gathered, since emit may be a system call. */
+struct sink {
+	emit_fn emit;
+	void *ctx;
+	size_t len;
+	uint8_t buf[2048];
+};
+
+static void sink_flush(struct sink *k)
+{
+	if (k->len > 0)
+		k->emit(k->ctx, slice_make(k->buf, k->len));
+	k->len = 0;
+}
+
+static void sink_emit(void *ctx, struct slice piece)
+{
+	struct sink *k = ctx;
+
+	while (piece.len > 0) {
+		size_t room = sizeof(k->buf) - k->len;
+		size_t n = piece.len < room ? piece.len : room;
+
+		memcpy(k->buf + k->len, piece.ptr, n);
+		k->len += n;
+		piece = slice_from(piece, n);
+		if (k->len == sizeof(k->buf))
+			sink_flush(k);
+	}
+}
+
 void config_print(const struct config *c, emit_fn emit, void *ctx)
 {
 	const uint8_t *base = (const uint8_t *)c;
+	struct sink k = {.emit = emit, .ctx = ctx};
 
-	print_options(&config_schema[0], c, "", emit, ctx);
+	print_options(&config_schema[0], c, "", sink_emit, &k);
 	for (size_t i = 1; i < CONFIG_SECTIONS; i++) {
 		const struct config_section *s = &config_schema[i];
 		const uint8_t *array;
 		uint32_t count;
 
 		if (!s->label) {
-			print_section(s, base + s->offset, emit, ctx);
+			print_section(s, base + s->offset, sink_emit, &k);
 			continue;
 		}
 		memcpy(&array, base + s->offset, sizeof(array));
 		memcpy(&count, base + s->count_offset, sizeof(count));
 		for (uint32_t n = 0; n < count; n++)
-			print_section(s, array + n * s->size, emit, ctx);
+			print_section(s, array + n * s->size, sink_emit, &k);
 	}
+	sink_flush(&k);
 }

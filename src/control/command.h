@@ -3,7 +3,10 @@
  * A request is one line of JSON, {"command":"user add","args":{"name":"bob"}};
  * the answer is one line, {"ok":true,"result":...} or {"ok":false,
  * "error":"..."}. Arguments are strings, checked against the row before a
- * handler sees them.
+ * handler sees them. What results look like: status is an object with at
+ * least "version", "uptime" (seconds) and "realm" (sallyportctl hashes
+ * passwords with it); registrations, calls and user list are arrays of rows
+ * (control/rows.h); the others are objects, shown if not empty.
  */
 #pragma once
 
