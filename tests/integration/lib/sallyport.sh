@@ -12,7 +12,7 @@ sallyport_pki() {
 	cert "$DEV_B" ca "$DEV_B"
 }
 
-# sallyport_config [EXTRA]: sallyport.conf and what it names
+# sallyport_config [GLOBAL] [SECTIONS]: sallyport.conf and what it names
 sallyport_config() {
 	local etc=$DIR/etc/sallyport
 	mkdir -p "$etc/certs" "$etc/keys" "$etc/trust/device" "$DIR/state"
@@ -63,6 +63,7 @@ device "$DEV_B" {
 	digest = yes
 	digest-user = "$USER_B"
 }
+${2:-}
 CFG
 }
 
@@ -70,7 +71,7 @@ CFG
 # answers the control socket
 sallyport_start() {
 	spawn sallyportd sp "$BUILD/src/sallyportd" \
-		-f "$DIR/etc/sallyport/sallyport.conf" -F
+		-c "$DIR/etc/sallyport/sallyport.conf"
 	wait_for 15 "sallyportd answers" ctl status || {
 		tail -20 "$DIR/log/sallyportd" >&2
 		return 1

@@ -1,0 +1,73 @@
+#!/bin/bash
+# The two real phones: calls both ways, proved from captures; hold and resume.
+. "$(dirname "$0")/lib/test.sh"
+
+needs net_begin sp-phones
+needs sallyport_pki
+needs sallyport_config
+needs kamailio_start
+needs sallyport_start
+needs sallyport_user "$USER_A" "$PASS_A"
+needs sallyport_user "$USER_B" "$PASS_B"
+needs baresip_start
+needs linphone_start
+
+is_true "baresip registers" wait_for 20 "$DEV_A" registered "$DEV_A"
+is_true "linphone registers" wait_for 20 "$DEV_B" registered "$DEV_B"
+
+# proved NAME CALL: capture, call, talk, end, prove
+proved() {
+	local baresip linphone
+	baresip=$(lines "$DIR/log/baresip")
+	linphone=$(lines "$DIR/linphone/log")
+	capture_start "$1" && "$2" && sleep 3 && call_end || return 1
+	capture_stop
+	call_prove "$1" "$baresip" "$linphone"
+}
+is_true "baresip calls linphone: SRTP outside, RTP inside" proved ab call_a_to_b
+is_true "linphone calls baresip: SRTP outside, RTP inside" proved ba call_b_to_a
+
+hold_resume() {
+	call_a_to_b || return 1
+	baresip_cmd hold >/dev/null
+	sleep 2
+	calls_up 2 || return 1
+	baresip_cmd resume >/dev/null
+	sleep 2
+	calls_up 2 || return 1
+	call_end
+}
+is_true "hold and resume keep the call" hold_resume
+busy() {
+	local from
+	from=$(lines "$DIR/log/linphone")
+	baresip_cmd dial "sip:$USER_B@$SP_OUT" >/dev/null
+	wait_for 15 "linphone rings" said "$DIR/log/linphone" "$from" \
+		'Receiving new incoming call' || return 1
+	sleep 0.5
+	baresip_cmd hangup >/dev/null # CANCEL
+	wait_for 15 "the call is cancelled" no_calls
+}
+is_true "a ringing call is cancelled" busy
+declined() {
+	local from
+	from=$(lines "$DIR/log/linphone")
+	baresip_cmd dial "sip:$USER_B@$SP_OUT" >/dev/null
+	wait_for 15 "linphone rings" said "$DIR/log/linphone" "$from" \
+		'Receiving new incoming call' || return 1
+	sleep 0.5
+	linphone_cmd terminate
+	wait_for 15 "the call is declined" no_calls
+}
+is_true "a ringing call is declined" declined
+nobody() {
+	baresip_cmd dial "sip:9999@$SP_OUT" >/dev/null
+	sleep 1
+	wait_for 10 "no call" no_calls
+}
+is_true "an unknown number ends at once" nobody
+no_secrets() {
+	! grep -E "$PASS_A|$PASS_B|inline:|PRIVATE KEY" "$DIR/log/sallyportd"
+}
+is_true "no password or key is in the log" no_secrets
+test_end
