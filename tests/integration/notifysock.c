@@ -12,7 +12,7 @@
 int main(int argc, char **argv)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	char buf[4096];
+	char buf[2048];
 	ssize_t n;
 	int fd;
 
