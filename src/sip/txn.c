@@ -21,6 +21,7 @@ struct sip_txns *sip_txns_new(const struct sip_txn_params *p,
 	t->cb = *cb;
 	slots_init(&t->slots, p->limit);
 	table_init(&t->table, p->limit, p->seed);
+	table_init(&t->eps, p->limit, p->seed);
 	timerq_init(&t->timerq);
 	return t;
 }
@@ -36,6 +37,7 @@ struct sip_txns *sip_txns_free(struct sip_txns *t)
 		txn_drop(t, x);
 	slots_done(&t->slots);
 	table_done(&t->table);
+	table_done(&t->eps);
 	timerq_done(&t->timerq);
 	return alloc_free(t);
 }
@@ -81,8 +83,48 @@ int txn_keep(struct txn *x, struct slice bytes)
 	return 0;
 }
 
+static struct txn_ep *ep_find(const struct sip_txns *t, struct handle ep)
+{
+	return TABLE_ENTRY(table_find(&t->eps, slice_make(&ep, sizeof(ep))),
+			   struct txn_ep, node);
+}
+
+/* Hang x on the list of its endpoint, which is made when it is the first. */
+static int ep_add(struct sip_txns *t, struct txn *x)
+{
+	struct txn_ep *e = ep_find(t, x->dest.ep);
+	int err;
+
+	if (!e) {
+		e = alloc_zero(sizeof(*e));
+		if (!e)
+			return ERR_NOMEM;
+		e->ep = x->dest.ep;
+		list_init(&e->txns);
+		err = table_add(&t->eps, &e->node,
+				slice_make(&e->ep, sizeof(e->ep)));
+		if (err) {
+			alloc_free(e);
+			return err;
+		}
+	}
+	x->ep = e;
+	list_append(&e->txns, &x->link);
+	return 0;
+}
+
+static void ep_del(struct sip_txns *t, struct txn *x)
+{
+	list_del(&x->link);
+	if (list_empty(&x->ep->txns)) {
+		table_del(&t->eps, &x->ep->node);
+		alloc_free(x->ep);
+	}
+}
+
 void txn_drop(struct sip_txns *t, struct txn *x)
 {
+	ep_del(t, x);
 	timerq_clear(&t->timerq, &x->timer);
 	table_del(&t->table, &x->node);
 	slots_del(&t->slots, x->handle);
@@ -101,7 +143,7 @@ void txn_fail(struct sip_txns *t, struct txn *x, enum sip_txn_fail why)
 }
 
 int txn_new(struct sip_txns *t, enum txn_kind kind, struct slice key,
-	    struct txn **ret)
+	    const struct dest *dest, struct txn **ret)
 {
 	struct txn *x = alloc_zero(sizeof(*x));
 	int err = ERR_NOMEM;
@@ -109,6 +151,7 @@ int txn_new(struct sip_txns *t, enum txn_kind kind, struct slice key,
 	if (!x)
 		return ERR_NOMEM;
 	x->kind = kind;
+	x->dest = *dest;
 	x->again_ms = UINT64_MAX;
 	x->end_ms = UINT64_MAX;
 	x->key = alloc_copy(key);
@@ -123,8 +166,13 @@ int txn_new(struct sip_txns *t, enum txn_kind kind, struct slice key,
 	err = timerq_set(&t->timerq, &x->timer, UINT64_MAX);
 	if (err)
 		goto out_table;
+	err = ep_add(t, x);
+	if (err)
+		goto out_timer;
 	*ret = x;
 	return 0;
+out_timer:
+	timerq_clear(&t->timerq, &x->timer);
 out_table:
 	table_del(&t->table, &x->node);
 out_slot:
@@ -152,12 +200,12 @@ int sip_txn_set_user(struct sip_txns *t, struct handle txn, uint64_t user)
 
 void sip_txn_conn_down(struct sip_txns *t, struct handle ep)
 {
-	uint32_t i = 0;
-	struct txn *x;
+	struct txn_ep *e;
 
-	while ((x = slots_next(&t->slots, &i))) {
-		if (!handle_eq(x->dest.ep, ep))
-			continue;
+	/* Looked up each time: e goes with its last transaction. */
+	while ((e = ep_find(t, ep))) {
+		struct txn *x = LIST_ENTRY(e->txns.next, struct txn, link);
+
 		if (x->kind == TXN_CLIENT_INVITE || x->kind == TXN_CLIENT_OTHER)
 			txn_fail(t, x, SIP_TXN_FAIL_TRANSPORT);
 		else

@@ -29,8 +29,8 @@ struct sip_txn_params {
 
 /* Why a client or server transaction failed. */
 enum sip_txn_fail {
-	SIP_TXN_FAIL_TIMEOUT,	/* timer B, F, or no ACK (H, or 2xx: L) */
-	SIP_TXN_FAIL_TRANSPORT	/* sip_txn_conn_down */
+	SIP_TXN_FAIL_TIMEOUT,  /* timer B, F, or no ACK (H, or 2xx: L) */
+	SIP_TXN_FAIL_TRANSPORT /* sip_txn_conn_down */
 };
 
 struct sip_txn_cb {
@@ -46,7 +46,7 @@ enum sip_txn_verdict {
 	SIP_TXN_NEW,	  /* unknown request: the user decides about it */
 	SIP_TXN_ABSORBED, /* a retransmission or hop ACK, dealt with */
 	SIP_TXN_ACK,	  /* an ACK of a 2xx (or of nothing): to the user */
-	SIP_TXN_CANCEL	  /* a new CANCEL whose INVITE transaction is *ret_txn */
+	SIP_TXN_CANCEL /* a new CANCEL whose INVITE transaction is *ret_txn */
 };
 
 /* A new table. cb is copied. NULL when memory is out. */
@@ -65,12 +65,10 @@ uint32_t sip_txns_count(const struct sip_txns *t);
  * belongs to a transaction only when it came from the same connection, over
  * datagrams from the same IP address, so that nobody cancels another's call.
  */
-enum sip_txn_verdict sip_txn_recv_request(struct sip_txns *t,
-					  const struct sip_msg *m,
-					  const struct dest *from,
-					  uint64_t now_ms,
-					  struct handle *ret_txn,
-					  uint64_t *ret_user);
+enum sip_txn_verdict
+sip_txn_recv_request(struct sip_txns *t, const struct sip_msg *m,
+		     const struct dest *from, uint64_t now_ms,
+		     struct handle *ret_txn, uint64_t *ret_user);
 /*
  * Open the server transaction of request m (not ACK). The response will go
  * to dest. A non-INVITE one that is not answered within 64*T1 ends silently

@@ -59,7 +59,7 @@ int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
 	if (txn_find(t, key))
 		return ERR_EXISTS;
 	err = txn_new(t, is_invite ? TXN_CLIENT_INVITE : TXN_CLIENT_OTHER, key,
-		      &x);
+		      dest, &x);
 	if (err)
 		return err;
 	err = txn_keep(x, bytes);
@@ -69,7 +69,6 @@ int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
 	}
 	x->state = is_invite ? TXN_CALLING : TXN_TRYING;
 	x->user = user;
-	x->dest = *dest;
 	x->interval_ms = t->p.t1_ms;
 	txn_plan(t, x, dest->is_reliable ? UINT64_MAX : now_ms + t->p.t1_ms,
 		 now_ms + txn_64t1(t)); /* timers A and B, E and F */

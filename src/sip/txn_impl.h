@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/handle.h"
+#include "base/list.h"
 #include "base/table.h"
 #include "base/timerq.h"
 #include "sip/txn.h"
@@ -28,6 +29,14 @@ enum txn_state {
 	TXN_CONFIRMED
 };
 
+/* The transactions of one endpoint, so that losing a connection costs what
+ * hangs on it and not a walk over the table. */
+struct txn_ep {
+	struct table_node node; /* under the bytes of ep */
+	struct handle ep;
+	struct list txns;
+};
+
 struct txn {
 	enum txn_kind kind;
 	enum txn_state state;
@@ -35,6 +44,8 @@ struct txn {
 	uint64_t user;
 	struct dest dest;
 	struct table_node node;
+	struct txn_ep *ep;	  /* that of dest */
+	struct list link;	  /* in ep->txns */
 	struct timerq_node timer; /* always set: the earlier of the two below,
 				     so that moving it cannot fail */
 	uint64_t again_ms;	  /* send again at; UINT64_MAX = never */
@@ -51,7 +62,8 @@ struct sip_txns {
 	struct sip_txn_params p;
 	struct sip_txn_cb cb;
 	struct slots slots;
-	struct table table;
+	struct table table; /* by key */
+	struct table eps;   /* struct txn_ep */
 	struct timerq timerq;
 	struct sip_msg scratch;	  /* the INVITE an ACK is made from */
 	uint8_t key[TXN_KEY_MAX]; /* the key being looked up */
@@ -71,9 +83,9 @@ MUST_CHECK int txn_keep(struct txn *x, struct slice bytes);
 void txn_drop(struct sip_txns *t, struct txn *x);
 /* Remove and free x, then tell the user why. */
 void txn_fail(struct sip_txns *t, struct txn *x, enum sip_txn_fail why);
-/* New transaction under key. ERR_LIMIT, ERR_NOMEM. */
+/* New transaction with dest under key. ERR_LIMIT, ERR_NOMEM. */
 MUST_CHECK int txn_new(struct sip_txns *t, enum txn_kind kind, struct slice key,
-		       struct txn **ret);
+		       const struct dest *dest, struct txn **ret);
 /* First transaction under key, or NULL. */
 struct txn *txn_find(const struct sip_txns *t, struct slice key);
 

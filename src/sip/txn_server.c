@@ -82,12 +82,11 @@ int sip_txn_server_new(struct sip_txns *t, const struct sip_msg *m,
 	if (txn_find(t, key))
 		return ERR_EXISTS;
 	err = txn_new(t, is_invite ? TXN_SERVER_INVITE : TXN_SERVER_OTHER, key,
-		      &x);
+		      dest, &x);
 	if (err)
 		return err;
 	x->state = is_invite ? TXN_PROCEEDING : TXN_TRYING;
 	x->user = user;
-	x->dest = *dest;
 	/* RFC 4320: a non-INVITE answered later than 64*T1 has no client any
 	 * more. An INVITE may ring as long as it likes. */
 	txn_plan(t, x, UINT64_MAX,
