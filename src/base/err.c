@@ -10,9 +10,9 @@ const char *err_str(int err)
 		"timeout",	 "closed",	      "authentication failed",
 		"replayed",	 "would block",
 	};
-	int n = -err;
+	int count = (int)(sizeof(names) / sizeof(names[0]));
 
-	if (n < 0 || n >= (int)(sizeof(names) / sizeof(names[0])))
+	if (err > 0 || err <= -count) /* before negating: INT_MIN */
 		return "unknown error";
-	return names[n];
+	return names[-err];
 }
