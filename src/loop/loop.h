@@ -66,7 +66,7 @@ MUST_CHECK int loop_new(struct loop **ret);
 struct loop *loop_free(struct loop *l);
 /*
  * Watch fd (non-blocking) for events with w, which must stay where it is.
- * fn(arg, bits) is called level-triggered. ERR_IO, ERR_STATE when w is in use.
+ * fn(arg, bits) is called level-triggered. ERR_IO.
  */
 MUST_CHECK int loop_fd_add(struct loop *l, struct loop_fd *w, int fd,
 			   uint32_t events, loop_fd_fn fn, void *arg);
@@ -109,8 +109,8 @@ void loop_set_clock(struct loop *l, uint64_t (*clock)(void *arg), void *arg);
 MUST_CHECK int loop_run(struct loop *l);
 /*
  * One round: due timers and hooks, work, at most max_wait_ms of waiting (not
- * beyond the next deadline), ready fds. For tests and for nesting by hand.
- * ERR_IO.
+ * beyond the next deadline), ready fds. For tests; not from inside a
+ * callback. ERR_IO.
  */
 MUST_CHECK int loop_step(struct loop *l, uint64_t max_wait_ms);
 /* Make loop_run return 0 after the present round. */
