@@ -3,9 +3,10 @@
  * listener uses is configuration; priorities are per session, so a weak
  * listener never weakens another one.
  *
- *	default		TLS 1.2 and 1.3, forward secrecy, AEAD or CBC+SHA2
- *	authenticated	default, and integrity-only suites (RFC 5246 A.5
- *			TLS_*_WITH_NULL_*) for phones in authenticated mode
+ *	default		TLS 1.2 and 1.3 with forward secrecy
+ *	authenticated	TLS 1.2 with the suites of default, static RSA and
+ *			integrity-only suites (TLS_*_WITH_NULL_*, RFC 5246
+ *			A.5) for phones in authenticated mode
  *	legacy		phones of 2006: also TLS 1.0, static RSA, SHA-1
  *			signatures, 1024-bit keys
  */

@@ -90,10 +90,13 @@ void tls_session_bye(struct tls_session *s);
 const struct tls_facts *tls_session_facts(const struct tls_session *s);
 /* Why the handshake was refused; TLS_REFUSAL_NONE when it was not. */
 enum tls_refusal tls_session_refusal(const struct tls_session *s);
-/* The same in words, lifetime of s; "" when nothing was refused. Never
+/* The same in words, static text; "" when nothing was refused. Never
  * contains bytes of the peer. */
 const char *tls_session_reason(const struct tls_session *s);
 /* DER of the certificate that was refused, or empty: for the log line. */
 struct slice tls_session_refused_cert(const struct tls_session *s);
+/* Subject of a certificate (DER) as RFC 4514 text in buf of cap bytes, "" when
+ * it cannot be read. Untrusted text: quote it in logs. Returns buf. */
+const char *tls_cert_subject(struct slice der, char *buf, size_t cap);
 /* Short name of a refusal ("expired"): log key and metric label. */
 const char *tls_refusal_str(enum tls_refusal r);

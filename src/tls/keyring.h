@@ -1,0 +1,39 @@
+/*
+ * Private keys in this process, by name: what the keys process is made of.
+ * Nobody else uses it but tests. One thread.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "base/writer.h"
+#include "pki/signer.h"
+
+struct keyring;
+
+enum { KEYRING_MAX = 64 };
+
+/* No keys. ERR_NOMEM. */
+MUST_CHECK int keyring_new(struct keyring **ret);
+/* Wipe and free; takes NULL, returns NULL. */
+struct keyring *keyring_free(struct keyring *k);
+/*
+ * Add the private key in pem (unencrypted PKCS#8, PKCS#1 or SEC1; certificates
+ * beside it are ignored) under name (1..SIGNER_KEY_ID_MAX bytes, copied).
+ * ERR_EXISTS, ERR_LIMIT, ERR_NOMEM, ERR_BAD; ERR_UNSUPPORTED for a key that is
+ * neither RSA nor ECDSA.
+ */
+MUST_CHECK int keyring_add(struct keyring *k, struct slice name,
+			   struct slice pem);
+/*
+ * The signer that uses the keys of k; lifetime of k. sign() wants a digest of
+ * exactly the length of alg's hash (GNUTLS_SIGN_RSA_RAW: at most a
+ * DigestInfo), so that nobody gets anything else signed. decrypt() gives 48
+ * bytes always, random ones when the padding is wrong: no oracle (RFC 5246
+ * section 7.4.7.1).
+ */
+const struct signer *keyring_signer(const struct keyring *k);
+/* Append the public key as SubjectPublicKeyInfo in DER. ERR_NOTFOUND,
+ * ERR_SPACE, ERR_IO. */
+MUST_CHECK int keyring_pubkey(const struct keyring *k, struct slice name,
+			      struct writer *ret_der);
