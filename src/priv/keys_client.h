@@ -17,8 +17,8 @@
 
 struct keys_client;
 
-/* An answer to keys_client_seal or _check: cookie as given. data: the blob
- * (SEAL), valid during the call; err: 0, ERR_AUTH, ERR_TIMEOUT, ERR_CLOSED... */
+/* The answer to keys_client_check: cookie as given; err: 0, ERR_AUTH,
+ * ERR_TIMEOUT, ERR_CLOSED...; data: empty today. */
 typedef void (*keys_answer_fn)(void *ctx, uint64_t cookie, int err,
 			       struct slice data);
 
@@ -56,3 +56,11 @@ MUST_CHECK int keys_client_ticket(struct keys_client *c,
 MUST_CHECK int keys_client_seal(struct keys_client *c,
 				struct keys_request *seal,
 				struct writer *ret_blob);
+/*
+ * Ask whether a digest response is right; the answer comes to answer() with
+ * this cookie: 0, ERR_AUTH (wrong), ERR_NOTFOUND (no HA1 of that algorithm),
+ * ERR_BAD (blob), ERR_TIMEOUT, ERR_CLOSED. ERR_LIMIT (pending_max, or the
+ * channel is full), ERR_CLOSED, ERR_NOMEM at once, without an answer.
+ */
+MUST_CHECK int keys_client_check(struct keys_client *c,
+				 const struct keys_check *q, uint64_t cookie);

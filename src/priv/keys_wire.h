@@ -32,10 +32,11 @@ enum keys_op {
 #define KEYS_MAY(op) (1u << (op))
 
 enum {
-	KEYS_MSG_MAX = 16384,  /* bytes of a request or an answer */
-	KEYS_HA1_HEX_MAX = 64, /* digits of one HA1 */
-	KEYS_HA1S_MAX = 4,     /* HA1s of a credential, one per algorithm */
-	KEYS_BLOB_MAX = 1024   /* bytes of a sealed credential */
+	KEYS_MSG_MAX = 16384,	/* bytes of a request */
+	KEYS_ANSWER_MAX = 2048, /* bytes of an answer */
+	KEYS_HA1_HEX_MAX = 64,	/* digits of one HA1 */
+	KEYS_HA1S_MAX = 4,	/* HA1s of a credential, one per algorithm */
+	KEYS_BLOB_MAX = 512	/* bytes of a sealed credential */
 };
 
 /* H(user:realm:password) in lower-case hexadecimal. A secret. */
@@ -85,8 +86,8 @@ struct keys_answer {
 /* Write r; the caller asks writer_ok. */
 void keys_request_print(const struct keys_request *r, struct writer *w);
 /* Read a request; *ret views bytes. ERR_BAD (grammar, lengths, trailing
- * bytes), ERR_UNSUPPORTED (version or op; number and op are then set in
- * *reterr for the answer, and 0 after ERR_BAD). */
+ * bytes), ERR_UNSUPPORTED (version or op). *reterr is then the answer, with
+ * the request's op and number as far as they could be read. */
 MUST_CHECK int keys_request_parse(struct slice bytes, struct keys_request *ret,
 				  struct keys_answer *reterr);
 /* Write a; the caller asks writer_ok. */
