@@ -40,8 +40,8 @@ MUST_CHECK int keys_new(struct keys **ret);
 struct keys *keys_free(struct keys *k);
 /*
  * Load the private key in a PEM file under a name (1..SIGNER_KEY_ID_MAX
- * bytes). The file must be regular, owned by root or us, and not readable by
- * others (mode & 077 == 0, group read allowed when group is root). ERR_DENIED
+ * bytes). The file must be regular, owned by root or us, and closed to group
+ * and others (mode & 077 == 0). ERR_DENIED
  * (permissions), ERR_IO, ERR_BAD, ERR_EXISTS, ERR_LIMIT, with reterr
  * (KEYS_ERR_MAX bytes) naming file and cure.
  */
@@ -52,7 +52,7 @@ MUST_CHECK int keys_load(struct keys *k, struct slice name, const char *path,
 MUST_CHECK int keys_load_store_key(struct keys *k, const char *path,
 				   char *reterr);
 /* Answer one request of a client with permissions may (KEYS_CLIENT_*) into w
- * (KEYS_MSG_MAX bytes). Always writes an answer. */
+ * (KEYS_ANSWER_MAX bytes). Always writes an answer. */
 void keys_serve(struct keys *k, uint32_t may, struct slice request,
 		struct writer *w);
 /* Counters; lifetime of k. */
