@@ -188,6 +188,14 @@ struct txn *txn_find(const struct sip_txns *t, struct slice key)
 	return TABLE_ENTRY(table_find(&t->table, key), struct txn, node);
 }
 
+void sip_txn_forget(struct sip_txns *t, struct handle txn)
+{
+	struct txn *x = slots_find(&t->slots, txn);
+
+	if (x)
+		txn_drop(t, x);
+}
+
 int sip_txn_set_user(struct sip_txns *t, struct handle txn, uint64_t user)
 {
 	struct txn *x = slots_find(&t->slots, txn);

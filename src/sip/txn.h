@@ -116,6 +116,10 @@ MUST_CHECK int sip_txn_recv_response(struct sip_txns *t,
 /* The endpoint is gone: every transaction whose dest has this handle fails
  * with SIP_TXN_FAIL_TRANSPORT (server transactions end silently). */
 void sip_txn_conn_down(struct sip_txns *t, struct handle ep);
+/* End txn without a word and without callbacks; nothing happens when it is
+ * gone. For a request that must not be sent again, or a response that could
+ * not be made. */
+void sip_txn_forget(struct sip_txns *t, struct handle txn);
 /* Change the user number of txn; ERR_NOTFOUND. */
 int sip_txn_set_user(struct sip_txns *t, struct handle txn, uint64_t user);
 /* When sip_txns_expire must be called next; UINT64_MAX = never. */
