@@ -1,0 +1,101 @@
+/*
+ * Messages as the other side sees them: what a back-to-back user agent
+ * passes on (RFC 7092), what it writes anew and what it hides. Via, Route,
+ * Record-Route, Contact, Call-ID, tags and CSeq of one side never reach the
+ * other; hosts in identities are replaced where they name an address that
+ * only the other side knows; option tags that would need our help are taken
+ * out. This is the only place where that is decided.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/dest.h"
+#include "base/slice.h"
+#include "base/writer.h"
+#include "sip/dialog.h"
+#include "sip/msg.h"
+
+/* Addresses of the side a message came from and what stands for them on the
+ * side it goes to; ports are ignored. */
+struct sip_out_map {
+	struct addr ours;     /* our address there */
+	struct addr ours_new; /* written instead: the other peer's address */
+	struct addr peer;     /* the peer's address there */
+	struct addr peer_new; /* written instead: our address on this side */
+};
+
+/* How end-to-end headers are passed on. */
+struct sip_out_rules {
+	bool to_phone;	/* goes outside; false: goes to the call manager */
+	bool pass_auth; /* Authorization and challenges pass */
+	bool has_body;	/* the source's body goes along: keep headers that
+			   describe it */
+	struct sip_out_map map;
+	struct slice agent;    /* our Server/User-Agent; empty: none */
+	const char *security;  /* Call-Info: state to show; NULL: none */
+	bool orientation_from; /* Call-Info: it is about the caller */
+};
+
+/* A request to be written; slices are needed during sip_out_request only. */
+struct sip_out_request {
+	struct slice method;
+	struct slice ruri;   /* empty: sip_dialog_ruri of dialog */
+	struct slice branch; /* of our Via */
+	const struct dest *dest;
+	unsigned max_forwards;
+	const struct sip_dialog *dialog; /* ids and routes */
+	uint32_t cseq;
+	struct slice contact_user;	   /* empty: no Contact */
+	const struct sip_msg *src;	   /* headers to pass on; may be NULL */
+	const struct sip_out_rules *rules; /* needed with src */
+	struct slice extra; /* header lines of the caller, with CRLF */
+	struct slice type;  /* Content-Type; empty: none */
+	struct slice body;
+};
+
+/* A response to be written; as above. */
+struct sip_out_response {
+	unsigned status;
+	struct slice reason; /* empty: the canonical one */
+	struct slice head;   /* Via..CSeq lines as sip_out_reply_head wrote */
+	const struct dest *dest;
+	struct slice contact_user;	   /* empty: no Contact */
+	const struct sip_msg *src;	   /* may be NULL */
+	const struct sip_out_rules *rules; /* needed with src */
+	struct slice extra;
+	struct slice type;
+	struct slice body;
+};
+
+/* Write the whole request. */
+void sip_out_request(struct writer *w, const struct sip_out_request *r);
+/* Write the whole response. */
+void sip_out_response(struct writer *w, const struct sip_out_response *r);
+/*
+ * Write the lines with which every response to request m begins after the
+ * status line (Via, From, To with to_tag, Call-ID, CSeq, Record-Route): to be
+ * kept, so that the request itself need not be.
+ */
+void sip_out_reply_head(struct writer *w, const struct sip_msg *m,
+			struct slice to_tag, const struct addr *source);
+/* Write our Contact value on dest: "<sip:user@host:port;transport=...>". */
+void sip_out_contact(struct writer *w, const struct dest *dest,
+		     struct slice user);
+/* Write a URI or name-addr with its host replaced where map says so. */
+void sip_out_addr(struct writer *w, struct slice value,
+		  const struct sip_out_map *map);
+/* The same for a From or To value, its tag parameter taken out. */
+void sip_out_identity(struct writer *w, struct slice value,
+		      const struct sip_out_map *map);
+/*
+ * The first option tag of Require or Proxy-Require in m that we cannot
+ * serve; every such tag must be refused with 420. *pos starts at 0. False at
+ * the end.
+ */
+bool sip_out_unsupported(const struct sip_msg *m, size_t *pos,
+			 struct slice *ret_tag);
+/* The methods we name in Allow. Static. */
+const char *sip_out_allow(void);
