@@ -25,11 +25,11 @@ struct calls_params {
 	uint16_t outside_port_min, outside_port_max; /* UDP, inclusive */
 	uint16_t inside_port_min, inside_port_max;   /* UDP, inclusive */
 	uint32_t port_cooldown_ms;
-	uint32_t binding_limit; /* registered contacts */
-	uint32_t call_limit;	/* calls at once */
-	uint32_t txn_limit;	/* transactions at once */
+	uint32_t binding_limit;		       /* registered contacts */
+	uint32_t call_limit;		       /* calls at once */
+	uint32_t txn_limit;		       /* transactions at once */
 	uint32_t expires_min_s, expires_max_s; /* towards phones */
-	uint32_t media_idle_ms; /* end a call without media; 0 = never */
+	uint32_t media_idle_ms;	      /* end a call without media; 0 = never */
 	uint32_t t1_ms, t2_ms, t4_ms; /* RFC 3261 timers */
 	const char *server_name; /* Server and User-Agent value; "" = none */
 	struct entropy entropy;
@@ -45,20 +45,20 @@ enum call_security {
 /* What the operator sees of a call; slices are valid until the next
  * call_step. */
 struct call_info {
-	uint64_t id;	      /* cookie */
-	struct slice device;  /* the phone's device name */
-	struct slice caller;  /* From value's URI */
-	struct slice callee;  /* To value's URI */
-	bool from_phone;      /* the phone began it */
-	const char *state;    /* "ringing", "established", "ending" */
+	uint64_t id;		     /* cookie */
+	struct slice device;	     /* the phone's device name */
+	struct slice caller;	     /* From value's URI */
+	struct slice callee;	     /* To value's URI */
+	bool from_phone;	     /* the phone began it */
+	const char *state;	     /* "ringing", "established", "ending" */
 	enum call_security security; /* the least over all known parties */
-	enum suite suite;     /* of the first stream, phone side */
-	struct slice codec;   /* of the first stream, "PCMU/8000" */
-	uint64_t start_ms;    /* monotonic */
-	uint64_t answer_ms;   /* 0 = not yet */
+	enum suite suite;	     /* of the first stream, phone side */
+	struct slice codec;	     /* of the first stream, "PCMU/8000" */
+	uint64_t start_ms;	     /* monotonic */
+	uint64_t answer_ms;	     /* 0 = not yet */
 	uint64_t flow_out_in; /* flow ids of the first stream, 0 = none */
 	uint64_t flow_in_out;
-	bool is_joined;	      /* the far end is another call of ours */
+	bool is_joined; /* the far end is another call of ours */
 };
 
 /* New machine; p is copied (server_name too). NULL when memory is out. */

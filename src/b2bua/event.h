@@ -37,18 +37,19 @@ struct call_policy {
 	enum media_policy media;
 	enum suite suite[SUITE_COUNT]; /* accepted, best first */
 	uint32_t suite_count;
-	uint32_t call_limit; /* simultaneous calls of the device; 0 = no limit */
+	uint32_t
+		call_limit; /* simultaneous calls of the device; 0 = no limit */
 	bool nat; /* latch media on the first authentic packet from anywhere */
 };
 
 enum event_kind {
-	EVENT_CONN_DOWN,   /* a connection is gone: conn */
-	EVENT_SIP,	   /* a SIP message passed authn and authz: sip */
-	EVENT_TIMER,	   /* calls_deadline() has come */
-	EVENT_FLOW_FAILED, /* a FLOW_ADD was refused, or a flow died: flow */
-	EVENT_FLOW_IDLE,   /* no media for the flow's idle time: flow */
+	EVENT_CONN_DOWN,    /* a connection is gone: conn */
+	EVENT_SIP,	    /* a SIP message passed authn and authz: sip */
+	EVENT_TIMER,	    /* calls_deadline() has come */
+	EVENT_FLOW_FAILED,  /* a FLOW_ADD was refused, or a flow died: flow */
+	EVENT_FLOW_IDLE,    /* no media for the flow's idle time: flow */
 	EVENT_FLOW_LATCHED, /* a source was learned: flow */
-	EVENT_CALL_DROP	   /* an operator ends a call: call */
+	EVENT_CALL_DROP	    /* an operator ends a call: call */
 };
 
 struct event_sip {
@@ -72,9 +73,9 @@ struct event_flow {
 struct event {
 	enum event_kind kind;
 	union {
-		struct handle conn;    /* EVENT_CONN_DOWN */
-		struct event_sip sip;  /* EVENT_SIP */
+		struct handle conn;	/* EVENT_CONN_DOWN */
+		struct event_sip sip;	/* EVENT_SIP */
 		struct event_flow flow; /* EVENT_FLOW_* */
-		uint64_t call;	       /* EVENT_CALL_DROP: cookie */
+		uint64_t call;		/* EVENT_CALL_DROP: cookie */
 	};
 };

@@ -1,0 +1,391 @@
+/*
+ * The answering half of an INVITE: what the other side responds, and the ACK
+ * that goes end to end, so that an offer in the 2xx finds its answer there
+ * (RFC 3261 section 13.2.2.4).
+ */
+#include "b2bua/machine.h"
+
+#include "base/alloc.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "sip/hdr.h"
+
+static bool has_sdp(const struct sip_msg *m)
+{
+	struct slice type;
+
+	text_cut(sip_msg_value(m, SIP_HDR_CONTENT_TYPE), ';', &type, NULL);
+	return m->body.len > 0 && text_ieqs(text_trim(type), "application/sdp");
+}
+
+/* Pass a response on to the exchange's sender. */
+static void pass_on(struct calls *c, struct call *call, const struct sip_msg *m,
+		    struct slice body)
+{
+	struct exch *ex = &call->ex;
+	struct leg *leg = &call->leg[ex->from];
+	struct sip_out_rules rules =
+		leg_rules(c, call, !ex->from, body.len > 0);
+	struct sip_out_response r = {.status = m->status,
+				     .reason = m->reason,
+				     .src = m,
+				     .rules = &rules,
+				     .body = body};
+
+	if (body.len > 0)
+		r.type = (struct slice)SLICE("application/sdp");
+	if (m->status < 300)
+		r.contact_user = slice_str(leg->contact_user);
+	if (m->status >= 200 && m->status < 300 && leg->side == SIDE_PHONE) {
+		rules.security = security_show(c, call);
+		rules.orientation_from = call->caller == SIDE_CORE;
+	}
+	reply_send(c, &ex->reply, &r);
+}
+
+static void send_cancel(struct calls *c, struct call *call)
+{
+	struct exch *ex = &call->ex;
+	struct handle txn;
+
+	if (ex->cancel_sent || !ex->has_provisional || !ex->cancel)
+		return;
+	ex->cancel_sent = true;
+	if (sip_txn_client_new(c->txns, SIP_METHOD_CANCEL,
+			       slice_make(ex->cancel_branch, BRANCH_LEN),
+			       &call->leg[!ex->from].dest,
+			       slice_make(ex->cancel, ex->cancel_len), 0,
+			       c->now_ms, &txn) != 0)
+		c->err = ERR_NOMEM;
+}
+
+void invite_cancel_out(struct calls *c, struct call *call)
+{
+	call->ex.is_cancelled = true;
+	send_cancel(c, call);
+}
+
+/* A 2xx that nobody wants: acknowledge it, then end its dialog. */
+static void end_unwanted(struct calls *c, struct leg *leg, uint32_t cseq,
+			 const char *reason)
+{
+	leg_ack(c, leg, cseq, SLICE_NULL, NULL, NULL);
+	leg_bye(c, leg, reason);
+}
+
+/* A second callee answered: the first one won (RFC 3261 section 13.2.2.4
+ * leaves it to us to end the other). */
+static void end_fork(struct calls *c, struct call *call, struct leg *leg,
+		     const struct sip_msg *m)
+{
+	struct leg fork = {.call = call, .side = leg->side, .dest = leg->dest};
+	const struct sip_dialog *d = &leg->dialog;
+	int err = sip_dialog_init_uac(
+		&fork.dialog, slice_str(d->call_id), slice_str(d->local),
+		slice_str(d->local_tag), slice_str(d->remote),
+		slice_str(d->target));
+
+	if (!err)
+		err = sip_dialog_learn(&fork.dialog, m);
+	if (!err) {
+		fork.dialog.local_cseq = call->ex.cseq_out;
+		end_unwanted(c, &fork, call->ex.cseq_out, NULL);
+	}
+	sip_dialog_done(&fork.dialog);
+}
+
+static void keep_answer(struct exch *ex, struct slice body)
+{
+	alloc_free(ex->answer);
+	ex->answer = alloc_copy(body);
+	ex->answer_len = ex->answer ? body.len : 0;
+}
+
+static void on_provisional(struct calls *c, struct call *call,
+			   const struct sip_msg *m)
+{
+	struct exch *ex = &call->ex;
+	struct leg *leg = &call->leg[!ex->from];
+	struct media_refusal no;
+	struct slice body = SLICE_NULL;
+
+	ex->has_provisional = true;
+	if (ex->is_cancelled) {
+		send_cancel(c, call);
+		return;
+	}
+	if (m->status == 100)
+		return;
+	if (ex->is_initial) {
+		call_ring(c, call);
+		/* One early dialog is shown to the caller: the first. */
+		if (!leg->dialog.remote_tag &&
+		    sip_dialog_learn(&leg->dialog, m) != 0)
+			return;
+	}
+	/* An answer in a provisional is unreliable (no 100rel with us), so a
+	 * re-INVITE's media wait for the 2xx: they could not be undone. */
+	if (ex->is_initial && ex->has_offer && has_sdp(m) &&
+	    media_answer(c, call, leg->side, m->body, &body, &no))
+		keep_answer(ex, body);
+	pass_on(c, call, m, body);
+}
+
+/* The session description for the sender of the INVITE out of a 2xx. False:
+ * *ret_no says why there is none. */
+static bool answer_body(struct calls *c, struct call *call,
+			const struct sip_msg *m, struct slice *ret_body,
+			struct media_refusal *ret_no)
+{
+	struct exch *ex = &call->ex;
+
+	*ret_body = SLICE_NULL;
+	if (!ex->has_offer) /* late offer: the 2xx makes it */
+		return !has_sdp(m) || media_offer(c, call, !ex->from, m->body,
+						  ret_body, ret_no);
+	if (!has_sdp(m) && ex->answer) {
+		/* The answer came in a 18x and the 2xx does not repeat it. */
+		*ret_body = slice_make(ex->answer, ex->answer_len);
+		return true;
+	}
+	if (!has_sdp(m)) {
+		*ret_no = (struct media_refusal){488, "no answer"};
+		return false;
+	}
+	return media_answer(c, call, !ex->from, m->body, ret_body, ret_no);
+}
+
+static void on_first_success(struct calls *c, struct call *call,
+			     const struct sip_msg *m)
+{
+	struct exch *ex = &call->ex;
+	struct leg *leg = &call->leg[!ex->from];
+	struct media_refusal no = {500, "dialog headers"};
+	struct slice body;
+	int err;
+
+	err = ex->is_initial ? sip_dialog_learn(&leg->dialog, m)
+			     : sip_dialog_refresh(&leg->dialog, m);
+	if (!err && !leg->dialog.target)
+		err = ERR_BAD;
+	if (err || !answer_body(c, call, m, &body, &no)) {
+		invite_refuse_media(c, call, &no);
+		leg_ack(c, leg, ex->cseq_out, SLICE_NULL, NULL, NULL);
+		leg->is_confirmed = true;
+		call_end(c, call, NULL, 0, no.why);
+		return;
+	}
+	if (ex->has_offer)
+		media_settle(c, call);
+	leg->allows_update = sip_msg_has_token(m, SIP_HDR_ALLOW, "UPDATE");
+	pass_on(c, call, m, body);
+	ex->is_answered = true;
+	call->leg[0].is_confirmed = true;
+	call->leg[1].is_confirmed = true;
+	call->state = CALL_UP;
+	timerq_clear(&c->call_timers, &call->timer);
+}
+
+static void on_success(struct calls *c, struct call *call,
+		       const struct sip_msg *m)
+{
+	struct exch *ex = &call->ex;
+	struct leg *leg = &call->leg[!ex->from];
+
+	if (call->state == CALL_CANCELLING) {
+		/* CANCEL and 2xx crossed. */
+		if (sip_dialog_learn(&leg->dialog, m) == 0)
+			end_unwanted(c, leg, ex->cseq_out, NULL);
+		call_free(c, call, NULL);
+		return;
+	}
+	if (ex->is_on && !ex->is_answered) {
+		on_first_success(c, call, m);
+		return;
+	}
+	if (!leg->dialog.remote_tag ||
+	    !slice_eqs(m->to_tag, leg->dialog.remote_tag)) {
+		end_fork(c, call, leg, m);
+		return;
+	}
+	/* Our ACK was lost; before the caller's came there is none yet. */
+	if (ex->ack)
+		calls_emit(c, &(struct action){.kind = ACTION_SIP_SEND,
+					       .call = c->cookie,
+					       .dest = leg->dest,
+					       .bytes = slice_make(
+						       ex->ack, ex->ack_len)});
+}
+
+/* The phone cannot do SRTP and need not: ask it again without. */
+static bool retry_plain(struct calls *c, struct call *call, unsigned status)
+{
+	struct exch *ex = &call->ex;
+	struct leg *leg = &call->leg[!ex->from];
+	struct media_refusal no;
+	struct sip_reject why;
+	struct slice body;
+	bool has_srtp = false;
+
+	for (size_t i = 0; i < STREAMS_MAX; i++)
+		has_srtp |= call->media.stream[i].offer.count > 0;
+	if (!has_srtp || !ex->raw || ex->is_retry ||
+	    call->policy.media != MEDIA_SRTP_PREFER ||
+	    (status != 488 && status != 415 && status != 606))
+		return false;
+	ex->is_retry = true;
+	call->media.no_srtp = true;
+	/* No dialog came of the first INVITE. */
+	leg->dialog.remote_tag = alloc_free(leg->dialog.remote_tag);
+	if (sip_msg_parse(ex->raw, ex->raw_len, &c->msg, &why) != 0 ||
+	    !media_offer(c, call, ex->from, c->msg.body, &body, &no) ||
+	    invite_forward(c, call, &c->msg, body) != 0)
+		return false;
+	record_call(c, RECORD_FALLBACK, call, "phone refused SRTP");
+	return true;
+}
+
+/* A status the sender can use: challenges of the wrong side are none of its
+ * business. */
+static unsigned map_status(const struct call *call, unsigned status)
+{
+	if (status != 401 && status != 407)
+		return status;
+	if (call->ex.from == SIDE_CORE)
+		return 403; /* nobody answers a phone's challenge */
+	return call->pass_auth ? status : 502;
+}
+
+static void on_failure(struct calls *c, struct call *call,
+		       const struct sip_msg *m)
+{
+	struct exch *ex = &call->ex;
+	unsigned status = map_status(call, m->status);
+	struct media_refusal no = {488, "SRTP required by policy"};
+	bool is_over = m->status == 408 || m->status == 481;
+
+	if (call->state == CALL_CANCELLING) {
+		call_free(c, call, NULL);
+		return;
+	}
+	if (!ex->is_on || ex->is_answered)
+		return;
+	if (ex->is_initial && retry_plain(c, call, m->status))
+		return;
+	if (status != m->status)
+		invite_refuse(c, call, status, "", "");
+	else if (ex->is_initial && ex->from == SIDE_CORE &&
+		 call->policy.media == MEDIA_SRTP_REQUIRE && status == 488)
+		invite_refuse_media(c, call, &no);
+	else
+		pass_on(c, call, m, SLICE_NULL);
+	ex->is_on = false;
+	media_abort(c, call);
+	if (ex->is_initial)
+		call_free(c, call, "refused");
+	else if (is_over) /* RFC 3261 section 12.2.1.2 */
+		call_end(c, call, &call->leg[!ex->from], 0,
+			 "re-INVITE found no dialog");
+}
+
+void invite_response(struct calls *c, struct call *call,
+		     const struct sip_msg *m)
+{
+	c->cookie = handle_u64(call->obj.self);
+	if (m->status >= 300)
+		on_failure(c, call, m);
+	else if (m->status >= 200)
+		on_success(c, call, m);
+	else if (call->ex.is_on || call->state == CALL_CANCELLING)
+		on_provisional(c, call, m);
+}
+
+/* The answer to an offer that the 2xx made. False: the call is over. */
+static bool late_answer(struct calls *c, struct call *call,
+			const struct sip_msg *m, struct slice *ret_body)
+{
+	struct exch *ex = &call->ex;
+	struct media_refusal no = {488, "no answer in ACK"};
+
+	if (has_sdp(m) &&
+	    media_answer(c, call, ex->from, m->body, ret_body, &no)) {
+		media_settle(c, call);
+		return true;
+	}
+	ex->is_on = false;
+	leg_ack(c, &call->leg[!ex->from], ex->cseq_out, SLICE_NULL, NULL, NULL);
+	call_end(c, call, NULL, 0, no.why);
+	return false;
+}
+
+void invite_ack(struct calls *c, struct leg *leg, const struct sip_msg *m)
+{
+	struct call *call = leg->call;
+	struct exch *ex = &call->ex;
+	struct slice body = SLICE_NULL;
+
+	if (!ex->is_on || !ex->is_answered || ex->from != leg->side ||
+	    m->cseq != ex->cseq_in)
+		return; /* repeated, or of an exchange that is over */
+	c->cookie = handle_u64(call->obj.self);
+	sip_txn_acked(c->txns, ex->reply.txn, c->now_ms);
+	if (call->media.is_pending && !late_answer(c, call, m, &body))
+		return;
+	leg_ack(c, &call->leg[!ex->from], ex->cseq_out, body, &ex->ack,
+		&ex->ack_len);
+	ex->is_on = false;
+	if (call->answer_ms == 0) {
+		call->answer_ms = c->now_ms;
+		record_call(c, RECORD_CALL_ANSWER, call, NULL);
+	}
+	security_update(c, call);
+}
+
+/* CANCEL from the sender. A new call is over for it at once; a re-INVITE's
+ * fate is the callee's to decide, so that both sides agree about media. */
+void invite_cancel(struct calls *c, struct call *call)
+{
+	struct exch *ex = &call->ex;
+
+	if (ex->is_answered)
+		return; /* too late, RFC 3261 section 9.2 */
+	c->cookie = handle_u64(call->obj.self);
+	if (ex->is_initial)
+		call_end(c, call, NULL, 487, "cancelled");
+	else
+		invite_cancel_out(c, call);
+}
+
+static void client_failed(struct calls *c, struct call *call,
+			  enum sip_txn_fail why)
+{
+	struct exch *ex = &call->ex;
+	bool to_phone = ex->from == SIDE_CORE;
+	unsigned status = to_phone ? 408 : 504;
+
+	if (call->state == CALL_CANCELLING) {
+		call_free(c, call, NULL);
+		return;
+	}
+	if (!ex->is_on || ex->is_answered)
+		return;
+	if (why == SIP_TXN_FAIL_TRANSPORT)
+		status = to_phone ? 480 : 503;
+	invite_refuse(c, call, ex->is_cancelled ? 487 : status, "", "");
+	if (ex->is_initial)
+		call_free(c, call, "no answer");
+	else
+		call_end(c, call, NULL, 0, "re-INVITE timed out");
+}
+
+void invite_failed(struct calls *c, struct call *call, bool is_client,
+		   enum sip_txn_fail why)
+{
+	if (!call)
+		return;
+	c->cookie = handle_u64(call->obj.self);
+	if (is_client)
+		client_failed(c, call, why);
+	else if (call->ex.is_on && call->ex.is_answered)
+		call_end(c, call, NULL, 0, "no ACK");
+}

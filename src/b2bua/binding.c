@@ -1,0 +1,257 @@
+/*
+ * The store of lines and their bindings; reg.c decides what goes in.
+ */
+#include "b2bua/machine.h"
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "sip/hdr.h"
+
+enum { LINE_KEY_MAX = 512 };
+
+static size_t print_key(uint8_t *buf, struct slice aor, struct slice device)
+{
+	struct writer w;
+
+	writer_init(&w, buf, LINE_KEY_MAX);
+	writer_put(&w, aor);
+	writer_u8(&w, '\n');
+	writer_put(&w, device);
+	return writer_ok(&w) ? w.len : 0;
+}
+
+struct line *line_find(const struct calls *c, struct slice aor,
+		       struct slice device)
+{
+	uint8_t buf[LINE_KEY_MAX];
+	size_t len = print_key(buf, aor, device);
+
+	return TABLE_ENTRY(table_find(&c->lines, slice_make(buf, len)),
+			   struct line, node);
+}
+
+static void line_free(struct line *l)
+{
+	alloc_free((void *)(uintptr_t)l->key.ptr);
+	alloc_free(l->aor);
+	alloc_free(l->device);
+	alloc_free(l->to);
+	alloc_free(l->ruri);
+	alloc_free(l);
+}
+
+struct line *line_make(struct calls *c, struct slice aor, struct slice device)
+{
+	uint8_t buf[LINE_KEY_MAX];
+	size_t len = print_key(buf, aor, device);
+	struct line *l = line_find(c, aor, device);
+
+	if (l)
+		return l;
+	l = len > 0 ? alloc_zero(sizeof(*l)) : NULL;
+	if (!l)
+		return NULL;
+	list_init(&l->bindings);
+	l->key = slice_make(alloc_copy(slice_make(buf, len)), len);
+	l->aor = alloc_copy(aor);
+	l->device = alloc_copy(device);
+	calls_hex(c, l->call_id, TOKEN_LEN);
+	calls_hex(c, l->tag, TAG_LEN);
+	if (!l->key.ptr || !l->aor || !l->device ||
+	    table_add(&c->lines, &l->node, l->key) != 0) {
+		line_free(l);
+		return NULL;
+	}
+	return l;
+}
+
+void line_drop(struct calls *c, struct line *l)
+{
+	if (!list_empty(&l->bindings) || l->try_count > 0)
+		return;
+	table_del(&c->lines, &l->node);
+	line_free(l);
+}
+
+static int set_text(char **field, struct slice s)
+{
+	char *p = alloc_copy(s);
+
+	if (!p)
+		return ERR_NOMEM;
+	alloc_free(*field);
+	*field = p;
+	return 0;
+}
+
+/* The Contact parameters that the call manager shall see: all but those that
+ * speak about the hop to us (RFC 5626, RFC 5627). */
+static int set_params(struct binding *b, struct slice params)
+{
+	static const char *const hop[] = {"expires", "reg-id", "pub-gruu",
+					  "temp-gruu"};
+	uint8_t buf[1024];
+	struct writer w;
+	struct slice item;
+
+	writer_init(&w, buf, sizeof(buf));
+	while (text_next(&params, ';', &item)) {
+		struct slice name;
+		bool is_hop = item.len == 0;
+
+		text_cut(item, '=', &name, NULL);
+		for (size_t i = 0; i < sizeof(hop) / sizeof(hop[0]); i++)
+			is_hop |= text_ieqs(text_trim(name), hop[i]);
+		if (is_hop)
+			continue;
+		writer_str(&w, ";");
+		writer_put(&w, item);
+	}
+	if (!writer_ok(&w))
+		return ERR_LIMIT;
+	return set_text(&b->params, writer_slice(&w));
+}
+
+static int set_ep(struct calls *c, struct binding *b, const struct dest *dest)
+{
+	int err;
+
+	table_del(&c->binding_eps, &b->by_ep);
+	calls_ep_key(dest->ep, b->ep_key);
+	err = table_add(&c->binding_eps, &b->by_ep,
+			slice_make(b->ep_key, sizeof(b->ep_key)));
+	if (err == 0)
+		b->dest = *dest;
+	return err;
+}
+
+int binding_refresh(struct calls *c, struct binding *b,
+		    const struct event_sip *ev, struct slice uri,
+		    struct slice params)
+{
+	struct slice instance = SLICE_NULL;
+	int err = set_text(&b->contact, uri);
+
+	(void)sip_param(params, "+sip.instance", &instance);
+	if (!err)
+		err = set_params(b, params);
+	if (!err)
+		err = set_text(&b->instance, instance);
+	if (!err)
+		err = set_ep(c, b, &ev->from);
+	if (err)
+		return err;
+	b->sig = ev->sig;
+	b->policy = *ev->policy;
+	b->pass_auth = ev->pass_auth;
+	b->falls_back = sip_msg_has_token(ev->msg, SIP_HDR_SUPPORTED,
+					  "X-cisco-srtp-fallback");
+	return 0;
+}
+
+int binding_new(struct calls *c, struct line *l, const struct event_sip *ev,
+		struct slice uri, struct slice params, struct binding **ret)
+{
+	struct binding *b = alloc_zero(sizeof(*b));
+	int err;
+
+	if (!b)
+		return ERR_NOMEM;
+	b->line = l;
+	list_append(&l->bindings, &b->node);
+	calls_hex(c, b->token, TOKEN_LEN);
+	b->since_ms = c->now_ms;
+	err = slots_add(&c->bindings, b, &b->self);
+	if (!err)
+		err = table_add(&c->tokens, &b->by_token,
+				slice_make(b->token, TOKEN_LEN));
+	if (!err)
+		err = binding_refresh(c, b, ev, uri, params);
+	if (err) {
+		binding_free(c, b);
+		return err;
+	}
+	*ret = b;
+	return 0;
+}
+
+void binding_free(struct calls *c, struct binding *b)
+{
+	struct line *l = b->line;
+
+	timerq_clear(&c->binding_timers, &b->timer);
+	table_del(&c->tokens, &b->by_token);
+	table_del(&c->binding_eps, &b->by_ep);
+	slots_del(&c->bindings, b->self);
+	list_del(&b->node);
+	alloc_free(b->contact);
+	alloc_free(b->params);
+	alloc_free(b->instance);
+	alloc_free(b);
+	line_drop(c, l);
+}
+
+struct binding *binding_find(const struct calls *c, struct slice token)
+{
+	return TABLE_ENTRY(table_find(&c->tokens, token), struct binding,
+			   by_token);
+}
+
+struct binding *binding_of(const struct calls *c, struct slice aor_user,
+			   struct slice device, const struct dest *dest)
+{
+	uint8_t key[8];
+	struct table_node *n;
+
+	calls_ep_key(dest->ep, key);
+	n = table_find(&c->binding_eps, slice_make(key, sizeof(key)));
+	for (; n; n = table_find_next(n)) {
+		struct binding *b = TABLE_ENTRY(n, struct binding, by_ep);
+		struct slice user;
+
+		text_cut(slice_str(b->line->aor), '@', &user, NULL);
+		if (b->is_active && slice_eq(user, aor_user) &&
+		    slice_eqs(device, b->line->device) &&
+		    addr_ip_eq(&b->dest.peer, &dest->peer))
+			return b;
+	}
+	return NULL;
+}
+
+void binding_conn_down(struct calls *c, struct handle conn)
+{
+	struct binding *b[CONTACTS_MAX];
+	uint8_t key[8];
+	struct table_node *n;
+
+	calls_ep_key(conn, key);
+	while ((n = table_find(&c->binding_eps, slice_make(key, 8)))) {
+		struct line *l;
+		uint32_t count = 1;
+
+		b[0] = TABLE_ENTRY(n, struct binding, by_ep);
+		l = b[0]->line;
+		/* All of one line in one REGISTER. */
+		while (count < CONTACTS_MAX && (n = table_find_next(n))) {
+			struct binding *next =
+				TABLE_ENTRY(n, struct binding, by_ep);
+
+			if (next->line == l)
+				b[count++] = next;
+		}
+		reg_remove(c, l, b, count);
+		for (uint32_t i = 0; i < count; i++) {
+			if (b[i]->is_active)
+				record_binding(c, RECORD_UNREGISTERED, b[i],
+					       "connection lost");
+			binding_free(c, b[i]);
+		}
+	}
+}
+
+void binding_timer(struct calls *c, struct binding *b)
+{
+	/* It ends inside at the same time: nobody needs to be told. */
+	record_binding(c, RECORD_UNREGISTERED, b, "expired");
+	binding_free(c, b);
+}

@@ -1,0 +1,633 @@
+/*
+ * The dispatcher: one event in, the right object's function, actions out.
+ */
+#include "b2bua/machine.h"
+
+#include "base/alloc.h"
+#include "base/hex.h"
+#include "base/text.h"
+#include "sip/hdr.h"
+#include "sip/uri.h"
+
+void calls_emit(struct calls *c, const struct action *a)
+{
+	/* Without memory the step goes on, so that state stays whole; the
+	 * caller of call_step learns that actions are missing. */
+	if (!c->out || actions_add(c->out, a) != 0)
+		c->err = ERR_NOMEM;
+}
+
+void calls_hex(struct calls *c, char *ret, size_t len)
+{
+	static const char digit[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i += 2) {
+		uint8_t b;
+
+		entropy_fill(&c->p.entropy, &b, 1);
+		ret[i] = digit[b >> 4];
+		ret[i + 1] = digit[b & 15];
+	}
+	ret[len] = '\0';
+}
+
+void calls_branch(struct calls *c, char ret[BRANCH_LEN + 1])
+{
+	memcpy(ret, "z9hG4bK", 7);
+	calls_hex(c, ret + 7, BRANCH_LEN - 7);
+}
+
+int obj_init(struct calls *c, struct obj *o, enum obj_kind kind)
+{
+	o->kind = kind;
+	list_init(&o->failed);
+	return slots_add(&c->objs, o, &o->self);
+}
+
+void obj_done(struct calls *c, struct obj *o)
+{
+	list_del(&o->failed);
+	slots_del(&c->objs, o->self);
+	o->self = HANDLE_NONE;
+}
+
+struct obj *obj_find(const struct calls *c, uint64_t user)
+{
+	return slots_find(&c->objs,
+			  (struct handle){.index = (uint32_t)user,
+					  .gen = (uint32_t)(user >> 32)});
+}
+
+struct call *call_find(const struct calls *c, uint64_t cookie)
+{
+	struct obj *o = obj_find(c, cookie);
+
+	return o && o->kind == OBJ_CALL ? LIST_ENTRY(o, struct call, obj)
+					: NULL;
+}
+
+static struct relay *relay_of(struct obj *o)
+{
+	return LIST_ENTRY(o, struct relay, obj);
+}
+
+static struct reg_try *try_of(struct obj *o)
+{
+	return LIST_ENTRY(o, struct reg_try, obj);
+}
+
+void calls_ep_key(struct handle ep, uint8_t ret[8])
+{
+	uint64_t v = handle_u64(ep);
+
+	memcpy(ret, &v, sizeof(v));
+}
+
+struct slice calls_agent(const struct calls *c)
+{
+	return slice_str(c->server_name);
+}
+
+static void on_send(void *ctx, const struct dest *dest, struct slice bytes)
+{
+	struct calls *c = ctx;
+
+	calls_emit(c, &(struct action){.kind = ACTION_SIP_SEND,
+				       .call = c->cookie,
+				       .dest = *dest,
+				       .bytes = bytes});
+}
+
+/* Runs inside the transaction table, which must not be called back: the
+ * object is only marked here and dealt with at the end of the step. */
+static void on_fail(void *ctx, struct handle txn, uint64_t user,
+		    enum sip_txn_fail why)
+{
+	struct calls *c = ctx;
+	struct obj *o = obj_find(c, user);
+	bool is_client = true;
+
+	if (!o)
+		return;
+	if (o->kind == OBJ_CALL) {
+		struct call *call = LIST_ENTRY(o, struct call, obj);
+
+		if (handle_eq(txn, call->ex.reply.txn))
+			is_client = false;
+		else if (!handle_eq(txn, call->ex.client))
+			return; /* of an exchange that is over */
+	} else if (o->kind == OBJ_RELAY) {
+		is_client = handle_eq(txn, relay_of(o)->client);
+	} else {
+		is_client = handle_eq(txn, try_of(o)->client);
+	}
+	if (is_client)
+		o->client_failed = true;
+	else
+		o->server_failed = true;
+	o->why = why;
+	if (list_empty(&o->failed))
+		list_append(&c->failed, &o->failed);
+}
+
+static void obj_failed(struct calls *c, struct obj *o)
+{
+	bool is_client = o->client_failed;
+	uint64_t cookie = handle_u64(o->self);
+
+	o->client_failed = false;
+	if (o->kind == OBJ_RELAY) {
+		if (is_client)
+			relay_failed(c, relay_of(o), o->why);
+		return;
+	}
+	if (o->kind == OBJ_REG) {
+		if (is_client)
+			reg_failed(c, try_of(o), o->why);
+		return;
+	}
+	if (is_client)
+		invite_failed(c, call_find(c, cookie), true, o->why);
+	o = obj_find(c, cookie);
+	if (o && o->server_failed) {
+		o->server_failed = false;
+		invite_failed(c, call_find(c, cookie), false, o->why);
+	}
+}
+
+static void run_failed(struct calls *c)
+{
+	while (!list_empty(&c->failed)) {
+		struct obj *o = LIST_ENTRY(c->failed.next, struct obj, failed);
+
+		list_del(&o->failed);
+		obj_failed(c, o);
+	}
+}
+
+static void step_begin(struct calls *c, uint64_t now_ms, struct actions *out)
+{
+	c->now_ms = now_ms;
+	c->out = out;
+	c->cookie = 0;
+	c->err = 0;
+}
+
+static int step_end(struct calls *c)
+{
+	run_failed(c);
+	c->out = NULL;
+	c->cookie = 0;
+	return c->err;
+}
+
+/* Does this message come from where the dialog's peer is? A call manager is
+ * believed by its side; a phone by its connection, or, where a new one was
+ * made, by its authenticated name. */
+static bool is_peer(const struct leg *leg, const struct event_sip *ev)
+{
+	if (ev->side != leg->side)
+		return false;
+	if (leg->side == SIDE_CORE)
+		return true;
+	if (handle_eq(leg->dest.ep, ev->from.ep) &&
+	    (leg->dest.is_reliable ||
+	     addr_ip_eq(&leg->dest.peer, &ev->from.peer)))
+		return true;
+	return ev->device.len > 0 && slice_eqs(ev->device, leg->call->device);
+}
+
+static void absorb_cancel(struct calls *c, const struct event_sip *ev,
+			  struct handle txn, uint64_t user)
+{
+	struct call *call = call_find(c, user);
+
+	/* CANCEL is hop by hop and cannot be challenged (RFC 3261 section
+	 * 22.1): only the sender of the INVITE can send it. */
+	if (handle_is_none(txn)) {
+		sip_answer(c, ev, 481, "", "");
+		return;
+	}
+	if (call && handle_eq(call->ex.reply.txn, txn) &&
+	    !is_peer(&call->leg[call->ex.from], ev)) {
+		sip_answer(c, ev, 481, "", "");
+		return;
+	}
+	sip_answer(c, ev, 200, "", "");
+	if (call && call->ex.is_on && handle_eq(call->ex.reply.txn, txn))
+		invite_cancel(c, call);
+}
+
+static bool absorb(struct calls *c, const struct event_sip *ev)
+{
+	struct handle txn = HANDLE_NONE;
+	uint64_t user = 0;
+	struct leg *leg;
+
+	switch (sip_txn_recv_request(c->txns, ev->msg, &ev->from, c->now_ms,
+				     &txn, &user)) {
+	case SIP_TXN_NEW:
+		return false;
+	case SIP_TXN_ABSORBED:
+		return true;
+	case SIP_TXN_ACK:
+		leg = leg_find(c, ev->msg);
+		if (leg && is_peer(leg, ev))
+			invite_ack(c, leg, ev->msg);
+		return true;
+	case SIP_TXN_CANCEL:
+		absorb_cancel(c, ev, txn, user);
+		return true;
+	}
+	return false;
+}
+
+bool calls_absorb(struct calls *c, const struct event_sip *ev, uint64_t now_ms,
+		  struct actions *ret_out)
+{
+	bool is_done;
+
+	if (!ev->msg->is_request)
+		return false;
+	step_begin(c, now_ms, ret_out);
+	is_done = absorb(c, ev);
+	(void)step_end(c); /* a lost repetition is repeated by the peer */
+	return is_done;
+}
+
+static void on_response(struct calls *c, const struct sip_msg *m)
+{
+	struct handle txn;
+	uint64_t user;
+	struct obj *o;
+	struct call *call;
+
+	if (sip_txn_recv_response(c->txns, m, c->now_ms, &txn, &user) != 0)
+		return;
+	o = obj_find(c, user);
+	if (!o)
+		return;
+	switch (o->kind) {
+	case OBJ_CALL:
+		call = LIST_ENTRY(o, struct call, obj);
+		if (handle_eq(call->ex.client, txn))
+			invite_response(c, call, m);
+		break;
+	case OBJ_RELAY:
+		if (handle_eq(relay_of(o)->client, txn))
+			relay_response(c, relay_of(o), m);
+		break;
+	case OBJ_REG:
+		if (handle_eq(try_of(o)->client, txn))
+			reg_response(c, try_of(o), m);
+		break;
+	}
+}
+
+static bool refuse_extensions(struct calls *c, const struct event_sip *ev)
+{
+	uint8_t buf[256];
+	struct writer w;
+	struct slice tag;
+	size_t pos = 0;
+	bool is_any = false;
+
+	writer_init(&w, buf, sizeof(buf) - 3);
+	while (sip_out_unsupported(ev->msg, &pos, &tag)) {
+		writer_str(&w, is_any ? ", " : "Unsupported: ");
+		writer_put(&w, tag);
+		is_any = true;
+	}
+	if (!is_any)
+		return false;
+	if (!writer_ok(&w))
+		w.len = 0;
+	else
+		memcpy(buf + w.len, "\r\n", 3);
+	sip_refuse(c, ev, 420, "unsupported extension",
+		   w.len > 0 ? (const char *)buf : "");
+	return true;
+}
+
+static void on_dialog_request(struct calls *c, const struct event_sip *ev)
+{
+	struct leg *leg = leg_find(c, ev->msg);
+
+	if (!leg || !is_peer(leg, ev)) {
+		sip_answer(c, ev, 481, "", "");
+		return;
+	}
+	c->cookie = handle_u64(leg->call->obj.self);
+	if (sip_dialog_recv(&leg->dialog, ev->msg) != 0) {
+		sip_answer(c, ev, 500, "CSeq Out of Order", "");
+		return;
+	}
+	/* A phone that came back over another path is reached there. */
+	if (leg->side == SIDE_PHONE && !dest_eq(&leg->dest, &ev->from)) {
+		if (leg_set_dest(c, leg, &ev->from) != 0) {
+			sip_answer(c, ev, 500, "", "");
+			return;
+		}
+		leg->call->sig = ev->sig;
+	}
+	if (ev->msg->method == SIP_METHOD_INVITE)
+		invite_again(c, leg, ev);
+	else if (ev->msg->method == SIP_METHOD_BYE)
+		call_bye(c, leg, ev);
+	else
+		relay_in_dialog(c, leg, ev);
+}
+
+static void answer_options(struct calls *c, const struct event_sip *ev)
+{
+	char extra[256];
+	struct writer w;
+
+	writer_init(&w, extra, sizeof(extra) - 1);
+	writer_str(&w, "Allow: ");
+	writer_str(&w, sip_out_allow());
+	writer_str(&w, "\r\nAccept: application/sdp\r\n"
+		       "Supported: X-cisco-srtp-fallback\r\n");
+	extra[w.len] = '\0';
+	sip_answer(c, ev, 200, "", extra);
+}
+
+/* True when the request-URI's user is a registered phone's token. */
+static bool names_phone(const struct calls *c, const struct event_sip *ev)
+{
+	struct sip_uri u;
+
+	return ev->side == SIDE_CORE && sip_uri_parse(ev->msg->ruri, &u) == 0 &&
+	       binding_find(c, u.user) != NULL;
+}
+
+static void refuse_method(struct calls *c, const struct event_sip *ev,
+			  unsigned status)
+{
+	char extra[256];
+	struct writer w;
+
+	writer_init(&w, extra, sizeof(extra) - 1);
+	writer_str(&w, "Allow: ");
+	writer_str(&w, sip_out_allow());
+	writer_str(&w, "\r\n");
+	extra[w.len] = '\0';
+	sip_refuse(c, ev, status, "method", extra);
+}
+
+static void on_new_request(struct calls *c, const struct event_sip *ev)
+{
+	switch (ev->msg->method) {
+	case SIP_METHOD_INVITE:
+		invite_begin(c, ev);
+		return;
+	case SIP_METHOD_OPTIONS:
+		if (names_phone(c, ev))
+			relay_out_of_dialog(c, ev);
+		else
+			answer_options(c, ev);
+		return;
+	case SIP_METHOD_MESSAGE:
+		relay_out_of_dialog(c, ev);
+		return;
+	case SIP_METHOD_NOTIFY:
+		if (ev->side == SIDE_CORE)
+			relay_out_of_dialog(c, ev);
+		else
+			sip_refuse(c, ev, 481, "no subscription", "");
+		return;
+	case SIP_METHOD_SUBSCRIBE:
+		sip_refuse(c, ev, 489, "event package", "");
+		return;
+	case SIP_METHOD_REFER:
+	case SIP_METHOD_REGISTER:
+		refuse_method(c, ev, 405);
+		return;
+	case SIP_METHOD_BYE:
+	case SIP_METHOD_INFO:
+	case SIP_METHOD_PRACK:
+	case SIP_METHOD_UPDATE:
+		sip_answer(c, ev, 481, "", "");
+		return;
+	case SIP_METHOD_ACK:
+	case SIP_METHOD_CANCEL:
+		return; /* absorbed before; nothing answers an ACK */
+	case SIP_METHOD_PUBLISH:
+	case SIP_METHOD_OTHER:
+		refuse_method(c, ev, 501);
+		return;
+	}
+}
+
+static void on_request(struct calls *c, const struct event_sip *ev)
+{
+	const struct sip_msg *m = ev->msg;
+
+	if (absorb(c, ev))
+		return;
+	if (m->method == SIP_METHOD_ACK || m->method == SIP_METHOD_CANCEL)
+		return;
+	if (m->max_forwards == 0 && m->method != SIP_METHOD_OPTIONS &&
+	    m->method != SIP_METHOD_BYE) {
+		sip_refuse(c, ev, 483, "too many hops", "");
+		return;
+	}
+	if (refuse_extensions(c, ev))
+		return;
+	if (m->method == SIP_METHOD_REGISTER && ev->side == SIDE_PHONE)
+		reg_request(c, ev);
+	else if (m->to_tag.len > 0)
+		on_dialog_request(c, ev);
+	else
+		on_new_request(c, ev);
+}
+
+static void on_conn_down(struct calls *c, struct handle conn)
+{
+	uint8_t key[8];
+	struct table_node *n;
+
+	sip_txn_conn_down(c->txns, conn);
+	run_failed(c);
+	calls_ep_key(conn, key);
+	/* call_end keeps a cancelling call alive, so each one's link is cut
+	 * first and the loop ends. */
+	while ((n = table_find(&c->leg_eps, slice_make(key, 8)))) {
+		struct leg *leg = TABLE_ENTRY(n, struct leg, by_ep);
+
+		table_del(&c->leg_eps, n);
+		leg->has_ep = false;
+		call_end(c, leg->call, leg, 480, "connection lost");
+	}
+	binding_conn_down(c, conn);
+}
+
+static void on_timer(struct calls *c)
+{
+	struct timerq_node *n;
+
+	sip_txns_expire(c->txns, c->now_ms);
+	run_failed(c);
+	while ((n = timerq_pop(&c->call_timers, c->now_ms)))
+		call_timer(c, TIMERQ_ENTRY(n, struct call, timer));
+	while ((n = timerq_pop(&c->binding_timers, c->now_ms)))
+		binding_timer(c, TIMERQ_ENTRY(n, struct binding, timer));
+}
+
+int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
+	      struct actions *ret_out)
+{
+	struct call *call;
+
+	step_begin(c, now_ms, ret_out);
+	switch (ev->kind) {
+	case EVENT_CONN_DOWN:
+		on_conn_down(c, ev->conn);
+		break;
+	case EVENT_SIP:
+		if (ev->sip.msg->is_request)
+			on_request(c, &ev->sip);
+		else
+			on_response(c, ev->sip.msg);
+		break;
+	case EVENT_TIMER:
+		on_timer(c);
+		break;
+	case EVENT_FLOW_FAILED:
+	case EVENT_FLOW_IDLE:
+		call = call_find(c, ev->flow.call);
+		if (call)
+			call_media_lost(c, call, ev->flow.flow,
+					ev->kind == EVENT_FLOW_IDLE);
+		break;
+	case EVENT_FLOW_LATCHED:
+		break; /* the media process knows; nothing depends on it */
+	case EVENT_CALL_DROP:
+		call = call_find(c, ev->call);
+		if (call)
+			call_end(c, call, NULL, 480, "dropped by operator");
+		break;
+	}
+	return step_end(c);
+}
+
+uint64_t calls_deadline(const struct calls *c)
+{
+	uint64_t at = sip_txns_deadline(c->txns);
+
+	if (timerq_next(&c->call_timers) < at)
+		at = timerq_next(&c->call_timers);
+	if (timerq_next(&c->binding_timers) < at)
+		at = timerq_next(&c->binding_timers);
+	return at;
+}
+
+static void init_tables(struct calls *c)
+{
+	const struct calls_params *p = &c->p;
+	size_t calls = p->call_limit;
+	size_t bindings = p->binding_limit;
+
+	table_init(&c->dialogs, calls * 2, p->seed);
+	table_init(&c->leg_eps, calls, p->seed);
+	table_init(&c->devices, calls, p->seed);
+	table_init(&c->lines, bindings, p->seed);
+	table_init(&c->tokens, bindings, p->seed);
+	table_init(&c->binding_eps, bindings, p->seed);
+	timerq_init(&c->call_timers);
+	timerq_init(&c->binding_timers);
+	slots_init(&c->objs, p->call_limit + p->txn_limit);
+	slots_init(&c->bindings, p->binding_limit);
+	list_init(&c->failed);
+}
+
+static int init_parts(struct calls *c, uint64_t now_ms)
+{
+	const struct calls_params *p = &c->p;
+	struct sip_txn_params tp = {.t1_ms = p->t1_ms,
+				    .t2_ms = p->t2_ms,
+				    .t4_ms = p->t4_ms,
+				    .limit = p->txn_limit,
+				    .seed = p->seed};
+	struct sip_txn_cb cb = {.send = on_send, .fail = on_fail, .ctx = c};
+
+	c->now_ms = now_ms;
+	c->server_name =
+		alloc_copy(slice_str(p->server_name ? p->server_name : ""));
+	c->txns = sip_txns_new(&tp, &cb);
+	c->ports[SIDE_PHONE] =
+		ports_new(p->outside_port_min, p->outside_port_max,
+			  p->port_cooldown_ms, entropy_u32(&p->entropy));
+	c->ports[SIDE_CORE] =
+		ports_new(p->inside_port_min, p->inside_port_max,
+			  p->port_cooldown_ms, entropy_u32(&p->entropy));
+	c->port_owner = alloc_array(
+		(size_t)(p->inside_port_max - p->inside_port_min) / 2 + 1,
+		sizeof(*c->port_owner));
+	if (!c->server_name || !c->txns || !c->ports[SIDE_PHONE] ||
+	    !c->ports[SIDE_CORE] || !c->port_owner)
+		return ERR_NOMEM;
+	return 0;
+}
+
+struct calls *calls_new(const struct calls_params *p, uint64_t now_ms)
+{
+	struct calls *c = alloc_zero(sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->p = *p;
+	init_tables(c);
+	if (init_parts(c, now_ms) != 0)
+		return calls_free(c);
+	c->p.server_name = c->server_name;
+	return c;
+}
+
+/* What is still alive; each object frees what it holds. */
+static void free_objects(struct calls *c)
+{
+	struct obj *o;
+	struct binding *b;
+	uint32_t i = 0;
+
+	while ((o = slots_next(&c->objs, &i))) {
+		switch (o->kind) {
+		case OBJ_CALL:
+			call_free(c, LIST_ENTRY(o, struct call, obj), NULL);
+			break;
+		case OBJ_RELAY:
+			relay_free(c, relay_of(o));
+			break;
+		case OBJ_REG:
+			reg_try_free(c, try_of(o));
+			break;
+		}
+	}
+	i = 0;
+	while ((b = slots_next(&c->bindings, &i)))
+		binding_free(c, b);
+}
+
+struct calls *calls_free(struct calls *c)
+{
+	if (!c)
+		return NULL;
+	free_objects(c);
+	c->txns = sip_txns_free(c->txns);
+	ports_free(c->ports[SIDE_PHONE]);
+	ports_free(c->ports[SIDE_CORE]);
+	alloc_free(c->port_owner);
+	alloc_free(c->server_name);
+	table_done(&c->dialogs);
+	table_done(&c->leg_eps);
+	table_done(&c->devices);
+	table_done(&c->lines);
+	table_done(&c->tokens);
+	table_done(&c->binding_eps);
+	timerq_done(&c->call_timers);
+	timerq_done(&c->binding_timers);
+	slots_done(&c->objs);
+	slots_done(&c->bindings);
+	return alloc_free(c);
+}

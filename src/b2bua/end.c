@@ -1,0 +1,183 @@
+/*
+ * How calls end: BYE, CANCEL, lost connections, lost media, the operator.
+ */
+#include "b2bua/machine.h"
+
+#include "base/alloc.h"
+#include "base/secret.h"
+
+void call_free(struct calls *c, struct call *call, const char *reason)
+{
+	if (reason)
+		record_call(c, RECORD_CALL_END, call, reason);
+	media_done(c, call);
+	timerq_clear(&c->call_timers, &call->timer);
+	leg_done(c, &call->leg[0]);
+	leg_done(c, &call->leg[1]);
+	if (call->has_device)
+		table_del(&c->devices, &call->by_device);
+	exch_done(&call->ex);
+	obj_done(c, &call->obj);
+	alloc_free(call->device);
+	alloc_free(call->from);
+	alloc_free(call->to);
+	alloc_free(call);
+	c->call_count--;
+}
+
+/* The caller hears no more of it; the callee is told to stop ringing, which
+ * takes until its final answer. */
+static void end_trying(struct calls *c, struct call *call,
+		       const struct leg *spare, unsigned status,
+		       const char *reason)
+{
+	struct exch *ex = &call->ex;
+	bool is_callee_gone =
+		spare == &call->leg[!ex->from] || call->leg[!ex->from].is_gone;
+
+	invite_refuse(c, call, status ? status : 480, "", "");
+	record_call(c, RECORD_CALL_END, call, reason);
+	media_done(c, call);
+	timerq_clear(&c->call_timers, &call->timer);
+	if (is_callee_gone) {
+		call_free(c, call, NULL);
+		return;
+	}
+	call->state = CALL_CANCELLING;
+	invite_cancel_out(c, call);
+}
+
+static void end_up(struct calls *c, struct call *call, const struct leg *spare,
+		   unsigned status, const char *reason)
+{
+	struct exch *ex = &call->ex;
+	uint8_t buf[128];
+	struct writer w;
+
+	/* An unfinished re-INVITE dies with the dialog: its sender is
+	 * answered, its receiver's transaction is limited by a CANCEL; a 2xx
+	 * that still waits for the ACK gets one first. */
+	if (ex->is_on && ex->is_answered)
+		leg_ack(c, &call->leg[!ex->from], ex->cseq_out, SLICE_NULL,
+			NULL, NULL);
+	else if (ex->is_on)
+		invite_cancel_out(c, call);
+	invite_refuse(c, call, status ? status : 487, "", "");
+	writer_init(&w, buf, sizeof(buf) - 1);
+	writer_str(&w, "Q.850;cause=16;text=\"");
+	writer_str(&w, reason);
+	writer_str(&w, "\"");
+	buf[w.len] = '\0';
+	for (int side = 0; side < 2; side++) {
+		struct leg *leg = &call->leg[side];
+
+		if (leg != spare && leg->is_confirmed)
+			leg_bye(c, leg, (const char *)buf);
+	}
+	call_free(c, call, reason);
+}
+
+void call_end(struct calls *c, struct call *call, const struct leg *spare,
+	      unsigned status, const char *reason)
+{
+	c->cookie = handle_u64(call->obj.self);
+	switch (call->state) {
+	case CALL_TRYING:
+		if (call->leg[!call->ex.from].is_confirmed)
+			end_up(c, call, spare, status, reason);
+		else
+			end_trying(c, call, spare, status, reason);
+		break;
+	case CALL_UP:
+		end_up(c, call, spare, status, reason);
+		break;
+	case CALL_CANCELLING:
+		/* Nothing more can be done than wait, unless the callee is
+		 * the one who left. */
+		if (spare == &call->leg[!call->ex.from])
+			call_free(c, call, NULL);
+		break;
+	}
+}
+
+/* BYE goes on with its headers (Reason, Cisco's statistics). */
+static void pass_bye(struct calls *c, struct call *call, enum side from,
+		     const struct sip_msg *m)
+{
+	struct sip_out_rules rules = leg_rules(c, call, from, false);
+	struct sip_out_request r = {.method = SLICE("BYE"),
+				    .max_forwards = 70,
+				    .src = m,
+				    .rules = &rules};
+	struct handle txn;
+
+	if (leg_request(c, &call->leg[!from], SIP_METHOD_BYE, &r, 0, &txn) != 0)
+		c->err = ERR_NOMEM;
+}
+
+void call_bye(struct calls *c, struct leg *leg, const struct event_sip *ev)
+{
+	struct call *call = leg->call;
+	struct exch *ex = &call->ex;
+	enum side from = leg->side;
+
+	if (call->state == CALL_CANCELLING ||
+	    (call->state == CALL_TRYING && leg->is_uac)) {
+		sip_answer(c, ev, 481, "", "");
+		return;
+	}
+	sip_answer(c, ev, 200, "", "");
+	if (call->state == CALL_TRYING) {
+		/* RFC 3261 section 15: a caller may end an early dialog. */
+		call_end(c, call, NULL, 487, "BYE while ringing");
+		return;
+	}
+	if (ex->is_on && ex->is_answered)
+		leg_ack(c, &call->leg[!ex->from], ex->cseq_out, SLICE_NULL,
+			NULL, NULL);
+	else if (ex->is_on && ex->from == from)
+		invite_cancel_out(c, call);
+	invite_refuse(c, call, 487, "", "");
+	pass_bye(c, call, from, ev->msg);
+	call_free(c, call, "BYE");
+}
+
+void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
+		     bool is_idle)
+{
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		const struct stream *s = &call->media.stream[i];
+		bool is_ours = s->has_flows &&
+			       (s->flow[0].id == flow || s->flow[1].id == flow);
+
+		if (!is_ours)
+			continue;
+		if (!is_idle && call->state == CALL_TRYING &&
+		    !call->ex.has_provisional) {
+			/* The INVITE that showed these ports may never have
+			 * left, and must not be repeated. */
+			sip_txn_forget(c->txns, call->ex.client);
+			call->leg[!call->ex.from].is_gone = true;
+		}
+		/* Silence while on hold is what was asked for. */
+		if (is_idle &&
+		    (s->flow[0].id == flow ? s->flow[0].idle_ms == 0
+					   : s->flow[1].idle_ms == 0))
+			return;
+		call_end(c, call, NULL, 503,
+			 is_idle ? "no media" : "media relay failed");
+		return;
+	}
+}
+
+void call_ring(struct calls *c, struct call *call)
+{
+	if (timerq_set(&c->call_timers, &call->timer, c->now_ms + RING_MS) != 0)
+		c->err = ERR_NOMEM;
+}
+
+void call_timer(struct calls *c, struct call *call)
+{
+	/* Set while ringing only. */
+	call_end(c, call, NULL, 408, "nobody answered");
+}

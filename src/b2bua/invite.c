@@ -1,0 +1,501 @@
+/*
+ * The asking half of an INVITE: a new call, a re-INVITE, and the request
+ * that goes on to the other side.
+ */
+#include "b2bua/machine.h"
+
+#include "base/alloc.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "sip/hdr.h"
+#include "sip/print.h"
+#include "sip/uri.h"
+
+static const char retry_after[] = "Retry-After: 5\r\n";
+
+void exch_done(struct exch *ex)
+{
+	reply_done(&ex->reply);
+	/* The texts may carry keys. */
+	if (ex->raw)
+		secret_wipe(ex->raw, ex->raw_len);
+	if (ex->answer)
+		secret_wipe(ex->answer, ex->answer_len);
+	alloc_free(ex->raw);
+	alloc_free(ex->cancel);
+	alloc_free(ex->answer);
+	alloc_free(ex->ack);
+	*ex = (struct exch){.is_on = false};
+}
+
+/* Type without parameters is SDP, or there is no body at all. */
+static bool has_sdp_or_nothing(const struct sip_msg *m)
+{
+	struct slice type;
+
+	if (m->body.len == 0)
+		return true;
+	text_cut(sip_msg_value(m, SIP_HDR_CONTENT_TYPE), ';', &type, NULL);
+	return text_ieqs(text_trim(type), "application/sdp");
+}
+
+static uint32_t device_calls(const struct calls *c, struct slice device)
+{
+	const struct table_node *n = table_find(&c->devices, device);
+	uint32_t count = 0;
+
+	for (; n; n = table_find_next(n))
+		count++;
+	return count;
+}
+
+static char *uri_of(struct slice value)
+{
+	struct sip_nameaddr na;
+
+	if (sip_nameaddr_parse(value, &na) != 0)
+		return alloc_copy(value);
+	return alloc_copy(na.uri);
+}
+
+static void leg_init(struct calls *c, struct call *call, enum side side)
+{
+	struct leg *leg = &call->leg[side];
+
+	leg->call = call;
+	leg->side = side;
+	leg->is_uac = side != call->caller;
+	calls_hex(c, leg->tag, TAG_LEN);
+	memcpy(leg->contact_user, leg->tag, TAG_LEN + 1);
+	/* Below 2^62, as RFC 8866's digits leave to us. */
+	leg->sdp_id = entropy_u64(&c->p.entropy) >> 2;
+	leg->sdp_version = 1;
+}
+
+struct call *call_new(struct calls *c, const struct event_sip *ev,
+		      enum side caller)
+{
+	struct call *call;
+
+	if (c->call_count >= c->p.call_limit)
+		return NULL;
+	call = alloc_zero(sizeof(*call));
+	if (!call)
+		return NULL;
+	if (obj_init(c, &call->obj, OBJ_CALL) != 0)
+		return alloc_free(call);
+	c->call_count++;
+	call->caller = caller;
+	call->start_ms = c->now_ms;
+	leg_init(c, call, SIDE_PHONE);
+	leg_init(c, call, SIDE_CORE);
+	call->from = uri_of(ev->msg->from);
+	call->to = uri_of(ev->msg->to);
+	if (!call->from || !call->to) {
+		call_free(c, call, NULL);
+		return NULL;
+	}
+	return call;
+}
+
+/* What the call knows of its phone. */
+static int set_phone(struct calls *c, struct call *call, struct slice device,
+		     const struct dest *dest)
+{
+	call->device = alloc_copy(device);
+	if (!call->device)
+		return ERR_NOMEM;
+	if (device.len > 0) {
+		int err = table_add(&c->devices, &call->by_device,
+				    slice_str(call->device));
+
+		if (err)
+			return err;
+		call->has_device = true;
+	}
+	return leg_set_dest(c, &call->leg[SIDE_PHONE], dest);
+}
+
+/* The caller's dialog from its INVITE. */
+static int init_caller(struct calls *c, struct call *call,
+		       const struct event_sip *ev)
+{
+	struct leg *leg = &call->leg[call->caller];
+	int err =
+		sip_dialog_init_uas(&leg->dialog, ev->msg, slice_str(leg->tag));
+
+	if (err)
+		return err;
+	if (!leg->dialog.target)
+		return ERR_BAD;
+	leg->allows_update =
+		sip_msg_has_token(ev->msg, SIP_HDR_ALLOW, "UPDATE");
+	return leg_link(c, leg);
+}
+
+/* The callee's dialog: our Call-ID and tag, the identities as they look on
+ * that side. */
+static int init_callee(struct calls *c, struct call *call,
+		       const struct sip_msg *m, struct slice target)
+{
+	struct leg *leg = &call->leg[!call->caller];
+	struct sip_out_rules r = leg_rules(c, call, call->caller, false);
+	char call_id[TOKEN_LEN + 1];
+	uint8_t from[SIP_LINE_MAX];
+	struct writer wf;
+	struct writer wt;
+	int err;
+
+	writer_init(&wf, from, sizeof(from));
+	sip_out_identity(&wf, m->from, &r.map);
+	writer_init(&wt, c->msg_buf, sizeof(c->msg_buf));
+	sip_out_identity(&wt, m->to, &r.map);
+	if (!writer_ok(&wf) || !writer_ok(&wt))
+		return ERR_LIMIT;
+	calls_hex(c, call_id, TOKEN_LEN);
+	err = sip_dialog_init_uac(&leg->dialog, slice_make(call_id, TOKEN_LEN),
+				  writer_slice(&wf), slice_str(leg->tag),
+				  writer_slice(&wt), target);
+	return err ? err : leg_link(c, leg);
+}
+
+/* CANCEL is finished beforehand: request-URI, Call-ID, To, From tag, CSeq
+ * number, Route and branch are the INVITE's (RFC 3261 section 9.1), and all of
+ * that may have changed in the dialog by then. */
+static int make_cancel(struct calls *c, struct exch *ex, const struct leg *leg,
+		       const struct sip_out_request *invite)
+{
+	struct sip_out_request m = {
+		.method = SLICE("CANCEL"),
+		.branch = invite->branch,
+		.dest = &leg->dest,
+		.max_forwards = 70,
+		.dialog = &leg->dialog,
+		.cseq = invite->cseq,
+	};
+	struct writer w;
+
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	sip_out_request(&w, &m);
+	alloc_free(ex->cancel);
+	ex->cancel = alloc_copy(writer_slice(&w));
+	ex->cancel_len = ex->cancel ? w.len : 0;
+	memcpy(ex->cancel_branch, invite->branch.ptr, BRANCH_LEN);
+	ex->cancel_branch[BRANCH_LEN] = '\0';
+	return ex->cancel ? 0 : ERR_NOMEM;
+}
+
+int invite_forward(struct calls *c, struct call *call, const struct sip_msg *m,
+		   struct slice body)
+{
+	struct exch *ex = &call->ex;
+	struct leg *leg = &call->leg[!ex->from];
+	struct sip_out_rules rules = leg_rules(c, call, ex->from, true);
+	struct sip_out_request r = {.method = SLICE("INVITE"),
+				    .max_forwards = m->max_forwards - 1,
+				    .src = m,
+				    .rules = &rules,
+				    .body = body};
+	char branch[BRANCH_LEN + 1];
+	int err;
+
+	if (body.len > 0)
+		r.type = (struct slice)SLICE("application/sdp");
+	rules.has_body = body.len > 0;
+	if (leg->side == SIDE_PHONE) {
+		rules.security = security_show(c, call);
+		rules.orientation_from = call->caller == SIDE_CORE;
+	}
+	calls_branch(c, branch);
+	r.branch = slice_make(branch, BRANCH_LEN);
+	ex->has_provisional = false;
+	err = leg_request(c, leg, SIP_METHOD_INVITE, &r,
+			  handle_u64(call->obj.self), &ex->client);
+	if (err)
+		return err;
+	ex->cseq_out = r.cseq;
+	return make_cancel(c, ex, leg, &r);
+}
+
+static void send_trying(struct calls *c, const struct event_sip *ev,
+			struct reply *r)
+{
+	struct writer w;
+	uint64_t cookie = c->cookie;
+
+	/* Belongs to no call: it must not wait for the media process. */
+	c->cookie = 0;
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	sip_print_reply(&w, ev->msg, 100, SLICE_NULL, SLICE_NULL,
+			&ev->from.peer);
+	sip_print_body(&w, SLICE_NULL, SLICE_NULL);
+	if (sip_txn_respond(c->txns, r->txn, 100, writer_slice(&w),
+			    c->now_ms) != 0)
+		c->err = ERR_NOMEM;
+	c->cookie = cookie;
+}
+
+/* Begin the exchange: its server transaction is open after this. */
+static int exch_begin(struct calls *c, struct call *call, enum side from,
+		      const struct event_sip *ev, bool is_initial)
+{
+	struct exch *ex = &call->ex;
+	int err;
+
+	exch_done(ex);
+	err = reply_open(c, ev, handle_u64(call->obj.self),
+			 slice_str(call->leg[from].tag), &ex->reply);
+	if (err)
+		return err;
+	ex->is_on = true;
+	ex->is_initial = is_initial;
+	ex->from = from;
+	ex->cseq_in = ev->msg->cseq;
+	send_trying(c, ev, &ex->reply);
+	return 0;
+}
+
+void invite_refuse(struct calls *c, struct call *call, unsigned status,
+		   const char *reason, const char *extra)
+{
+	struct exch *ex = &call->ex;
+
+	if (!ex->is_on || ex->is_answered)
+		return;
+	reply_status(c, &ex->reply, status, reason, extra);
+	ex->is_on = false;
+}
+
+/* "Warning: 399 host "text"" (RFC 3261 section 20.43). */
+void invite_refuse_media(struct calls *c, struct call *call,
+			 const struct media_refusal *no)
+{
+	char extra[256];
+	struct writer w;
+
+	writer_init(&w, extra, sizeof(extra) - 1);
+	if (no->status == 488) {
+		writer_str(&w, "Warning: 399 ");
+		addr_print_host(&w, &call->ex.reply.dest.local);
+		writer_str(&w, " \"");
+		writer_str(&w, no->why);
+		writer_str(&w, "\"\r\n");
+	} else {
+		writer_str(&w, retry_after);
+	}
+	extra[writer_ok(&w) ? w.len : 0] = '\0';
+	invite_refuse(c, call, no->status, "", extra);
+}
+
+/* The INVITE as it came, for a second try without SRTP. */
+static int keep_raw(struct call *call, const struct sip_msg *m)
+{
+	call->ex.raw = alloc_copy(m->raw);
+	call->ex.raw_len = call->ex.raw ? m->raw.len : 0;
+	return call->ex.raw ? 0 : ERR_NOMEM;
+}
+
+/* From here on the call answers for itself. */
+static void invite_go(struct calls *c, struct call *call,
+		      const struct event_sip *ev)
+{
+	struct exch *ex = &call->ex;
+	struct media_refusal no = {.status = 503, .why = "limit"};
+	struct slice body = SLICE_NULL;
+	bool is_ok = true;
+
+	if (ev->msg->body.len > 0) {
+		is_ok = media_offer(c, call, ex->from, ev->msg->body, &body,
+				    &no);
+		ex->has_offer = is_ok;
+	}
+	if (is_ok && ex->is_initial && ex->from == SIDE_CORE && ex->has_offer &&
+	    keep_raw(call, ev->msg) != 0)
+		is_ok = false;
+	if (is_ok && invite_forward(c, call, ev->msg, body) == 0) {
+		if (ex->is_initial) {
+			record_call(c, RECORD_CALL_START, call, NULL);
+			call_ring(c, call);
+		}
+		return;
+	}
+	record_refused(c, ev, no.why);
+	invite_refuse_media(c, call, &no);
+	media_abort(c, call);
+	if (ex->is_initial)
+		call_free(c, call, NULL);
+}
+
+/* Who is called: a phone by its token. NULL: answered already. */
+static struct binding *find_callee(struct calls *c, const struct event_sip *ev)
+{
+	struct sip_uri u;
+	struct binding *b = NULL;
+
+	if (sip_uri_parse(ev->msg->ruri, &u) == 0)
+		b = binding_find(c, u.user);
+	if (!b || !b->is_active) {
+		sip_refuse(c, ev, 404, "unknown token", "");
+		return NULL;
+	}
+	return b;
+}
+
+static int fill_from_phone(struct calls *c, struct call *call,
+			   const struct event_sip *ev)
+{
+	uint8_t ruri[SIP_LINE_MAX];
+	struct writer w;
+	struct sip_nameaddr na;
+	struct sip_uri u;
+	struct sip_out_map map = leg_map(&ev->from, &c->p.core, false);
+	const struct binding *b = NULL;
+	int err;
+
+	if (ev->policy)
+		call->policy = *ev->policy;
+	call->sig = ev->sig;
+	call->pass_auth = ev->pass_auth;
+	call->falls_back = sip_msg_has_token(ev->msg, SIP_HDR_SUPPORTED,
+					     "X-cisco-srtp-fallback");
+	err = set_phone(c, call, ev->device, &ev->from);
+	if (err)
+		return err;
+	call->leg[SIDE_CORE].dest = c->p.core;
+	/* A call manager knows a line by the Contact it registered. */
+	if (sip_nameaddr_parse(ev->msg->from, &na) == 0 &&
+	    sip_uri_parse(na.uri, &u) == 0)
+		b = binding_of(c, u.user, ev->device, &ev->from);
+	if (b)
+		memcpy(call->leg[SIDE_CORE].contact_user, b->token,
+		       TOKEN_LEN + 1);
+	err = init_caller(c, call, ev);
+	if (err)
+		return err;
+	writer_init(&w, ruri, sizeof(ruri));
+	sip_out_addr(&w, ev->msg->ruri, &map);
+	return init_callee(c, call, ev->msg, writer_slice(&w));
+}
+
+static int fill_from_core(struct calls *c, struct call *call,
+			  const struct event_sip *ev, const struct binding *b)
+{
+	int err;
+
+	call->policy = b->policy;
+	call->sig = b->sig;
+	call->pass_auth = b->pass_auth;
+	call->falls_back = b->falls_back;
+	err = set_phone(c, call, slice_str(b->line->device), &b->dest);
+	if (err)
+		return err;
+	call->leg[SIDE_CORE].dest = c->p.core;
+	err = init_caller(c, call, ev);
+	if (err)
+		return err;
+	return init_callee(c, call, ev->msg, slice_str(b->contact));
+}
+
+/* True when the device has as many calls as it may; answered then. */
+static bool is_busy(struct calls *c, const struct event_sip *ev,
+		    struct slice device, const struct call_policy *p)
+{
+	if (!p || p->call_limit == 0 || device.len == 0 ||
+	    device_calls(c, device) < p->call_limit)
+		return false;
+	sip_refuse(c, ev, ev->side == SIDE_PHONE ? 503 : 486,
+		   "call limit of the device",
+		   ev->side == SIDE_PHONE ? retry_after : "");
+	return true;
+}
+
+static bool refuse_unusable(struct calls *c, const struct event_sip *ev)
+{
+	size_t pos = 0;
+	struct slice contact;
+
+	if (!has_sdp_or_nothing(ev->msg)) {
+		sip_refuse(c, ev, 415, "body is not a session description",
+			   "Accept: application/sdp\r\n");
+		return true;
+	}
+	if (!sip_msg_next(ev->msg, SIP_HDR_CONTACT, &pos, &contact)) {
+		sip_refuse(c, ev, 400, "no Contact", "");
+		return true;
+	}
+	return false;
+}
+
+void invite_begin(struct calls *c, const struct event_sip *ev)
+{
+	const struct binding *b = NULL;
+	struct call *call;
+	int err;
+
+	if (refuse_unusable(c, ev))
+		return;
+	if (ev->side == SIDE_CORE) {
+		b = find_callee(c, ev);
+		if (!b)
+			return;
+	}
+	if (is_busy(c, ev, b ? slice_str(b->line->device) : ev->device,
+		    b ? &b->policy : ev->policy))
+		return;
+	call = call_new(c, ev, ev->side);
+	if (!call) {
+		sip_refuse(c, ev, 503, "call limit", retry_after);
+		return;
+	}
+	err = b ? fill_from_core(c, call, ev, b) : fill_from_phone(c, call, ev);
+	if (!err)
+		err = exch_begin(c, call, ev->side, ev, true);
+	if (err) {
+		call_free(c, call, NULL);
+		if (err == ERR_BAD)
+			sip_refuse(c, ev, 400, "dialog headers", "");
+		else
+			sip_refuse(c, ev, 503, "limit", retry_after);
+		return;
+	}
+	c->cookie = handle_u64(call->obj.self);
+	invite_go(c, call, ev);
+}
+
+/*
+ * RFC 3261 section 14.2: 500 when an INVITE from the same side is not done
+ * yet, 491 when one of ours towards it is.
+ */
+void invite_again(struct calls *c, struct leg *leg, const struct event_sip *ev)
+{
+	struct call *call = leg->call;
+
+	if (call->state != CALL_UP) {
+		sip_answer(c, ev, 491, "", "");
+		return;
+	}
+	if (call->ex.is_on || call->media.is_pending) {
+		bool is_same = call->ex.is_on && call->ex.from == leg->side;
+
+		sip_answer(c, ev, is_same ? 500 : 491, "",
+			   is_same ? "Retry-After: 1\r\n" : "");
+		return;
+	}
+	if (!has_sdp_or_nothing(ev->msg)) {
+		sip_refuse(c, ev, 415, "body is not a session description",
+			   "Accept: application/sdp\r\n");
+		return;
+	}
+	if (sip_dialog_refresh(&leg->dialog, ev->msg) != 0) {
+		sip_answer(c, ev, 400, "", "");
+		return;
+	}
+	if (leg->side == SIDE_PHONE)
+		call->falls_back = sip_msg_has_token(ev->msg, SIP_HDR_SUPPORTED,
+						     "X-cisco-srtp-fallback");
+	if (exch_begin(c, call, leg->side, ev, false) != 0) {
+		sip_refuse(c, ev, 503, "limit", retry_after);
+		return;
+	}
+	invite_go(c, call, ev);
+}

@@ -1,0 +1,365 @@
+/*
+ * A call's SIP legs: dialogs, and the messages that go over them.
+ */
+#include "b2bua/machine.h"
+
+#include "base/alloc.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "sip/hdr.h"
+#include "sip/print.h"
+
+enum { KEY_MAX = 512 };
+
+static struct dest response_dest(const struct event_sip *ev)
+{
+	struct dest d = ev->from;
+
+	if (!d.is_reliable)
+		d.peer = sip_response_addr(ev->msg, &ev->from.peer);
+	return d;
+}
+
+void sip_answer(struct calls *c, const struct event_sip *ev, unsigned status,
+		const char *reason, const char *extra)
+{
+	struct dest dest = response_dest(ev);
+	struct writer w;
+	struct handle txn;
+	char tag[TAG_LEN + 1];
+	int err;
+
+	calls_hex(c, tag, TAG_LEN);
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	sip_print_reply(&w, ev->msg, status, slice_str(reason), slice_str(tag),
+			&ev->from.peer);
+	writer_str(&w, extra);
+	if (c->server_name[0])
+		sip_print_hdr(&w, "Server", calls_agent(c));
+	sip_print_body(&w, SLICE_NULL, SLICE_NULL);
+	if (!writer_ok(&w))
+		return;
+	err = sip_txn_server_new(c->txns, ev->msg, &dest, 0, c->now_ms, &txn);
+	if (err == ERR_EXISTS)
+		return;
+	if (err == 0 && sip_txn_respond(c->txns, txn, status, writer_slice(&w),
+					c->now_ms) == 0)
+		return;
+	/* No room for a transaction: a stateless answer is better than
+	 * silence, which would make the peer repeat itself. */
+	calls_emit(c, &(struct action){.kind = ACTION_SIP_SEND,
+				       .dest = dest,
+				       .bytes = writer_slice(&w)});
+}
+
+void sip_refuse(struct calls *c, const struct event_sip *ev, unsigned status,
+		const char *why, const char *extra)
+{
+	record_refused(c, ev, why);
+	sip_answer(c, ev, status, "", extra);
+}
+
+int reply_open(struct calls *c, const struct event_sip *ev, uint64_t user,
+	       struct slice to_tag, struct reply *ret)
+{
+	struct writer w;
+	struct reply r = {.dest = response_dest(ev)};
+	int err;
+
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	sip_out_reply_head(&w, ev->msg, to_tag, &ev->from.peer);
+	if (!writer_ok(&w))
+		return ERR_LIMIT;
+	r.head = alloc_copy(writer_slice(&w));
+	if (!r.head)
+		return ERR_NOMEM;
+	r.head_len = w.len;
+	err = sip_txn_server_new(c->txns, ev->msg, &r.dest, user, c->now_ms,
+				 &r.txn);
+	if (err) {
+		alloc_free(r.head);
+		return err;
+	}
+	*ret = r;
+	return 0;
+}
+
+void reply_send(struct calls *c, struct reply *r, struct sip_out_response *m)
+{
+	struct writer w;
+	int err = ERR_NOMEM;
+
+	m->head = slice_make(r->head, r->head_len);
+	m->dest = &r->dest;
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	sip_out_response(&w, m);
+	if (writer_ok(&w))
+		err = sip_txn_respond(c->txns, r->txn, m->status,
+				      writer_slice(&w), c->now_ms);
+	if (err == ERR_NOMEM) {
+		c->err = err;
+		if (m->status >= 200) /* nobody would answer it any more */
+			sip_txn_forget(c->txns, r->txn);
+	}
+}
+
+void reply_status(struct calls *c, struct reply *r, unsigned status,
+		  const char *reason, const char *extra)
+{
+	uint8_t buf[512];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	writer_str(&w, extra);
+	if (c->server_name[0])
+		sip_print_hdr(&w, "Server", calls_agent(c));
+	reply_send(c, r,
+		   &(struct sip_out_response){.status = status,
+					      .reason = slice_str(reason),
+					      .extra = writer_slice(&w)});
+}
+
+void reply_done(struct reply *r)
+{
+	alloc_free(r->head);
+	*r = (struct reply){.head = NULL};
+}
+
+struct sip_out_map leg_map(const struct dest *from, const struct dest *to,
+			   bool to_phone)
+{
+	/* Inside, a user of ours is one of the call manager; outside,
+	 * everybody is ours. */
+	return (struct sip_out_map){
+		.ours = from->local,
+		.ours_new = to_phone ? to->local : to->peer,
+		.peer = from->peer,
+		.peer_new = to->local,
+	};
+}
+
+struct sip_out_rules leg_rules(const struct calls *c, const struct call *call,
+			       enum side from, bool has_body)
+{
+	bool to_phone = from == SIDE_CORE;
+
+	return (struct sip_out_rules){
+		.to_phone = to_phone,
+		.pass_auth = call->pass_auth,
+		.has_body = has_body,
+		.map = leg_map(&call->leg[from].dest, &call->leg[!from].dest,
+			       to_phone),
+		.agent = calls_agent(c),
+	};
+}
+
+static size_t print_key(uint8_t *buf, struct slice call_id, struct slice tag)
+{
+	struct writer w;
+
+	writer_init(&w, buf, KEY_MAX);
+	writer_put(&w, call_id);
+	writer_u8(&w, '\n');
+	writer_put(&w, tag);
+	return writer_ok(&w) ? w.len : 0;
+}
+
+int leg_link(struct calls *c, struct leg *leg)
+{
+	uint8_t buf[KEY_MAX];
+	size_t len = print_key(buf, slice_str(leg->dialog.call_id),
+			       slice_str(leg->tag));
+	uint8_t *key;
+	int err;
+
+	if (len == 0)
+		return ERR_LIMIT;
+	key = alloc_copy(slice_make(buf, len));
+	if (!key)
+		return ERR_NOMEM;
+	err = table_add(&c->dialogs, &leg->node, slice_make(key, len));
+	if (err) {
+		alloc_free(key);
+		return err;
+	}
+	leg->key = slice_make(key, len);
+	return 0;
+}
+
+struct leg *leg_find(struct calls *c, const struct sip_msg *m)
+{
+	uint8_t buf[KEY_MAX];
+	size_t len = print_key(buf, m->call_id, m->to_tag);
+	struct leg *leg;
+
+	if (len == 0)
+		return NULL;
+	leg = TABLE_ENTRY(table_find(&c->dialogs, slice_make(buf, len)),
+			  struct leg, node);
+	if (!leg || !sip_dialog_match(&leg->dialog, m))
+		return NULL;
+	return leg;
+}
+
+int leg_set_dest(struct calls *c, struct leg *leg, const struct dest *dest)
+{
+	bool is_same = leg->has_ep && handle_eq(leg->dest.ep, dest->ep);
+
+	if (leg->side == SIDE_PHONE && !is_same) {
+		int err;
+
+		if (leg->has_ep)
+			table_del(&c->leg_eps, &leg->by_ep);
+		leg->has_ep = false;
+		calls_ep_key(dest->ep, leg->ep_key);
+		err = table_add(&c->leg_eps, &leg->by_ep,
+				slice_make(leg->ep_key, sizeof(leg->ep_key)));
+		if (err)
+			return err;
+		leg->has_ep = true;
+	}
+	leg->dest = *dest;
+	return 0;
+}
+
+void leg_done(struct calls *c, struct leg *leg)
+{
+	if (leg->key.len > 0)
+		table_del(&c->dialogs, &leg->node);
+	alloc_free((void *)(uintptr_t)leg->key.ptr);
+	leg->key = SLICE_NULL;
+	if (leg->has_ep)
+		table_del(&c->leg_eps, &leg->by_ep);
+	leg->has_ep = false;
+	leg->sdp = alloc_free(leg->sdp);
+	sip_dialog_done(&leg->dialog);
+}
+
+/* Methods whose sender must say where it is reached (RFC 3261 section 12.1,
+ * RFC 6665, RFC 3311, RFC 3515). */
+static bool has_contact(enum sip_method method)
+{
+	return method == SIP_METHOD_INVITE || method == SIP_METHOD_UPDATE ||
+	       method == SIP_METHOD_REFER || method == SIP_METHOD_NOTIFY ||
+	       method == SIP_METHOD_SUBSCRIBE;
+}
+
+int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
+		struct sip_out_request *m, uint64_t user,
+		struct handle *ret_txn)
+{
+	char branch[BRANCH_LEN + 1];
+	struct writer w;
+	int err;
+
+	if (m->branch.len == 0) {
+		calls_branch(c, branch);
+		m->branch = slice_make(branch, BRANCH_LEN);
+	}
+	if (!m->src)
+		m->max_forwards = 70;
+	m->dest = &leg->dest;
+	m->dialog = &leg->dialog;
+	m->cseq = leg->dialog.local_cseq + 1;
+	if (has_contact(method))
+		m->contact_user = slice_str(leg->contact_user);
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	sip_out_request(&w, m);
+	if (!writer_ok(&w))
+		return ERR_LIMIT;
+	leg->dialog.local_cseq = m->cseq;
+	err = sip_txn_client_new(c->txns, method, m->branch, &leg->dest,
+				 writer_slice(&w), user, c->now_ms, ret_txn);
+	return err;
+}
+
+void leg_bye(struct calls *c, struct leg *leg, const char *reason)
+{
+	uint8_t buf[256];
+	struct writer w;
+	struct handle txn;
+	struct sip_out_request m = {.method = SLICE("BYE")};
+	int err;
+
+	writer_init(&w, buf, sizeof(buf));
+	if (reason) {
+		/* RFC 3326. */
+		writer_str(&w, "Reason: ");
+		writer_str(&w, reason);
+		writer_str(&w, "\r\n");
+	}
+	if (c->server_name[0])
+		sip_print_hdr(&w, "User-Agent", calls_agent(c));
+	m.extra = writer_slice(&w);
+	err = leg_request(c, leg, SIP_METHOD_BYE, &m, 0, &txn);
+	if (err)
+		c->err = ERR_NOMEM;
+}
+
+void leg_ack(struct calls *c, struct leg *leg, uint32_t cseq, struct slice body,
+	     uint8_t **ret_ack, size_t *ret_len)
+{
+	char branch[BRANCH_LEN + 1];
+	struct writer w;
+	struct sip_out_request m = {
+		.method = SLICE("ACK"),
+		.dest = &leg->dest,
+		.max_forwards = 70,
+		.dialog = &leg->dialog,
+		.cseq = cseq,
+		.body = body,
+	};
+
+	calls_branch(c, branch);
+	m.branch = slice_make(branch, BRANCH_LEN);
+	if (body.len > 0)
+		m.type = (struct slice)SLICE("application/sdp");
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	sip_out_request(&w, &m);
+	if (!writer_ok(&w))
+		return;
+	calls_emit(c, &(struct action){.kind = ACTION_SIP_SEND,
+				       .call = c->cookie,
+				       .dest = leg->dest,
+				       .bytes = writer_slice(&w)});
+	if (!ret_ack)
+		return;
+	alloc_free(*ret_ack);
+	*ret_ack = alloc_copy(writer_slice(&w));
+	*ret_len = *ret_ack ? w.len : 0;
+}
+
+static bool print_sdp(struct calls *c, struct leg *leg, const struct sdp *s,
+		      struct slice *ret)
+{
+	struct writer w;
+
+	c->edit.sess_id = leg->sdp_id;
+	c->edit.sess_version = leg->sdp_version;
+	writer_init(&w, c->body_buf, sizeof(c->body_buf));
+	sdp_print(&w, s, &c->edit);
+	*ret = writer_slice(&w);
+	return writer_ok(&w);
+}
+
+/* RFC 3264 section 8: the version grows by one with each change, and only
+ * then. */
+struct slice leg_sdp(struct calls *c, struct leg *leg, const struct sdp *s)
+{
+	struct slice body;
+
+	if (!print_sdp(c, leg, s, &body))
+		return SLICE_NULL;
+	if (leg->sdp && slice_eq(body, slice_make(leg->sdp, leg->sdp_len)))
+		return body;
+	if (leg->sdp) {
+		leg->sdp_version++;
+		if (!print_sdp(c, leg, s, &body))
+			return SLICE_NULL;
+		secret_wipe(leg->sdp, leg->sdp_len);
+		leg->sdp = alloc_free(leg->sdp);
+	}
+	leg->sdp = alloc_copy(body);
+	leg->sdp_len = leg->sdp ? body.len : 0;
+	return body;
+}

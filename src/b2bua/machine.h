@@ -1,0 +1,497 @@
+/*
+ * Inside of the call machine, for b2bua/ only: the objects of one worker and
+ * the helpers its files share. Everything is reached from struct calls;
+ * objects that a transaction may outlive are found again by handle.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "b2bua/call.h"
+#include "base/handle.h"
+#include "base/list.h"
+#include "base/slice.h"
+#include "base/table.h"
+#include "base/timerq.h"
+#include "base/writer.h"
+#include "flow/flow.h"
+#include "flow/ports.h"
+#include "rewrite/sip_out.h"
+#include "sdp/answer.h"
+#include "sdp/sdp.h"
+#include "sip/dialog.h"
+#include "sip/msg.h"
+#include "sip/txn.h"
+
+enum {
+	STREAMS_MAX = 4,     /* RTP streams of a call that are relayed */
+	CONTACTS_MAX = 8,    /* Contacts in one REGISTER, bindings of a line */
+	TAG_LEN = 16,	     /* hex digits of our tags and tokens' halves */
+	TOKEN_LEN = 32,	     /* hex digits: 128 bits nobody can guess */
+	BRANCH_LEN = 7 + 16, /* cookie and hex digits */
+	RING_MS = 300000,    /* longest silence while ringing, timer C */
+	RETRY_AFTER_S = 5    /* when we are full */
+};
+
+enum obj_kind {
+	OBJ_CALL,  /* struct call */
+	OBJ_RELAY, /* struct relay */
+	OBJ_REG	   /* struct reg_try */
+};
+
+/* What a transaction's user number names: the first member of each kind. */
+struct obj {
+	enum obj_kind kind;
+	struct handle self;
+	struct list failed; /* in calls.failed, see calls.c */
+	bool client_failed;
+	bool server_failed;
+	enum sip_txn_fail why;
+};
+
+/* A request of a peer that we shall answer later: its server transaction
+ * and the lines every response begins with. */
+struct reply {
+	struct handle txn;
+	struct dest dest; /* the response goes there; for Contact */
+	uint8_t *head;	  /* owned */
+	size_t head_len;
+};
+
+/* One dialog of a call. */
+struct leg {
+	struct table_node node;	 /* in calls.dialogs by call-id and our tag */
+	struct slice key;	 /* owned; empty: not in the table */
+	struct table_node by_ep; /* phone leg: in calls.leg_eps */
+	uint8_t ep_key[8];
+	bool has_ep;
+	struct call *call;
+	enum side side;
+	bool is_uac;	   /* we sent the INVITE on it */
+	bool is_confirmed; /* a 2xx went over it */
+	bool is_gone;	   /* nothing can be expected from it */
+	struct sip_dialog dialog;
+	struct dest dest; /* requests on this leg go there */
+	char tag[TAG_LEN + 1];
+	char contact_user[TOKEN_LEN + 1];
+	uint64_t sdp_id; /* of our o= line */
+	uint64_t sdp_version;
+	uint8_t *sdp; /* last body sent, owned; NULL = none */
+	size_t sdp_len;
+	bool allows_update; /* the peer names UPDATE in Allow */
+};
+
+/* The INVITE transaction pair that is going on in a call. */
+struct exch {
+	bool is_on;
+	bool is_initial;
+	enum side from; /* who sent the INVITE */
+	struct reply reply;
+	struct handle client;
+	uint32_t cseq_in;
+	uint32_t cseq_out;
+	bool has_provisional; /* the other side has answered 1xx */
+	bool is_cancelled;    /* its sender wants it no more */
+	bool cancel_sent;
+	bool is_answered; /* 2xx passed on, ACK awaited */
+	bool has_offer;	  /* the INVITE carried one */
+	bool has_answer;  /* offer and answer are complete */
+	bool is_retry;	  /* second INVITE, without SRTP */
+	uint8_t *raw;	  /* the INVITE for that, owned */
+	size_t raw_len;
+	uint8_t *cancel; /* finished CANCEL, owned */
+	size_t cancel_len;
+	char cancel_branch[BRANCH_LEN + 1];
+	uint8_t *answer; /* answer towards the sender from a 18x, owned */
+	size_t answer_len;
+	uint8_t *ack; /* our ACK of the 2xx, to be repeated; owned */
+	size_t ack_len;
+};
+
+/* What a side last said about a stream. */
+struct party {
+	struct addr rtp;  /* family NONE: nowhere */
+	struct addr rtcp; /* family NONE: next to rtp */
+	bool is_on;	  /* port is not 0 */
+	bool sends;
+	bool wants;
+};
+
+/* One relayed stream: two flows, indexed by the side they come from. */
+struct stream {
+	bool is_used;	/* this place belongs to an m= line */
+	bool has_flows; /* ports are taken, FLOW_ADD was emitted */
+	bool is_new;	/* since the pending offer: undone when it fails */
+	bool is_audio;
+	bool is_offered; /* part of the pending offer */
+	bool is_agreed;	 /* active after the last answer */
+	bool is_srtp;	 /* agreed, on the phone's side */
+	uint16_t port[2];
+	struct flow flow[2];
+	struct party next[2];
+	struct answer decided;	   /* ours to the phone's pending offer */
+	struct answer_offer offer; /* ours to the phone, pending */
+	char codec[24];
+};
+
+/* The media of a call. */
+struct media {
+	struct stream stream[STREAMS_MAX];
+	uint8_t line[SDP_MEDIA_MAX]; /* m= line to stream plus one; 0: none */
+	enum sdp_proto proto[SDP_MEDIA_MAX]; /* of the pending offer's lines */
+	bool is_pending;		     /* an offer waits for its answer */
+	bool no_srtp; /* the phone refused it: offer plain RTP */
+	enum side offerer;
+	uint8_t *offer; /* our pending offer as sent, owned */
+	size_t offer_len;
+	bool is_agreed; /* some offer was answered */
+};
+
+enum call_state {
+	CALL_TRYING,	/* INVITE passed on, no final answer */
+	CALL_UP,	/* answered */
+	CALL_CANCELLING /* over for the caller; the callee's end is awaited */
+};
+
+struct call {
+	struct obj obj;		     /* first */
+	struct table_node by_device; /* in calls.devices */
+	bool has_device;
+	struct timerq_node timer;
+	enum call_state state;
+	enum side caller;
+	struct leg leg[2]; /* by enum side */
+	struct exch ex;
+	struct media media;
+	char *device; /* owned; "" = unknown */
+	char *from;   /* URI, owned */
+	char *to;     /* URI, owned */
+	struct call_policy policy;
+	enum sig_level sig;
+	bool pass_auth;
+	bool falls_back;	  /* the phone names X-cisco-srtp-fallback */
+	enum call_security shown; /* to the phone, when is_shown */
+	bool is_shown;
+	uint64_t start_ms;
+	uint64_t answer_ms;
+};
+
+/* A non-INVITE request on its way from one side to the other. */
+struct relay {
+	struct obj obj;	    /* first */
+	struct handle call; /* it is in that dialog; none: out of dialog */
+	enum side from;
+	struct reply reply;
+	struct handle client;
+	struct sip_out_map back; /* for the response */
+	bool pass_auth;
+	bool has_offer;	  /* UPDATE with SDP: its answer is media's */
+	bool is_refresh;  /* its 2xx carries a Contact */
+	struct dest dest; /* where it went */
+};
+
+/* A line of a device: what its REGISTERs inside have in common. */
+struct line {
+	struct table_node node; /* in calls.lines by AOR and device */
+	struct slice key;	/* owned */
+	struct list bindings;
+	char *aor; /* "user@domain", owned; so are the others */
+	char *device;
+	char *to; /* To value without tag, as the call manager knows it */
+	char *ruri;
+	char call_id[TOKEN_LEN + 1];
+	char tag[TAG_LEN + 1];
+	uint32_t cseq;
+	uint32_t try_count; /* reg_try objects that name this line */
+};
+
+/* One Contact of a line. */
+struct binding {
+	struct handle self; /* in calls.bindings */
+	struct list node;   /* in line.bindings */
+	struct line *line;
+	struct table_node by_token;
+	struct table_node by_ep;
+	uint8_t ep_key[8];
+	struct timerq_node timer;
+	char token[TOKEN_LEN + 1];
+	char *contact;	/* the phone's URI, owned */
+	char *params;	/* other Contact parameters, owned */
+	char *instance; /* +sip.instance, owned; "" = none */
+	struct dest dest;
+	enum sig_level sig;
+	struct call_policy policy;
+	bool pass_auth;
+	bool falls_back;
+	bool is_active; /* the call manager said yes */
+	uint64_t expires_ms;
+	uint64_t since_ms;
+};
+
+/* A REGISTER on its way to the call manager. */
+struct reg_try {
+	struct obj obj; /* first */
+	struct line *line;
+	struct reply reply;
+	struct handle client;
+	struct dest dest;
+	bool pass_auth;
+	struct sip_out_map back;
+	uint32_t count;
+	struct {
+		struct handle binding;
+		uint32_t expires_s; /* asked for; 0: to be removed */
+		bool is_new;
+	} item[CONTACTS_MAX];
+};
+
+struct calls {
+	struct calls_params p;
+	char *server_name; /* owned */
+	struct sip_txns *txns;
+	struct slots objs;     /* struct obj by transaction user and cookie */
+	struct slots bindings; /* struct binding */
+	struct table dialogs;
+	struct table leg_eps;
+	struct table devices;
+	struct table lines;
+	struct table tokens;
+	struct table binding_eps;
+	struct timerq call_timers;
+	struct timerq binding_timers;
+	struct ports *ports[2]; /* by side */
+	uint64_t *port_owner;	/* inside pair to cookie, 0 = nobody */
+	uint32_t call_count;
+	uint64_t next_flow; /* last flow id given */
+	struct list failed; /* objs with failed transactions */
+	/* During a step only: */
+	uint64_t now_ms;
+	struct actions *out;
+	uint64_t cookie; /* the call on whose behalf bytes are sent */
+	int err;	 /* sticky: actions were lost */
+	/* Scratch, never kept across steps: */
+	uint8_t msg_buf[SIP_MSG_MAX];
+	uint8_t body_buf[SDP_PRINT_MAX];
+	struct sip_msg msg;
+	struct sdp sdp;
+	struct sdp sdp_offer;
+	struct sdp_edit edit;
+};
+
+/* --- calls.c: shared by all -------------------------------------------- */
+/* Append an action of the current step. */
+void calls_emit(struct calls *c, const struct action *a);
+/* Write len hex digits and a NUL of fresh randomness to ret. */
+void calls_hex(struct calls *c, char *ret, size_t len);
+/* Write a fresh branch with its cookie. */
+void calls_branch(struct calls *c, char ret[BRANCH_LEN + 1]);
+/* Give o a handle. ERR_LIMIT, ERR_NOMEM. */
+MUST_CHECK int obj_init(struct calls *c, struct obj *o, enum obj_kind kind);
+/* Take o out of everything that obj_init and transactions put it in. */
+void obj_done(struct calls *c, struct obj *o);
+/* The object of a user number or cookie, or NULL. */
+struct obj *obj_find(const struct calls *c, uint64_t user);
+/* The call of a cookie, or NULL. */
+struct call *call_find(const struct calls *c, uint64_t cookie);
+/* Key bytes of an endpoint for the tables by endpoint. */
+void calls_ep_key(struct handle ep, uint8_t ret[8]);
+/* What we call ourselves; may be empty. */
+struct slice calls_agent(const struct calls *c);
+
+/* --- record.c ----------------------------------------------------------- */
+/* What happened to a call; reason may be NULL. */
+void record_call(struct calls *c, enum record_kind kind,
+		 const struct call *call, const char *reason);
+/* A refused request: who, what and why. */
+void record_refused(struct calls *c, const struct event_sip *ev,
+		    const char *reason);
+/* A binding was made, refreshed or ended (reason). */
+void record_binding(struct calls *c, enum record_kind kind,
+		    const struct binding *b, const char *reason);
+
+/* --- leg_sip.c: requests and responses ---------------------------------- */
+/* Answer a request at once and for good. extra: header lines or "". */
+void sip_answer(struct calls *c, const struct event_sip *ev, unsigned status,
+		const char *reason, const char *extra);
+/* The same with a record of the refusal. */
+void sip_refuse(struct calls *c, const struct event_sip *ev, unsigned status,
+		const char *why, const char *extra);
+/* Open the server transaction of a request that is answered later. to_tag:
+ * ours. ERR_LIMIT, ERR_NOMEM, ERR_EXISTS. */
+MUST_CHECK int reply_open(struct calls *c, const struct event_sip *ev,
+			  uint64_t user, struct slice to_tag,
+			  struct reply *ret);
+/* Send r's response; dest and head are filled in. */
+void reply_send(struct calls *c, struct reply *r, struct sip_out_response *m);
+/* The short form: status, static text and header lines ("" = none). */
+void reply_status(struct calls *c, struct reply *r, unsigned status,
+		  const char *reason, const char *extra);
+/* Forget r. */
+void reply_done(struct reply *r);
+/* What stands for addresses of from's side on to's side. */
+struct sip_out_map leg_map(const struct dest *from, const struct dest *to,
+			   bool to_phone);
+/* Rules for passing m from one leg of call to the other. */
+struct sip_out_rules leg_rules(const struct calls *c, const struct call *call,
+			       enum side from, bool has_body);
+/* Link leg under its Call-ID and tag. ERR_NOMEM, ERR_LIMIT. */
+MUST_CHECK int leg_link(struct calls *c, struct leg *leg);
+/* (Re)link a phone's leg under its connection. */
+MUST_CHECK int leg_set_dest(struct calls *c, struct leg *leg,
+			    const struct dest *dest);
+/* Unlink and empty. */
+void leg_done(struct calls *c, struct leg *leg);
+/* The leg an in-dialog message belongs to, or NULL. */
+struct leg *leg_find(struct calls *c, const struct sip_msg *m);
+/* Send a request on leg in a client transaction. m: method, src, rules,
+ * body, extra, max_forwards are the caller's; the rest is filled in. */
+MUST_CHECK int leg_request(struct calls *c, struct leg *leg,
+			   enum sip_method method, struct sip_out_request *m,
+			   uint64_t user, struct handle *ret_txn);
+/* Send BYE on leg; its answer does not matter. reason: value of a Reason
+ * header or NULL. */
+void leg_bye(struct calls *c, struct leg *leg, const char *reason);
+/* Send the ACK of a 2xx with this CSeq on dialog; ret_* (may be NULL) get a
+ * copy for repetitions. */
+void leg_ack(struct calls *c, struct leg *leg, uint32_t cseq, struct slice body,
+	     uint8_t **ret_ack, size_t *ret_len);
+/* Print body as the leg's next session description: stamps o=, remembers. */
+struct slice leg_sdp(struct calls *c, struct leg *leg, const struct sdp *s);
+
+/* --- media.c ------------------------------------------------------------ */
+struct media_refusal {
+	unsigned status;
+	const char *why; /* static text for Warning and record */
+};
+/* Side from makes an offer. Writes what the other side is offered to
+ * *ret_body (scratch, valid until the next media_ call). Takes ports and
+ * emits FLOW_ADD. False: refused, *ret_no says how; nothing has changed. */
+bool media_offer(struct calls *c, struct call *call, enum side from,
+		 struct slice body, struct slice *ret_body,
+		 struct media_refusal *ret_no);
+/* Side from answers the pending offer; flows are updated; *ret_body is the
+ * answer for the other side. False: refused; the offer stays pending. */
+bool media_answer(struct calls *c, struct call *call, enum side from,
+		  struct slice body, struct slice *ret_body,
+		  struct media_refusal *ret_no);
+/* The pending offer is complete. */
+void media_settle(struct calls *c, struct call *call);
+/* The pending offer came to nothing: undo what is new. */
+void media_abort(struct calls *c, struct call *call);
+/* End all flows, give the ports back, wipe the keys. */
+void media_done(struct calls *c, struct call *call);
+/* The call in whose inside address this call's far end is, or NULL. */
+struct call *media_joined(const struct calls *c, const struct call *call);
+
+/* --- security.c --------------------------------------------------------- */
+/* State of the call as a whole, from what is agreed or offered by now. */
+enum call_security security_state(const struct calls *c,
+				  const struct call *call);
+/* The state, remembered as shown to the phone, as Call-Info has it. */
+const char *security_show(struct calls *c, struct call *call);
+/* After media changed: tell phones whose shown state is wrong by now. */
+void security_update(struct calls *c, struct call *call);
+
+/* --- invite.c, answer.c, end.c ------------------------------------------ */
+/* A request outside dialogs that begins a call. */
+void invite_begin(struct calls *c, const struct event_sip *ev);
+/* An INVITE inside a dialog. */
+void invite_again(struct calls *c, struct leg *leg, const struct event_sip *ev);
+/* Send the exchange's INVITE with the headers of m to the other leg. */
+MUST_CHECK int invite_forward(struct calls *c, struct call *call,
+			      const struct sip_msg *m, struct slice body);
+/* A response to the exchange's INVITE. */
+void invite_response(struct calls *c, struct call *call,
+		     const struct sip_msg *m);
+/* The ACK of a 2xx of the exchange. */
+void invite_ack(struct calls *c, struct leg *leg, const struct sip_msg *m);
+/* CANCEL from the sender of the exchange's INVITE. */
+void invite_cancel(struct calls *c, struct call *call);
+/* Stop the exchange's INVITE on the other side: CANCEL, now or after its
+ * first provisional (RFC 3261 section 9.1). */
+void invite_cancel_out(struct calls *c, struct call *call);
+/* A transaction of the exchange failed. */
+void invite_failed(struct calls *c, struct call *call, bool is_client,
+		   enum sip_txn_fail why);
+/* Refuse the exchange's INVITE (server side) and end what it began. */
+void invite_refuse(struct calls *c, struct call *call, unsigned status,
+		   const char *reason, const char *extra);
+/* The same because of media. */
+void invite_refuse_media(struct calls *c, struct call *call,
+			 const struct media_refusal *no);
+/* Empty the exchange. */
+void exch_done(struct exch *ex);
+
+/* New call, linked nowhere but in objs; NULL when memory or limit is out. */
+struct call *call_new(struct calls *c, const struct event_sip *ev,
+		      enum side caller);
+/* End media, unlink, free. Nothing is sent but FLOW_DEL; the end is
+ * recorded with reason (NULL: not recorded). */
+void call_free(struct calls *c, struct call *call, const char *reason);
+/* End the call towards both sides, whatever its state, and free it.
+ * status: for an INVITE that is still unanswered. spare: the leg that needs
+ * no BYE (it is gone, or sent BYE itself), or NULL. */
+void call_end(struct calls *c, struct call *call, const struct leg *spare,
+	      unsigned status, const char *reason);
+/* BYE from a peer. */
+void call_bye(struct calls *c, struct leg *leg, const struct event_sip *ev);
+/* Media is gone: FLOW_FAILED, FLOW_IDLE. */
+void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
+		     bool is_idle);
+/* It rings: (re)start its timer. */
+void call_ring(struct calls *c, struct call *call);
+/* Its timer is due. */
+void call_timer(struct calls *c, struct call *call);
+
+/* --- relay.c ------------------------------------------------------------ */
+/* A request inside a dialog that is neither INVITE, ACK, BYE nor CANCEL. */
+void relay_in_dialog(struct calls *c, struct leg *leg,
+		     const struct event_sip *ev);
+/* A request outside dialogs that is passed on statefully. */
+void relay_out_of_dialog(struct calls *c, const struct event_sip *ev);
+/* Its response. */
+void relay_response(struct calls *c, struct relay *r, const struct sip_msg *m);
+/* Its client transaction failed. */
+void relay_failed(struct calls *c, struct relay *r, enum sip_txn_fail why);
+/* Forget r. */
+void relay_free(struct calls *c, struct relay *r);
+
+/* --- reg.c, binding.c --------------------------------------------------- */
+/* REGISTER from a phone. */
+void reg_request(struct calls *c, const struct event_sip *ev);
+/* The call manager's answer. */
+void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m);
+/* There was none. */
+void reg_failed(struct calls *c, struct reg_try *t, enum sip_txn_fail why);
+/* Forget t. */
+void reg_try_free(struct calls *c, struct reg_try *t);
+/* A connection is gone: its bindings end, here and inside. */
+void binding_conn_down(struct calls *c, struct handle conn);
+/* Expiry. */
+void binding_timer(struct calls *c, struct binding *b);
+/* By token (user part of a request-URI), or NULL. */
+struct binding *binding_find(const struct calls *c, struct slice token);
+/* A registered binding of this device for this user at dest, or NULL. */
+struct binding *binding_of(const struct calls *c, struct slice aor_user,
+			   struct slice device, const struct dest *dest);
+/* Line by AOR and device; NULL when missing. */
+struct line *line_find(const struct calls *c, struct slice aor,
+		       struct slice device);
+/* The same, made when missing. NULL: memory is out. */
+struct line *line_make(struct calls *c, struct slice aor, struct slice device);
+/* Free l unless something still needs it. */
+void line_drop(struct calls *c, struct line *l);
+/* New inactive binding of l. ERR_LIMIT, ERR_NOMEM. */
+MUST_CHECK int binding_new(struct calls *c, struct line *l,
+			   const struct event_sip *ev, struct slice uri,
+			   struct slice params, struct binding **ret);
+/* Take what a REGISTER says about b's Contact and connection. ERR_NOMEM. */
+MUST_CHECK int binding_refresh(struct calls *c, struct binding *b,
+			       const struct event_sip *ev, struct slice uri,
+			       struct slice params);
+/* Unlink and free. */
+void binding_free(struct calls *c, struct binding *b);
+/* Tell the call manager that b is gone (REGISTER with expires 0). */
+void reg_remove(struct calls *c, struct line *l, struct binding *const *b,
+		uint32_t n);

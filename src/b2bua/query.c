@@ -1,0 +1,94 @@
+/*
+ * What operators and metrics see.
+ */
+#include "b2bua/machine.h"
+
+static const char *state_str(const struct call *call)
+{
+	switch (call->state) {
+	case CALL_TRYING:
+		break;
+	case CALL_UP:
+		return "established";
+	case CALL_CANCELLING:
+		return "ending";
+	}
+	return "ringing";
+}
+
+static const struct stream *first_stream(const struct call *call)
+{
+	for (size_t i = 0; i < STREAMS_MAX; i++)
+		if (call->media.stream[i].has_flows)
+			return &call->media.stream[i];
+	return NULL;
+}
+
+static void call_fill(const struct calls *c, const struct call *call,
+		      struct call_info *ret)
+{
+	const struct stream *s = first_stream(call);
+
+	*ret = (struct call_info){
+		.id = handle_u64(call->obj.self),
+		.device = slice_str(call->device),
+		.caller = slice_str(call->from),
+		.callee = slice_str(call->to),
+		.from_phone = call->caller == SIDE_PHONE,
+		.state = state_str(call),
+		.security = security_state(c, call),
+		.start_ms = call->start_ms,
+		.answer_ms = call->answer_ms,
+		.is_joined = media_joined(c, call) != NULL,
+	};
+	if (!s)
+		return;
+	ret->suite = s->is_srtp ? s->flow[SIDE_CORE].out.suite : SUITE_NONE;
+	ret->codec = slice_str(s->codec);
+	ret->flow_out_in = s->flow[SIDE_PHONE].id;
+	ret->flow_in_out = s->flow[SIDE_CORE].id;
+}
+
+bool calls_next(const struct calls *c, uint32_t *pos, struct call_info *ret)
+{
+	struct obj *o;
+
+	while ((o = slots_next(&c->objs, pos))) {
+		if (o->kind != OBJ_CALL)
+			continue;
+		call_fill(c, LIST_ENTRY(o, struct call, obj), ret);
+		return true;
+	}
+	return false;
+}
+
+bool bindings_next(const struct calls *c, uint32_t *pos,
+		   struct binding_info *ret)
+{
+	const struct binding *b;
+
+	while ((b = slots_next(&c->bindings, pos))) {
+		if (!b->is_active)
+			continue;
+		*ret = (struct binding_info){
+			.device = slice_str(b->line->device),
+			.aor = slice_str(b->line->aor),
+			.contact = slice_str(b->contact),
+			.token = slice_str(b->token),
+			.dest = b->dest,
+			.sig = b->sig,
+			.expires_ms = b->expires_ms,
+			.since_ms = b->since_ms,
+		};
+		return true;
+	}
+	return false;
+}
+
+void calls_counts(const struct calls *c, uint32_t *ret_calls,
+		  uint32_t *ret_bindings, uint32_t *ret_txns)
+{
+	*ret_calls = c->call_count;
+	*ret_bindings = c->bindings.count;
+	*ret_txns = sip_txns_count(c->txns);
+}

@@ -1,0 +1,127 @@
+/*
+ * What happened, as "key=value ..." for log and call records. Values come
+ * from the network: whatever could end a value or a line is written as %XX.
+ */
+#include "b2bua/machine.h"
+
+#include "sip/hdr.h"
+
+enum { RECORD_MAX = 1024, VALUE_MAX = 128 };
+
+static void put_value(struct writer *w, struct slice v)
+{
+	static const char digit[] = "0123456789ABCDEF";
+
+	v = slice_sub(v, 0, VALUE_MAX);
+	if (v.len == 0)
+		writer_str(w, "-");
+	for (size_t i = 0; i < v.len; i++) {
+		uint8_t b = v.ptr[i];
+
+		if (b > ' ' && b < 0x7f && b != '"' && b != '%' && b != '=') {
+			writer_u8(w, b);
+			continue;
+		}
+		writer_u8(w, '%');
+		writer_u8(w, (uint8_t)digit[b >> 4]);
+		writer_u8(w, (uint8_t)digit[b & 15]);
+	}
+}
+
+static void put(struct writer *w, const char *name, struct slice v)
+{
+	if (w->len > 0)
+		writer_str(w, " ");
+	writer_str(w, name);
+	writer_str(w, "=");
+	put_value(w, v);
+}
+
+static void put_dec(struct writer *w, const char *name, uint64_t v)
+{
+	if (w->len > 0)
+		writer_str(w, " ");
+	writer_str(w, name);
+	writer_str(w, "=");
+	writer_dec(w, v);
+}
+
+static void put_addr(struct writer *w, const char *name, const struct addr *a)
+{
+	char buf[ADDR_STR_MAX];
+
+	put(w, name, slice_str(addr_str(a, buf)));
+}
+
+static void emit(struct calls *c, enum record_kind kind, uint64_t cookie,
+		 const struct writer *w)
+{
+	calls_emit(c, &(struct action){.kind = ACTION_RECORD,
+				       .call = cookie,
+				       .record = kind,
+				       .bytes = writer_slice(w)});
+}
+
+void record_call(struct calls *c, enum record_kind kind,
+		 const struct call *call, const char *reason)
+{
+	uint8_t buf[RECORD_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	put_dec(&w, "call", handle_u64(call->obj.self));
+	put(&w, "device", slice_str(call->device));
+	put(&w, "from", slice_str(call->from));
+	put(&w, "to", slice_str(call->to));
+	put(&w, "direction",
+	    slice_str(call->caller == SIDE_PHONE ? "out" : "in"));
+	if (kind == RECORD_CALL_ANSWER || kind == RECORD_CALL_END)
+		put(&w, "security",
+		    slice_str(call_security_str(security_state(c, call))));
+	if (kind == RECORD_CALL_ANSWER)
+		put(&w, "codec", slice_str(call->media.stream[0].codec));
+	if (kind == RECORD_CALL_END) {
+		uint64_t ms = call->answer_ms ? c->now_ms - call->answer_ms : 0;
+
+		put_dec(&w, "duration_ms", ms);
+	}
+	if (reason)
+		put(&w, "reason", slice_str(reason));
+	emit(c, kind, handle_u64(call->obj.self), &w);
+}
+
+void record_refused(struct calls *c, const struct event_sip *ev,
+		    const char *reason)
+{
+	uint8_t buf[RECORD_MAX];
+	struct writer w;
+	struct sip_nameaddr na;
+
+	writer_init(&w, buf, sizeof(buf));
+	put(&w, "method", ev->msg->method_name);
+	put_addr(&w, "source", &ev->from.peer);
+	put(&w, "device", ev->device);
+	if (sip_nameaddr_parse(ev->msg->from, &na) == 0)
+		put(&w, "from", na.uri);
+	put(&w, "ruri", ev->msg->ruri);
+	put(&w, "reason", slice_str(reason));
+	emit(c, RECORD_REFUSED, 0, &w);
+}
+
+void record_binding(struct calls *c, enum record_kind kind,
+		    const struct binding *b, const char *reason)
+{
+	uint8_t buf[RECORD_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	put(&w, "device", slice_str(b->line->device));
+	put(&w, "aor", slice_str(b->line->aor));
+	put(&w, "contact", slice_str(b->contact));
+	put_addr(&w, "source", &b->dest.peer);
+	if (kind == RECORD_REGISTERED)
+		put_dec(&w, "expires_s", (b->expires_ms - c->now_ms) / 1000);
+	if (reason)
+		put(&w, "reason", slice_str(reason));
+	emit(c, kind, 0, &w);
+}

@@ -1,0 +1,572 @@
+/*
+ * REGISTER relay (RFC 3261 section 10): a phone's Contact is known to the
+ * call manager as a token on our own address only. A binding counts once the
+ * call manager has said yes; until then, and when it says no, what was there
+ * before stays as it was, so nobody takes over a line without being let in.
+ */
+#include "b2bua/machine.h"
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "sip/hdr.h"
+#include "sip/print.h"
+#include "sip/uri.h"
+
+enum { EXPIRES_DEFAULT_S = 3600 };
+
+/* One Contact of the phone's REGISTER. */
+struct wish {
+	struct slice uri;
+	struct slice params;
+	uint32_t expires_s;
+};
+
+struct wishes {
+	struct wish item[CONTACTS_MAX];
+	uint32_t count;
+	bool is_all; /* "*" */
+	bool is_keep_alive;
+	unsigned status; /* why it is refused; 0: it is not */
+};
+
+static void wish_add(struct calls *c, const struct sip_msg *m,
+		     struct slice value, struct wishes *ret)
+{
+	struct wish *w = &ret->item[ret->count];
+	struct sip_nameaddr na;
+	struct sip_uri u;
+
+	if (sip_nameaddr_parse(value, &na) != 0) {
+		ret->status = 400;
+		return;
+	}
+	*w = (struct wish){.uri = na.uri, .params = na.params};
+	w->expires_s = sip_expires(m, na.params, EXPIRES_DEFAULT_S);
+	if (slice_eqs(na.uri, "*")) {
+		ret->is_all = true;
+		if (w->expires_s != 0)
+			ret->status = 400;
+		return;
+	}
+	if (sip_uri_parse(na.uri, &u) != 0 || ret->count + 1 > CONTACTS_MAX) {
+		ret->status = 400;
+		return;
+	}
+	/* The heartbeat of Cisco phones to a standby call manager: not the
+	 * de-registration that it looks like. */
+	if (w->expires_s == 0 && sip_param(na.params, "cisco-keep-alive", NULL))
+		ret->is_keep_alive = true;
+	if (w->expires_s > 0 && w->expires_s < c->p.expires_min_s)
+		ret->status = 423;
+	if (w->expires_s > c->p.expires_max_s)
+		w->expires_s = c->p.expires_max_s;
+	ret->count++;
+}
+
+static void wishes_read(struct calls *c, const struct sip_msg *m,
+			struct wishes *ret)
+{
+	struct slice value;
+	size_t pos = 0;
+
+	*ret = (struct wishes){.count = 0};
+	while (sip_msg_next(m, SIP_HDR_CONTACT, &pos, &value) &&
+	       ret->status == 0) {
+		if (ret->count == CONTACTS_MAX)
+			ret->status = 400;
+		else
+			wish_add(c, m, value, ret);
+	}
+	if (ret->is_all && ret->count > 0)
+		ret->status = 400;
+}
+
+/* "user@domain" of To. False: not an address we can register. */
+static bool aor_of(const struct sip_msg *m, struct slice *ret)
+{
+	struct sip_nameaddr na;
+	struct sip_uri u;
+	const uint8_t *end;
+
+	if (sip_nameaddr_parse(m->to, &na) != 0 ||
+	    sip_uri_parse(na.uri, &u) != 0 || u.user.len == 0)
+		return false;
+	end = u.host.ptr + u.host.len;
+	*ret = slice_make(u.user.ptr, (size_t)(end - u.user.ptr));
+	return true;
+}
+
+static void print_contact(struct writer *w, struct slice uri,
+			  const struct binding *b, uint64_t expires_s)
+{
+	writer_str(w, "Contact: ");
+	writer_put(w, uri);
+	writer_str(w, b->params);
+	writer_str(w, ";expires=");
+	writer_dec(w, expires_s);
+	writer_str(w, "\r\n");
+}
+
+/* The Contact by which the call manager knows b. */
+static void print_inside(struct calls *c, struct writer *w,
+			 const struct binding *b, uint64_t expires_s)
+{
+	uint8_t buf[256];
+	struct writer uri;
+
+	writer_init(&uri, buf, sizeof(buf));
+	sip_out_contact(&uri, &c->p.core, slice_make(b->token, TOKEN_LEN));
+	print_contact(w, writer_slice(&uri), b, expires_s);
+}
+
+/* The Contacts of the line as the phone wrote them, with what is left. */
+static void print_outside(struct calls *c, struct writer *w,
+			  const struct line *l)
+{
+	struct list *n;
+
+	list_for_each(n, &l->bindings) {
+		const struct binding *b = LIST_ENTRY(n, struct binding, node);
+		uint8_t buf[SIP_LINE_MAX + 2];
+		struct writer uri;
+
+		if (!b->is_active || b->expires_ms <= c->now_ms)
+			continue;
+		writer_init(&uri, buf, sizeof(buf));
+		writer_str(&uri, "<");
+		writer_str(&uri, b->contact);
+		writer_str(&uri, ">");
+		print_contact(w, writer_slice(&uri), b,
+			      (b->expires_ms - c->now_ms + 999) / 1000);
+	}
+}
+
+static void answer_contacts(struct calls *c, const struct event_sip *ev,
+			    const struct line *l)
+{
+	struct writer w;
+
+	writer_init(&w, c->body_buf, sizeof(c->body_buf) - 1);
+	if (l)
+		print_outside(c, &w, l);
+	c->body_buf[writer_ok(&w) ? w.len : 0] = '\0';
+	sip_answer(c, ev, 200, "", (const char *)c->body_buf);
+}
+
+/* Send a REGISTER of l inside. src and rules as in sip_out_request. */
+static int send_register(struct calls *c, struct line *l,
+			 struct sip_out_request *m, struct slice from,
+			 uint64_t user, struct handle *ret_txn)
+{
+	struct leg leg = {.dest = c->p.core};
+	int err = sip_dialog_init_uac(&leg.dialog, slice_str(l->call_id), from,
+				      slice_str(l->tag), slice_str(l->to),
+				      slice_str(l->ruri));
+
+	if (!err) {
+		leg.dialog.local_cseq = l->cseq;
+		m->method = (struct slice)SLICE("REGISTER");
+		err = leg_request(c, &leg, SIP_METHOD_REGISTER, m, user,
+				  ret_txn);
+		l->cseq = leg.dialog.local_cseq;
+	}
+	sip_dialog_done(&leg.dialog);
+	return err;
+}
+
+void reg_remove(struct calls *c, struct line *l, struct binding *const *b,
+		uint32_t n)
+{
+	struct sip_out_request m = {.max_forwards = 70};
+	struct writer w;
+	struct handle txn;
+
+	writer_init(&w, c->body_buf, sizeof(c->body_buf));
+	for (uint32_t i = 0; i < n; i++)
+		print_inside(c, &w, b[i], 0);
+	m.extra = writer_slice(&w);
+	if (send_register(c, l, &m, slice_str(l->to), 0, &txn) != 0)
+		c->err = ERR_NOMEM;
+}
+
+/* The same phone's binding: by instance, or by the same URI. */
+static bool is_same_contact(const struct binding *b, struct slice uri,
+			    struct slice instance)
+{
+	return slice_eqs(uri, b->contact) ||
+	       (instance.len > 0 && slice_eqs(instance, b->instance));
+}
+
+static struct binding *find_contact(const struct line *l, const struct wish *w,
+				    const struct dest *from)
+{
+	struct slice instance = SLICE_NULL;
+	struct list *n;
+
+	(void)sip_param(w->params, "+sip.instance", &instance);
+	list_for_each(n, &l->bindings) {
+		struct binding *b = LIST_ENTRY(n, struct binding, node);
+
+		/* A phone that comes back over another connection gets a new
+		 * binding, which replaces this one when it is accepted. */
+		if (is_same_contact(b, w->uri, instance) &&
+		    (w->expires_s == 0 || dest_eq(&b->dest, from)))
+			return b;
+	}
+	return NULL;
+}
+
+static void try_add(struct reg_try *t, const struct binding *b,
+		    uint32_t expires_s, bool is_new)
+{
+	if (t->count == CONTACTS_MAX)
+		return;
+	t->item[t->count].binding = b->self;
+	t->item[t->count].expires_s = expires_s;
+	t->item[t->count].is_new = is_new;
+	t->count++;
+}
+
+static int try_wish(struct calls *c, struct reg_try *t,
+		    const struct event_sip *ev, const struct wish *w)
+{
+	struct binding *b = find_contact(t->line, w, &ev->from);
+	bool is_new = !b;
+	int err = 0;
+
+	if (w->expires_s == 0) {
+		if (b)
+			try_add(t, b, 0, false);
+		return 0;
+	}
+	if (b)
+		err = binding_refresh(c, b, ev, w->uri, w->params);
+	else
+		err = binding_new(c, t->line, ev, w->uri, w->params, &b);
+	if (!err)
+		try_add(t, b, w->expires_s, is_new);
+	return err;
+}
+
+static int try_fill(struct calls *c, struct reg_try *t,
+		    const struct event_sip *ev, const struct wishes *ws)
+{
+	struct list *n;
+
+	if (ws->is_all) {
+		list_for_each(n, &t->line->bindings)
+			try_add(t, LIST_ENTRY(n, struct binding, node), 0,
+				false);
+		return 0;
+	}
+	for (uint32_t i = 0; i < ws->count; i++) {
+		int err = try_wish(c, t, ev, &ws->item[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Bindings that this try made and nobody accepted. */
+static void drop_new(struct calls *c, struct reg_try *t)
+{
+	for (uint32_t i = 0; i < t->count; i++) {
+		struct binding *b =
+			slots_find(&c->bindings, t->item[i].binding);
+
+		if (b && t->item[i].is_new && !b->is_active)
+			binding_free(c, b);
+	}
+}
+
+void reg_try_free(struct calls *c, struct reg_try *t)
+{
+	drop_new(c, t);
+	obj_done(c, &t->obj);
+	reply_done(&t->reply);
+	t->line->try_count--;
+	line_drop(c, t->line);
+	alloc_free(t);
+}
+
+static int set_line(struct line *l, const struct sip_msg *m,
+		    const struct sip_out_map *map)
+{
+	uint8_t buf[SIP_LINE_MAX + ADDR_STR_MAX];
+	struct writer w;
+	char *to;
+	char *ruri;
+
+	writer_init(&w, buf, sizeof(buf));
+	sip_out_identity(&w, m->to, map);
+	to = writer_ok(&w) ? alloc_copy(writer_slice(&w)) : NULL;
+	writer_init(&w, buf, sizeof(buf));
+	sip_out_addr(&w, m->ruri, map);
+	ruri = writer_ok(&w) ? alloc_copy(writer_slice(&w)) : NULL;
+	if (!to || !ruri) {
+		alloc_free(to);
+		alloc_free(ruri);
+		return ERR_NOMEM;
+	}
+	alloc_free(l->to);
+	alloc_free(l->ruri);
+	l->to = to;
+	l->ruri = ruri;
+	return 0;
+}
+
+static int try_send(struct calls *c, struct reg_try *t,
+		    const struct event_sip *ev)
+{
+	uint8_t from[SIP_LINE_MAX + ADDR_STR_MAX];
+	struct sip_out_rules rules = {
+		.pass_auth = ev->pass_auth,
+		.has_body = true,
+		.map = leg_map(&ev->from, &c->p.core, false),
+	};
+	struct sip_out_request m = {
+		.src = ev->msg,
+		.rules = &rules,
+		.max_forwards = ev->msg->max_forwards - 1,
+		.type = sip_msg_value(ev->msg, SIP_HDR_CONTENT_TYPE),
+		.body = ev->msg->body,
+	};
+	struct writer w;
+	struct writer wf;
+
+	writer_init(&w, c->body_buf, sizeof(c->body_buf));
+	for (uint32_t i = 0; i < t->count; i++)
+		print_inside(c, &w,
+			     slots_find(&c->bindings, t->item[i].binding),
+			     t->item[i].expires_s);
+	writer_init(&wf, from, sizeof(from));
+	sip_out_identity(&wf, ev->msg->from, &rules.map);
+	if (!writer_ok(&w) || !writer_ok(&wf))
+		return ERR_LIMIT;
+	m.extra = writer_slice(&w);
+	return send_register(c, t->line, &m, writer_slice(&wf),
+			     handle_u64(t->obj.self), &t->client);
+}
+
+static void refuse_full(struct calls *c, const struct event_sip *ev,
+			const char *why)
+{
+	sip_refuse(c, ev, 503, why, "Retry-After: 5\r\n");
+}
+
+static void try_begin(struct calls *c, const struct event_sip *ev,
+		      struct line *l, const struct wishes *ws)
+{
+	struct reg_try *t = alloc_zero(sizeof(*t));
+	char tag[TAG_LEN + 1];
+	int err;
+
+	if (!t || obj_init(c, &t->obj, OBJ_REG) != 0) {
+		alloc_free(t);
+		line_drop(c, l);
+		refuse_full(c, ev, "registration limit");
+		return;
+	}
+	t->line = l;
+	t->dest = ev->from;
+	t->pass_auth = ev->pass_auth;
+	t->back = leg_map(&c->p.core, &ev->from, true);
+	l->try_count++;
+	err = set_line(l, ev->msg,
+		       &(struct sip_out_map){.ours = ev->from.local,
+					     .ours_new = c->p.core.peer});
+	if (!err)
+		err = try_fill(c, t, ev, ws);
+	if (err) {
+		reg_try_free(c, t);
+		refuse_full(c, ev, "registration limit");
+		return;
+	}
+	if (t->count == 0) {
+		/* Nothing that is there is to be removed. */
+		answer_contacts(c, ev, l);
+		reg_try_free(c, t);
+		return;
+	}
+	calls_hex(c, tag, TAG_LEN);
+	err = reply_open(c, ev, handle_u64(t->obj.self), slice_str(tag),
+			 &t->reply);
+	if (err) {
+		reg_try_free(c, t);
+		refuse_full(c, ev, "transaction limit");
+		return;
+	}
+	err = try_send(c, t, ev);
+	if (err) {
+		reply_status(c, &t->reply, 503, "", "Retry-After: 5\r\n");
+		record_refused(c, ev, "transaction limit");
+		reg_try_free(c, t);
+	}
+}
+
+void reg_request(struct calls *c, const struct event_sip *ev)
+{
+	struct wishes ws;
+	struct slice aor;
+	struct line *l;
+	char extra[64];
+	struct writer w;
+
+	wishes_read(c, ev->msg, &ws);
+	if (!aor_of(ev->msg, &aor))
+		ws.status = 400;
+	if (ws.status == 423 && !ws.is_keep_alive) {
+		writer_init(&w, extra, sizeof(extra) - 1);
+		writer_str(&w, "Min-Expires: ");
+		writer_dec(&w, c->p.expires_min_s);
+		writer_str(&w, "\r\n");
+		extra[w.len] = '\0';
+		sip_refuse(c, ev, 423, "interval too brief", extra);
+		return;
+	}
+	if (ws.status != 0) {
+		sip_refuse(c, ev, ws.status, "Contact or To", "");
+		return;
+	}
+	l = line_find(c, aor, ev->device);
+	if (ws.is_keep_alive || (ws.count == 0 && (!ws.is_all || !l))) {
+		answer_contacts(c, ev, l);
+		return;
+	}
+	l = line_make(c, aor, ev->device);
+	if (!l)
+		refuse_full(c, ev, "registration limit");
+	else
+		try_begin(c, ev, l, &ws);
+}
+
+/* What the call manager grants to token: asked when it lists no Contact at
+ * all, 0 when it lists others only. */
+static uint32_t granted(const struct sip_msg *m, const char *token,
+			uint32_t asked)
+{
+	struct slice value;
+	size_t pos = 0;
+	bool is_any = false;
+
+	while (sip_msg_next(m, SIP_HDR_CONTACT, &pos, &value)) {
+		struct sip_nameaddr na;
+		struct sip_uri u;
+		uint32_t s;
+
+		is_any = true;
+		if (sip_nameaddr_parse(value, &na) != 0 ||
+		    sip_uri_parse(na.uri, &u) != 0 || !slice_eqs(u.user, token))
+			continue;
+		s = sip_expires(m, na.params, asked);
+		return s < asked ? s : asked;
+	}
+	return is_any ? 0 : asked;
+}
+
+/* b is accepted: what it stands for now has no other binding. */
+static void drop_replaced(struct calls *c, struct binding *b)
+{
+	struct list *n;
+	struct list *tmp;
+
+	list_for_each_safe(n, tmp, &b->line->bindings) {
+		struct binding *old = LIST_ENTRY(n, struct binding, node);
+
+		if (old == b || !old->is_active ||
+		    !is_same_contact(old, slice_str(b->contact),
+				     slice_str(b->instance)))
+			continue;
+		reg_remove(c, b->line, &old, 1);
+		record_binding(c, RECORD_UNREGISTERED, old, "replaced");
+		binding_free(c, old);
+	}
+}
+
+static void accept_item(struct calls *c, struct binding *b, uint32_t seconds)
+{
+	if (seconds == 0 ||
+	    timerq_set(&c->binding_timers, &b->timer,
+		       c->now_ms + (uint64_t)seconds * 1000) != 0) {
+		if (b->is_active)
+			record_binding(c, RECORD_UNREGISTERED, b, "removed");
+		binding_free(c, b);
+		return;
+	}
+	b->expires_ms = c->now_ms + (uint64_t)seconds * 1000;
+	b->is_active = true;
+	record_binding(c, RECORD_REGISTERED, b, NULL);
+	drop_replaced(c, b);
+}
+
+static void grant(struct calls *c, struct reg_try *t, const struct sip_msg *m,
+		  const struct sip_out_rules *rules)
+{
+	struct sip_out_response r = {
+		.status = m->status,
+		.reason = m->reason,
+		.src = m,
+		.rules = rules,
+		.type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE),
+		.body = m->body};
+	struct writer w;
+
+	for (uint32_t i = 0; i < t->count; i++) {
+		uint32_t asked = t->item[i].expires_s;
+		struct binding *b =
+			slots_find(&c->bindings, t->item[i].binding);
+
+		if (b)
+			accept_item(c, b,
+				    asked ? granted(m, b->token, asked) : 0);
+	}
+	writer_init(&w, c->body_buf, sizeof(c->body_buf));
+	print_outside(c, &w, t->line);
+	r.extra = writer_slice(&w);
+	reply_send(c, &t->reply, &r);
+}
+
+/* A status that would mislead the phone: it cannot answer a challenge that
+ * is not passed on, nor follow a redirection inside. */
+static unsigned map_status(const struct reg_try *t, unsigned status)
+{
+	if ((status == 401 || status == 407) && !t->pass_auth)
+		return 502;
+	if (status < 400)
+		return 503;
+	return status;
+}
+
+void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m)
+{
+	struct sip_out_rules rules = {.to_phone = true,
+				      .pass_auth = t->pass_auth,
+				      .has_body = true,
+				      .map = t->back,
+				      .agent = calls_agent(c)};
+	unsigned status = map_status(t, m->status);
+
+	if (m->status < 200)
+		return;
+	if (m->status < 300) {
+		grant(c, t, m, &rules);
+	} else if (status != m->status) {
+		reply_status(c, &t->reply, status, "", "");
+	} else {
+		rules.has_body = false;
+		reply_send(c, &t->reply,
+			   &(struct sip_out_response){.status = status,
+						      .reason = m->reason,
+						      .src = m,
+						      .rules = &rules});
+	}
+	reg_try_free(c, t);
+}
+
+void reg_failed(struct calls *c, struct reg_try *t, enum sip_txn_fail why)
+{
+	reply_status(c, &t->reply, why == SIP_TXN_FAIL_TIMEOUT ? 504 : 503, "",
+		     "");
+	reg_try_free(c, t);
+}

@@ -1,0 +1,344 @@
+/*
+ * Requests other than INVITE that pass through: inside a dialog to its other
+ * leg, and the few that pass without one. UPDATE may carry an offer and then
+ * is media's business too (RFC 3311).
+ */
+#include "b2bua/machine.h"
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "sip/hdr.h"
+#include "sip/uri.h"
+
+static bool is_relayed(enum sip_method method)
+{
+	switch (method) {
+	case SIP_METHOD_INFO:
+	case SIP_METHOD_UPDATE:
+	case SIP_METHOD_MESSAGE:
+	case SIP_METHOD_NOTIFY:
+	case SIP_METHOD_REFER:
+	case SIP_METHOD_OPTIONS:
+		return true;
+	case SIP_METHOD_OTHER:
+	case SIP_METHOD_INVITE:
+	case SIP_METHOD_ACK:
+	case SIP_METHOD_BYE:
+	case SIP_METHOD_CANCEL:
+	case SIP_METHOD_REGISTER:
+	case SIP_METHOD_PRACK:
+	case SIP_METHOD_SUBSCRIBE:
+	case SIP_METHOD_PUBLISH:
+		break;
+	}
+	return false;
+}
+
+void relay_free(struct calls *c, struct relay *r)
+{
+	obj_done(c, &r->obj);
+	reply_done(&r->reply);
+	alloc_free(r);
+}
+
+/* A relay with its server transaction open; NULL: refused already. */
+static struct relay *relay_new(struct calls *c, const struct event_sip *ev,
+			       struct slice to_tag)
+{
+	struct relay *r = alloc_zero(sizeof(*r));
+
+	if (r && obj_init(c, &r->obj, OBJ_RELAY) != 0)
+		r = alloc_free(r);
+	if (r && reply_open(c, ev, handle_u64(r->obj.self), to_tag,
+			    &r->reply) != 0) {
+		relay_free(c, r);
+		r = NULL;
+	}
+	if (!r) {
+		sip_refuse(c, ev, 503, "transaction limit",
+			   "Retry-After: 5\r\n");
+		return NULL;
+	}
+	r->from = ev->side;
+	return r;
+}
+
+static void fill_request(struct sip_out_request *q, const struct sip_msg *m,
+			 const struct sip_out_rules *rules)
+{
+	*q = (struct sip_out_request){
+		.method = m->method_name,
+		.max_forwards = m->max_forwards > 0 ? m->max_forwards - 1 : 0,
+		.src = m,
+		.rules = rules,
+		.type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE),
+		.body = m->body,
+	};
+}
+
+static bool is_offer(const struct sip_msg *m)
+{
+	struct slice type;
+
+	text_cut(sip_msg_value(m, SIP_HDR_CONTENT_TYPE), ';', &type, NULL);
+	return m->method == SIP_METHOD_UPDATE && m->body.len > 0 &&
+	       text_ieqs(text_trim(type), "application/sdp");
+}
+
+/* Things that must not be passed on now; answered then. */
+static bool refuse_now(struct calls *c, struct leg *leg,
+		       const struct event_sip *ev)
+{
+	struct call *call = leg->call;
+	const struct leg *to = &call->leg[!leg->side];
+
+	if (ev->msg->method == SIP_METHOD_PRACK ||
+	    call->state == CALL_CANCELLING || !to->dialog.remote_tag) {
+		sip_answer(c, ev, 481, "", "");
+		return true;
+	}
+	if (!is_relayed(ev->msg->method)) {
+		sip_refuse(c, ev, 501, "method", "");
+		return true;
+	}
+	/* RFC 3311 section 5.2: one offer at a time. */
+	if (is_offer(ev->msg) && (call->state != CALL_UP || call->ex.is_on ||
+				  call->media.is_pending)) {
+		sip_answer(c, ev, 491, "", "");
+		return true;
+	}
+	if (ev->msg->method == SIP_METHOD_UPDATE &&
+	    sip_dialog_refresh(&leg->dialog, ev->msg) != 0) {
+		sip_answer(c, ev, 400, "", "");
+		return true;
+	}
+	return false;
+}
+
+static void refuse_offer(struct calls *c, struct reply *r,
+			 const struct media_refusal *no)
+{
+	char extra[256];
+	struct writer w;
+
+	writer_init(&w, extra, sizeof(extra) - 1);
+	writer_str(&w, "Warning: 399 ");
+	addr_print_host(&w, &r->dest.local);
+	writer_str(&w, " \"");
+	writer_str(&w, no->why);
+	writer_str(&w, "\"\r\n");
+	extra[writer_ok(&w) ? w.len : 0] = '\0';
+	reply_status(c, r, no->status, "", extra);
+}
+
+void relay_in_dialog(struct calls *c, struct leg *leg,
+		     const struct event_sip *ev)
+{
+	struct call *call = leg->call;
+	struct leg *to = &call->leg[!leg->side];
+	struct sip_out_rules rules = leg_rules(c, call, leg->side, true);
+	struct sip_out_request q;
+	struct media_refusal no;
+	struct relay *r;
+
+	if (refuse_now(c, leg, ev))
+		return;
+	r = relay_new(c, ev, SLICE_NULL);
+	if (!r)
+		return;
+	r->call = call->obj.self;
+	r->back = leg_rules(c, call, !leg->side, true).map;
+	r->pass_auth = call->pass_auth;
+	fill_request(&q, ev->msg, &rules);
+	if (is_offer(ev->msg)) {
+		if (!media_offer(c, call, leg->side, ev->msg->body, &q.body,
+				 &no)) {
+			refuse_offer(c, &r->reply, &no);
+			relay_free(c, r);
+			return;
+		}
+		r->has_offer = true;
+	}
+	if (leg_request(c, to, ev->msg->method, &q, handle_u64(r->obj.self),
+			&r->client) == 0)
+		return;
+	if (r->has_offer)
+		media_abort(c, call);
+	reply_status(c, &r->reply, 503, "", "Retry-After: 5\r\n");
+	relay_free(c, r);
+}
+
+/* The request-URI's phone, or the call manager. NULL target: none. */
+static bool find_target(struct calls *c, const struct event_sip *ev,
+			struct leg *to, struct slice *ret_ruri,
+			bool *ret_pass_auth)
+{
+	struct sip_uri u;
+	const struct binding *b;
+
+	if (ev->side == SIDE_PHONE) {
+		to->dest = c->p.core;
+		to->side = SIDE_CORE;
+		*ret_pass_auth = ev->pass_auth;
+		return true;
+	}
+	b = sip_uri_parse(ev->msg->ruri, &u) == 0 ? binding_find(c, u.user)
+						  : NULL;
+	if (!b || !b->is_active)
+		return false;
+	to->dest = b->dest;
+	to->side = SIDE_PHONE;
+	*ret_ruri = slice_str(b->contact);
+	*ret_pass_auth = b->pass_auth;
+	return true;
+}
+
+/* A dialog that lives for one request only: it holds our ids. */
+static int init_carrier(struct calls *c, struct leg *to,
+			const struct sip_msg *m, struct slice ruri,
+			const struct sip_out_map *map)
+{
+	char call_id[TOKEN_LEN + 1];
+	uint8_t from[SIP_LINE_MAX];
+	struct writer wf;
+	struct writer wt;
+	struct writer wr;
+
+	calls_hex(c, call_id, TOKEN_LEN);
+	calls_hex(c, to->tag, TAG_LEN);
+	memcpy(to->contact_user, to->tag, TAG_LEN + 1);
+	writer_init(&wf, from, sizeof(from));
+	sip_out_identity(&wf, m->from, map);
+	writer_init(&wt, c->msg_buf, sizeof(c->msg_buf));
+	sip_out_identity(&wt, m->to, map);
+	writer_init(&wr, c->body_buf, sizeof(c->body_buf));
+	if (ruri.len == 0)
+		sip_out_addr(&wr, m->ruri, map);
+	else
+		writer_put(&wr, ruri);
+	if (!writer_ok(&wf) || !writer_ok(&wt) || !writer_ok(&wr))
+		return ERR_LIMIT;
+	return sip_dialog_init_uac(&to->dialog, slice_str(call_id),
+				   writer_slice(&wf), slice_str(to->tag),
+				   writer_slice(&wt), writer_slice(&wr));
+}
+
+void relay_out_of_dialog(struct calls *c, const struct event_sip *ev)
+{
+	struct leg to = {.is_uac = true};
+	struct slice ruri = SLICE_NULL;
+	struct sip_out_rules rules = {.has_body = true,
+				      .agent = calls_agent(c)};
+	struct sip_out_request q;
+	char tag[TAG_LEN + 1];
+	struct relay *r;
+	int err;
+
+	if (!find_target(c, ev, &to, &ruri, &rules.pass_auth)) {
+		sip_refuse(c, ev, 404, "unknown token", "");
+		return;
+	}
+	calls_hex(c, tag, TAG_LEN);
+	r = relay_new(c, ev, slice_str(tag));
+	if (!r)
+		return;
+	rules.to_phone = to.side == SIDE_PHONE;
+	rules.map = leg_map(&ev->from, &to.dest, rules.to_phone);
+	r->back = leg_map(&to.dest, &ev->from, !rules.to_phone);
+	r->pass_auth = rules.pass_auth;
+	fill_request(&q, ev->msg, &rules);
+	err = init_carrier(c, &to, ev->msg, ruri, &rules.map);
+	if (!err)
+		err = leg_request(c, &to, ev->msg->method, &q,
+				  handle_u64(r->obj.self), &r->client);
+	sip_dialog_done(&to.dialog);
+	if (err) {
+		reply_status(c, &r->reply, 503, "", "Retry-After: 5\r\n");
+		relay_free(c, r);
+	}
+}
+
+/* The answer to an UPDATE's offer. False: it cannot be used. */
+static bool settle_offer(struct calls *c, struct relay *r, struct call *call,
+			 const struct sip_msg *m, struct slice *ret_body)
+{
+	struct media_refusal no;
+
+	if (m->status >= 300) {
+		media_abort(c, call);
+		return true;
+	}
+	if (!media_answer(c, call, !r->from, m->body, ret_body, &no))
+		return false;
+	media_settle(c, call);
+	security_update(c, call);
+	return true;
+}
+
+static unsigned map_status(const struct relay *r, unsigned status)
+{
+	if (status != 401 && status != 407)
+		return status;
+	if (r->from == SIDE_CORE)
+		return 403;
+	return r->pass_auth ? status : 502;
+}
+
+static void relay_end(struct calls *c, struct relay *r, struct call *call,
+		      const struct sip_msg *m)
+{
+	struct sip_out_rules rules = {.to_phone = r->from == SIDE_PHONE,
+				      .pass_auth = r->pass_auth,
+				      .has_body = true,
+				      .map = r->back,
+				      .agent = calls_agent(c)};
+	struct sip_out_response p = {
+		.status = m->status,
+		.reason = m->reason,
+		.src = m,
+		.rules = &rules,
+		.type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE),
+		.body = m->body,
+	};
+
+	if (r->has_offer && call && !settle_offer(c, r, call, m, &p.body)) {
+		reply_status(c, &r->reply, 488, "", "");
+		call_end(c, call, NULL, 0, "answer to UPDATE unusable");
+		return;
+	}
+	if (map_status(r, m->status) != m->status) {
+		reply_status(c, &r->reply, map_status(r, m->status), "", "");
+		return;
+	}
+	if (call && m->method == SIP_METHOD_UPDATE && m->status < 300) {
+		/* An unreadable Contact leaves the target as it was. */
+		if (sip_dialog_refresh(&call->leg[!r->from].dialog, m) ==
+		    ERR_NOMEM)
+			c->err = ERR_NOMEM;
+		p.contact_user = slice_str(call->leg[r->from].contact_user);
+	}
+	reply_send(c, &r->reply, &p);
+}
+
+void relay_response(struct calls *c, struct relay *r, const struct sip_msg *m)
+{
+	struct call *call = call_find(c, handle_u64(r->call));
+
+	if (m->status < 200)
+		return;
+	if (call)
+		c->cookie = handle_u64(call->obj.self);
+	relay_end(c, r, call, m);
+	relay_free(c, r);
+}
+
+void relay_failed(struct calls *c, struct relay *r, enum sip_txn_fail why)
+{
+	struct call *call = call_find(c, handle_u64(r->call));
+
+	if (r->has_offer && call)
+		media_abort(c, call);
+	reply_status(c, &r->reply, why == SIP_TXN_FAIL_TIMEOUT ? 408 : 503, "",
+		     "");
+	relay_free(c, r);
+}

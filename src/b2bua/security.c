@@ -1,0 +1,112 @@
+/*
+ * What may be said about a call's security: computed from what is agreed on
+ * each leg, never from what somebody claims. The state of a call is the least
+ * of all its parties; whoever is not one of our phones is a plain endpoint
+ * inside.
+ */
+#include "b2bua/machine.h"
+
+const char *call_security_str(enum call_security s)
+{
+	switch (s) {
+	case CALL_NONSECURE:
+		break;
+	case CALL_AUTHENTICATED:
+		return "Authenticated";
+	case CALL_ENCRYPTED:
+		return "Encrypted";
+	}
+	return "NotAuthenticated";
+}
+
+/* SRTP agreed, or, while the answer is missing, offered, for all audio. */
+static bool audio_is_srtp(const struct call *call)
+{
+	const struct media *m = &call->media;
+	bool is_any = false;
+
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		const struct stream *s = &m->stream[i];
+		bool is_srtp = s->is_srtp;
+
+		if (!s->has_flows || !s->is_audio)
+			continue;
+		if (m->is_pending && s->is_offered)
+			is_srtp = s->decided.kind == ANSWER_SRTP ||
+				  (s->decided.kind == ANSWER_OFF &&
+				   s->offer.count > 0);
+		if (!is_srtp)
+			return false;
+		is_any = true;
+	}
+	return is_any;
+}
+
+static enum call_security phone_state(const struct call *call)
+{
+	switch (call->sig) {
+	case SIG_NONSECURE:
+		break;
+	case SIG_AUTHENTICATED:
+		return CALL_AUTHENTICATED;
+	case SIG_ENCRYPTED:
+		return audio_is_srtp(call) ? CALL_ENCRYPTED
+					   : CALL_AUTHENTICATED;
+	}
+	return CALL_NONSECURE;
+}
+
+enum call_security security_state(const struct calls *c,
+				  const struct call *call)
+{
+	const struct call *far = media_joined(c, call);
+	enum call_security own = phone_state(call);
+	enum call_security other = far ? phone_state(far) : CALL_NONSECURE;
+
+	return own < other ? own : other;
+}
+
+const char *security_show(struct calls *c, struct call *call)
+{
+	call->shown = security_state(c, call);
+	call->is_shown = true;
+	return call_security_str(call->shown);
+}
+
+static void update_one(struct calls *c, struct call *call)
+{
+	struct leg *leg = &call->leg[SIDE_PHONE];
+	uint64_t cookie = c->cookie;
+	uint8_t buf[128];
+	struct writer w;
+	struct handle txn;
+	struct sip_out_request m = {.method = SLICE("UPDATE")};
+
+	if (call->state != CALL_UP || call->ex.is_on || !leg->is_confirmed ||
+	    !leg->allows_update || !call->is_shown ||
+	    call->shown == security_state(c, call))
+		return;
+	writer_init(&w, buf, sizeof(buf));
+	writer_str(&w, "Call-Info: <urn:x-cisco-remotecc:callinfo>"
+		       ";orientation=");
+	writer_str(&w, call->caller == SIDE_PHONE ? "to" : "from");
+	writer_str(&w, ";security=");
+	writer_str(&w, security_show(c, call));
+	writer_str(&w, "\r\n");
+	m.extra = writer_slice(&w);
+	c->cookie = handle_u64(call->obj.self);
+	if (leg_request(c, leg, SIP_METHOD_UPDATE, &m, 0, &txn) != 0)
+		c->err = ERR_NOMEM;
+	c->cookie = cookie;
+}
+
+/* RFC 3311 lets an UPDATE without an offer go at any time. A phone without
+ * UPDATE learns the state with its next re-INVITE. */
+void security_update(struct calls *c, struct call *call)
+{
+	struct call *far = media_joined(c, call);
+
+	update_one(c, call);
+	if (far)
+		update_one(c, far);
+}
