@@ -15,12 +15,12 @@
 enum { SIP_ROUTES_MAX = 10 };
 
 struct sip_dialog {
-	char *call_id;	   /* owned, NUL-terminated; so are the others */
-	char *local;	   /* our From/To value without tag */
-	char *remote;	   /* the peer's From/To value without tag */
+	char *call_id; /* owned, NUL-terminated; so are the others */
+	char *local;   /* our From/To value without tag */
+	char *remote;  /* the peer's From/To value without tag */
 	char *local_tag;
-	char *remote_tag;  /* NULL until known */
-	char *target;	   /* remote Contact URI; NULL until known */
+	char *remote_tag;	     /* NULL until known */
+	char *target;		     /* remote Contact URI; NULL until known */
 	char *route[SIP_ROUTES_MAX]; /* values in the order to send */
 	uint32_t route_count;
 	uint32_t local_cseq;  /* last used */

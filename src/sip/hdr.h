@@ -32,7 +32,7 @@ struct sip_cred {
 	struct slice realm;
 	struct slice nonce;
 	struct slice uri;
-	struct slice response; /* hex */
+	struct slice response;	/* hex */
 	struct slice algorithm; /* empty = MD5 */
 	struct slice cnonce;
 	struct slice qop;

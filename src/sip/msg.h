@@ -1,10 +1,10 @@
 /*
  * A SIP message (RFC 3261 section 7) as a list of raw header slices in their
  * order; structured values are read on demand (sip/hdr.h, sip/uri.h). The
- * message views the buffer it was parsed from; nothing is copied. One message is at most
- * SIP_MSG_MAX bytes with SIP_HDRS_MAX header lines; the framer (sip/frame.h)
- * has proved line lengths, parameter counts and the absence of bare CR, NUL
- * and control bytes before the parser sees it.
+ * message views the buffer it was parsed from; nothing is copied. One message
+ * is at most SIP_MSG_MAX bytes with SIP_HDRS_MAX header lines; the framer
+ * (sip/frame.h) has proved line lengths, parameter counts and the absence of
+ * bare CR, NUL and control bytes before the parser sees it.
  */
 #pragma once
 
@@ -16,13 +16,13 @@
 #include "base/slice.h"
 
 enum {
-	SIP_MSG_MAX = 65535,   /* bytes of a whole message */
-	SIP_HEAD_MAX = 16384,  /* bytes of start line and headers */
-	SIP_HDRS_MAX = 100,    /* header lines */
-	SIP_LINE_MAX = 2048,   /* bytes of a header line */
+	SIP_MSG_MAX = 65535,	  /* bytes of a whole message */
+	SIP_HEAD_MAX = 16384,	  /* bytes of start line and headers */
+	SIP_HDRS_MAX = 100,	  /* header lines */
+	SIP_LINE_MAX = 2048,	  /* bytes of a header line */
 	SIP_LINE_LONG_MAX = 4096, /* the same for Authorization, Route, Via.. */
-	SIP_PARAMS_MAX = 32,   /* ';' in one line */
-	SIP_VIAS_MAX = 40 /* RFC 4475 "longreq" has 34 */
+	SIP_PARAMS_MAX = 32,	  /* ';' in one line */
+	SIP_VIAS_MAX = 40	  /* RFC 4475 "longreq" has 34 */
 };
 
 enum sip_method {
@@ -134,8 +134,7 @@ struct sip_reject {
 MUST_CHECK int sip_msg_parse(uint8_t *buf, size_t len, struct sip_msg *ret,
 			     struct sip_reject *reterr);
 /* First header with this id, or NULL. */
-const struct sip_hdr *sip_msg_find(const struct sip_msg *m,
-				   enum sip_hdr_id id);
+const struct sip_hdr *sip_msg_find(const struct sip_msg *m, enum sip_hdr_id id);
 /* Value of the first header with this id; empty when missing. */
 struct slice sip_msg_value(const struct sip_msg *m, enum sip_hdr_id id);
 /*

@@ -28,6 +28,6 @@ void sip_print_body(struct writer *w, struct slice type, struct slice body);
  * the first Via goes back as it came. The caller adds headers and ends it with
  * sip_print_body.
  */
-void sip_print_reply(struct writer *w, const struct sip_msg *m,
-		     unsigned status, struct slice reason,
-		     struct slice to_tag, const struct addr *source);
+void sip_print_reply(struct writer *w, const struct sip_msg *m, unsigned status,
+		     struct slice reason, struct slice to_tag,
+		     const struct addr *source);
