@@ -22,6 +22,7 @@ struct sip_txns *sip_txns_new(const struct sip_txn_params *p,
 	slots_init(&t->slots, p->limit);
 	table_init(&t->table, p->limit, p->seed);
 	table_init(&t->eps, p->limit, p->seed);
+	table_init(&t->merges, p->limit, p->seed);
 	timerq_init(&t->timerq);
 	return t;
 }
@@ -38,6 +39,7 @@ struct sip_txns *sip_txns_free(struct sip_txns *t)
 	slots_done(&t->slots);
 	table_done(&t->table);
 	table_done(&t->eps);
+	table_done(&t->merges);
 	timerq_done(&t->timerq);
 	return alloc_free(t);
 }
@@ -127,8 +129,11 @@ void txn_drop(struct sip_txns *t, struct txn *x)
 	ep_del(t, x);
 	timerq_clear(&t->timerq, &x->timer);
 	table_del(&t->table, &x->node);
+	if (x->merge_key)
+		table_del(&t->merges, &x->merge);
 	slots_del(&t->slots, x->handle);
 	alloc_free(x->key);
+	alloc_free(x->merge_key);
 	alloc_free(x->bytes);
 	alloc_free(x);
 }

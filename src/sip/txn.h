@@ -60,8 +60,8 @@ uint32_t sip_txns_count(const struct sip_txns *t);
  * A request came from dest: is it known? Nothing is created. For ABSORBED
  * the last response was sent again through cb->send. For ACK and CANCEL
  * *ret_txn is the INVITE server transaction (HANDLE_NONE: none) and
- * *ret_user its user number. Matching is RFC 3261 section 17.2.3 (branch with cookie,
- * sent-by, method) and the RFC 2543 rules without the cookie; and a request
+ * *ret_user its user number. Matching is RFC 3261 section 17.2.3 (branch with
+ * cookie, sent-by, method) and the RFC 2543 rules without the cookie; a request
  * belongs to a transaction only when it came from the same connection, over
  * datagrams from the same IP address, so that nobody cancels another's call.
  */
@@ -69,6 +69,12 @@ enum sip_txn_verdict
 sip_txn_recv_request(struct sip_txns *t, const struct sip_msg *m,
 		     const struct dest *from, uint64_t now_ms,
 		     struct handle *ret_txn, uint64_t *ret_user);
+/*
+ * Is m, which is SIP_TXN_NEW, a request of an ongoing server transaction that
+ * came here a second time by another way (a fork that joined again)? Answer
+ * 482 then (RFC 3261 section 8.2.2.2). False inside of dialogs. O(1).
+ */
+bool sip_txn_is_merged(struct sip_txns *t, const struct sip_msg *m);
 /*
  * Open the server transaction of request m (not ACK). The response will go
  * to dest. A non-INVITE one that is not answered within 64*T1 ends silently
@@ -106,8 +112,8 @@ MUST_CHECK int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
  * A response came. 0: give it to the user (*ret_txn, *ret_user); every 2xx of
  * an INVITE is given, retransmissions and forks included, since the user
  * answers each with an ACK. *ret_txn may be stale already (a final response
- * over a reliable transport ends the transaction). ERR_EXISTS: a retransmission, dealt with.
- * ERR_NOTFOUND: no such transaction; drop.
+ * over a reliable transport ends the transaction). ERR_EXISTS: a
+ * retransmission, dealt with. ERR_NOTFOUND: no such transaction; drop.
  */
 MUST_CHECK int sip_txn_recv_response(struct sip_txns *t,
 				     const struct sip_msg *m, uint64_t now_ms,

@@ -54,6 +54,8 @@ struct txn {
 	bool is_acked;		  /* server: the ACK of our 2xx came;
 				     client: bytes is the ACK by now */
 	char *key;		  /* owned */
+	struct table_node merge;  /* by what a merged request shares */
+	char *merge_key;	  /* owned; NULL = not in the table */
 	uint8_t *bytes;		  /* owned; what would be sent again, or NULL */
 	size_t len;		  /* of bytes */
 };
@@ -62,8 +64,9 @@ struct sip_txns {
 	struct sip_txn_params p;
 	struct sip_txn_cb cb;
 	struct slots slots;
-	struct table table; /* by key */
-	struct table eps;   /* struct txn_ep */
+	struct table table;  /* by key */
+	struct table eps;    /* struct txn_ep */
+	struct table merges; /* by merge_key */
 	struct timerq timerq;
 	struct sip_msg scratch;	  /* the INVITE an ACK is made from */
 	uint8_t key[TXN_KEY_MAX]; /* the key being looked up */

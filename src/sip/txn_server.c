@@ -1,3 +1,4 @@
+#include "base/alloc.h"
 #include "base/text.h"
 #include "base/writer.h"
 #include "sip/hdr.h"
@@ -68,6 +69,52 @@ static struct txn *find(struct sip_txns *t, const struct sip_msg *m,
 	return txn_find(t, key);
 }
 
+/* What a request that reaches us by two ways has in common (8.2.2.2); false
+ * when it is inside a dialog or has no transaction of its own. */
+static bool make_merge_key(struct sip_txns *t, const struct sip_msg *m,
+			   struct slice *ret)
+{
+	struct writer w;
+
+	if (m->to_tag.len > 0 || m->from_tag.len == 0 ||
+	    m->method == SIP_METHOD_ACK || m->method == SIP_METHOD_CANCEL)
+		return false;
+	writer_init(&w, t->key, sizeof(t->key));
+	writer_put(&w, m->from_tag);
+	writer_u8(&w, ' ');
+	writer_put(&w, m->call_id);
+	writer_u8(&w, ' ');
+	writer_u32be(&w, m->cseq);
+	writer_put(&w, m->method_name);
+	*ret = writer_slice(&w);
+	return writer_ok(&w);
+}
+
+bool sip_txn_is_merged(struct sip_txns *t, const struct sip_msg *m)
+{
+	struct slice key;
+
+	return make_merge_key(t, m, &key) && table_find(&t->merges, key);
+}
+
+static int remember_merge(struct sip_txns *t, struct txn *x,
+			  const struct sip_msg *m)
+{
+	struct slice key;
+	int err;
+
+	if (!make_merge_key(t, m, &key))
+		return 0;
+	x->merge_key = alloc_copy(key);
+	if (!x->merge_key)
+		return ERR_NOMEM;
+	err = table_add(&t->merges, &x->merge,
+			slice_make(x->merge_key, key.len));
+	if (err)
+		x->merge_key = alloc_free(x->merge_key);
+	return err;
+}
+
 int sip_txn_server_new(struct sip_txns *t, const struct sip_msg *m,
 		       const struct dest *dest, uint64_t user, uint64_t now_ms,
 		       struct handle *ret)
@@ -85,6 +132,11 @@ int sip_txn_server_new(struct sip_txns *t, const struct sip_msg *m,
 		      dest, &x);
 	if (err)
 		return err;
+	err = remember_merge(t, x, m);
+	if (err) {
+		txn_drop(t, x);
+		return err;
+	}
 	x->state = is_invite ? TXN_PROCEEDING : TXN_TRYING;
 	x->user = user;
 	/* RFC 4320: a non-INVITE answered later than 64*T1 has no client any

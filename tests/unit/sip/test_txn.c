@@ -518,6 +518,26 @@ START_TEST(requests_of_rfc_2543_match_by_their_headers)
 }
 END_TEST
 
+/* Section 8.2.2.2: the same request by another way has another branch. */
+START_TEST(request_by_a_second_way_is_merged)
+{
+	ck_assert(!sip_txn_is_merged(w->t, world_request(w, "INVITE", BRANCH)));
+	ck_assert_int_eq(server("INVITE", false), 0);
+	ck_assert(sip_txn_is_merged(w->t,
+				    world_request(w, "INVITE", "z9hG4bK-two")));
+	ck_assert(!sip_txn_is_merged(
+		w->t, world_request(w, "OPTIONS", "z9hG4bK-two")));
+	ck_assert(!sip_txn_is_merged(
+		w->t, world_request(w, "CANCEL", "z9hG4bK-two")));
+	ck_assert_int_eq(respond(486), 0);
+	ck_assert(sip_txn_is_merged(w->t,
+				    world_request(w, "INVITE", "z9hG4bK-two")));
+	world_until(w, T0 + 32000);
+	ck_assert(!sip_txn_is_merged(
+		w->t, world_request(w, "INVITE", "z9hG4bK-two")));
+}
+END_TEST
+
 START_TEST(responses_to_nothing_are_not_found)
 {
 	ck_assert_int_eq(response(200, "INVITE"), ERR_NOTFOUND);
@@ -686,6 +706,7 @@ static void add_table(Suite *s)
 			    2);
 	tcase_add_loop_test(tc, requests_of_rfc_2543_match_by_their_headers, 0,
 			    2);
+	tcase_add_test(tc, request_by_a_second_way_is_merged);
 	tcase_add_test(tc, responses_to_nothing_are_not_found);
 	tcase_add_test(tc, table_refuses_beyond_its_limit);
 	tcase_add_test(tc,
