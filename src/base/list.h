@@ -18,12 +18,12 @@ struct list {
 
 /* Walk all nodes of head; the body must not unlink pos. */
 #define list_for_each(pos, head) \
-	for (pos = (head)->next; pos != (head); pos = pos->next)
+	for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 
 /* Walk all nodes of head; the body may unlink pos; tmp is scratch. */
-#define list_for_each_safe(pos, tmp, head)                    \
-	for (pos = (head)->next, tmp = pos->next; pos != (head); \
-	     pos = tmp, tmp = pos->next)
+#define list_for_each_safe(pos, tmp, head)                              \
+	for ((pos) = (head)->next, (tmp) = (pos)->next; (pos) != (head); \
+	     (pos) = (tmp), (tmp) = (pos)->next)
 
 /* Make a head empty, or a node unlinked. */
 static inline void list_init(struct list *l)

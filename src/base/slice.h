@@ -57,7 +57,7 @@ static inline struct slice slice_sub(struct slice s, size_t off, size_t len)
 		off = s.len;
 	if (len > s.len - off)
 		len = s.len - off;
-	return slice_make(s.ptr ? s.ptr + off : NULL, len);
+	return s.ptr ? slice_make(s.ptr + off, len) : SLICE_NULL;
 }
 
 /* The part of s from byte off to its end; clamped to s. */

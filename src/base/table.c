@@ -9,49 +9,51 @@ static uint64_t rotl(uint64_t v, unsigned n)
 	return v << n | v >> (64 - n);
 }
 
+static void sip_round(uint64_t *v)
+{
+	v[0] += v[1];
+	v[1] = rotl(v[1], 13) ^ v[0];
+	v[0] = rotl(v[0], 32);
+	v[2] += v[3];
+	v[3] = rotl(v[3], 16) ^ v[2];
+	v[0] += v[3];
+	v[3] = rotl(v[3], 21) ^ v[0];
+	v[2] += v[1];
+	v[1] = rotl(v[1], 17) ^ v[2];
+	v[2] = rotl(v[2], 32);
+}
+
 /* SipHash-1-3 (Aumasson, Bernstein) with the seed in both key words. */
 static uint64_t key_hash(struct slice key, uint64_t seed)
 {
-	uint64_t v[4] = { 0x736f6d6570736575ULL ^ seed,
-			  0x646f72616e646f6dULL ^ rotl(seed, 32),
-			  0x6c7967656e657261ULL ^ seed,
-			  0x7465646279746573ULL ^ rotl(seed, 32) };
+	uint64_t v[4] = {0x736f6d6570736575ULL ^ seed,
+			 0x646f72616e646f6dULL ^ rotl(seed, 32),
+			 0x6c7967656e657261ULL ^ seed,
+			 0x7465646279746573ULL ^ rotl(seed, 32)};
+	uint64_t m;
+	size_t i;
 
-	for (size_t i = 0; i <= key.len; i += 8) {
-		size_t n = key.len - i < 8 ? key.len - i : 8;
-		uint64_t m = 0;
-		unsigned rounds = n < 8 ? 4 : 1;
-
-		if (n > 0)
-			memcpy(&m, key.ptr + i, n);
-		if (n < 8)
-			m |= (uint64_t)key.len << 56;
+	for (i = 0; i + 8 <= key.len; i += 8) {
+		memcpy(&m, key.ptr + i, 8);
 		v[3] ^= m;
-		for (unsigned r = 0; r < rounds; r++) {
-			if (r == 1) {
-				v[0] ^= m;
-				v[2] ^= 0xff;
-			}
-			v[0] += v[1];
-			v[1] = rotl(v[1], 13) ^ v[0];
-			v[0] = rotl(v[0], 32);
-			v[2] += v[3];
-			v[3] = rotl(v[3], 16) ^ v[2];
-			v[0] += v[3];
-			v[3] = rotl(v[3], 21) ^ v[0];
-			v[2] += v[1];
-			v[1] = rotl(v[1], 17) ^ v[2];
-			v[2] = rotl(v[2], 32);
-		}
-		if (rounds == 1)
-			v[0] ^= m;
+		sip_round(v);
+		v[0] ^= m;
 	}
+	m = (uint64_t)key.len << 56;
+	for (size_t k = 0; i + k < key.len; k++)
+		m |= (uint64_t)key.ptr[i + k] << (8 * k);
+	v[3] ^= m;
+	sip_round(v);
+	v[0] ^= m;
+	v[2] ^= 0xff;
+	for (unsigned r = 0; r < 3; r++)
+		sip_round(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
 void table_init(struct table *t, size_t limit, uint64_t seed)
 {
-	*t = (struct table){ .limit = limit, .seed = seed };
+	*t = (struct table){.limit = limit, .seed = seed};
 }
 
 void table_done(struct table *t)
@@ -71,7 +73,7 @@ static int table_grow(struct table *t)
 	size_t cap = t->cap ? t->cap * 2 : TABLE_FIRST;
 	struct table_node **old = t->bucket;
 	size_t old_cap = t->cap;
-	struct table_node **p = alloc_array(cap, sizeof(*p));
+	struct table_node **p = alloc_array(cap, sizeof(struct table_node *));
 
 	if (!p)
 		return old ? 0 : ERR_NOMEM; /* a full table still works */

@@ -8,7 +8,7 @@ enum { TIMERQ_FIRST = 64 };
 
 void timerq_init(struct timerq *q)
 {
-	*q = (struct timerq){ .heap = NULL };
+	*q = (struct timerq){.heap = NULL};
 }
 
 void timerq_done(struct timerq *q)
@@ -64,7 +64,8 @@ int timerq_set(struct timerq *q, struct timerq_node *node, uint64_t at_ms)
 	if (node->pos == TIMERQ_NONE) {
 		if (q->count == q->cap) {
 			uint32_t cap = q->cap ? q->cap * 2 : TIMERQ_FIRST;
-			void *p = alloc_resize(q->heap, cap, sizeof(*q->heap));
+			void *p = alloc_resize(q->heap, cap,
+					       sizeof(struct timerq_node *));
 
 			if (!p)
 				return ERR_NOMEM;

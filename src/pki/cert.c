@@ -138,7 +138,11 @@ static int read_facts(gnutls_x509_crt_t crt, struct cert *c)
 int cert_parse(struct slice der, struct cert **ret)
 {
 	/* GnuTLS's datum is not const, but import only reads. */
-	gnutls_datum_t d = {(unsigned char *)(uintptr_t)der.ptr, 0};
+	union {
+		const uint8_t *in;
+		unsigned char *out;
+	} ptr = {.in = der.ptr};
+	gnutls_datum_t d = {ptr.out, 0};
 	gnutls_x509_crt_t crt;
 	struct cert *c;
 	int err;

@@ -131,14 +131,24 @@ static void put_origin(struct writer *w, const struct sdp_edit *e)
  * b=, k= and a= in a section (RFC 8866 section 5). */
 static bool is_after_connection(struct slice line)
 {
-	return memchr("btrzka", line.ptr[0], 6) != NULL;
+	return strchr("btrzka", line.ptr[0]) != NULL;
+}
+
+static bool is_head_line_kept(struct slice line)
+{
+	struct slice name, value;
+
+	if (line.ptr[0] == 'c' || line.ptr[0] == 'k')
+		return false;
+	return !sdp_line_attr(line, &name, &value) ||
+	       !(is_dropped(name, value) || text_ieqs(name, "crypto"));
 }
 
 static void print_head(struct writer *w, const struct sdp *s,
 		       const struct sdp_edit *e)
 {
 	struct slice rest = s->head;
-	struct slice line, name, value;
+	struct slice line;
 	bool done = false;
 
 	while (sdp_line_next(&rest, &line)) {
@@ -148,12 +158,7 @@ static void print_head(struct writer *w, const struct sdp *s,
 		}
 		if (line.ptr[0] == 'o')
 			put_origin(w, e);
-		else if (line.ptr[0] == 'c' || line.ptr[0] == 'k')
-			continue;
-		else if (sdp_line_attr(line, &name, &value) &&
-			 (is_dropped(name, value) || text_ieqs(name, "crypto")))
-			continue;
-		else
+		else if (is_head_line_kept(line))
 			put_line(w, line);
 	}
 	if (!done)
