@@ -6,7 +6,7 @@ PACKAGES_BUILD="autoconf automake make gcc libc6-dev pkg-config check
 PACKAGES_PHONES="gnutls-bin iproute2 procps tcpdump kamailio baresip-core
  linphone-cli"
 PACKAGES_TEST="clang llvm libclang-rt-14-dev xz-utils stunnel4 sip-tester
- openssl ncat systemd tshark rtpengine-daemon"
+ openssl systemd"
 
 packages_missing() {
 	local p
