@@ -268,7 +268,7 @@ static int allow_partly(scmp_filter_ctx f, enum sandbox_role role)
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
 		if (seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, requests[i])) != 0)
+				     SCMP_A1(SCMP_CMP_EQ, requests[i], 0)) != 0)
 			return ERR_IO;
 	if (role_lists[role] & LIST_FILE)
 		return 0;
@@ -295,7 +295,7 @@ static int filter(enum sandbox_role role, enum sandbox_mode mode)
 	/* prctl: naming threads and asking for their attributes only. */
 	if (!err && !(role_lists[role] & LIST_MONITOR) &&
 	    seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-			     SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)) != 0)
+			     SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0)) != 0)
 		err = ERR_IO;
 	if (!err && seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1) != 0)
 		err = ERR_IO;

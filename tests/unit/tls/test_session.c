@@ -613,8 +613,8 @@ START_TEST(garbage_instead_of_a_hello_is_refused)
 {
 	static const char *const rows[] = {
 		"REGISTER sip:example SIP/2.0\r\n\r\n",
-		"\x16\x03\x01\xff\xff"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		("\x16\x03\x01\xff\xff"
+		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
 		"\x80\x2e\x01\x00\x02xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
 		"\x17\x03\x03\x7f\xff garbage in place of a record",
 	};
