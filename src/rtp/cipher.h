@@ -22,15 +22,15 @@ enum {
 };
 
 struct cipher {
+	uint8_t salt[SUITE_SALT_MAX]; /* session salt */
+	enum suite suite;
+	struct hmac_sha1_ctx mac; /* keyed, between messages; not for GCM */
 	union {
 		struct aes128_ctx aes128;
 		struct aes256_ctx aes256;
 		struct gcm_aes128_ctx gcm128;
 		struct gcm_aes256_ctx gcm256;
 	} enc;
-	struct hmac_sha1_ctx mac;     /* keyed, between messages; not for GCM */
-	uint8_t salt[SUITE_SALT_MAX]; /* session salt */
-	enum suite suite;
 };
 
 /* Derive the session keys of master key k (not SUITE_NONE) for label

@@ -19,12 +19,12 @@ struct stream {
 };
 
 struct rtp_srtp {
-	struct cipher rtp;
-	struct cipher rtcp;
 	const struct suite_info *info;
+	uint32_t count;
 	struct flow_key key; /* to tell a rekey from a repetition */
 	struct stream *stream[RTP_SSRC_MAX];
-	uint32_t count;
+	struct cipher rtp;
+	struct cipher rtcp;
 };
 
 struct rtp_srtp *rtp_srtp_new(const struct flow_key *k)
@@ -350,4 +350,29 @@ int rtp_srtp_unprotect_rtcp(struct rtp_srtp *s, uint8_t *buf, size_t len,
 	window_commit(&st->rtcp, word & ~RTCP_E_BIT);
 	*ret_len = t.body;
 	return 0;
+}
+
+enum { CACHE_LINE = 64, PREFETCH_MAX = 640 };
+
+void rtp_srtp_prefetch(const struct rtp_srtp *s)
+{
+	const char *p = (const char *)&s->rtp;
+
+	__builtin_prefetch(s);
+	__builtin_prefetch((const char *)s + CACHE_LINE);
+	__builtin_prefetch(&s->stream[0]);
+	/* Of a GCM context the rest is a table that is not touched whole. */
+	for (size_t i = 0; i < sizeof(s->rtp) && i < PREFETCH_MAX;
+	     i += CACHE_LINE)
+		__builtin_prefetch(p + i);
+}
+
+void rtp_srtp_prefetch_stream(const struct rtp_srtp *s)
+{
+	const struct stream *st = s->count > 0 ? s->stream[0] : NULL;
+
+	if (!st)
+		return;
+	__builtin_prefetch(st);
+	__builtin_prefetch(&st->rtp.bit[st->rtp.top % WINDOW_BITS / 64]);
 }

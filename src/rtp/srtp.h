@@ -57,3 +57,8 @@ MUST_CHECK int rtp_srtp_protect_rtcp(struct rtp_srtp *s, uint8_t *buf,
  * ERR_AUTH, since we never agree to UNENCRYPTED_SRTCP. */
 MUST_CHECK int rtp_srtp_unprotect_rtcp(struct rtp_srtp *s, uint8_t *buf,
 				       size_t len, size_t *ret_len);
+
+/* Bring what the next RTP packet needs into the caches: keys, then (when they
+ * have arrived) the window of the first stream. No effect otherwise. */
+void rtp_srtp_prefetch(const struct rtp_srtp *s);
+void rtp_srtp_prefetch_stream(const struct rtp_srtp *s);
