@@ -61,6 +61,10 @@ struct media_backend_ops {
 		     struct flow_stats *ret);
 	/* Remove all flows of an owner. */
 	void (*flush)(struct media_backend *b, uint64_t owner);
+	/* A descriptor that is readable while next_event has something. */
+	int (*event_fd)(struct media_backend *b);
+	/* Take the oldest event; false when there is none. */
+	bool (*next_event)(struct media_backend *b, struct media_event *ret);
 	/* End the backend: flows, sockets, threads. */
 	void (*free)(struct media_backend *b);
 };

@@ -21,9 +21,9 @@
 #include "media/backend.h"
 
 enum {
-	MEDIA_WIRE_FLOWS_MAX = 2,  /* flows of one ADD */
-	MEDIA_WIRE_STATS_MAX = 16, /* flows of one STATS */
-	MEDIA_WIRE_MAX = 2048	   /* bytes; every message fits */
+	MEDIA_WIRE_FLOWS_MAX = 2, /* flows of one ADD */
+	MEDIA_WIRE_STATS_MAX = 8, /* flows of one STATS */
+	MEDIA_WIRE_MAX = 1024	  /* bytes; every message fits */
 };
 
 enum media_op {
@@ -40,7 +40,7 @@ struct media_request {
 	enum media_op op;
 	uint32_t req;	     /* number to repeat in the answer */
 	uint32_t flow_count; /* ADD 1..2, UPDATE 1, else 0 */
-	uint32_t id_count;   /* DEL, QUERY 1, STATS 1..16, else 0 */
+	uint32_t id_count;   /* DEL, QUERY 1, STATS 1..8, else 0 */
 	struct flow flow[MEDIA_WIRE_FLOWS_MAX];
 	uint64_t id[MEDIA_WIRE_STATS_MAX];
 };

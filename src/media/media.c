@@ -1,0 +1,127 @@
+#include "media/media.h"
+
+#include "base/alloc.h"
+#include "media/wire.h"
+
+struct media {
+	struct media_backend *backend;
+	struct addr bind[MEDIA_BIND_MAX];
+	uint32_t bind_count;
+	uint16_t port_min, port_max;
+};
+
+int media_new(const struct media_params *p, struct media **ret)
+{
+	struct media *m;
+	int err;
+
+	if (p->bind_count > MEDIA_BIND_MAX)
+		return ERR_LIMIT;
+	m = alloc_zero(sizeof(*m));
+	if (!m)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < p->bind_count; i++)
+		m->bind[i] = p->bind[i];
+	m->bind_count = p->bind_count;
+	m->port_min = p->port_min;
+	m->port_max = p->port_max;
+	err = media_socket_new(&p->socket, &m->backend);
+	if (err) {
+		alloc_free(m);
+		return err;
+	}
+	*ret = m;
+	return 0;
+}
+
+struct media *media_free(struct media *m)
+{
+	if (!m)
+		return NULL;
+	m->backend->ops->free(m->backend);
+	return alloc_free(m);
+}
+
+/* A worker parses what strangers send; should one of them take it over, it
+ * must not get at other ports than the relay's through us. */
+static bool is_ours(const struct media *m, const struct addr *a)
+{
+	bool found = m->bind_count == 0;
+
+	for (uint32_t i = 0; i < m->bind_count; i++)
+		found |= addr_ip_eq(a, &m->bind[i]);
+	if (m->port_min == 0)
+		return found;
+	return found && a->port >= m->port_min && a->port < m->port_max;
+}
+
+static int add(struct media *m, uint64_t owner, const struct media_request *rq)
+{
+	for (uint32_t i = 0; i < rq->flow_count; i++) {
+		if (!is_ours(m, &rq->flow[i].local))
+			return ERR_DENIED;
+	}
+	return m->backend->ops->add(m->backend, owner, rq->flow,
+				    rq->flow_count);
+}
+
+static uint32_t stats(struct media *m, uint64_t owner,
+		      const struct media_request *rq, struct flow_stats *ret)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < rq->id_count; i++) {
+		if (!m->backend->ops->query(m->backend, owner, rq->id[i],
+					    &ret[n]))
+			n++;
+	}
+	return n;
+}
+
+int media_request_do(struct media *m, uint64_t owner, struct slice msg,
+		     struct writer *answer)
+{
+	const struct media_backend_ops *ops = m->backend->ops;
+	struct flow_stats st[MEDIA_WIRE_STATS_MAX] = {0};
+	struct media_request rq;
+	uint32_t n = 0;
+	int err = media_wire_read_request(msg, &rq);
+
+	if (err)
+		return ERR_BAD;
+	switch (rq.op) {
+	case MEDIA_OP_ADD:
+		err = add(m, owner, &rq);
+		break;
+	case MEDIA_OP_UPDATE:
+		err = ops->update(m->backend, owner, &rq.flow[0]);
+		break;
+	case MEDIA_OP_DEL:
+		err = ops->remove(m->backend, owner, rq.id[0], &st[0]);
+		n = !err;
+		break;
+	case MEDIA_OP_QUERY:
+		err = ops->query(m->backend, owner, rq.id[0], &st[0]);
+		n = !err;
+		break;
+	case MEDIA_OP_FLUSH:
+		ops->flush(m->backend, owner);
+		break;
+	case MEDIA_OP_STATS:
+		n = stats(m, owner, &rq, st);
+		break;
+	}
+	media_request_wipe(&rq);
+	media_wire_answer(answer, rq.req, err, st, n);
+	return 0;
+}
+
+int media_event_fd(struct media *m)
+{
+	return m->backend->ops->event_fd(m->backend);
+}
+
+bool media_next_event(struct media *m, struct media_event *ret)
+{
+	return m->backend->ops->next_event(m->backend, ret);
+}

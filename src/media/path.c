@@ -1,0 +1,423 @@
+#include "media/path.h"
+
+#include "base/alloc.h"
+#include "base/bucket.h"
+#include "base/secret.h"
+#include "rtp/rtp.h"
+#include "rtp/srtp.h"
+
+/* What is known about the source of one port. */
+struct latch {
+	struct addr signalled; /* family NONE = unknown */
+	struct addr proven;    /* family NONE = not latched */
+	struct addr candidate; /* who is collecting proof */
+	uint32_t ssrc;	       /* of the candidate */
+	uint16_t next_seq;     /* the candidate's next, RTP only */
+	uint8_t count;	       /* proofs in a row */
+};
+
+struct path {
+	struct flow flow;      /* without keys */
+	struct latch latch[2]; /* RTP, RTCP */
+	struct rtp_srtp *in;   /* NULL: plain */
+	struct rtp_srtp *out;
+	struct rtp_srtp *in_old; /* the key before, until old_until_ms */
+	uint64_t old_until_ms;
+	struct bucket new_ssrc;
+	struct flow_stats stats;
+	uint64_t last_ms; /* of the last valid packet */
+	uint32_t epoch;
+	bool was_latched; /* not yet reported */
+	bool is_idle;	  /* reported */
+};
+
+/* What is known of a packet before and after the checks. */
+struct facts {
+	uint32_t ssrc;
+	uint16_t seq;
+	bool is_rtcp; /* by content */
+};
+
+static int srtp_for(const struct flow_key *k, struct rtp_srtp **ret)
+{
+	struct rtp_srtp *s = NULL;
+
+	if (k->suite != SUITE_NONE) {
+		s = rtp_srtp_new(k);
+		if (!s)
+			return ERR_NOMEM;
+	}
+	*ret = s;
+	return 0;
+}
+
+static void set_signalled(struct path *p, const struct flow *f)
+{
+	struct addr rtcp = f->remote_rtcp;
+
+	if (rtcp.family == ADDR_NONE && f->remote.family != ADDR_NONE)
+		rtcp = addr_with_port(&f->remote,
+				      (uint16_t)(f->remote.port + 1));
+	p->latch[0] = (struct latch){.signalled = f->remote};
+	p->latch[1] = (struct latch){.signalled = rtcp};
+	p->stats.latched = (struct addr){0};
+	p->epoch++;
+}
+
+static void set_flow(struct path *p, const struct flow *f)
+{
+	p->flow = *f;
+	flow_wipe(&p->flow);
+}
+
+struct path *path_new(const struct flow *f, uint64_t now_ms)
+{
+	struct path *p = alloc_zero(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	if (srtp_for(&f->in, &p->in) || srtp_for(&f->out, &p->out))
+		return path_free(p);
+	set_flow(p, f);
+	set_signalled(p, f);
+	bucket_init(&p->new_ssrc, PATH_SSRC_RATE, PATH_SSRC_BURST, now_ms);
+	p->stats.id = f->id;
+	p->last_ms = now_ms;
+	return p;
+}
+
+struct path *path_free(struct path *p)
+{
+	if (!p)
+		return NULL;
+	rtp_srtp_free(p->in);
+	rtp_srtp_free(p->in_old);
+	rtp_srtp_free(p->out);
+	return alloc_free(p);
+}
+
+static bool same_key(const struct rtp_srtp *s, const struct flow_key *k)
+{
+	if (!s)
+		return k->suite == SUITE_NONE;
+	return rtp_srtp_has_key(s, k);
+}
+
+int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
+{
+	bool new_in = !same_key(p->in, &f->in);
+	bool new_out = !same_key(p->out, &f->out);
+	struct rtp_srtp *in = NULL, *out = NULL;
+
+	if (new_in && srtp_for(&f->in, &in))
+		return ERR_NOMEM;
+	if (new_out && srtp_for(&f->out, &out)) {
+		rtp_srtp_free(in);
+		return ERR_NOMEM;
+	}
+	if (new_in) {
+		rtp_srtp_free(p->in_old);
+		p->in_old = in ? p->in : NULL;
+		if (!in)
+			rtp_srtp_free(p->in);
+		p->in = in;
+		p->old_until_ms = now_ms + PATH_GRACE_MS;
+	}
+	if (new_out) {
+		rtp_srtp_free(p->out);
+		p->out = out;
+	}
+	if (!addr_eq(&f->remote, &p->flow.remote) ||
+	    !addr_eq(&f->remote_rtcp, &p->flow.remote_rtcp) ||
+	    f->latch != p->flow.latch)
+		set_signalled(p, f);
+	set_flow(p, f);
+	p->last_ms = now_ms;
+	p->is_idle = false;
+	return 0;
+}
+
+/* Before anything is computed: may this source send us anything at all? */
+static bool may_try(const struct path *p, const struct latch *l,
+		    const struct addr *src)
+{
+	if (addr_eq(src, &l->proven))
+		return true;
+	if (p->flow.latch == FLOW_LATCH_OFF)
+		return addr_eq(src, &l->signalled);
+	if (p->flow.latch == FLOW_LATCH_NAT && p->in)
+		return true;
+	if (l->signalled.family == ADDR_NONE || !addr_ip_eq(src, &l->signalled))
+		return false;
+	/* Plain RTP proves nothing once somebody is latched. */
+	return p->in || l->proven.family == ADDR_NONE;
+}
+
+static void latch_on(struct path *p, struct latch *l, const struct addr *src)
+{
+	l->proven = *src;
+	l->count = 0;
+	p->epoch++;
+	if (l == &p->latch[0]) {
+		p->stats.latched = *src;
+		p->was_latched = true;
+	}
+}
+
+/* Another proof from src; true when it has enough. */
+static bool collect(struct latch *l, const struct addr *src,
+		    const struct facts *f)
+{
+	bool in_row = l->count > 0 && addr_eq(src, &l->candidate) &&
+		      l->ssrc == f->ssrc &&
+		      (f->is_rtcp || l->next_seq == f->seq);
+
+	l->count = in_row ? (uint8_t)(l->count + 1) : 1;
+	l->candidate = *src;
+	l->ssrc = f->ssrc;
+	l->next_seq = (uint16_t)(f->seq + 1);
+	return l->count >= PATH_PROOF;
+}
+
+/*
+ * A valid packet came from src, which may_try let through. Learn from it;
+ * false: not to be forwarded (plain and not proven).
+ */
+static bool learn(struct path *p, struct latch *l, const struct addr *src,
+		  const struct facts *f)
+{
+	bool is_first = l->proven.family == ADDR_NONE;
+
+	if (!is_first && addr_eq(src, &l->proven)) {
+		l->count = 0;
+		return true;
+	}
+	if (is_first && (p->in || addr_eq(src, &l->signalled))) {
+		latch_on(p, l, src);
+		return true;
+	}
+	if (collect(l, src, f))
+		latch_on(p, l, src);
+	/* An authentic packet is the stream's, wherever it came from. */
+	return p->in || addr_eq(src, &l->proven);
+}
+
+static int unprotect_with(struct rtp_srtp *s, struct path_packet *pkt,
+			  bool is_rtcp)
+{
+	return is_rtcp ? rtp_srtp_unprotect_rtcp(s, pkt->buf, pkt->len,
+						 &pkt->len)
+		       : rtp_srtp_unprotect(s, pkt->buf, pkt->len, &pkt->len);
+}
+
+/* During a change of keys packets under the old one are still on their way.
+ * A failed attempt may have garbled the bytes (AEAD), so work on a copy. */
+static int unprotect_either(struct path *p, struct path_packet *pkt,
+			    bool is_rtcp)
+{
+	uint8_t copy[PATH_PACKET_MAX];
+	size_t len = pkt->len;
+	int err;
+
+	memcpy(copy, pkt->buf, len);
+	err = unprotect_with(p->in, pkt, is_rtcp);
+	if (!err)
+		return 0;
+	memcpy(pkt->buf, copy, len);
+	return unprotect_with(p->in_old, pkt, is_rtcp) ? err : 0;
+}
+
+static int unprotect(struct path *p, struct path_packet *pkt, bool is_rtcp,
+		     uint64_t now_ms)
+{
+	if (!p->in_old)
+		return unprotect_with(p->in, pkt, is_rtcp);
+	if (now_ms < p->old_until_ms)
+		return unprotect_either(p, pkt, is_rtcp);
+	p->in_old = rtp_srtp_free(p->in_old);
+	return unprotect_with(p->in, pkt, is_rtcp);
+}
+
+/* Is the plain packet what its kind says? */
+static int check_plain(const struct path_packet *pkt, bool is_rtcp)
+{
+	struct rtp_hdr h;
+
+	if (is_rtcp)
+		return rtcp_check(slice_make(pkt->buf, pkt->len));
+	return rtp_parse(slice_make(pkt->buf, pkt->len), &h);
+}
+
+/* Towards SRTP each new SSRC costs memory for as long as the key lives, and
+ * the plain side proves nothing: so few, and slowly. */
+static int protect(struct path *p, struct path_packet *pkt,
+		   const struct facts *f, uint64_t now_ms)
+{
+	if (!p->out)
+		return 0;
+	if (!rtp_srtp_knows(p->out, f->ssrc) &&
+	    !bucket_take(&p->new_ssrc, now_ms))
+		return ERR_LIMIT;
+	if (f->is_rtcp)
+		return rtp_srtp_protect_rtcp(p->out, pkt->buf, pkt->len,
+					     PATH_BUF_MAX, &pkt->len);
+	return rtp_srtp_protect(p->out, pkt->buf, pkt->len, PATH_BUF_MAX,
+				&pkt->len);
+}
+
+static int read_facts(const struct path_packet *pkt, struct facts *ret)
+{
+	struct slice s = slice_make(pkt->buf, pkt->len);
+	enum rtp_kind kind = rtp_kind(s);
+	struct rtp_hdr h;
+
+	*ret = (struct facts){.is_rtcp = kind == RTP_KIND_RTCP};
+	if (pkt->len > PATH_PACKET_MAX)
+		return ERR_BAD;
+	if (kind == RTP_KIND_RTCP)
+		return rtcp_parse(s, &ret->ssrc);
+	if (kind != RTP_KIND_RTP || pkt->is_rtcp || rtp_parse(s, &h))
+		return ERR_BAD;
+	ret->ssrc = h.ssrc;
+	ret->seq = h.seq;
+	return 0;
+}
+
+static int count(struct path *p, int err)
+{
+	switch (err) {
+	case 0:
+		break;
+	case ERR_AUTH:
+		p->stats.auth_fail++;
+		break;
+	case ERR_REPLAY:
+		p->stats.replay++;
+		break;
+	case ERR_DENIED:
+		p->stats.src_reject++;
+		break;
+	case ERR_BAD:
+		p->stats.malformed++;
+		break;
+	default:
+		p->stats.dropped++;
+		break;
+	}
+	return err;
+}
+
+static int judge(struct path *p, struct path_packet *pkt, uint64_t now_ms)
+{
+	struct latch *l = &p->latch[pkt->is_rtcp];
+	struct facts f;
+	int err;
+
+	/* The source first: it is the cheapest question, and what a stranger
+	 * sends is not worth a diagnosis. */
+	if (!may_try(p, l, &pkt->src))
+		return ERR_DENIED;
+	err = read_facts(pkt, &f);
+	if (err)
+		return err;
+	err = p->in ? unprotect(p, pkt, f.is_rtcp, now_ms)
+		    : check_plain(pkt, f.is_rtcp);
+	if (err)
+		return err;
+	/* RTCP on the RTP port tells nothing about where RTP comes from
+	 * when it is plain: it has no sequence. */
+	if (f.is_rtcp && !pkt->is_rtcp && !p->in &&
+	    !addr_eq(&pkt->src, &l->proven))
+		return ERR_DENIED;
+	if (!learn(p, l, &pkt->src, &f))
+		return ERR_DENIED;
+	p->last_ms = now_ms;
+	p->is_idle = false;
+	if (p->flow.is_blocked)
+		return ERR_STATE;
+	pkt->is_rtcp = f.is_rtcp;
+	return protect(p, pkt, &f, now_ms);
+}
+
+int path_receive(struct path *p, struct path_packet *pkt, uint64_t now_ms)
+{
+	return count(p, judge(p, pkt, now_ms));
+}
+
+void path_sent(struct path *p, bool is_rtcp, size_t received, int err)
+{
+	if (err) {
+		p->stats.dropped++;
+	} else if (is_rtcp) {
+		p->stats.rtcp_packets++;
+	} else {
+		p->stats.rtp_packets++;
+		p->stats.rtp_bytes += received;
+	}
+}
+
+const struct addr *path_dest(const struct path *p, bool is_rtcp)
+{
+	const struct latch *l = &p->latch[is_rtcp];
+
+	return l->proven.family != ADDR_NONE ? &l->proven : &l->signalled;
+}
+
+uint32_t path_epoch(const struct path *p)
+{
+	return p->epoch;
+}
+
+const struct flow *path_flow(const struct path *p)
+{
+	return &p->flow;
+}
+
+void path_stats(const struct path *p, struct flow_stats *ret_stats)
+{
+	*ret_stats = p->stats;
+}
+
+bool path_take_latched(struct path *p)
+{
+	bool was = p->was_latched;
+
+	p->was_latched = false;
+	return was;
+}
+
+bool path_take_idle(struct path *p, uint64_t now_ms)
+{
+	if (p->flow.idle_ms == 0 || p->is_idle ||
+	    now_ms - p->last_ms < p->flow.idle_ms)
+		return false;
+	p->is_idle = true;
+	return true;
+}
+
+static void prefetch(const void *ptr, size_t len)
+{
+	for (size_t i = 0; i < len; i += 64)
+		__builtin_prefetch((const char *)ptr + i);
+}
+
+void path_prefetch(const struct path *p)
+{
+	prefetch(p, sizeof(*p));
+}
+
+void path_prefetch_keys(const struct path *p)
+{
+	if (p->in)
+		rtp_srtp_prefetch(p->in);
+	if (p->out)
+		rtp_srtp_prefetch(p->out);
+}
+
+void path_prefetch_streams(const struct path *p)
+{
+	if (p->in)
+		rtp_srtp_prefetch_stream(p->in);
+	if (p->out)
+		rtp_srtp_prefetch_stream(p->out);
+}
