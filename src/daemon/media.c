@@ -1,0 +1,224 @@
+#include "daemon/media.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/reader.h"
+#include "base/secret.h"
+#include "log/log.h"
+#include "loop/loop.h"
+#include "media/media.h"
+#include "media/wire.h"
+#include "priv/channel.h"
+
+/* A worker we talk to. Its flows outlive it, this does not. */
+struct worker {
+	struct role *role;
+	struct channel *channel; /* NULL = free place */
+	uint32_t number;
+};
+
+struct role {
+	struct loop *loop;
+	struct media *media;
+	struct channel *monitor;
+	struct loop_fd events;
+	struct worker worker[MEDIA_CHANNELS_MAX];
+};
+
+static void worker_down(void *ctx, const char *reason)
+{
+	struct worker *w = ctx;
+
+	log_info("worker's channel is gone worker=%u reason=\"%s\"", w->number,
+		 reason);
+	w->channel = channel_free(w->channel);
+}
+
+static void worker_send(struct worker *w, const struct writer *msg)
+{
+	int err = channel_send(w->channel, writer_slice(msg));
+
+	/* The queue holds thousands: a worker that reads nothing is as good
+	 * as dead, and gets no say in how much we remember for it. */
+	if (err)
+		worker_down(w, err_str(err));
+}
+
+static void worker_message(void *ctx, struct slice bytes, const int *fds,
+			   size_t n)
+{
+	struct worker *w = ctx;
+	uint8_t buf[MEDIA_WIRE_MAX];
+	struct writer answer;
+
+	for (size_t i = 0; i < n; i++)
+		(void)close(fds[i]);
+	writer_init(&answer, buf, sizeof(buf));
+	if (media_request_do(w->role->media, w->number, bytes, &answer)) {
+		log_warn("malformed request worker=%u", w->number);
+		worker_down(w, "malformed request");
+		return;
+	}
+	worker_send(w, &answer);
+}
+
+static struct worker *worker_find(struct role *r, uint64_t number)
+{
+	for (int i = 0; i < MEDIA_CHANNELS_MAX; i++) {
+		if (r->worker[i].channel && r->worker[i].number == number)
+			return &r->worker[i];
+	}
+	return NULL;
+}
+
+/* Serve the channel fd of a worker; a channel that spoke for the same number
+ * before belonged to its predecessor. Closes fd on error. */
+static int worker_add(struct role *r, int fd, uint32_t number)
+{
+	struct worker *w = worker_find(r, number);
+	int err = ERR_LIMIT;
+
+	if (w)
+		worker_down(w, "replaced");
+	for (int i = 0; i < MEDIA_CHANNELS_MAX; i++) {
+		struct channel_params p = {.loop = r->loop,
+					   .fd = fd,
+					   .message = worker_message,
+					   .down = worker_down};
+
+		w = &r->worker[i];
+		if (w->channel)
+			continue;
+		*w = (struct worker){.role = r, .number = number};
+		p.ctx = w;
+		err = channel_new(&p, &w->channel);
+		break;
+	}
+	if (err)
+		(void)close(fd);
+	return err;
+}
+
+static void monitor_message(void *ctx, struct slice bytes, const int *fds,
+			    size_t n)
+{
+	struct role *r = ctx;
+	struct reader rd;
+	uint8_t tag;
+	uint32_t number;
+	int err;
+
+	reader_init(&rd, bytes);
+	tag = reader_u8(&rd);
+	number = reader_u32be(&rd);
+	if (!reader_end(&rd) || tag != 'W' || n != 1) {
+		for (size_t i = 0; i < n; i++)
+			(void)close(fds[i]);
+		log_warn("malformed message from the monitor");
+		return;
+	}
+	err = worker_add(r, fds[0], number);
+	if (err)
+		log_error("cannot serve worker=%u error=\"%s\"", number,
+			  err_str(err));
+}
+
+static void monitor_down(void *ctx, const char *reason)
+{
+	struct role *r = ctx;
+
+	(void)reason;
+	loop_stop(r->loop);
+}
+
+static void events_ready(void *arg, uint32_t bits)
+{
+	struct role *r = arg;
+	struct media_event e;
+
+	(void)bits;
+	while (media_next_event(r->media, &e)) {
+		struct worker *w = worker_find(r, e.owner);
+		uint8_t buf[MEDIA_WIRE_MAX];
+		struct writer msg;
+
+		/* No worker now: its successor asks for counters itself. */
+		if (!w)
+			continue;
+		writer_init(&msg, buf, sizeof(buf));
+		media_wire_event(&msg, &e);
+		worker_send(w, &msg);
+	}
+}
+
+/* Two sockets per flow: take all the descriptors we may have. */
+static void raise_limits(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &l) != 0)
+		log_warn("cannot raise the limit of open files");
+}
+
+static int open_all(struct role *r, const struct role_media_params *p)
+{
+	struct media_params mp = {.socket = {.threads = p->threads,
+					     .max_flows = p->max_flows,
+					     .dscp = p->dscp},
+				  .bind = p->bind,
+				  .bind_count = p->bind_count,
+				  .port_min = p->port_min,
+				  .port_max = p->port_max};
+	struct channel_params cp = {.fd = p->monitor_fd,
+				    .message = monitor_message,
+				    .down = monitor_down,
+				    .ctx = r};
+	int err = loop_new(&r->loop);
+
+	if (!err)
+		err = media_new(&mp, &r->media);
+	cp.loop = r->loop;
+	if (!err)
+		err = channel_new(&cp, &r->monitor);
+	for (uint32_t i = 0; !err && i < p->channel_count; i++)
+		err = worker_add(r, p->channel[i].fd, p->channel[i].worker);
+	if (!err)
+		err = loop_fd_add(r->loop, &r->events, media_event_fd(r->media),
+				  LOOP_READ, events_ready, r);
+	return err;
+}
+
+static void close_all(struct role *r)
+{
+	for (int i = 0; i < MEDIA_CHANNELS_MAX; i++)
+		channel_free(r->worker[i].channel);
+	channel_free(r->monitor);
+	if (r->loop)
+		loop_fd_del(r->loop, &r->events);
+	media_free(r->media);
+	loop_free(r->loop);
+}
+
+int role_media(const struct role_media_params *p)
+{
+	struct role *r = alloc_zero(sizeof(*r));
+	int err;
+
+	if (!r)
+		return ERR_NOMEM;
+	r->events.fd = -1;
+	raise_limits();
+	err = open_all(r, p);
+	if (!err && p->enter)
+		err = p->enter(p->ctx);
+	if (!err)
+		err = loop_run(r->loop);
+	close_all(r);
+	alloc_free(r);
+	return err;
+}
