@@ -1,0 +1,264 @@
+/*
+ * Runs the rows by turns, prints a table, writes bench-results.json, and
+ * fails when a goal is missed. Needs its own network namespace (run.sh).
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <srtp2/srtp.h>
+
+#include "bench.h"
+
+enum { TURNS_MAX = 9 };
+
+/* One measured load. */
+struct load {
+	const char *name;
+	struct run run;
+	unsigned turns;
+	bool is_goal; /* false: reported only */
+};
+
+static const struct load loads[] = {
+	{"10000/s", {.calls = 100, .seconds = 5}, 7, true},
+	{"40000/s", {.calls = 400, .seconds = 3}, 3, false},
+};
+
+struct row {
+	char name[64];
+	const char *unit;
+	double ours, peer;  /* peer < 0: a limit, not a peer */
+	double ratio, goal; /* goal < 0: reported only */
+	double spread;	    /* (max - min) / median of ours */
+};
+
+static struct row rows[16];
+static unsigned row_count;
+
+void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)fputs("bench: ", stderr);
+	(void)vfprintf(stderr, fmt, ap);
+	(void)fputc('\n', stderr);
+	va_end(ap);
+	exit(1);
+}
+
+void pin(unsigned cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("cannot run on cpu %u: two are needed", cpu);
+}
+
+static int cmp(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Median of n values, which are sorted by it. */
+static double median(double *v, unsigned n)
+{
+	qsort(v, n, sizeof(*v), cmp);
+	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+static struct row *row_add(const char *what, const struct load *l)
+{
+	struct row *r = &rows[row_count++];
+
+	(void)snprintf(r->name, sizeof(r->name), "%s at %s", what, l->name);
+	r->goal = -1;
+	return r;
+}
+
+struct series {
+	double cpu[TURNS_MAX], p50[TURNS_MAX], p99[TURNS_MAX];
+	uint64_t lost;
+};
+
+static void turn(const struct subject *s, const struct load *l, double base,
+		 struct series *ret, unsigned i)
+{
+	struct result r;
+
+	gen_run(s, &l->run, base, &r);
+	ret->cpu[i] = r.cpu_us;
+	ret->p50[i] = r.p50_us;
+	ret->p99[i] = r.p99_us;
+	ret->lost += r.sent - r.received;
+	(void)printf("  %-26s %s turn %u: %6.2f us/packet, delay p50 %5.0f us, "
+		     "p99 %5.0f us, lost %llu of %llu\n",
+		     s->name, l->name, i + 1, r.cpu_us, r.p50_us, r.p99_us,
+		     (unsigned long long)(r.sent - r.received),
+		     (unsigned long long)r.sent);
+	(void)fflush(stdout);
+}
+
+static void compare(const char *what, const char *unit, const struct load *l,
+		    double *ours, double *peer, double goal)
+{
+	struct row *r = row_add(what, l);
+	double m = median(ours, l->turns);
+
+	r->unit = unit;
+	r->ours = m;
+	r->peer = median(peer, l->turns);
+	r->ratio = r->peer > 0 ? r->ours / r->peer : 99;
+	r->goal = l->is_goal ? goal : -1;
+	r->spread = m > 0 ? (ours[l->turns - 1] - ours[0]) / m : 0;
+}
+
+static void limit(const char *what, const char *unit, const struct load *l,
+		  double ours, double at_most)
+{
+	struct row *r = row_add(what, l);
+
+	r->unit = unit;
+	r->ours = ours;
+	r->peer = -1;
+	r->ratio = ours / at_most;
+	r->goal = l->is_goal ? 1.0 : -1;
+}
+
+static void measure(const struct load *l)
+{
+	static struct series ours, peer;
+	struct result base;
+
+	memset(&ours, 0, sizeof(ours));
+	memset(&peer, 0, sizeof(peer));
+	gen_run(NULL, &l->run, 0, &base);
+	for (unsigned i = 0; i < l->turns; i++) {
+		turn(&subject_ours, l, base.cpu_us, &ours, i);
+		turn(&subject_rtpengine, l, base.cpu_us, &peer, i);
+	}
+	compare("relay CPU per packet RTP<->SRTP", "us", l, ours.cpu, peer.cpu,
+		0.5);
+	compare("relay delay p99", "us", l, ours.p99, peer.p99, 1.0);
+	limit("relay delay p99 limit", "us", l, median(ours.p99, l->turns),
+	      2000);
+	/* One lost packet is one too many. */
+	limit("relay lost packets", "packets", l, (double)ours.lost, 0.5);
+}
+
+static void verify(const struct subject *s)
+{
+	struct run run = {.calls = 20, .seconds = 1, .verify = true};
+	struct result r;
+
+	gen_run(s, &run, 0, &r);
+	(void)printf("  %-26s verify: %llu packets, %llu lost, %llu wrong\n",
+		     s->name, (unsigned long long)r.sent,
+		     (unsigned long long)(r.sent - r.received),
+		     (unsigned long long)r.wrong);
+	if (r.wrong > 0 || r.received != r.sent)
+		die("%s does not relay correctly", s->name);
+}
+
+static bool print(void)
+{
+	bool ok = true;
+
+	(void)printf("\n%-46s %8s %8s %7s %6s %7s\n", "row", "ours", "peer",
+		     "ratio", "goal", "spread");
+	for (unsigned i = 0; i < row_count; i++) {
+		const struct row *r = &rows[i];
+		bool missed = r->goal >= 0 && r->ratio > r->goal;
+
+		(void)printf("%-46s %8.2f ", r->name, r->ours);
+		if (r->peer >= 0)
+			(void)printf("%8.2f ", r->peer);
+		else
+			(void)printf("%8s ", "-");
+		(void)printf("%7.3f ", r->ratio);
+		if (r->goal >= 0)
+			(void)printf("%6.2f ", r->goal);
+		else
+			(void)printf("%6s ", "-");
+		(void)printf("%6.0f%% %s\n", r->spread * 100,
+			     missed ? "MISSED" : "");
+		ok &= !missed;
+	}
+	return ok;
+}
+
+static void json(const char *path)
+{
+	FILE *f = fopen(path, "we");
+
+	if (!f)
+		die("%s: %m", path);
+	(void)fputs("[\n", f);
+	for (unsigned i = 0; i < row_count; i++) {
+		const struct row *r = &rows[i];
+
+		(void)fprintf(f,
+			      " {\"name\": \"%s\", \"unit\": \"%s\", "
+			      "\"ours\": %.3f, ",
+			      r->name, r->unit, r->ours);
+		if (r->peer >= 0)
+			(void)fprintf(f,
+				      "\"peer\": %.3f, \"peer_name\": \"%s\", ",
+				      r->peer, subject_rtpengine.name);
+		else
+			(void)fputs("\"peer\": null, \"peer_name\": null, ", f);
+		(void)fprintf(f, "\"ratio\": %.4f, ", r->ratio);
+		if (r->goal >= 0)
+			(void)fprintf(f, "\"goal\": %.2f, ", r->goal);
+		else
+			(void)fputs("\"goal\": null, ", f);
+		(void)fprintf(f, "\"spread\": %.4f}%s\n", r->spread,
+			      i + 1 < row_count ? "," : "");
+	}
+	(void)fputs("]\n", f);
+	if (fclose(f))
+		die("%s: %m", path);
+}
+
+/* Our relay alone, for somebody with a profiler. */
+static int profile(const char *calls, const char *seconds)
+{
+	struct load l = {.name = "profile", .turns = 1};
+	static struct series ours;
+
+	l.run.calls = (unsigned)strtoul(calls, NULL, 10);
+	l.run.seconds = (unsigned)strtoul(seconds, NULL, 10);
+	if (l.run.calls > CALLS_MAX || l.run.seconds > 60)
+		die("at most %d calls and 60 seconds", CALLS_MAX);
+	turn(&subject_ours, &l, 0, &ours, 0);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	bool ok;
+
+	if (argc != 2 && argc != 4)
+		die("usage: bench RESULTS.json | --profile CALLS SECONDS");
+	if (srtp_init() != srtp_err_status_ok)
+		die("srtp_init failed");
+	pin(CPU_GEN);
+	if (argc == 4)
+		return profile(argv[2], argv[3]);
+	verify(&subject_ours);
+	verify(&subject_rtpengine);
+	for (unsigned i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
+		measure(&loads[i]);
+	ok = print();
+	json(argv[1]);
+	if (!ok)
+		die("a goal was missed");
+	return 0;
+}

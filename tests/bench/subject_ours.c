@@ -1,0 +1,108 @@
+/* Our media process, driven as a worker drives it. */
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "daemon/media.h"
+#include "media/wire.h"
+#include "priv/channel.h"
+
+/* The bench is one thread and one relay at a time. */
+static int channel = -1;
+static int monitor = -1;
+
+static pid_t start(void)
+{
+	int worker_fds[2], monitor_fds[2];
+	pid_t pid;
+
+	if (channel_pair(worker_fds) || channel_pair(monitor_fds))
+		die("socketpair: %m");
+	pid = fork();
+	if (pid < 0)
+		die("fork: %m");
+	if (pid == 0) {
+		struct role_media_params p = {
+			.monitor_fd = monitor_fds[1],
+			.channel = {{worker_fds[1], 0}},
+			.channel_count = 1,
+		};
+
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)close(worker_fds[0]);
+		(void)close(monitor_fds[0]);
+		pin(CPU_RELAY);
+		_exit(role_media(&p) ? 1 : 0);
+	}
+	(void)close(worker_fds[1]);
+	(void)close(monitor_fds[1]);
+	channel = worker_fds[0];
+	monitor = monitor_fds[0];
+	return pid;
+}
+
+static void make_key(struct flow_key *k, uint8_t seed)
+{
+	*k = (struct flow_key){.suite = SUITE_AES_CM_128_HMAC_SHA1_80};
+	for (unsigned i = 0; i < 16; i++)
+		k->key[i] = (uint8_t)(seed + i * 11);
+	for (unsigned i = 0; i < 14; i++)
+		k->salt[i] = (uint8_t)(seed ^ (i * 7));
+}
+
+static void call_add(unsigned i, struct call *c)
+{
+	uint8_t buf[MEDIA_WIRE_MAX];
+	struct media_reply reply;
+	struct flow f[2] = {{0}};
+	struct writer w;
+	ssize_t n;
+
+	make_key(&c->to_relay, (uint8_t)i);
+	make_key(&c->from_relay, (uint8_t)(i + 100));
+	for (unsigned leg = 0; leg < 2; leg++) {
+		c->relay[leg] = addr_with_port(
+			&c->self[leg],
+			(uint16_t)(RELAY_PORT + 4 * i + 2 * leg));
+		f[leg].id = i * 2 + leg + 1;
+		f[leg].peer_id = i * 2 + (1 - leg) + 1;
+		f[leg].local = c->relay[leg];
+		f[leg].remote = c->self[leg];
+		f[leg].latch = FLOW_LATCH_RESTRICTED;
+	}
+	f[0].out = c->from_relay;
+	f[1].in = c->to_relay;
+	writer_init(&w, buf, sizeof(buf));
+	media_wire_add(&w, i, f, 2);
+	if (send(channel, buf, w.len, 0) < 0)
+		die("send: %m");
+	do { /* events come between */
+		struct pollfd pfd = {.fd = channel, .events = POLLIN};
+
+		(void)poll(&pfd, 1, 5000);
+		n = recv(channel, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n <= 0 ||
+		    media_wire_read_reply(slice_make(buf, (size_t)n), &reply))
+			die("no answer from the media process");
+	} while (reply.is_event);
+	if (reply.err)
+		die("the media process refused a flow");
+}
+
+static void stop(pid_t pid)
+{
+	(void)close(channel);
+	(void)close(monitor);
+	(void)waitpid(pid, NULL, 0);
+}
+
+const struct subject subject_ours = {
+	.name = "sallyport",
+	.start = start,
+	.call_add = call_add,
+	.stop = stop,
+};
