@@ -1,0 +1,64 @@
+/*
+ * Stage 8: executes actions in order: flows first, bytes next. A batch that
+ * adds flows waits, call by call, until the media process has answered (or
+ * EGRESS_MEDIA_MS have passed), so that no SDP leaves before its ports are
+ * true; other calls go on. What a batch wanted to send is dropped when its
+ * flows are refused, and the call machine is told. The world is a struct of
+ * callbacks: the worker's transport and channel, or a recorder in tests.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "b2bua/action.h"
+#include "base/dest.h"
+#include "base/err.h"
+#include "flow/flow.h"
+
+enum {
+	EGRESS_MEDIA_MS = 200,	  /* patience with the media process */
+	EGRESS_CALLS_MAX = 4096,  /* calls that may wait at once */
+	EGRESS_PARKED_MAX = 64	  /* actions one call may have waiting */
+};
+
+struct egress_cb {
+	/* Send bytes; failures are the transport's to report (CONN_DOWN). */
+	void (*send)(void *ctx, const struct dest *to, struct slice bytes);
+	/* Close a connection. */
+	void (*close)(void *ctx, struct handle ep);
+	/* Ask for both directions of a stream; the answer comes to
+	 * egress_answer with the same number. An error means: not asked. */
+	int (*flow_add)(void *ctx, uint32_t number, const struct flow f[2]);
+	/* Replace a flow; nobody waits for the answer. */
+	void (*flow_update)(void *ctx, const struct flow *f);
+	/* Remove a flow; nobody waits for the answer. */
+	void (*flow_del)(void *ctx, uint64_t id);
+	/* Something for log and call records. */
+	void (*record)(void *ctx, const struct action *a);
+	void *ctx;
+};
+
+struct egress;
+
+/* New egress; cb is copied. NULL when memory is out. */
+struct egress *egress_new(const struct egress_cb *cb, uint64_t seed);
+/* Free e (may be NULL) and what is parked, unsent; returns NULL. */
+struct egress *egress_free(struct egress *e);
+/* Execute all actions of a; a is empty afterwards. */
+void egress_run(struct egress *e, struct actions *a, uint64_t now_ms);
+/* The media process answered request number: err is 0 or negative. */
+void egress_answer(struct egress *e, uint32_t number, int err,
+		   uint64_t now_ms);
+/* Every request in flight failed: the media process is gone. */
+void egress_media_down(struct egress *e);
+/* When egress_expire must be called; UINT64_MAX = never. */
+uint64_t egress_deadline(const struct egress *e);
+/* Give up requests whose time is over. */
+void egress_expire(struct egress *e, uint64_t now_ms);
+/* Take one refused flow that the call machine must hear of as
+ * EVENT_FLOW_FAILED; false when there is none. */
+bool egress_next_failed(struct egress *e, uint64_t *ret_call,
+			uint64_t *ret_flow);
+/* Calls that wait for the media process now. */
+uint32_t egress_waiting(const struct egress *e);
