@@ -1,0 +1,189 @@
+#include "authn/digest.h"
+#include "base/text.h"
+#include "proxy/pipeline.h"
+
+/* User part of a From or To value; empty when it has none. */
+static struct slice user_of(struct slice value)
+{
+	struct sip_nameaddr na;
+	struct sip_uri uri;
+
+	if (sip_nameaddr_parse(value, &na) != 0 ||
+	    sip_uri_parse(na.uri, &uri) != 0)
+		return SLICE_NULL;
+	return uri.user;
+}
+
+static struct slice auth_value(const struct sip_msg *m)
+{
+	return sip_msg_value(m, SIP_HDR_AUTHORIZATION);
+}
+
+/*
+ * Who speaks? A connection with a certificate was bound to its device when it
+ * came up. Without one it is the device whose digest user, or else whose
+ * line, the request names; what it claims is proven by digest, or, for a
+ * device without digest, believed as the configuration asks.
+ */
+static const struct config_device *find_device(const struct config *c,
+					       const struct unit *u)
+{
+	const struct config_device *d;
+	struct sip_cred cred;
+
+	if (u->conn && u->conn->device)
+		return u->conn->device;
+	if (sip_cred_parse(auth_value(&u->msg), &cred) == 0) {
+		d = config_device_by_user(c, cred.username);
+		for (; d; d = config_device_by_user_next(d))
+			if (config_device_has_line(d, user_of(u->msg.from)))
+				return d;
+	}
+	return config_device_by_line(c, user_of(u->msg.from));
+}
+
+/* A device whose mode asks for TLS may not come in without it, nor over a
+ * weaker suite than its mode names. */
+static bool mode_allows(const struct config *c, const struct config_device *d,
+			enum sig_level sig)
+{
+	switch (config_device_mode(c, d)) {
+	case CONFIG_DEVICE_NONSECURE:
+		return true;
+	case CONFIG_DEVICE_AUTHENTICATED:
+		return sig != SIG_NONSECURE;
+	case CONFIG_DEVICE_ENCRYPTED:
+		return sig == SIG_ENCRYPTED;
+	}
+	return false;
+}
+
+/*
+ * cisco-keep-alive is the one request digest leaves alone: a heartbeat to a
+ * standby call manager that changes nothing.
+ */
+static bool is_keepalive(const struct sip_msg *m)
+{
+	return m->method == SIP_METHOD_REGISTER &&
+	       slice_eqs(sip_msg_value(m, SIP_HDR_EXPIRES), "0") &&
+	       text_find(sip_msg_value(m, SIP_HDR_CONTACT),
+			 "cisco-keep-alive") >= 0;
+}
+
+/* Credentials of this request, as far as they can be judged here. */
+static enum authn_verdict judge_cred(const struct ingress *in, struct unit *u,
+				     uint64_t now_ms)
+{
+	struct sip_cred *cr = &u->cred;
+	enum digest_alg alg;
+	uint32_t nc;
+
+	if (sip_cred_parse(auth_value(&u->msg), cr) != 0 ||
+	    !slice_eqs(cr->realm, in->config->realm))
+		return AUTHN_CHALLENGE;
+	if (!slice_eqs(cr->username, u->device->digest_user) ||
+	    digest_alg_find(cr->algorithm, &alg) != 0 ||
+	    (cr->qop.len > 0 && nonce_count_parse(cr->nc, &nc) != 0))
+		return AUTHN_WRONG;
+	switch (nonce_check(&in->nonce, cr->nonce, now_ms, &u->nonce)) {
+	case NONCE_OK:
+		return AUTHN_OK;
+	case NONCE_STALE:
+		return AUTHN_STALE;
+	case NONCE_FORGED:
+		break;
+	}
+	return AUTHN_WRONG;
+}
+
+enum authn_verdict ingress_authn(const struct ingress *in, struct unit *u,
+				 uint64_t now_ms, bool *ret_check,
+				 enum pipeline_stop *ret_stop)
+{
+	enum authn_verdict v;
+
+	*ret_check = false;
+	u->device = find_device(in->config, u);
+	if (!u->device) {
+		*ret_stop = STOP_DEVICE;
+		return AUTHN_REFUSE;
+	}
+	if (!mode_allows(in->config, u->device, u->sig)) {
+		*ret_stop = STOP_MODE;
+		return AUTHN_REFUSE;
+	}
+	u->who = (struct principal){
+		.kind = u->conn && u->conn->device ? PRINCIPAL_CERT
+						   : PRINCIPAL_ADDR,
+		.level = (enum principal_level)u->sig,
+		.device = slice_str(u->device->name),
+		.source = u->from.peer,
+	};
+	if (!u->device->digest || is_keepalive(&u->msg))
+		return AUTHN_OK;
+	v = judge_cred(in, u, now_ms);
+	if (v == AUTHN_OK)
+		*ret_check = true;
+	return v;
+}
+
+enum authn_verdict ingress_authn_count(const struct ingress *in,
+				       const struct unit *u, uint64_t now_ms)
+{
+	uint32_t nc = 1; /* without qop a nonce is good once */
+
+	if (u->cred.qop.len > 0 && nonce_count_parse(u->cred.nc, &nc) != 0)
+		return AUTHN_WRONG;
+	switch (nonce_window_use(in->window, &u->nonce, nc, now_ms)) {
+	case 0:
+		return AUTHN_OK;
+	case ERR_REPLAY:
+		/* Without qop every further request is a "replay": the client
+		 * did nothing wrong, it needs a fresh nonce. */
+		return u->cred.qop.len > 0 ? AUTHN_WRONG : AUTHN_STALE;
+	default:
+		return AUTHN_STALE;
+	}
+}
+
+static bool owns(const struct config_device *d, struct slice user)
+{
+	return config_device_has_line(d, user) ||
+	       text_ieqs(user, d->name);
+}
+
+enum pipeline_stop ingress_authz(const struct unit *u)
+{
+	const struct sip_msg *m = &u->msg;
+
+	if (m->method == SIP_METHOD_REGISTER)
+		return owns(u->device, user_of(m->to)) ? STOP_NONE : STOP_LINE;
+	/* Inside a dialog the call machine knows the connection and device
+	 * that belong to it. */
+	if (m->to_tag.len > 0 || owns(u->device, user_of(m->from)))
+		return STOP_NONE;
+	return STOP_LINE;
+}
+
+void ingress_policy(const struct ingress *in, const struct unit *u,
+		    struct call_policy *ret)
+{
+	const struct config_device *d = u->device;
+
+	*ret = (struct call_policy){ .call_limit = d->call_limit,
+				     .nat = d->nat };
+	switch (config_device_media(in->config, d)) {
+	case CONFIG_MEDIA_AUTO:
+	case CONFIG_MEDIA_RTP_ONLY:
+		ret->media = MEDIA_RTP_ONLY;
+		break;
+	case CONFIG_MEDIA_SRTP_PREFERRED:
+		ret->media = MEDIA_SRTP_PREFER;
+		break;
+	case CONFIG_MEDIA_SRTP_REQUIRED:
+		ret->media = MEDIA_SRTP_REQUIRE;
+		break;
+	}
+	ret->suite_count = d->suites.count;
+	memcpy(ret->suite, d->suites.item, sizeof(ret->suite));
+}

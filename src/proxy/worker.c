@@ -1,0 +1,485 @@
+#include "proxy/worker.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "log/log.h"
+#include "proxy/worker_int.h"
+#include "store/wire.h"
+
+/* ---- from egress to the world ------------------------------------------- */
+
+static void do_send(void *ctx, const struct dest *to, struct slice bytes)
+{
+	struct worker *w = ctx;
+	int err = transport_send(w->transport, to, bytes);
+	char addr[ADDR_STR_MAX];
+
+	/* Streams report their end by conn_down; timers cover datagrams. */
+	if (err && worker_may_log(w))
+		log_warn("send failed peer=%s reason=\"%s\"",
+			 addr_str(&to->peer, addr), err_str(err));
+}
+
+static void do_close(void *ctx, struct handle ep)
+{
+	struct worker *w = ctx;
+
+	transport_close(w->transport, ep, "closed by the call machine");
+}
+
+static int do_flow_add(void *ctx, uint32_t number, const struct flow f[2])
+{
+	struct worker *w = ctx;
+
+	return medialink_add(w->media, number, f);
+}
+
+static void do_flow_update(void *ctx, const struct flow *f)
+{
+	struct worker *w = ctx;
+
+	medialink_update(w->media, f);
+}
+
+static void do_flow_del(void *ctx, uint64_t id)
+{
+	struct worker *w = ctx;
+
+	medialink_del(w->media, id);
+}
+
+static void do_record(void *ctx, const struct action *a)
+{
+	static const char *const names[] = {
+		[RECORD_REGISTERED] = "registered",
+		[RECORD_UNREGISTERED] = "unregistered",
+		[RECORD_CALL_START] = "call start",
+		[RECORD_CALL_ANSWER] = "call answered",
+		[RECORD_CALL_END] = "call end",
+		[RECORD_REFUSED] = "refused",
+		[RECORD_FALLBACK] = "fallback to RTP",
+	};
+	struct worker *w = ctx;
+	char text[LOG_QUOTE_MAX];
+
+	if (a->record == RECORD_REFUSED && !worker_may_log(w))
+		return;
+	log_info("%s call=%llu %s", names[a->record],
+		 (unsigned long long)a->call, log_quote(a->bytes, text));
+}
+
+/* ---- the line to the media process -------------------------------------- */
+
+static void media_answer(void *ctx, uint32_t number, int err)
+{
+	struct worker *w = ctx;
+	uint64_t now = loop_now_ms(w->loop);
+
+	if (err && worker_may_log(w))
+		log_error("media process refused flows reason=\"%s\"",
+			  err_str(err));
+	egress_answer(w->egress, number, err, now);
+	pipeline_expire(w->pipeline, now);
+}
+
+static void media_event(void *ctx, enum media_event_kind kind, uint64_t call,
+			uint64_t flow)
+{
+	struct worker *w = ctx;
+	struct event ev = { .flow = { .call = call, .flow = flow } };
+
+	switch (kind) {
+	case MEDIA_EVENT_LATCHED:
+		ev.kind = EVENT_FLOW_LATCHED;
+		break;
+	case MEDIA_EVENT_IDLE:
+		ev.kind = EVENT_FLOW_IDLE;
+		break;
+	case MEDIA_EVENT_FAILED:
+		ev.kind = EVENT_FLOW_FAILED;
+		break;
+	}
+	pipeline_event(w->pipeline, &ev, loop_now_ms(w->loop));
+}
+
+static void media_last(void *ctx, uint64_t call, const struct flow_stats *s)
+{
+	(void)ctx;
+	log_info("flow end call=%llu flow=%llu rtp=%llu rtcp=%llu "
+		 "auth-failed=%llu replayed=%llu source-refused=%llu "
+		 "malformed=%llu dropped=%llu",
+		 (unsigned long long)call, (unsigned long long)s->id,
+		 (unsigned long long)s->rtp_packets,
+		 (unsigned long long)s->rtcp_packets,
+		 (unsigned long long)s->auth_fail,
+		 (unsigned long long)s->replay,
+		 (unsigned long long)s->src_reject,
+		 (unsigned long long)s->malformed,
+		 (unsigned long long)s->dropped);
+}
+
+static void media_stats(void *ctx, uint32_t number, const struct flow_stats *s,
+			uint32_t n)
+{
+	struct worker *w = ctx;
+
+	w->p.stats(w->p.stats_ctx, number, s, n);
+}
+
+/* Without the media process's sequence state a flow cannot be continued under
+ * the same key (its roll-over counter is lost), so its calls end. */
+static void media_down(void *ctx)
+{
+	struct worker *w = ctx;
+
+	log_error("media process is gone: its calls end");
+	egress_media_down(w->egress);
+	pipeline_expire(w->pipeline, loop_now_ms(w->loop));
+}
+
+/* ---- the line to the store process -------------------------------------- */
+
+static void store_message(void *ctx, struct slice bytes, const int *fds,
+			  size_t n)
+{
+	struct worker *w = ctx;
+	struct store_reply r;
+
+	(void)fds;
+	(void)n; /* this channel carries no descriptors */
+	if (store_reply_read(bytes, &r) != 0 || r.op != STORE_OP_GET) {
+		log_error("store process: unreadable answer");
+		return;
+	}
+	pipeline_credential(w->pipeline, r.id, r.status, r.blob,
+			    loop_now_ms(w->loop));
+}
+
+static void store_down(void *ctx, const char *reason)
+{
+	struct worker *w = ctx;
+
+	log_error("store process is gone reason=\"%s\"", reason);
+	w->store = channel_free(w->store);
+}
+
+static int store_get_credential(void *ctx, uint64_t ticket, struct slice user,
+				struct slice realm)
+{
+	struct worker *w = ctx;
+	uint8_t buf[STORE_WIRE_MAX];
+	struct writer wr;
+	struct store_request r = { .op = STORE_OP_GET,
+				   .id = ticket,
+				   .user = user,
+				   .realm = realm };
+
+	if (!w->store)
+		return ERR_CLOSED;
+	writer_init(&wr, buf, sizeof(buf));
+	store_request_write(&wr, &r);
+	return writer_ok(&wr) ? channel_send(w->store, writer_slice(&wr))
+			      : ERR_LIMIT;
+}
+
+/* ---- the line to the keys process ---------------------------------------- */
+
+static void keys_answer(void *ctx, uint64_t cookie, int err, struct slice data)
+{
+	struct worker *w = ctx;
+
+	(void)data; /* a check answers with its error alone */
+	pipeline_checked(w->pipeline, cookie, err, loop_now_ms(w->loop));
+}
+
+static void keys_down(void *ctx)
+{
+	struct worker *w = ctx;
+
+	w->has_keys = false;
+	log_error("keys process is gone: no TLS handshake and no digest "
+		  "check until it is back");
+}
+
+static int keys_check_digest(void *ctx, uint64_t ticket,
+			     struct keys_check *check)
+{
+	struct worker *w = ctx;
+
+	return keys_client_check(w->keys, check, ticket);
+}
+
+/* ---- composition --------------------------------------------------------- */
+
+static void on_stopped(void *ctx, enum pipeline_stop why,
+		       const struct sip_msg *m, const struct dest *from,
+		       struct slice device, const char *text)
+{
+	struct worker *w = ctx;
+	char addr[ADDR_STR_MAX];
+	char dev[LOG_QUOTE_MAX];
+	char method[LOG_QUOTE_MAX];
+	char who[LOG_QUOTE_MAX];
+
+	if (!worker_may_log(w))
+		return;
+	log_warn("request refused reason=%s text=\"%s\" method=%s peer=%s "
+		 "device=%s from=\"%s\"",
+		 pipeline_stop_str(why), text,
+		 log_quote(m->method_name, method),
+		 addr_str(&from->peer, addr), log_quote(device, dev),
+		 log_quote(m->from, who));
+}
+
+static int make_pipeline(struct worker *w)
+{
+	struct pipeline_params p = {
+		.config = w->config,
+		.calls = w->calls,
+		.egress = w->egress,
+		.cb = { .credential = store_get_credential,
+			.check = keys_check_digest,
+			.stopped = on_stopped,
+			.ctx = w },
+		.entropy = w->p.entropy,
+		.worker = w->p.number,
+		.seed = entropy_u64(&w->p.entropy),
+	};
+
+	entropy_fill(&w->p.entropy, p.nonce_key, sizeof(p.nonce_key));
+	w->pipeline = pipeline_new(&p, loop_now_ms(w->loop));
+	secret_wipe(p.nonce_key, sizeof(p.nonce_key));
+	return w->pipeline ? 0 : ERR_NOMEM;
+}
+
+static int make_calls(struct worker *w)
+{
+	const struct config *c = w->config;
+	struct calls_params p = {
+		.core = w->core,
+		.media_outside = c->media.outside_address,
+		.media_inside = c->media.inside_address,
+		.outside_port_min = c->media.outside_ports.min,
+		.outside_port_max = c->media.outside_ports.max,
+		.inside_port_min = c->media.inside_ports.min,
+		.inside_port_max = c->media.inside_ports.max,
+		.port_cooldown_ms = c->media.cool_down_s * 1000,
+		.binding_limit = c->limits.registrations,
+		.call_limit = c->limits.calls,
+		.txn_limit = c->limits.transactions,
+		.expires_min_s = c->sip.expires_min_s,
+		.expires_max_s = c->sip.expires_max_s,
+		.media_idle_ms = c->media.idle_timeout_s * 1000,
+		.t1_ms = c->sip.t1_ms,
+		.t2_ms = c->sip.t2_ms,
+		.t4_ms = c->sip.t4_ms,
+		.server_name = c->server_name,
+		.entropy = w->p.entropy,
+		.seed = entropy_u64(&w->p.entropy),
+	};
+
+	w->calls = calls_new(&p, loop_now_ms(w->loop));
+	return w->calls ? 0 : ERR_NOMEM;
+}
+
+static int make_egress(struct worker *w)
+{
+	struct egress_cb cb = { .send = do_send,
+				.close = do_close,
+				.flow_add = do_flow_add,
+				.flow_update = do_flow_update,
+				.flow_del = do_flow_del,
+				.record = do_record,
+				.ctx = w };
+
+	w->egress = egress_new(&cb, entropy_u64(&w->p.entropy));
+	return w->egress ? 0 : ERR_NOMEM;
+}
+
+static int make_transport(struct worker *w)
+{
+	const struct config_limits *l = &w->config->limits;
+	struct transport_params p = {
+		.loop = w->loop,
+		.cb = &worker_transport_cb,
+		.ctx = w,
+		.limits = { .conn_max = l->connections,
+			    .conn_source_max = l->connections_per_address,
+			    .pending_max = l->handshakes },
+	};
+
+	conns_init(&w->conns, l->connections + 64,
+		   entropy_u64(&w->p.entropy));
+	return transport_new(&p, &w->transport);
+}
+
+static int open_store(struct worker *w, int fd)
+{
+	struct channel_params p = { .loop = w->loop,
+				    .fd = fd,
+				    .message = store_message,
+				    .down = store_down,
+				    .ctx = w };
+
+	return channel_new(&p, &w->store);
+}
+
+static int make_links(struct worker *w)
+{
+	struct medialink_cb mcb = { .answer = media_answer,
+				    .event = media_event,
+				    .last = media_last,
+				    .stats = media_stats,
+				    .down = media_down,
+				    .ctx = w };
+	struct keys_client_params kp = { .loop = w->loop,
+					 .fd = w->p.keys_fd,
+					 .timeout_ms = 5000,
+					 .answer = keys_answer,
+					 .down = keys_down,
+					 .ctx = w };
+	int err = medialink_new(w->loop, w->p.media_fd, &mcb,
+				entropy_u64(&w->p.entropy), &w->media);
+
+	if (!err)
+		err = open_store(w, w->p.store_fd);
+	if (!err)
+		err = keys_client_new(&kp, &w->keys);
+	w->has_keys = !err;
+	return err;
+}
+
+static uint64_t hook_deadline(void *arg)
+{
+	struct worker *w = arg;
+
+	return pipeline_deadline(w->pipeline);
+}
+
+static void hook_run(void *arg, uint64_t now_ms)
+{
+	struct worker *w = arg;
+
+	pipeline_expire(w->pipeline, now_ms);
+}
+
+int worker_new(const struct worker_params *p, struct worker **ret,
+	       char *reterr)
+{
+	struct worker *w = alloc_zero(sizeof(*w));
+	int err;
+
+	(void)snprintf(reterr, WORKER_ERR_MAX, "%s", err_str(ERR_NOMEM));
+	if (!w)
+		return ERR_NOMEM;
+	w->p = *p;
+	w->config = p->config;
+	w->loop = p->loop;
+	bucket_init(&w->log_bucket, WORKER_LOG_RATE, WORKER_LOG_BURST,
+		    loop_now_ms(w->loop));
+	err = make_links(w);
+	if (!err)
+		err = make_transport(w);
+	if (!err)
+		err = worker_net_open(w, reterr);
+	if (!err)
+		err = make_calls(w);
+	if (!err)
+		err = make_egress(w);
+	if (!err)
+		err = make_pipeline(w);
+	if (err) {
+		worker_free(w);
+		return err;
+	}
+	w->hook = (struct loop_hook){ .deadline = hook_deadline,
+				      .run = hook_run,
+				      .arg = w };
+	loop_hook_add(w->loop, &w->hook);
+	*ret = w;
+	return 0;
+}
+
+struct worker *worker_free(struct worker *w)
+{
+	if (!w)
+		return NULL;
+	if (w->hook.run)
+		loop_hook_del(&w->hook);
+	transport_free(w->transport);
+	pipeline_free(w->pipeline);
+	egress_free(w->egress);
+	calls_free(w->calls);
+	medialink_free(w->media);
+	channel_free(w->store);
+	keys_client_free(w->keys);
+	conns_done(&w->conns);
+	return alloc_free(w);
+}
+
+int worker_new_media(struct worker *w, int fd)
+{
+	return medialink_reconnect(w->media, fd);
+}
+
+int worker_new_store(struct worker *w, int fd)
+{
+	w->store = channel_free(w->store);
+	return open_store(w, fd);
+}
+
+int worker_new_keys(struct worker *w, int fd)
+{
+	int err = keys_client_reconnect(w->keys, fd);
+
+	w->has_keys = !err;
+	return err;
+}
+
+const struct calls *worker_calls(const struct worker *w)
+{
+	return w->calls;
+}
+
+const struct pipeline *worker_pipeline(const struct worker *w)
+{
+	return w->pipeline;
+}
+
+const struct transport_stats *worker_transport(const struct worker *w)
+{
+	return transport_stats(w->transport);
+}
+
+const char *worker_subject(const struct worker *w, const struct dest *d,
+			   enum transport_proto *ret_proto)
+{
+	const struct conn *c = conns_find(&w->conns, d->ep);
+
+	*ret_proto = d->is_tls	      ? TRANSPORT_TLS
+		     : d->is_reliable ? TRANSPORT_TCP
+				      : TRANSPORT_UDP;
+	return c ? c->subject : "";
+}
+
+int worker_stats(struct worker *w, const uint64_t *id, uint32_t n,
+		 uint32_t *ret_number)
+{
+	return medialink_stats(w->media, id, n, ret_number);
+}
+
+void worker_drop(struct worker *w, uint64_t call)
+{
+	struct event ev = { .kind = EVENT_CALL_DROP, .call = call };
+
+	pipeline_event(w->pipeline, &ev, loop_now_ms(w->loop));
+}
+
+void worker_links(const struct worker *w, bool *ret_media, bool *ret_store,
+		  bool *ret_keys)
+{
+	*ret_media = medialink_is_up(w->media);
+	*ret_store = w->store != NULL;
+	*ret_keys = w->has_keys;
+}

@@ -1,0 +1,79 @@
+/*
+ * A worker: one of each, wired together. Transport brings bytes, the pipeline
+ * turns them into actions, the lines to the media, store and keys processes
+ * carry what those must do. There are no globals: everything hangs on struct
+ * worker. One thread, the loop's.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "b2bua/call.h"
+#include "base/entropy.h"
+#include "base/err.h"
+#include "config/config.h"
+#include "flow/flow.h"
+#include "loop/loop.h"
+#include "proxy/conn.h"
+#include "proxy/pipeline.h"
+#include "transport/transport.h"
+
+struct worker;
+
+enum {
+	WORKER_CORE_FDS = 1, /* the call manager's datagram or listen socket */
+	WORKER_ERR_MAX = 600
+};
+
+/* Counters asked for by worker_stats have come; s: n of them. */
+typedef void (*worker_stats_fn)(void *ctx, uint32_t number,
+				const struct flow_stats *s, uint32_t n);
+
+struct worker_params {
+	struct loop *loop;		/* outlives the worker */
+	const struct config *config;	/* outlives the worker */
+	uint16_t number;		/* from 0 */
+	struct entropy entropy;
+	const int *listener_fd; /* one per config listener, bound; owned */
+	int core_fd;		/* bound to the call manager's
+				   local-address; owned */
+	int media_fd, store_fd, keys_fd; /* channels; owned */
+	worker_stats_fn stats;
+	void *stats_ctx;
+};
+
+/*
+ * Make a worker and begin to serve. Reads certificates and trust directories:
+ * before the sandbox. Asks the keys process (blocking, seconds). On error
+ * reterr (WORKER_ERR_MAX bytes) says what to mend. ERR_NOMEM, ERR_IO, ERR_BAD.
+ */
+MUST_CHECK int worker_new(const struct worker_params *p, struct worker **ret,
+			  char *reterr);
+/* Close all connections and free w (may be NULL); returns NULL. */
+struct worker *worker_free(struct worker *w);
+/* New lines to processes that were restarted; fd is owned. ERR_NOMEM,
+ * ERR_IO. */
+MUST_CHECK int worker_new_media(struct worker *w, int fd);
+/* As worker_new_media. */
+MUST_CHECK int worker_new_store(struct worker *w, int fd);
+/* As worker_new_media. */
+MUST_CHECK int worker_new_keys(struct worker *w, int fd);
+/* The call machine, for reports. */
+const struct calls *worker_calls(const struct worker *w);
+/* The pipeline, for reports. */
+const struct pipeline *worker_pipeline(const struct worker *w);
+/* Transport's counters, for reports. */
+const struct transport_stats *worker_transport(const struct worker *w);
+/* Certificate subject and transport of a connection; "" and UDP for
+ * datagrams. */
+const char *worker_subject(const struct worker *w, const struct dest *d,
+			   enum transport_proto *ret_proto);
+/* Ask for counters of n flows, at most MEDIA_WIRE_STATS_MAX; they come to
+ * params.stats under *ret_number. ERR_CLOSED, ERR_NOMEM, ERR_LIMIT. */
+MUST_CHECK int worker_stats(struct worker *w, const uint64_t *id, uint32_t n,
+			    uint32_t *ret_number);
+/* End a call by its id; nothing happens when it is unknown. */
+void worker_drop(struct worker *w, uint64_t call);
+/* Which of the other processes are there: for status. */
+void worker_links(const struct worker *w, bool *ret_media, bool *ret_store,
+		  bool *ret_keys);

@@ -1,0 +1,47 @@
+/*
+ * Inside of a worker, shared by worker.c (composition, lines to the other
+ * processes) and worker_net.c (what transport brings up). Owned by worker.c.
+ */
+#pragma once
+
+#include "base/bucket.h"
+#include "base/secret.h"
+#include "priv/channel.h"
+#include "priv/keys_client.h"
+#include "proxy/medialink.h"
+#include "proxy/worker.h"
+
+enum {
+	WORKER_TAG_CORE = 0x10000, /* transport tag of the core side */
+	WORKER_LOG_RATE = 20,	   /* refusals logged a second */
+	WORKER_LOG_BURST = 100
+};
+
+struct worker {
+	struct worker_params p;
+	const struct config *config;
+	struct loop *loop;
+	struct transport *transport;
+	struct conns conns;
+	struct calls *calls;
+	struct egress *egress;
+	struct pipeline *pipeline;
+	struct medialink *media;
+	struct channel *store;
+	struct keys_client *keys;
+	bool has_keys;
+	struct loop_hook hook;
+	struct bucket log_bucket;
+	uint64_t log_suppressed;
+	struct dest core;	 /* where requests to the call manager go */
+	struct handle connector; /* stream core: else none */
+};
+
+/* The upcalls of struct transport; ctx is the worker. */
+extern const struct transport_cb worker_transport_cb;
+
+/* May another refusal be logged now? Counts what was not. */
+bool worker_may_log(struct worker *w);
+/* Open listeners, the core endpoint and its connector. reterr as
+ * worker_new. */
+MUST_CHECK int worker_net_open(struct worker *w, char *reterr);

@@ -1,0 +1,330 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "log/log.h"
+#include "pki/cert.h"
+#include "proxy/worker_int.h"
+#include "sip/frame.h"
+#include "tls/creds.h"
+
+bool worker_may_log(struct worker *w)
+{
+	if (!bucket_take(&w->log_bucket, loop_now_ms(w->loop))) {
+		w->log_suppressed++;
+		return false;
+	}
+	if (w->log_suppressed > 0) {
+		log_warn("refusals not logged one by one count=%llu",
+			 (unsigned long long)w->log_suppressed);
+		w->log_suppressed = 0;
+	}
+	return true;
+}
+
+/* ---- connections ------------------------------------------------------- */
+
+static void refuse_conn(struct worker *w, struct handle ep,
+			const struct transport_peer *peer, const char *why,
+			struct slice name)
+{
+	char addr[ADDR_STR_MAX];
+	char quoted[LOG_QUOTE_MAX];
+
+	if (worker_may_log(w))
+		log_warn("connection refused reason=\"%s\" peer=%s name=\"%s\"",
+			 why, addr_str(&peer->peer, addr),
+			 log_quote(name, quoted));
+	transport_close(w->transport, ep, why);
+}
+
+/*
+ * Bind a connection to the device its certificate names. A suite without
+ * encryption is for devices in authenticated mode only, and the suite is
+ * known before the certificate: so it is judged here.
+ */
+static const char *bind_device(struct worker *w, struct conn *c,
+			       const struct transport_peer *peer,
+			       char name[CERT_NAME_MAX])
+{
+	struct cert *cert = NULL;
+	const char *why = NULL;
+
+	name[0] = '\0';
+	if (cert_parse(peer->tls->peer_cert, &cert) != 0)
+		return "the certificate cannot be read";
+	memcpy(name, cert->device, CERT_NAME_MAX);
+	(void)snprintf(c->subject, sizeof(c->subject), "%s", cert->subject);
+	c->device = config_device_find(w->config, slice_str(cert->device));
+	c->sig = peer->tls->is_null ? SIG_AUTHENTICATED : SIG_ENCRYPTED;
+	if (!c->device)
+		why = "the certificate names no configured device";
+	else if (peer->tls->is_null &&
+		 c->device->security_mode != CONFIG_DEVICE_AUTHENTICATED)
+		why = "suite without encryption, but the device is not in "
+		      "authenticated mode";
+	cert_free(cert);
+	return why;
+}
+
+static void conn_up(void *ctx, struct handle ep,
+		    const struct transport_peer *peer)
+{
+	struct worker *w = ctx;
+	bool is_core = peer->tag == WORKER_TAG_CORE;
+	char name[CERT_NAME_MAX] = "";
+	char addr[ADDR_STR_MAX];
+	const char *why = NULL;
+	struct conn *c;
+
+	if (conns_add(&w->conns, ep, &c) != 0) {
+		refuse_conn(w, ep, peer, "too many connections", SLICE_NULL);
+		return;
+	}
+	c->side = is_core ? SIDE_CORE : SIDE_PHONE;
+	c->sig = SIG_NONSECURE;
+	if (transport_dest(w->transport, ep, &c->dest) != 0)
+		why = "connection vanished";
+	else if (is_core && !addr_ip_eq(&peer->peer, &w->core.peer))
+		why = "not the call manager";
+	else if (peer->tls)
+		why = bind_device(w, c, peer, name);
+	if (why) {
+		refuse_conn(w, ep, peer, why, slice_str(name));
+		return; /* conn_down frees c */
+	}
+	log_info("connection up peer=%s side=%s device=%s tls=%s suite=%s",
+		 addr_str(&peer->peer, addr), is_core ? "core" : "phone",
+		 c->device ? c->device->name : "-",
+		 peer->tls ? peer->tls->version : "-",
+		 peer->tls ? peer->tls->suite : "-");
+}
+
+static void conn_down(void *ctx, struct handle ep, const char *reason)
+{
+	struct worker *w = ctx;
+	struct conn *c = conns_find(&w->conns, ep);
+	char addr[ADDR_STR_MAX];
+	bool is_core;
+
+	if (!c)
+		return;
+	log_info("connection down peer=%s device=%s reason=\"%s\"",
+		 addr_str(&c->dest.peer, addr),
+		 c->device ? c->device->name : "-", reason);
+	is_core = c->side == SIDE_CORE;
+	conns_del(&w->conns, c);
+	pipeline_conn_down(w->pipeline, ep, loop_now_ms(w->loop));
+	if (is_core && !handle_is_none(w->connector))
+		pipeline_conn_down(w->pipeline, w->connector,
+				   loop_now_ms(w->loop));
+}
+
+static void connect_failed(void *ctx, struct handle connector,
+			   const char *reason)
+{
+	struct worker *w = ctx;
+	char addr[ADDR_STR_MAX];
+
+	if (worker_may_log(w))
+		log_error("call manager cannot be reached peer=%s reason=\"%s\"",
+			  addr_str(&w->core.peer, addr), reason);
+	pipeline_conn_down(w->pipeline, connector, loop_now_ms(w->loop));
+}
+
+/* ---- bytes -------------------------------------------------------------- */
+
+/* RFC 5626 section 3.5.1: a double CRLF is answered with a single one. */
+static void pong(struct worker *w, const struct dest *to)
+{
+	static const struct slice crlf = SLICE("\r\n");
+
+	/* A pong that cannot be sent shows the client a dead flow: right. */
+	if (transport_send(w->transport, to, crlf) != 0)
+		return;
+}
+
+static long data(void *ctx, struct handle ep, const uint8_t *buf, size_t len,
+		 const char **reterr_reason)
+{
+	struct worker *w = ctx;
+	struct conn *c = conns_find(&w->conns, ep);
+	struct sip_frame f;
+	int err;
+
+	if (!c) {
+		*reterr_reason = "unknown connection";
+		return ERR_CLOSED;
+	}
+	err = sip_frame_stream(buf, len, &c->scanned, &f, reterr_reason);
+	if (err == ERR_MORE)
+		return 0;
+	if (err)
+		return err;
+	c->scanned = 0;
+	if (f.kind == SIP_FRAME_PING)
+		pong(w, &c->dest);
+	else if (f.kind == SIP_FRAME_MSG)
+		pipeline_run(w->pipeline, slice_make(buf, f.len), &c->dest,
+			     c->side, c, loop_now_ms(w->loop));
+	return (long)f.len;
+}
+
+static void datagram(void *ctx, uint32_t tag, const struct dest *from,
+		     struct slice bytes)
+{
+	struct worker *w = ctx;
+	const char *reason = "";
+	struct sip_frame f;
+	char addr[ADDR_STR_MAX];
+
+	if (sip_frame_datagram(bytes.ptr, bytes.len, &f, &reason) != 0) {
+		if (worker_may_log(w))
+			log_warn("datagram refused reason=\"%s\" peer=%s",
+				 reason, addr_str(&from->peer, addr));
+		return;
+	}
+	if (f.kind == SIP_FRAME_PING)
+		pong(w, from);
+	else if (f.kind == SIP_FRAME_MSG)
+		pipeline_run(w->pipeline, slice_sub(bytes, 0, f.len), from,
+			     tag == WORKER_TAG_CORE ? SIDE_CORE : SIDE_PHONE,
+			     NULL, loop_now_ms(w->loop));
+}
+
+const struct transport_cb worker_transport_cb = {
+	.conn_up = conn_up,
+	.data = data,
+	.datagram = datagram,
+	.conn_down = conn_down,
+	.connect_failed = connect_failed,
+};
+
+/* ---- opening ------------------------------------------------------------- */
+
+static enum transport_proto proto_of(enum config_transport t)
+{
+	switch (t) {
+	case CONFIG_UDP:
+		return TRANSPORT_UDP;
+	case CONFIG_TCP:
+		return TRANSPORT_TCP;
+	case CONFIG_TLS:
+		break;
+	}
+	return TRANSPORT_TLS;
+}
+
+static int listener_creds(struct worker *w, const struct config_listener *l,
+			  struct tls_creds **ret, char *reterr)
+{
+	uint8_t ticket[TLS_TICKET_KEY_LEN];
+	char key_id[SIGNER_KEY_ID_MAX + 1];
+	struct tls_creds_params p = {
+		.policy = tls_policy_find(slice_str(l->tls_policy)),
+		.purpose = TLS_PURPOSE_ANY, /* phones' MICs often carry none */
+	};
+	struct tls_creds *c = NULL;
+	struct writer tw;
+	int err;
+
+	writer_init(&tw, ticket, sizeof(ticket));
+	(void)snprintf(reterr, WORKER_ERR_MAX, "no answer from the keys process");
+	err = p.policy ? keys_client_ticket(w->keys, &tw) : ERR_NOTFOUND;
+	p.ticket_key = writer_slice(&tw);
+	if (!err)
+		err = tls_creds_new(&p, &c);
+	secret_wipe(ticket, sizeof(ticket));
+	(void)snprintf(key_id, sizeof(key_id), "listener:%.54s", l->name);
+	if (!err)
+		err = tls_creds_identity_file(c, l->certificate,
+					      keys_client_signer(w->keys),
+					      slice_str(key_id), reterr);
+	if (!err)
+		err = tls_creds_trust_dir(c, l->trust, reterr);
+	if (!err && tls_creds_trust_count(c) == 0)
+		log_warn("listener \"%s\": no certificate in %s: nobody can "
+			 "connect",
+			 l->name, l->trust);
+	if (err) {
+		tls_creds_unref(c);
+		return err;
+	}
+	*ret = c;
+	return 0;
+}
+
+static int open_listener(struct worker *w, uint32_t i, char *reterr)
+{
+	const struct config_listener *l = &w->config->listener[i];
+	struct transport_listen p = { .proto = proto_of(l->address.transport),
+				      .fd = w->p.listener_fd[i],
+				      .tag = i };
+	char addr[ADDR_STR_MAX];
+	struct handle h;
+	int err = 0;
+
+	if (p.proto == TRANSPORT_TLS)
+		err = listener_creds(w, l, &p.creds, reterr);
+	if (!err)
+		err = transport_listen(w->transport, &p, &h);
+	tls_creds_unref(p.creds);
+	if (!err)
+		log_info("listening name=%s on=%s:%s", l->name,
+			 transport_proto_str(p.proto),
+			 addr_str(&l->address.addr, addr));
+	return err;
+}
+
+/*
+ * The core side: a datagram socket that both sends and receives, or, for a
+ * call manager on TCP, a connector for what we send and a listener for what it
+ * sends to our Contact.
+ */
+static int open_core(struct worker *w)
+{
+	const struct config_call_manager *cm = &w->config->call_manager[0];
+	struct transport_listen lp = { .proto = proto_of(cm->address.transport),
+				       .fd = w->p.core_fd,
+				       .tag = WORKER_TAG_CORE,
+				       .is_trusted = true };
+	struct transport_connect cp = { .proto = lp.proto,
+					.peer = cm->address.addr,
+					.local = cm->local_address,
+					.tag = WORKER_TAG_CORE };
+	struct handle h;
+	int err = transport_listen(w->transport, &lp, &h);
+
+	w->core = (struct dest){ .ep = h,
+				 .peer = cm->address.addr,
+				 .local = cm->local_address,
+				 .is_reliable = lp.proto != TRANSPORT_UDP };
+	if (err || lp.proto == TRANSPORT_UDP)
+		return err;
+	cp.local.port = 0;
+	err = transport_connector(w->transport, &cp, &w->connector);
+	w->core.ep = w->connector;
+	return err;
+}
+
+int worker_net_open(struct worker *w, char *reterr)
+{
+	int err = open_core(w);
+
+	if (err) {
+		(void)snprintf(reterr, WORKER_ERR_MAX,
+			       "call-manager \"%s\": %s",
+			       w->config->call_manager[0].name, err_str(err));
+		return err;
+	}
+	for (uint32_t i = 0; i < w->config->listener_count; i++) {
+		reterr[0] = '\0';
+		err = open_listener(w, i, reterr);
+		if (err && reterr[0] == '\0')
+			(void)snprintf(reterr, WORKER_ERR_MAX, "%s",
+				       err_str(err));
+		if (err)
+			return err;
+	}
+	return 0;
+}
