@@ -1,7 +1,142 @@
-#include <stdio.h>
+/*
+ * sallyportd: arguments, then one role. Without --role it is the monitor,
+ * which runs this binary again for the others.
+ */
+#include <config.h>
 
-int main(void)
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/roles.h"
+#include "daemon/setup.h"
+
+static const char usage_text[] =
+	"usage: sallyportd [-c FILE] [-n [-v]]\n"
+	"       sallyportd --version | --help\n"
+	"\n"
+	"  -c, --config FILE  configuration (default " SP_SYSCONFDIR
+	"/sallyport.conf)\n"
+	"  -n, --check        check the configuration and exit\n"
+	"  -v, --verbose      with -n: print it back as it was understood\n"
+	"  -V, --version      print the version and exit\n"
+	"  -h, --help         print this and exit\n"
+	"\n"
+	"It runs in the foreground; the service manager does the rest.\n";
+
+struct arguments {
+	const char *config;
+	const char *role; /* NULL = monitor */
+	bool is_check;
+	bool is_verbose;
+};
+
+static void emit(void *ctx, struct slice piece)
 {
-	(void)fprintf(stderr, "sallyportd: not built yet\n");
-	return 1;
+	(void)ctx;
+	(void)fwrite(piece.ptr, 1, piece.len, stdout);
+}
+
+/* -n: what would be wrong with starting? */
+static int check(const struct arguments *a)
+{
+	struct config *c = NULL;
+
+	if (setup_load(a->config, &c) != 0)
+		return 1;
+	if (a->is_verbose)
+		config_print(c, emit, NULL);
+	else
+		(void)printf("%s: ok\n", a->config);
+	config_unref(c);
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int run_role(const char *role)
+{
+	static const struct {
+		const char *name;
+		int (*run)(void);
+	} roles[] = {
+		{ "worker", role_worker },
+		{ "keys", role_keys },
+		{ "store", role_store_process },
+		{ "media", role_media_process },
+	};
+
+	/* The terminal's ^C is for the monitor, which ends the others. */
+	(void)signal(SIGINT, SIG_IGN);
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (strcmp(role, roles[i].name) == 0)
+			return roles[i].run();
+	(void)fprintf(stderr, "sallyportd: unknown role \"%s\"\n", role);
+	return 2;
+}
+
+static int parse(int argc, char **argv, struct arguments *ret)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'n' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "role", required_argument, NULL, 'r' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "c:nvVh", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			ret->config = optarg;
+			break;
+		case 'n':
+			ret->is_check = true;
+			break;
+		case 'v':
+			ret->is_verbose = true;
+			break;
+		case 'r':
+			ret->role = optarg;
+			break;
+		case 'V':
+			(void)printf("sallyportd %s\n", PACKAGE_VERSION);
+			exit(0);
+		case 'h':
+			(void)fputs(usage_text, stdout);
+			exit(0);
+		default:
+			(void)fputs(usage_text, stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		(void)fprintf(stderr, "sallyportd: what is \"%s\"?\n%s",
+			      argv[optind], usage_text);
+		return 2;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { .config = SP_SYSCONFDIR "/sallyport.conf" };
+	struct config *c = NULL;
+	int status = parse(argc, argv, &a);
+
+	if (status != 0)
+		return status;
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (a.role)
+		return run_role(a.role);
+	if (a.is_check)
+		return check(&a);
+	if (setup_load(a.config, &c) != 0)
+		return 1;
+	return role_monitor(c);
 }

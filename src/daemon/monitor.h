@@ -1,0 +1,78 @@
+/*
+ * Inside of the monitor: starts the other processes and keeps them running,
+ * holds the sockets they serve, and owns the control socket. It never reads
+ * bytes from the network. Shared by monitor.c (processes) and monitor_ctl.c
+ * (operator's commands).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "control/control.h"
+#include "daemon/wire.h"
+#include "loop/loop.h"
+#include "priv/channel.h"
+#include "priv/keys_client.h"
+#include "priv/proc.h"
+#include "store/store.h"
+#include "store/wire.h"
+
+enum monitor_kind {
+	MONITOR_KEYS,
+	MONITOR_STORE,
+	MONITOR_MEDIA,
+	MONITOR_WORKER,
+	MONITOR_KINDS
+};
+
+enum { MONITOR_ASKED_MAX = 64 }; /* operator's commands under way */
+
+/* A child. */
+struct monitor_child {
+	struct monitor *m;
+	enum monitor_kind kind;
+	struct proc *proc;
+	struct channel *channel; /* NULL while it is down */
+	bool is_ready;		 /* worker: has said so */
+	uint64_t since_ms;	 /* of the present start */
+};
+
+/* An operator's command that waits for a child's answer. */
+struct monitor_asked {
+	uint64_t token;	 /* control's; 0 = free */
+	uint32_t number; /* ours */
+	enum control_id command;
+	char user[STORE_NAME_MAX + 1]; /* user add, user passwd */
+	char realm[STORE_NAME_MAX + 1];
+	uint8_t blob[KEYS_BLOB_MAX]; /* sealed credential to be kept */
+	size_t blob_len;	     /* 0 = it was sent */
+};
+
+struct monitor {
+	struct loop *loop;
+	struct config *config;
+	int config_fd;
+	int *listener_fd; /* config->listener_count */
+	int core_fd;
+	struct procs *procs;
+	struct monitor_child child[MONITOR_KINDS];
+	struct keys_client *keys; /* for user add */
+	struct control *control;
+	struct monitor_asked asked[MONITOR_ASKED_MAX];
+	uint32_t next_number;
+	uint64_t start_ms;
+	bool is_started; /* READY was said */
+	bool is_stopping;
+	int status; /* exit status */
+};
+
+/* Open the control socket and its commands. ERR_EXISTS, ERR_IO. */
+MUST_CHECK int monitor_ctl_open(struct monitor *m);
+/* A worker's rows have come. */
+void monitor_ctl_rows(struct monitor *m, const struct dwire_msg *msg);
+/* The store answered. */
+void monitor_ctl_store(struct monitor *m, const struct store_reply *r);
+/* A child is gone: commands that waited for it fail. */
+void monitor_ctl_lost(struct monitor *m, enum monitor_kind kind);

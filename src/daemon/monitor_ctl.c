@@ -1,0 +1,433 @@
+/*
+ * The operator's commands: the monitor asks the worker for rows, the keys
+ * process to seal and the store to keep, and answers by token.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "authn/digest.h"
+#include "base/text.h"
+#include "control/rows.h"
+#include "daemon/monitor.h"
+#include "log/log.h"
+
+/* ---- commands under way ---------------------------------------------------- */
+
+static struct monitor_asked *asked_new(struct monitor *m, uint64_t token,
+				       enum control_id command)
+{
+	for (size_t i = 0; i < MONITOR_ASKED_MAX; i++) {
+		struct monitor_asked *a = &m->asked[i];
+
+		if (a->token == 0) {
+			*a = (struct monitor_asked){
+				.token = token,
+				.number = ++m->next_number,
+				.command = command,
+			};
+			return a;
+		}
+	}
+	control_fail(m->control, token, "too many commands at once");
+	return NULL;
+}
+
+static struct monitor_asked *asked_find(struct monitor *m, uint32_t number)
+{
+	for (size_t i = 0; i < MONITOR_ASKED_MAX; i++)
+		if (m->asked[i].token != 0 && m->asked[i].number == number)
+			return &m->asked[i];
+	return NULL;
+}
+
+static void asked_fail(struct monitor *m, struct monitor_asked *a,
+		       const char *text)
+{
+	uint64_t token = a->token;
+
+	a->token = 0;
+	control_fail(m->control, token, "%s", text);
+}
+
+static bool is_for_store(enum control_id command)
+{
+	return control_command[command].who == CONTROL_BY_STORE;
+}
+
+void monitor_ctl_lost(struct monitor *m, enum monitor_kind kind)
+{
+	for (size_t i = 0; i < MONITOR_ASKED_MAX; i++) {
+		struct monitor_asked *a = &m->asked[i];
+
+		if (a->token == 0)
+			continue;
+		if (kind == (is_for_store(a->command) ? MONITOR_STORE
+						      : MONITOR_WORKER))
+			asked_fail(m, a, "the process that had to answer ended");
+	}
+}
+
+/* ---- commands the worker answers --------------------------------------------- */
+
+static void ask_worker(struct monitor *m, uint64_t token,
+		       enum control_id command, const char *arg)
+{
+	struct monitor_child *worker = &m->child[MONITOR_WORKER];
+	struct monitor_asked *a = asked_new(m, token, command);
+	struct dwire_msg msg = { .op = DWIRE_QUERY,
+				 .command = (uint8_t)command,
+				 .text = slice_str(arg) };
+	uint8_t buf[CONTROL_LINE_MAX];
+	struct writer w;
+
+	if (!a)
+		return;
+	msg.number = a->number;
+	writer_init(&w, buf, sizeof(buf));
+	dwire_write(&w, &msg);
+	if (!worker->is_ready || !worker->channel || !writer_ok(&w) ||
+	    channel_send(worker->channel, writer_slice(&w)) != 0)
+		asked_fail(m, a, "the worker is not running");
+}
+
+static void on_registrations(void *ctx, uint64_t token, const json_t *args)
+{
+	(void)args;
+	ask_worker(ctx, token, CONTROL_REGISTRATIONS, "");
+}
+
+static void on_calls(void *ctx, uint64_t token, const json_t *args)
+{
+	(void)args;
+	ask_worker(ctx, token, CONTROL_CALLS, "");
+}
+
+static void on_drop(void *ctx, uint64_t token, const json_t *args)
+{
+	const char *call = control_arg_get(args, "call");
+
+	ask_worker(ctx, token, CONTROL_DROP, call ? call : "");
+}
+
+static void on_status(void *ctx, uint64_t token, const json_t *args)
+{
+	(void)args;
+	ask_worker(ctx, token, CONTROL_STATUS, "");
+}
+
+static void put(json_t *obj, const char *name, uint64_t v)
+{
+	(void)json_object_set_new(obj, name, json_integer((json_int_t)v));
+}
+
+/* What the monitor knows, and the worker's row inside it. */
+static void reply_status(struct monitor *m, uint64_t token, struct slice text)
+{
+	uint64_t now = loop_now_ms(m->loop);
+	json_t *rows = json_loadb((const char *)text.ptr, text.len, 0, NULL);
+	json_t *result = json_object();
+	json_t *processes = json_array();
+
+	(void)json_object_set_new(result, "version",
+				  json_string(PACKAGE_VERSION));
+	put(result, "uptime", (now - m->start_ms) / 1000);
+	for (int i = 0; i < MONITOR_KINDS; i++) {
+		const struct proc *p = m->child[i].proc;
+		json_t *row = json_object();
+
+		(void)json_object_set_new(row, "name",
+					  json_string(proc_name(p)));
+		put(row, "pid", (uint64_t)proc_pid(p));
+		put(row, "starts", proc_starts(p));
+		put(row, "uptime", (now - m->child[i].since_ms) / 1000);
+		(void)json_array_append_new(processes, row);
+	}
+	(void)json_object_set_new(result, "processes", processes);
+	if (json_array_size(rows) > 0)
+		(void)json_object_update_missing(result,
+						 json_array_get(rows, 0));
+	json_decref(rows);
+	control_reply(m->control, token, result);
+}
+
+void monitor_ctl_rows(struct monitor *m, const struct dwire_msg *msg)
+{
+	struct monitor_asked *a = asked_find(m, msg->number);
+	uint64_t token;
+
+	if (!a)
+		return;
+	token = a->token;
+	if (msg->is_last)
+		a->token = 0;
+	if (a->command == CONTROL_STATUS) {
+		reply_status(m, token, msg->text);
+	} else if (a->command == CONTROL_DROP) {
+		if (slice_eqs(msg->text, "[]"))
+			control_fail(m->control, token, "no such call");
+		else
+			control_reply(m->control, token, json_object());
+	} else if (control_reply_rows(m->control, token, msg->text,
+				      msg->is_last) != 0) {
+		a->token = 0;
+	}
+}
+
+/* ---- commands about users ------------------------------------------------------ */
+
+static void ask_store(struct monitor *m, struct monitor_asked *a,
+		      struct store_request *r)
+{
+	struct monitor_child *store = &m->child[MONITOR_STORE];
+	uint8_t buf[STORE_WIRE_MAX];
+	struct writer w;
+
+	r->id = a->number;
+	writer_init(&w, buf, sizeof(buf));
+	store_request_write(&w, r);
+	if (!store->channel || !writer_ok(&w) ||
+	    channel_send(store->channel, writer_slice(&w)) != 0)
+		asked_fail(m, a, "the store process is not running");
+}
+
+static const char *realm_of(const struct monitor *m, const json_t *args)
+{
+	const char *realm = control_arg_get(args, "realm");
+
+	return realm && realm[0] != '\0' ? realm : m->config->realm;
+}
+
+/* HA1s as they came from the tool; their text lives in args, which the control
+ * server wipes. */
+static uint8_t take_ha1s(const json_t *args, struct keys_ha1 *ret)
+{
+	static const struct {
+		const char *name;
+		enum digest_alg alg;
+	} rows[] = { { "md5", DIGEST_MD5 }, { "sha256", DIGEST_SHA256 } };
+	uint8_t n = 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *hex = control_arg_get(args, rows[i].name);
+
+		if (hex && strlen(hex) == digest_hex_len(rows[i].alg))
+			ret[n++] = (struct keys_ha1){ (uint8_t)rows[i].alg,
+						      slice_str(hex) };
+	}
+	return n;
+}
+
+/*
+ * Seal, then ask the store whether the user is there: "add" must not replace
+ * somebody by a slip of the name, "passwd" must not make somebody.
+ */
+static void put_user(struct monitor *m, uint64_t token, const json_t *args,
+		     enum control_id command)
+{
+	struct keys_request seal = { .op = KEYS_OP_SEAL };
+	struct store_request get = { .op = STORE_OP_GET };
+	struct monitor_asked *a = asked_new(m, token, command);
+	struct writer w;
+	int err = ERR_CLOSED;
+
+	if (!a)
+		return;
+	seal.user = slice_str(control_arg_get(args, "name"));
+	seal.realm = slice_str(realm_of(m, args));
+	seal.ha1_count = take_ha1s(args, seal.ha1);
+	if (seal.ha1_count == 0 ||
+	    text_copy(seal.user, a->user, sizeof(a->user)) != 0 ||
+	    text_copy(seal.realm, a->realm, sizeof(a->realm)) != 0) {
+		asked_fail(m, a, "name, realm or password hash is unusable");
+		return;
+	}
+	writer_init(&w, a->blob, sizeof(a->blob));
+	if (m->keys)
+		err = keys_client_seal(m->keys, &seal, &w);
+	if (err) {
+		asked_fail(m, a, "the keys process did not seal the password");
+		return;
+	}
+	a->blob_len = w.len;
+	get.user = slice_str(a->user);
+	get.realm = slice_str(a->realm);
+	ask_store(m, a, &get);
+}
+
+/* The store has told whether the user is there. */
+static void put_user_now(struct monitor *m, struct monitor_asked *a,
+			 int status)
+{
+	struct store_request put = { .op = STORE_OP_PUT,
+				     .user = slice_str(a->user),
+				     .realm = slice_str(a->realm),
+				     .blob = slice_make(a->blob, a->blob_len) };
+	bool is_add = a->command == CONTROL_USER_ADD;
+
+	if (is_add && status == 0) {
+		asked_fail(m, a, "this user exists: use \"user passwd\"");
+	} else if (status == (is_add ? ERR_NOTFOUND : 0)) {
+		a->blob_len = 0;
+		ask_store(m, a, &put);
+	} else {
+		asked_fail(m, a,
+			   status == ERR_NOTFOUND
+				   ? "no such user in this realm: use "
+				     "\"user add\""
+				   : "the store cannot be read");
+	}
+}
+
+static void on_user_add(void *ctx, uint64_t token, const json_t *args)
+{
+	put_user(ctx, token, args, CONTROL_USER_ADD);
+}
+
+static void on_user_passwd(void *ctx, uint64_t token, const json_t *args)
+{
+	put_user(ctx, token, args, CONTROL_USER_PASSWD);
+}
+
+static void on_user_delete(void *ctx, uint64_t token, const json_t *args)
+{
+	struct monitor *m = ctx;
+	struct monitor_asked *a = asked_new(m, token, CONTROL_USER_DELETE);
+	struct store_request r = { .op = STORE_OP_DEL };
+
+	if (!a)
+		return;
+	r.user = slice_str(control_arg_get(args, "name"));
+	r.realm = slice_str(realm_of(m, args));
+	ask_store(m, a, &r);
+}
+
+static void on_user_list(void *ctx, uint64_t token, const json_t *args)
+{
+	struct monitor *m = ctx;
+	struct monitor_asked *a = asked_new(m, token, CONTROL_USER_LIST);
+	struct store_request r = { .op = STORE_OP_LIST };
+
+	(void)args;
+	if (a)
+		ask_store(m, a, &r);
+}
+
+/* One page of users; the next is asked for after its last. */
+static void reply_users(struct monitor *m, struct monitor_asked *a,
+			const struct store_reply *reply)
+{
+	struct store_request next = { .op = STORE_OP_LIST };
+	json_t *rows = json_array();
+	struct store_item item;
+	struct reader r;
+	char *text;
+	int err = ERR_NOMEM;
+
+	reader_init(&r, reply->blob);
+	while (store_item_next(&r, &item)) {
+		struct row_user row = { .user = item.user,
+					.realm = item.realm,
+					.created_s = item.created_s,
+					.changed_s = item.changed_s };
+
+		(void)json_array_append_new(rows, row_user(&row));
+		next.user = item.user;
+		next.realm = item.realm;
+	}
+	text = json_dumps(rows, JSON_COMPACT);
+	json_decref(rows);
+	if (text)
+		err = control_reply_rows(m->control, a->token, slice_str(text),
+					 reply->is_last);
+	free(text);
+	if (err || reply->is_last)
+		a->token = 0;
+	else
+		ask_store(m, a, &next);
+}
+
+void monitor_ctl_store(struct monitor *m, const struct store_reply *reply)
+{
+	struct monitor_asked *a = asked_find(m, (uint32_t)reply->id);
+	uint64_t token;
+
+	if (!a)
+		return;
+	token = a->token;
+	if (reply->op == STORE_OP_GET && a->blob_len > 0) {
+		put_user_now(m, a, reply->status);
+		return;
+	}
+	if (reply->status == 0 && reply->op == STORE_OP_LIST) {
+		reply_users(m, a, reply);
+		return;
+	}
+	a->token = 0;
+	if (reply->status == 0)
+		control_reply(m->control, token, json_object());
+	else if (reply->status == ERR_NOTFOUND)
+		control_fail(m->control, token, "no such user in this realm");
+	else
+		control_fail(m->control, token, "store: %s",
+			     err_str(reply->status));
+}
+
+/* ---- opening ---------------------------------------------------------------------- */
+
+static gid_t group_of(const struct config *c)
+{
+	struct group *g = getgrnam(c->group);
+
+	return g ? g->gr_gid : (gid_t)-1;
+}
+
+/* The directory of the socket: systemd's RuntimeDirectory, or ours. */
+static void make_run_directory(const char *path)
+{
+	char dir[CONFIG_TEXT_MAX + 1];
+	char *slash;
+
+	(void)snprintf(dir, sizeof(dir), "%s", path);
+	slash = strrchr(dir, '/');
+	if (!slash || slash == dir)
+		return;
+	*slash = '\0';
+	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+		log_warn("%s: %s", dir, strerror(errno));
+}
+
+int monitor_ctl_open(struct monitor *m)
+{
+	struct control_params p = {
+		.loop = m->loop,
+		.path = m->config->control_socket,
+		.gid = group_of(m->config),
+		.handler = { [CONTROL_STATUS] = on_status,
+			     [CONTROL_REGISTRATIONS] = on_registrations,
+			     [CONTROL_CALLS] = on_calls,
+			     [CONTROL_USER_ADD] = on_user_add,
+			     [CONTROL_USER_PASSWD] = on_user_passwd,
+			     [CONTROL_USER_LIST] = on_user_list,
+			     [CONTROL_USER_DELETE] = on_user_delete,
+			     [CONTROL_DROP] = on_drop },
+		.ctx = m,
+	};
+	int err;
+
+	make_run_directory(p.path);
+	err = control_new(&p, &m->control);
+	if (err == ERR_EXISTS)
+		log_error("another sallyportd answers on %s", p.path);
+	else if (err)
+		log_error("control-socket %s: %s", p.path,
+			  err == ERR_IO ? strerror(errno) : err_str(err));
+	return err;
+}

@@ -1,0 +1,197 @@
+#include "daemon/reports.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/rows.h"
+#include "daemon/wire.h"
+
+/* Rows gathered until a piece is full. */
+struct piece {
+	reports_emit_fn emit;
+	void *ctx;
+	json_t *rows;
+	size_t len;
+};
+
+static void piece_send(struct piece *p, bool is_last)
+{
+	char *text = json_dumps(p->rows, JSON_COMPACT);
+
+	if (text)
+		p->emit(p->ctx, slice_str(text), is_last);
+	free(text);
+	(void)json_array_clear(p->rows);
+	p->len = 2;
+}
+
+static void piece_begin(struct piece *p, reports_emit_fn emit, void *ctx)
+{
+	*p = (struct piece){ .emit = emit, .ctx = ctx, .rows = json_array(),
+			     .len = 2 };
+}
+
+static void piece_add(struct piece *p, json_t *row)
+{
+	char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
+	size_t len = text ? strlen(text) + 1 : 0;
+
+	free(text);
+	if (len == 0 || len > DWIRE_ROWS_MAX - 2) {
+		json_decref(row); /* no memory: the table has a hole */
+		return;
+	}
+	if (p->len + len > DWIRE_ROWS_MAX)
+		piece_send(p, false);
+	p->len += len;
+	(void)json_array_append_new(p->rows, row);
+}
+
+static void piece_end(struct piece *p)
+{
+	piece_send(p, true);
+	json_decref(p->rows);
+}
+
+static void put(json_t *obj, const char *name, uint64_t v)
+{
+	(void)json_object_set_new(obj, name, json_integer((json_int_t)v));
+}
+
+static void put_transport(json_t *obj, const struct transport_stats *t)
+{
+	json_t *refused = json_object();
+
+	put(obj, "connections", t->conns);
+	put(obj, "handshakes-pending", t->pending);
+	put(obj, "accepted", t->accepted);
+	put(obj, "tls-handshakes", t->tls_up);
+	put(obj, "tls-resumed", t->tls_resumed);
+	put(obj, "tls-integrity-only", t->tls_null);
+	for (int i = 1; i < TLS_REFUSAL_COUNT; i++)
+		if (t->tls_refused[i] > 0)
+			put(refused, tls_refusal_str((enum tls_refusal)i),
+			    t->tls_refused[i]);
+	(void)json_object_set_new(obj, "tls-refused", refused);
+	put(obj, "connections-refused",
+	    t->refused_total + t->refused_source + t->refused_pending +
+		    t->refused_pending_source);
+	put(obj, "timeouts", t->timeout_handshake + t->timeout_first +
+				     t->timeout_rest + t->timeout_idle);
+}
+
+void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
+{
+	const uint64_t *stops = pipeline_stops(worker_pipeline(w));
+	json_t *row = json_object();
+	json_t *refused = json_object();
+	uint32_t calls;
+	uint32_t bindings;
+	uint32_t txns;
+	bool has_media;
+	bool has_store;
+	bool has_keys;
+	struct piece p;
+
+	calls_counts(worker_calls(w), &calls, &bindings, &txns);
+	worker_links(w, &has_media, &has_store, &has_keys);
+	put(row, "calls", calls);
+	put(row, "registrations", bindings);
+	put(row, "transactions", txns);
+	put(row, "messages", pipeline_messages(worker_pipeline(w)));
+	for (int i = 1; i < STOP_COUNT; i++)
+		put(refused, pipeline_stop_str((enum pipeline_stop)i),
+		    stops[i]);
+	(void)json_object_set_new(row, "refused", refused);
+	put_transport(row, worker_transport(w));
+	(void)json_object_set_new(row, "media", json_boolean(has_media));
+	(void)json_object_set_new(row, "store", json_boolean(has_store));
+	(void)json_object_set_new(row, "keys", json_boolean(has_keys));
+	piece_begin(&p, emit, ctx);
+	piece_add(&p, row);
+	piece_end(&p);
+}
+
+static const char *level_str(enum sig_level sig)
+{
+	return call_security_str(sig == SIG_ENCRYPTED	    ? CALL_ENCRYPTED
+				 : sig == SIG_AUTHENTICATED ? CALL_AUTHENTICATED
+							    : CALL_NONSECURE);
+}
+
+void reports_registrations(struct worker *w, uint64_t now_ms,
+			   reports_emit_fn emit, void *ctx)
+{
+	struct binding_info b;
+	uint32_t pos = 0;
+	struct piece p;
+
+	piece_begin(&p, emit, ctx);
+	while (bindings_next(worker_calls(w), &pos, &b)) {
+		enum transport_proto proto;
+		char peer[ADDR_STR_MAX];
+		const char *subject = worker_subject(w, &b.dest, &proto);
+		struct row_registration r = {
+			.device = b.device,
+			.aor = b.aor,
+			.contact = b.contact,
+			.peer = slice_str(addr_str(&b.dest.peer, peer)),
+			.transport = transport_proto_str(proto),
+			.security = level_str(b.sig),
+			.certificate = slice_str(subject),
+			.expires_s = b.expires_ms > now_ms
+					     ? (b.expires_ms - now_ms) / 1000
+					     : 0,
+		};
+
+		piece_add(&p, row_registration(&r));
+	}
+	piece_end(&p);
+}
+
+static const struct flow_stats *stats_of(const struct flow_stats *stats,
+					 size_t n, uint64_t id)
+{
+	static const struct flow_stats none;
+
+	for (size_t i = 0; i < n; i++)
+		if (stats[i].id == id)
+			return &stats[i];
+	return &none;
+}
+
+void reports_calls(struct worker *w, uint64_t now_ms,
+		   const struct flow_stats *stats, size_t n,
+		   reports_emit_fn emit, void *ctx)
+{
+	struct call_info c;
+	uint32_t pos = 0;
+	struct piece p;
+
+	piece_begin(&p, emit, ctx);
+	while (calls_next(worker_calls(w), &pos, &c)) {
+		const struct flow_stats *in =
+			stats_of(stats, n, c.flow_out_in);
+		const struct flow_stats *out =
+			stats_of(stats, n, c.flow_in_out);
+		struct row_call r = {
+			.id = c.id,
+			.device = c.device,
+			.from = c.caller,
+			.to = c.callee,
+			.state = c.state,
+			.security = call_security_str(c.security),
+			.suite = suite_info(c.suite)->name,
+			.codec = c.codec,
+			.duration_s = c.answer_ms && now_ms > c.answer_ms
+					      ? (now_ms - c.answer_ms) / 1000
+					      : 0,
+			.packets_out_in = in->rtp_packets,
+			.packets_in_out = out->rtp_packets,
+			.srtp_errors = in->auth_fail + in->replay,
+		};
+
+		piece_add(&p, row_call(&r));
+	}
+	piece_end(&p);
+}

@@ -1,0 +1,34 @@
+/*
+ * The roles of the program, one function each: the monitor starts the others
+ * by running its own binary again with --role. A child finds its descriptors
+ * at fixed numbers: ROLE_FD_MONITOR and ROLE_FD_CONFIG always, then what the
+ * role's function says.
+ */
+#pragma once
+
+#include "config/config.h"
+#include "priv/proc.h"
+
+enum {
+	ROLE_FD_MONITOR = PROC_FD_FIRST, /* channel to the monitor */
+	ROLE_FD_CONFIG,			 /* memory file (daemon/setup.h) */
+	ROLE_FD_MEDIA,			 /* worker: line to the media process */
+	ROLE_FD_STORE,			 /* worker: line to the store process */
+	ROLE_FD_KEYS,			 /* worker: line to the keys process */
+	ROLE_FD_CORE,			 /* worker: call manager's socket */
+	ROLE_FD_LISTENERS /* worker: listeners, in order */
+};
+
+enum { ROLE_PATH_MAX = 512 };
+
+/* Run the monitor until SIGTERM; owns c's reference.
+ * Returns the exit status. */
+int role_monitor(struct config *c);
+/* Run a worker. Returns the exit status. */
+int role_worker(void);
+/* Run the keys process: keys_main (daemon/keys.h) with c's keys. */
+int role_keys(void);
+/* Run the store process: role_store (daemon/store.h) in its sandbox. */
+int role_store_process(void);
+/* Run the media process: role_media (daemon/media.h) in its sandbox. */
+int role_media_process(void);

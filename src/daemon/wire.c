@@ -1,0 +1,62 @@
+#include "daemon/wire.h"
+
+#include "base/reader.h"
+
+void dwire_write(struct writer *w, const struct dwire_msg *m)
+{
+	writer_u8(w, (uint8_t)m->op);
+	switch (m->op) {
+	case DWIRE_READY:
+		break;
+	case DWIRE_QUERY:
+		writer_u32be(w, m->number);
+		writer_u8(w, m->command);
+		writer_blob(w, m->text);
+		break;
+	case DWIRE_ROWS:
+		writer_u32be(w, m->number);
+		writer_u8(w, m->is_last);
+		writer_blob(w, m->text);
+		break;
+	case DWIRE_LINK:
+		writer_u8(w, (uint8_t)m->link);
+		break;
+	}
+}
+
+int dwire_read(struct slice s, struct dwire_msg *ret)
+{
+	struct reader r;
+	struct dwire_msg m = { .op = DWIRE_READY };
+	uint8_t op;
+
+	reader_init(&r, s);
+	op = reader_u8(&r);
+	switch (op) {
+	case DWIRE_READY:
+		break;
+	case DWIRE_QUERY:
+		m.number = reader_u32be(&r);
+		m.command = reader_u8(&r);
+		m.text = reader_blob(&r);
+		break;
+	case DWIRE_ROWS:
+		m.number = reader_u32be(&r);
+		m.is_last = reader_u8(&r) != 0;
+		m.text = reader_blob(&r);
+		break;
+	case DWIRE_LINK:
+		m.link = (enum dwire_link)reader_u8(&r);
+		if (m.link != DWIRE_MEDIA && m.link != DWIRE_STORE &&
+		    m.link != DWIRE_KEYS)
+			reader_fail(&r);
+		break;
+	default:
+		return ERR_BAD;
+	}
+	m.op = (enum dwire_op)op;
+	if (!reader_end(&r))
+		return ERR_BAD;
+	*ret = m;
+	return 0;
+}

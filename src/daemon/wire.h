@@ -1,0 +1,42 @@
+/*
+ * What the monitor and a worker say to each other: tagged byte strings over a
+ * SEQPACKET channel, big-endian (base/reader, base/writer). Pure functions.
+ *
+ * Monitor: QUERY (number, command, argument) asks for rows; LINK (which, with
+ * one descriptor) is a new line to a restarted process.
+ * Worker:  READY once; ROWS (number, is_last, JSON array) answers a QUERY, in
+ * pieces.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "base/writer.h"
+
+enum { DWIRE_ROWS_MAX = 60000 }; /* bytes of JSON in one ROWS */
+
+enum dwire_op {
+	DWIRE_READY = 'R',
+	DWIRE_QUERY = 'Q',
+	DWIRE_ROWS = 'A',
+	DWIRE_LINK = 'L'
+};
+
+enum dwire_link { DWIRE_MEDIA = 'm', DWIRE_STORE = 's', DWIRE_KEYS = 'k' };
+
+struct dwire_msg {
+	enum dwire_op op;
+	uint32_t number;      /* QUERY, ROWS */
+	uint8_t command;      /* QUERY: enum control_id */
+	enum dwire_link link; /* LINK */
+	bool is_last;	      /* ROWS */
+	struct slice text;    /* QUERY: argument; ROWS: JSON */
+};
+
+/* Append m. */
+void dwire_write(struct writer *w, const struct dwire_msg *m);
+/* Read what dwire_write wrote, exactly; *ret views s. ERR_BAD. */
+MUST_CHECK int dwire_read(struct slice s, struct dwire_msg *ret);

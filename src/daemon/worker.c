@@ -1,0 +1,340 @@
+/*
+ * The worker's role: a struct worker in its sandbox, and the monitor's
+ * questions answered.
+ */
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "control/command.h"
+#include "daemon/reports.h"
+#include "daemon/roles.h"
+#include "daemon/setup.h"
+#include "daemon/wire.h"
+#include "log/log.h"
+#include "loop/loop.h"
+#include "media/wire.h"
+#include "priv/channel.h"
+#include "proxy/worker.h"
+#include "tls/random.h"
+
+enum {
+	QUERIES_MAX = 16,  /* "calls" asked for at once */
+	COLLECT_MS = 1000, /* patience with the media process */
+	FLOWS_OF_CALL = 2
+};
+
+/* Counters of all flows being collected for one or more "calls" queries. */
+struct collect {
+	uint32_t number[QUERIES_MAX]; /* queries that wait */
+	uint32_t count;
+	uint32_t outstanding; /* answers still to come */
+	struct flow_stats *stats;
+	size_t len;
+	size_t cap;
+	struct loop_timer timer;
+};
+
+struct role {
+	struct loop *loop;
+	struct config *config;
+	struct channel *monitor;
+	struct worker *worker;
+	struct collect collect;
+	uint32_t answering; /* number of the query being answered */
+	uint8_t buf[CHANNEL_MSG_MAX]; /* a message on its way out */
+};
+
+static void send_msg(struct role *r, const struct dwire_msg *m)
+{
+	struct writer w;
+
+	writer_init(&w, r->buf, sizeof(r->buf));
+	dwire_write(&w, m);
+	if (!writer_ok(&w) ||
+	    channel_send(r->monitor, writer_slice(&w)) != 0)
+		log_error("an answer to the monitor was lost");
+}
+
+static void emit_rows(void *ctx, struct slice text, bool is_last)
+{
+	struct role *r = ctx;
+	struct dwire_msg m = { .op = DWIRE_ROWS,
+			       .number = r->answering,
+			       .is_last = is_last,
+			       .text = text };
+
+	send_msg(r, &m);
+}
+
+/* ---- calls: ask the media process for counters first --------------------- */
+
+static void collect_finish(void *arg)
+{
+	struct role *r = arg;
+	struct collect *c = &r->collect;
+
+	loop_timer_clear(r->loop, &c->timer);
+	for (uint32_t i = 0; i < c->count; i++) {
+		r->answering = c->number[i];
+		reports_calls(r->worker, loop_now_ms(r->loop), c->stats, c->len,
+			      emit_rows, r);
+	}
+	c->stats = alloc_free(c->stats);
+	c->len = 0;
+	c->cap = 0;
+	c->count = 0;
+	c->outstanding = 0;
+}
+
+static void on_stats(void *ctx, uint32_t number, const struct flow_stats *s,
+		     uint32_t n)
+{
+	struct role *r = ctx;
+	struct collect *c = &r->collect;
+
+	(void)number; /* all outstanding ones are of the same round */
+	if (c->outstanding == 0)
+		return;
+	for (uint32_t i = 0; i < n && c->len < c->cap; i++)
+		c->stats[c->len++] = s[i];
+	if (--c->outstanding == 0)
+		collect_finish(r);
+}
+
+static void ask_media(struct role *r, const uint64_t *id, uint32_t n)
+{
+	uint32_t number;
+
+	if (n > 0 && worker_stats(r->worker, id, n, &number) == 0)
+		r->collect.outstanding++;
+}
+
+static void collect_start(struct role *r)
+{
+	struct collect *c = &r->collect;
+	uint64_t id[MEDIA_WIRE_STATS_MAX];
+	uint32_t calls;
+	uint32_t unused;
+	uint32_t pos = 0;
+	uint32_t n = 0;
+	struct call_info info;
+
+	calls_counts(worker_calls(r->worker), &calls, &unused, &unused);
+	c->cap = (size_t)calls * FLOWS_OF_CALL;
+	c->stats = alloc_array(c->cap, sizeof(*c->stats));
+	if (!c->stats)
+		c->cap = 0; /* the rows are shown without counters */
+	while (calls_next(worker_calls(r->worker), &pos, &info)) {
+		if (info.flow_out_in == 0)
+			continue;
+		id[n++] = info.flow_out_in;
+		id[n++] = info.flow_in_out;
+		if (n + FLOWS_OF_CALL > MEDIA_WIRE_STATS_MAX) {
+			ask_media(r, id, n);
+			n = 0;
+		}
+	}
+	ask_media(r, id, n);
+	if (c->outstanding == 0 ||
+	    loop_timer_set(r->loop, &c->timer,
+			   loop_now_ms(r->loop) + COLLECT_MS) != 0)
+		collect_finish(r);
+}
+
+static void query_calls(struct role *r, uint32_t number)
+{
+	struct collect *c = &r->collect;
+
+	if (c->count == QUERIES_MAX) {
+		r->answering = number;
+		emit_rows(r, slice_str("[]"), true);
+		return;
+	}
+	c->number[c->count++] = number;
+	if (c->count == 1)
+		collect_start(r);
+}
+
+/* ---- the monitor's messages ---------------------------------------------- */
+
+static void drop_call(struct role *r, struct slice which)
+{
+	uint64_t id = 0;
+	uint32_t pos = 0;
+	struct call_info info;
+	bool is_known = false;
+
+	if (text_dec(which, UINT64_MAX, &id) == 0)
+		while (!is_known &&
+		       calls_next(worker_calls(r->worker), &pos, &info))
+			is_known = info.id == id;
+	if (is_known)
+		worker_drop(r->worker, id);
+	emit_rows(r, slice_str(is_known ? "[{\"dropped\":true}]" : "[]"), true);
+}
+
+static void on_query(struct role *r, const struct dwire_msg *m)
+{
+	r->answering = m->number;
+	switch ((enum control_id)m->command) {
+	case CONTROL_STATUS:
+		reports_status(r->worker, emit_rows, r);
+		break;
+	case CONTROL_REGISTRATIONS:
+		reports_registrations(r->worker, loop_now_ms(r->loop),
+				      emit_rows, r);
+		break;
+	case CONTROL_CALLS:
+		query_calls(r, m->number);
+		break;
+	case CONTROL_DROP:
+		drop_call(r, m->text);
+		break;
+	case CONTROL_USER_ADD:
+	case CONTROL_USER_PASSWD:
+	case CONTROL_USER_LIST:
+	case CONTROL_USER_DELETE:
+	case CONTROL_COMMANDS:
+		emit_rows(r, slice_str("[]"), true);
+		break;
+	}
+}
+
+static void on_link(struct role *r, enum dwire_link link, int fd)
+{
+	int err = ERR_BAD;
+	const char *name = "";
+
+	switch (link) {
+	case DWIRE_MEDIA:
+		name = "media";
+		err = worker_new_media(r->worker, fd);
+		break;
+	case DWIRE_STORE:
+		name = "store";
+		err = worker_new_store(r->worker, fd);
+		break;
+	case DWIRE_KEYS:
+		name = "keys";
+		err = worker_new_keys(r->worker, fd);
+		break;
+	}
+	if (err)
+		log_error("no line to the new %s process: %s", name,
+			  err_str(err));
+	else
+		log_info("line to the new %s process is open", name);
+}
+
+static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
+{
+	struct role *r = ctx;
+	struct dwire_msg m;
+
+	if (dwire_read(bytes, &m) != 0) {
+		log_error("unreadable message from the monitor");
+		return;
+	}
+	if (m.op == DWIRE_QUERY)
+		on_query(r, &m);
+	else if (m.op == DWIRE_LINK && n == 1)
+		on_link(r, m.link, fds[0]);
+}
+
+static void on_down(void *ctx, const char *reason)
+{
+	struct role *r = ctx;
+
+	(void)reason;
+	loop_stop(r->loop);
+}
+
+static void on_term(void *arg)
+{
+	struct role *r = arg;
+
+	loop_stop(r->loop);
+}
+
+/* ---- start ---------------------------------------------------------------- */
+
+static void open_monitor(struct role *r)
+{
+	struct channel_params p = { .loop = r->loop,
+				    .fd = ROLE_FD_MONITOR,
+				    .queue_max = 64 << 20,
+				    .message = on_message,
+				    .down = on_down,
+				    .ctx = r };
+
+	if (loop_new(&r->loop) != 0)
+		log_fatal("event loop cannot be made");
+	p.loop = r->loop;
+	if (channel_new(&p, &r->monitor) != 0 ||
+	    loop_signal(r->loop, SIGTERM, on_term, r) != 0)
+		log_fatal("channel to the monitor cannot be served");
+}
+
+static void open_worker(struct role *r)
+{
+	char why[WORKER_ERR_MAX];
+	int *fds = alloc_array(r->config->listener_count, sizeof(*fds));
+	struct worker_params p = { .loop = r->loop,
+				   .config = r->config,
+				   .entropy = tls_entropy(),
+				   .listener_fd = fds,
+				   .core_fd = ROLE_FD_CORE,
+				   .media_fd = ROLE_FD_MEDIA,
+				   .store_fd = ROLE_FD_STORE,
+				   .keys_fd = ROLE_FD_KEYS,
+				   .stats = on_stats,
+				   .stats_ctx = r };
+
+	if (!fds)
+		log_fatal("out of memory");
+	for (uint32_t i = 0; i < r->config->listener_count; i++)
+		fds[i] = ROLE_FD_LISTENERS + (int)i;
+	if (worker_new(&p, &r->worker, why) != 0)
+		log_fatal("%s", why);
+	alloc_free(fds);
+}
+
+static void enter_sandbox(const struct config *c)
+{
+	char dir[ROLE_PATH_MAX];
+	char why[SANDBOX_ERR_MAX];
+	struct sandbox_params p;
+
+	(void)snprintf(dir, sizeof(dir), "%s/empty", c->state_directory);
+	p = setup_sandbox(c, SANDBOX_WORKER, dir);
+	if (sandbox_enter(&p, why) != 0)
+		log_fatal("sandbox: %s", why);
+}
+
+int role_worker(void)
+{
+	struct role *r = alloc_zero(sizeof(*r));
+	struct dwire_msg ready = { .op = DWIRE_READY };
+	int err;
+
+	if (!r)
+		return 1;
+	r->config = setup_config_from_fd(ROLE_FD_CONFIG);
+	setup_role(r->config, "worker");
+	open_monitor(r);
+	loop_timer_init(&r->collect.timer, collect_finish, r);
+	open_worker(r);
+	enter_sandbox(r->config);
+	send_msg(r, &ready);
+	err = loop_run(r->loop);
+	loop_timer_clear(r->loop, &r->collect.timer);
+	alloc_free(r->collect.stats);
+	r->worker = worker_free(r->worker);
+	r->monitor = channel_free(r->monitor);
+	loop_free(r->loop);
+	config_unref(r->config);
+	alloc_free(r);
+	return err ? 1 : 0;
+}
