@@ -1,0 +1,66 @@
+/* Messages between monitor and worker. */
+#include <check.h>
+
+#include "daemon/wire.h"
+
+START_TEST(every_message_comes_back_as_it_was_written)
+{
+	static const struct dwire_msg rows[] = {
+		{ .op = DWIRE_READY },
+		{ .op = DWIRE_QUERY, .number = 7, .command = 3,
+		  .text = SLICE("12") },
+		{ .op = DWIRE_ROWS, .number = 0xffffffff, .is_last = true,
+		  .text = SLICE("[{}]") },
+		{ .op = DWIRE_ROWS, .number = 1, .text = SLICE("") },
+		{ .op = DWIRE_LINK, .link = DWIRE_STORE },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint8_t buf[64];
+		struct writer w;
+		struct dwire_msg m;
+
+		writer_init(&w, buf, sizeof(buf));
+		dwire_write(&w, &rows[i]);
+		ck_assert(writer_ok(&w));
+		ck_assert_int_eq(dwire_read(writer_slice(&w), &m), 0);
+		ck_assert_int_eq(m.op, rows[i].op);
+		ck_assert_uint_eq(m.number, rows[i].number);
+		ck_assert_uint_eq(m.command, rows[i].command);
+		ck_assert_int_eq(m.is_last, rows[i].is_last);
+		ck_assert(slice_eq(m.text, rows[i].text));
+		/* Cut short anywhere, or longer, it is refused. */
+		for (size_t n = 0; n < w.len; n++)
+			ck_assert_int_eq(dwire_read(slice_make(buf, n), &m),
+					 ERR_BAD);
+		writer_u8(&w, 0);
+		ck_assert_int_eq(dwire_read(writer_slice(&w), &m), ERR_BAD);
+	}
+}
+END_TEST
+
+START_TEST(unknown_operations_and_lines_are_refused)
+{
+	struct dwire_msg m;
+	uint8_t link[] = { DWIRE_LINK, 'x' };
+
+	ck_assert_int_eq(dwire_read(slice_str("Z"), &m), ERR_BAD);
+	ck_assert_int_eq(dwire_read(slice_make(link, 2), &m), ERR_BAD);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("daemon/wire");
+	TCase *t = tcase_create("codec");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	tcase_add_test(t, every_message_comes_back_as_it_was_written);
+	tcase_add_test(t, unknown_operations_and_lines_are_refused);
+	suite_add_tcase(s, t);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? 0 : 1;
+}
