@@ -138,6 +138,8 @@ static void reply_status(struct monitor *m, uint64_t token, struct slice text)
 
 	(void)json_object_set_new(result, "version",
 				  json_string(PACKAGE_VERSION));
+	(void)json_object_set_new(result, "realm",
+				  json_string(m->config->realm));
 	put(result, "uptime", (now - m->start_ms) / 1000);
 	for (int i = 0; i < MONITOR_KINDS; i++) {
 		const struct proc *p = m->child[i].proc;
