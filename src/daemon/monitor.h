@@ -62,6 +62,7 @@ struct monitor {
 	struct control *control;
 	struct monitor_asked asked[MONITOR_ASKED_MAX];
 	uint32_t next_number;
+	uint8_t out[STORE_WIRE_MAX]; /* a request on its way out */
 	uint64_t start_ms;
 	bool is_started; /* READY was said */
 	bool is_stopping;

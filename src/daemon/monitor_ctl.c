@@ -85,13 +85,12 @@ static void ask_worker(struct monitor *m, uint64_t token,
 	struct dwire_msg msg = { .op = DWIRE_QUERY,
 				 .command = (uint8_t)command,
 				 .text = slice_str(arg) };
-	uint8_t buf[CONTROL_LINE_MAX];
 	struct writer w;
 
 	if (!a)
 		return;
 	msg.number = a->number;
-	writer_init(&w, buf, sizeof(buf));
+	writer_init(&w, m->out, sizeof(m->out));
 	dwire_write(&w, &msg);
 	if (!worker->is_ready || !worker->channel || !writer_ok(&w) ||
 	    channel_send(worker->channel, writer_slice(&w)) != 0)
@@ -189,11 +188,10 @@ static void ask_store(struct monitor *m, struct monitor_asked *a,
 		      struct store_request *r)
 {
 	struct monitor_child *store = &m->child[MONITOR_STORE];
-	uint8_t buf[STORE_WIRE_MAX];
 	struct writer w;
 
 	r->id = a->number;
-	writer_init(&w, buf, sizeof(buf));
+	writer_init(&w, m->out, sizeof(m->out));
 	store_request_write(&w, r);
 	if (!store->channel || !writer_ok(&w) ||
 	    channel_send(store->channel, writer_slice(&w)) != 0)

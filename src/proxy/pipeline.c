@@ -30,6 +30,7 @@ struct pipeline {
 	uint64_t lost; /* call_step ran out of memory */
 	struct unit unit; /* the one being run */
 	uint8_t scratch[SIP_MSG_MAX];
+	uint8_t out[REPLY_MAX]; /* an answer made here */
 };
 
 struct pipeline *pipeline_new(const struct pipeline_params *params,
@@ -123,7 +124,6 @@ static void send_one(struct pipeline *p, const struct dest *to,
 static void reply(struct pipeline *p, const struct unit *u, unsigned status,
 		  const char *reason, const char *header, uint64_t now_ms)
 {
-	uint8_t buf[REPLY_MAX];
 	uint8_t raw_tag[8];
 	uint8_t tag[16];
 	struct writer w;
@@ -136,7 +136,7 @@ static void reply(struct pipeline *p, const struct unit *u, unsigned status,
 	entropy_fill(&p->p.entropy, raw_tag, sizeof(raw_tag));
 	writer_init(&tw, tag, sizeof(tag));
 	hex_encode(&tw, slice_make(raw_tag, sizeof(raw_tag)));
-	writer_init(&w, buf, sizeof(buf));
+	writer_init(&w, p->out, sizeof(p->out));
 	sip_print_reply(&w, &u->msg, status, slice_str(reason),
 			writer_slice(&tw), &u->from.peer);
 	if (header)

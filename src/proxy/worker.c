@@ -7,6 +7,8 @@
 #include "proxy/worker_int.h"
 #include "store/wire.h"
 
+enum { STORE_GET_MAX = 512 }; /* bytes of a request for a credential */
+
 /* ---- from egress to the world ------------------------------------------- */
 
 static void do_send(void *ctx, const struct dest *to, struct slice bytes)
@@ -168,7 +170,7 @@ static int store_get_credential(void *ctx, uint64_t ticket, struct slice user,
 				struct slice realm)
 {
 	struct worker *w = ctx;
-	uint8_t buf[STORE_WIRE_MAX];
+	uint8_t buf[STORE_GET_MAX];
 	struct writer wr;
 	struct store_request r = { .op = STORE_OP_GET,
 				   .id = ticket,
