@@ -62,10 +62,10 @@ static int run_role(const char *role)
 		const char *name;
 		int (*run)(void);
 	} roles[] = {
-		{ "worker", role_worker },
-		{ "keys", role_keys },
-		{ "store", role_store_process },
-		{ "media", role_media_process },
+		{"worker", role_worker},
+		{"keys", role_keys},
+		{"store", role_store_process},
+		{"media", role_media_process},
 	};
 
 	/* The terminal's ^C is for the monitor, which ends the others. */
@@ -80,13 +80,13 @@ static int run_role(const char *role)
 static int parse(int argc, char **argv, struct arguments *ret)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "check", no_argument, NULL, 'n' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "role", required_argument, NULL, 'r' },
-		{ NULL, 0, NULL, 0 },
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'n'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{"role", required_argument, NULL, 'r'},
+		{NULL, 0, NULL, 0},
 	};
 	int o;
 
@@ -125,7 +125,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
 
 int main(int argc, char **argv)
 {
-	struct arguments a = { .config = SP_SYSCONFDIR "/sallyport.conf" };
+	struct arguments a = {.config = SP_SYSCONFDIR "/sallyport.conf"};
 	struct config *c = NULL;
 	int status = parse(argc, argv, &a);
 

@@ -104,7 +104,7 @@ static int make_directory(const struct config *c)
 static int give_end(struct monitor_child *child, int fd)
 {
 	/* media: 'W' and the worker's number; keys, store: 'W' alone. */
-	static const uint8_t text[] = { 'W', 0, 0, 0, 0 };
+	static const uint8_t text[] = {'W', 0, 0, 0, 0};
 	size_t len = child->kind == MONITOR_MEDIA ? sizeof(text) : 1;
 
 	return child->channel ? channel_send_fds(child->channel,
@@ -138,7 +138,7 @@ static void relink(struct monitor *m, struct monitor_child *child)
 		[MONITOR_MEDIA] = DWIRE_MEDIA,
 	};
 	struct monitor_child *worker = &m->child[MONITOR_WORKER];
-	struct dwire_msg msg = { .op = DWIRE_LINK };
+	struct dwire_msg msg = {.op = DWIRE_LINK};
 	uint8_t buf[16];
 	struct writer w;
 	int fd;
@@ -157,8 +157,8 @@ static void relink(struct monitor *m, struct monitor_child *child)
 /* The monitor's own line to the keys process, for sealing credentials. */
 static int link_keys(struct monitor *m)
 {
-	struct keys_client_params p = { .timeout_ms = 5000 };
-	static const uint8_t text[] = { 'M' };
+	struct keys_client_params p = {.timeout_ms = 5000};
+	static const uint8_t text[] = {'M'};
 	int fds[2];
 	int err = channel_pair(fds);
 
@@ -232,10 +232,10 @@ static void on_down(void *ctx, const char *reason)
 
 static int open_channel(struct monitor_child *child, int *ret_child_fd)
 {
-	struct channel_params p = { .loop = child->m->loop,
-				    .message = on_message,
-				    .down = on_down,
-				    .ctx = child };
+	struct channel_params p = {.loop = child->m->loop,
+				   .message = on_message,
+				   .down = on_down,
+				   .ctx = child};
 	int fds[2];
 	int err = channel_pair(fds);
 
@@ -261,9 +261,8 @@ static void put_fd(struct proc_start *s, int fd, bool is_kept)
 
 static int start_worker(struct monitor *m, struct proc_start *s)
 {
-	static const enum monitor_kind kinds[] = { MONITOR_MEDIA,
-						   MONITOR_STORE,
-						   MONITOR_KEYS };
+	static const enum monitor_kind kinds[] = {MONITOR_MEDIA, MONITOR_STORE,
+						  MONITOR_KEYS};
 
 	for (size_t i = 0; i < 3; i++) {
 		int fd;
@@ -348,9 +347,9 @@ static void on_child_down(void *arg, struct proc *p, int status, bool is_final)
 
 static int start_children(struct monitor *m)
 {
-	static const struct proc_ops ops = { .start = on_start,
-					     .down = on_child_down };
-	struct procs_params p = { .loop = m->loop, .exe = "/proc/self/exe" };
+	static const struct proc_ops ops = {.start = on_start,
+					    .down = on_child_down};
+	struct procs_params p = {.loop = m->loop, .exe = "/proc/self/exe"};
 	int err = procs_new(&p, &m->procs);
 
 	for (int i = 0; !err && i < MONITOR_KINDS; i++) {

@@ -69,9 +69,10 @@ void monitor_ctl_lost(struct monitor *m, enum monitor_kind kind)
 
 		if (a->token == 0)
 			continue;
-		if (kind == (is_for_store(a->command) ? MONITOR_STORE
-						      : MONITOR_WORKER))
-			asked_fail(m, a, "the process that had to answer ended");
+		if (kind ==
+		    (is_for_store(a->command) ? MONITOR_STORE : MONITOR_WORKER))
+			asked_fail(m, a,
+				   "the process that had to answer ended");
 	}
 }
 
@@ -82,9 +83,9 @@ static void ask_worker(struct monitor *m, uint64_t token,
 {
 	struct monitor_child *worker = &m->child[MONITOR_WORKER];
 	struct monitor_asked *a = asked_new(m, token, command);
-	struct dwire_msg msg = { .op = DWIRE_QUERY,
-				 .command = (uint8_t)command,
-				 .text = slice_str(arg) };
+	struct dwire_msg msg = {.op = DWIRE_QUERY,
+				.command = (uint8_t)command,
+				.text = slice_str(arg)};
 	struct writer w;
 
 	if (!a)
@@ -212,15 +213,15 @@ static uint8_t take_ha1s(const json_t *args, struct keys_ha1 *ret)
 	static const struct {
 		const char *name;
 		enum digest_alg alg;
-	} rows[] = { { "md5", DIGEST_MD5 }, { "sha256", DIGEST_SHA256 } };
+	} rows[] = {{"md5", DIGEST_MD5}, {"sha256", DIGEST_SHA256}};
 	uint8_t n = 0;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *hex = control_arg_get(args, rows[i].name);
 
 		if (hex && strlen(hex) == digest_hex_len(rows[i].alg))
-			ret[n++] = (struct keys_ha1){ (uint8_t)rows[i].alg,
-						      slice_str(hex) };
+			ret[n++] = (struct keys_ha1){(uint8_t)rows[i].alg,
+						     slice_str(hex)};
 	}
 	return n;
 }
@@ -232,8 +233,8 @@ static uint8_t take_ha1s(const json_t *args, struct keys_ha1 *ret)
 static void put_user(struct monitor *m, uint64_t token, const json_t *args,
 		     enum control_id command)
 {
-	struct keys_request seal = { .op = KEYS_OP_SEAL };
-	struct store_request get = { .op = STORE_OP_GET };
+	struct keys_request seal = {.op = KEYS_OP_SEAL};
+	struct store_request get = {.op = STORE_OP_GET};
 	struct monitor_asked *a = asked_new(m, token, command);
 	struct writer w;
 	int err = ERR_CLOSED;
@@ -263,13 +264,12 @@ static void put_user(struct monitor *m, uint64_t token, const json_t *args,
 }
 
 /* The store has told whether the user is there. */
-static void put_user_now(struct monitor *m, struct monitor_asked *a,
-			 int status)
+static void put_user_now(struct monitor *m, struct monitor_asked *a, int status)
 {
-	struct store_request put = { .op = STORE_OP_PUT,
-				     .user = slice_str(a->user),
-				     .realm = slice_str(a->realm),
-				     .blob = slice_make(a->blob, a->blob_len) };
+	struct store_request put = {.op = STORE_OP_PUT,
+				    .user = slice_str(a->user),
+				    .realm = slice_str(a->realm),
+				    .blob = slice_make(a->blob, a->blob_len)};
 	bool is_add = a->command == CONTROL_USER_ADD;
 
 	if (is_add && status == 0) {
@@ -300,7 +300,7 @@ static void on_user_delete(void *ctx, uint64_t token, const json_t *args)
 {
 	struct monitor *m = ctx;
 	struct monitor_asked *a = asked_new(m, token, CONTROL_USER_DELETE);
-	struct store_request r = { .op = STORE_OP_DEL };
+	struct store_request r = {.op = STORE_OP_DEL};
 
 	if (!a)
 		return;
@@ -313,7 +313,7 @@ static void on_user_list(void *ctx, uint64_t token, const json_t *args)
 {
 	struct monitor *m = ctx;
 	struct monitor_asked *a = asked_new(m, token, CONTROL_USER_LIST);
-	struct store_request r = { .op = STORE_OP_LIST };
+	struct store_request r = {.op = STORE_OP_LIST};
 
 	(void)args;
 	if (a)
@@ -324,7 +324,7 @@ static void on_user_list(void *ctx, uint64_t token, const json_t *args)
 static void reply_users(struct monitor *m, struct monitor_asked *a,
 			const struct store_reply *reply)
 {
-	struct store_request next = { .op = STORE_OP_LIST };
+	struct store_request next = {.op = STORE_OP_LIST};
 	json_t *rows = json_array();
 	struct store_item item;
 	struct reader r;
@@ -333,10 +333,10 @@ static void reply_users(struct monitor *m, struct monitor_asked *a,
 
 	reader_init(&r, reply->blob);
 	while (store_item_next(&r, &item)) {
-		struct row_user row = { .user = item.user,
-					.realm = item.realm,
-					.created_s = item.created_s,
-					.changed_s = item.changed_s };
+		struct row_user row = {.user = item.user,
+				       .realm = item.realm,
+				       .created_s = item.created_s,
+				       .changed_s = item.changed_s};
 
 		(void)json_array_append_new(rows, row_user(&row));
 		next.user = item.user;
@@ -410,14 +410,14 @@ int monitor_ctl_open(struct monitor *m)
 		.loop = m->loop,
 		.path = m->config->control_socket,
 		.gid = group_of(m->config),
-		.handler = { [CONTROL_STATUS] = on_status,
-			     [CONTROL_REGISTRATIONS] = on_registrations,
-			     [CONTROL_CALLS] = on_calls,
-			     [CONTROL_USER_ADD] = on_user_add,
-			     [CONTROL_USER_PASSWD] = on_user_passwd,
-			     [CONTROL_USER_LIST] = on_user_list,
-			     [CONTROL_USER_DELETE] = on_user_delete,
-			     [CONTROL_DROP] = on_drop },
+		.handler = {[CONTROL_STATUS] = on_status,
+			    [CONTROL_REGISTRATIONS] = on_registrations,
+			    [CONTROL_CALLS] = on_calls,
+			    [CONTROL_USER_ADD] = on_user_add,
+			    [CONTROL_USER_PASSWD] = on_user_passwd,
+			    [CONTROL_USER_LIST] = on_user_list,
+			    [CONTROL_USER_DELETE] = on_user_delete,
+			    [CONTROL_DROP] = on_drop},
 		.ctx = m,
 	};
 	int err;

@@ -27,8 +27,8 @@ static void piece_send(struct piece *p, bool is_last)
 
 static void piece_begin(struct piece *p, reports_emit_fn emit, void *ctx)
 {
-	*p = (struct piece){ .emit = emit, .ctx = ctx, .rows = json_array(),
-			     .len = 2 };
+	*p = (struct piece){
+		.emit = emit, .ctx = ctx, .rows = json_array(), .len = 2};
 }
 
 static void piece_add(struct piece *p, json_t *row)
@@ -76,8 +76,9 @@ static void put_transport(json_t *obj, const struct transport_stats *t)
 	put(obj, "connections-refused",
 	    t->refused_total + t->refused_source + t->refused_pending +
 		    t->refused_pending_source);
-	put(obj, "timeouts", t->timeout_handshake + t->timeout_first +
-				     t->timeout_rest + t->timeout_idle);
+	put(obj, "timeouts",
+	    t->timeout_handshake + t->timeout_first + t->timeout_rest +
+		    t->timeout_idle);
 }
 
 void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
@@ -170,8 +171,7 @@ void reports_calls(struct worker *w, uint64_t now_ms,
 
 	piece_begin(&p, emit, ctx);
 	while (calls_next(worker_calls(w), &pos, &c)) {
-		const struct flow_stats *in =
-			stats_of(stats, n, c.flow_out_in);
+		const struct flow_stats *in = stats_of(stats, n, c.flow_out_in);
 		const struct flow_stats *out =
 			stats_of(stats, n, c.flow_in_out);
 		struct row_call r = {

@@ -17,9 +17,9 @@ int role_keys(void)
 	struct keys_named_file *files;
 	char(*names)[SIGNER_KEY_ID_MAX + 1];
 	char store_key[ROLE_PATH_MAX];
-	struct keys_main_params p = { .files = &none,
-				      .store_key = store_key,
-				      .control_fd = ROLE_FD_MONITOR };
+	struct keys_main_params p = {.files = &none,
+				     .store_key = store_key,
+				     .control_fd = ROLE_FD_MONITOR};
 	int status;
 
 	setup_role(c, "keys");
@@ -72,8 +72,8 @@ int role_store_process(void)
 	struct config *c = setup_config_from_fd(ROLE_FD_CONFIG);
 	struct sandbox_params sb = setup_sandbox(c, SANDBOX_STORE, NULL);
 	char path[ROLE_PATH_MAX];
-	struct role_store_params p = { .path = path,
-				       .monitor_fd = ROLE_FD_MONITOR };
+	struct role_store_params p = {.path = path,
+				      .monitor_fd = ROLE_FD_MONITOR};
 	int status;
 
 	setup_role(c, "store");
@@ -90,8 +90,8 @@ int role_media_process(void)
 {
 	struct config *c = setup_config_from_fd(ROLE_FD_CONFIG);
 	struct sandbox_params sb = setup_sandbox(c, SANDBOX_MEDIA, NULL);
-	const struct addr bind[] = { c->media.outside_address,
-				     c->media.inside_address };
+	const struct addr bind[] = {c->media.outside_address,
+				    c->media.inside_address};
 	struct role_media_params p = {
 		.monitor_fd = ROLE_FD_MONITOR,
 		.bind = bind,

@@ -16,7 +16,7 @@ enum {
 	ROLE_FD_STORE,			 /* worker: line to the store process */
 	ROLE_FD_KEYS,			 /* worker: line to the keys process */
 	ROLE_FD_CORE,			 /* worker: call manager's socket */
-	ROLE_FD_LISTENERS /* worker: listeners, in order */
+	ROLE_FD_LISTENERS		 /* worker: listeners, in order */
 };
 
 enum { ROLE_PATH_MAX = 512 };

@@ -64,9 +64,9 @@ static void emit(void *ctx, struct slice piece)
 
 int setup_config_fd(const struct config *c, int *ret_fd)
 {
-	struct emitter e = { .fd = memfd_create("sallyport.conf",
-						MFD_CLOEXEC |
-							MFD_ALLOW_SEALING) };
+	struct emitter e = {
+		.fd = memfd_create("sallyport.conf",
+				   MFD_CLOEXEC | MFD_ALLOW_SEALING)};
 
 	if (e.fd < 0)
 		return ERR_IO;
@@ -102,11 +102,11 @@ struct sandbox_params setup_sandbox(const struct config *c,
 				    enum sandbox_role role,
 				    const char *chroot_dir)
 {
-	struct sandbox_params p = { .role = role,
-				    .mode = SANDBOX_KILL,
-				    .user = c->user,
-				    .group = c->group,
-				    .chroot_dir = chroot_dir };
+	struct sandbox_params p = {.role = role,
+				   .mode = SANDBOX_KILL,
+				   .user = c->user,
+				   .group = c->group,
+				   .chroot_dir = chroot_dir};
 
 	switch (c->sandbox) {
 	case CONFIG_SANDBOX_ENFORCE:

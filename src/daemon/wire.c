@@ -27,7 +27,7 @@ void dwire_write(struct writer *w, const struct dwire_msg *m)
 int dwire_read(struct slice s, struct dwire_msg *ret)
 {
 	struct reader r;
-	struct dwire_msg m = { .op = DWIRE_READY };
+	struct dwire_msg m = {.op = DWIRE_READY};
 	uint8_t op;
 
 	reader_init(&r, s);

@@ -42,7 +42,7 @@ struct role {
 	struct channel *monitor;
 	struct worker *worker;
 	struct collect collect;
-	uint32_t answering; /* number of the query being answered */
+	uint32_t answering;	      /* number of the query being answered */
 	uint8_t buf[CHANNEL_MSG_MAX]; /* a message on its way out */
 };
 
@@ -52,18 +52,17 @@ static void send_msg(struct role *r, const struct dwire_msg *m)
 
 	writer_init(&w, r->buf, sizeof(r->buf));
 	dwire_write(&w, m);
-	if (!writer_ok(&w) ||
-	    channel_send(r->monitor, writer_slice(&w)) != 0)
+	if (!writer_ok(&w) || channel_send(r->monitor, writer_slice(&w)) != 0)
 		log_error("an answer to the monitor was lost");
 }
 
 static void emit_rows(void *ctx, struct slice text, bool is_last)
 {
 	struct role *r = ctx;
-	struct dwire_msg m = { .op = DWIRE_ROWS,
-			       .number = r->answering,
-			       .is_last = is_last,
-			       .text = text };
+	struct dwire_msg m = {.op = DWIRE_ROWS,
+			      .number = r->answering,
+			      .is_last = is_last,
+			      .text = text};
 
 	send_msg(r, &m);
 }
@@ -262,12 +261,12 @@ static void on_term(void *arg)
 
 static void open_monitor(struct role *r)
 {
-	struct channel_params p = { .loop = r->loop,
-				    .fd = ROLE_FD_MONITOR,
-				    .queue_max = 64 << 20,
-				    .message = on_message,
-				    .down = on_down,
-				    .ctx = r };
+	struct channel_params p = {.loop = r->loop,
+				   .fd = ROLE_FD_MONITOR,
+				   .queue_max = 64 << 20,
+				   .message = on_message,
+				   .down = on_down,
+				   .ctx = r};
 
 	if (loop_new(&r->loop) != 0)
 		log_fatal("event loop cannot be made");
@@ -281,16 +280,16 @@ static void open_worker(struct role *r)
 {
 	char why[WORKER_ERR_MAX];
 	int *fds = alloc_array(r->config->listener_count, sizeof(*fds));
-	struct worker_params p = { .loop = r->loop,
-				   .config = r->config,
-				   .entropy = tls_entropy(),
-				   .listener_fd = fds,
-				   .core_fd = ROLE_FD_CORE,
-				   .media_fd = ROLE_FD_MEDIA,
-				   .store_fd = ROLE_FD_STORE,
-				   .keys_fd = ROLE_FD_KEYS,
-				   .stats = on_stats,
-				   .stats_ctx = r };
+	struct worker_params p = {.loop = r->loop,
+				  .config = r->config,
+				  .entropy = tls_entropy(),
+				  .listener_fd = fds,
+				  .core_fd = ROLE_FD_CORE,
+				  .media_fd = ROLE_FD_MEDIA,
+				  .store_fd = ROLE_FD_STORE,
+				  .keys_fd = ROLE_FD_KEYS,
+				  .stats = on_stats,
+				  .stats_ctx = r};
 
 	if (!fds)
 		log_fatal("out of memory");
@@ -316,7 +315,7 @@ static void enter_sandbox(const struct config *c)
 int role_worker(void)
 {
 	struct role *r = alloc_zero(sizeof(*r));
-	struct dwire_msg ready = { .op = DWIRE_READY };
+	struct dwire_msg ready = {.op = DWIRE_READY};
 	int err;
 
 	if (!r)

@@ -36,8 +36,7 @@ int conns_add(struct conns *cs, struct handle ep, struct conn **ret)
 
 struct conn *conns_find(const struct conns *cs, struct handle ep)
 {
-	return TABLE_ENTRY(table_find(&cs->table,
-				      slice_make(&ep, sizeof(ep))),
+	return TABLE_ENTRY(table_find(&cs->table, slice_make(&ep, sizeof(ep))),
 			   struct conn, node);
 }
 

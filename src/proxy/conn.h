@@ -23,7 +23,7 @@ struct conn {
 	struct dest dest; /* answers go here */
 	enum side side;
 	enum sig_level sig;
-	size_t scanned; /* framer's memory (sip/frame.h) */
+	size_t scanned;			    /* framer's memory (sip/frame.h) */
 	const struct config_device *device; /* by certificate, or NULL */
 	char subject[CONN_SUBJECT_MAX]; /* of the certificate, RFC 4514 text */
 };
@@ -37,8 +37,7 @@ void conns_init(struct conns *cs, size_t limit, uint64_t seed);
 /* Forget and free all. */
 void conns_done(struct conns *cs);
 /* A new connection, zeroed but for ep. ERR_LIMIT, ERR_NOMEM. Owner: cs. */
-MUST_CHECK int conns_add(struct conns *cs, struct handle ep,
-			 struct conn **ret);
+MUST_CHECK int conns_add(struct conns *cs, struct handle ep, struct conn **ret);
 /* The connection of ep, or NULL. O(1). */
 struct conn *conns_find(const struct conns *cs, struct handle ep);
 /* Forget and free c. */

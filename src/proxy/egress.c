@@ -182,8 +182,7 @@ void egress_run(struct egress *e, struct actions *a, uint64_t now_ms)
 	actions_done(a);
 }
 
-void egress_answer(struct egress *e, uint32_t number, int err,
-		   uint64_t now_ms)
+void egress_answer(struct egress *e, uint32_t number, int err, uint64_t now_ms)
 {
 	struct waiting *w = TABLE_ENTRY(
 		table_find(&e->by_number, key_of(&number, sizeof(number))),
@@ -198,7 +197,7 @@ void egress_answer(struct egress *e, uint32_t number, int err,
 	}
 	/* The rest may add flows again: then the call waits anew. */
 	rest = w->parked;
-	w->parked = (struct actions){ .item = NULL };
+	w->parked = (struct actions){.item = NULL};
 	waiting_free(e, w);
 	egress_run(e, &rest, now_ms);
 }

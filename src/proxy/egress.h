@@ -17,9 +17,9 @@
 #include "flow/flow.h"
 
 enum {
-	EGRESS_MEDIA_MS = 200,	  /* patience with the media process */
-	EGRESS_CALLS_MAX = 4096,  /* calls that may wait at once */
-	EGRESS_PARKED_MAX = 64	  /* actions one call may have waiting */
+	EGRESS_MEDIA_MS = 200,	 /* patience with the media process */
+	EGRESS_CALLS_MAX = 4096, /* calls that may wait at once */
+	EGRESS_PARKED_MAX = 64	 /* actions one call may have waiting */
 };
 
 struct egress_cb {
@@ -48,8 +48,7 @@ struct egress *egress_free(struct egress *e);
 /* Execute all actions of a; a is empty afterwards. */
 void egress_run(struct egress *e, struct actions *a, uint64_t now_ms);
 /* The media process answered request number: err is 0 or negative. */
-void egress_answer(struct egress *e, uint32_t number, int err,
-		   uint64_t now_ms);
+void egress_answer(struct egress *e, uint32_t number, int err, uint64_t now_ms);
 /* Every request in flight failed: the media process is gone. */
 void egress_media_down(struct egress *e);
 /* When egress_expire must be called; UINT64_MAX = never. */

@@ -148,8 +148,7 @@ enum authn_verdict ingress_authn_count(const struct ingress *in,
 
 static bool owns(const struct config_device *d, struct slice user)
 {
-	return config_device_has_line(d, user) ||
-	       text_ieqs(user, d->name);
+	return config_device_has_line(d, user) || text_ieqs(user, d->name);
 }
 
 enum pipeline_stop ingress_authz(const struct unit *u)
@@ -170,8 +169,7 @@ void ingress_policy(const struct ingress *in, const struct unit *u,
 {
 	const struct config_device *d = u->device;
 
-	*ret = (struct call_policy){ .call_limit = d->call_limit,
-				     .nat = d->nat };
+	*ret = (struct call_policy){.call_limit = d->call_limit, .nat = d->nat};
 	switch (config_device_media(in->config, d)) {
 	case CONFIG_MEDIA_AUTO:
 	case CONFIG_MEDIA_RTP_ONLY:

@@ -34,17 +34,16 @@ struct medialink {
 	uint32_t next;
 };
 
-static void on_message(void *ctx, struct slice bytes, const int *fds,
-		       size_t n);
+static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n);
 static void on_down(void *ctx, const char *reason);
 
 static int open_channel(struct medialink *l, int fd)
 {
-	struct channel_params p = { .loop = l->loop,
-				    .fd = fd,
-				    .message = on_message,
-				    .down = on_down,
-				    .ctx = l };
+	struct channel_params p = {.loop = l->loop,
+				   .fd = fd,
+				   .message = on_message,
+				   .down = on_down,
+				   .ctx = l};
 
 	return channel_new(&p, &l->channel);
 }
@@ -130,8 +129,7 @@ static int known_add(struct medialink *l, const struct flow *f)
 		return ERR_NOMEM;
 	k->id = f->id;
 	k->call = f->call;
-	err = table_add(&l->flows, &k->node,
-			slice_make(&k->id, sizeof(k->id)));
+	err = table_add(&l->flows, &k->node, slice_make(&k->id, sizeof(k->id)));
 	if (err)
 		alloc_free(k);
 	return err;
@@ -139,13 +137,13 @@ static int known_add(struct medialink *l, const struct flow *f)
 
 static struct pending *pending_find(struct medialink *l, uint32_t number)
 {
-	return TABLE_ENTRY(table_find(&l->pending,
-				      slice_make(&number, sizeof(number))),
-			   struct pending, node);
+	return TABLE_ENTRY(
+		table_find(&l->pending, slice_make(&number, sizeof(number))),
+		struct pending, node);
 }
 
-static int pending_add(struct medialink *l, enum pending_kind kind,
-		       uint64_t id, uint64_t call, uint32_t *ret_number)
+static int pending_add(struct medialink *l, enum pending_kind kind, uint64_t id,
+		       uint64_t call, uint32_t *ret_number)
 {
 	struct pending *p = alloc_zero(sizeof(*p));
 	int err;

@@ -17,7 +17,7 @@ struct parked {
 	struct unit unit;
 	struct handle ticket;
 	struct timerq_node timer;
-	uint8_t *raw;	    /* unit.msg views it */
+	uint8_t *raw; /* unit.msg views it */
 };
 
 struct pipeline {
@@ -27,7 +27,7 @@ struct pipeline {
 	struct timerq timers;
 	uint64_t stops[STOP_COUNT];
 	uint64_t messages;
-	uint64_t lost; /* call_step ran out of memory */
+	uint64_t lost;	  /* call_step ran out of memory */
 	struct unit unit; /* the one being run */
 	uint8_t scratch[SIP_MSG_MAX];
 	uint8_t out[REPLY_MAX]; /* an answer made here */
@@ -38,10 +38,10 @@ struct pipeline *pipeline_new(const struct pipeline_params *params,
 {
 	const struct config *c = params->config;
 	struct pipeline *p = alloc_zero(sizeof(*p));
-	struct limit_params lp = { .entries = LIMIT_ENTRIES,
-				   .rate = c->limits.message_rate,
-				   .burst = c->limits.message_burst,
-				   .seed = params->seed };
+	struct limit_params lp = {.entries = LIMIT_ENTRIES,
+				  .rate = c->limits.message_rate,
+				  .burst = c->limits.message_burst,
+				  .seed = params->seed};
 
 	(void)now_ms;
 	if (!p)
@@ -107,10 +107,9 @@ const char *pipeline_stop_str(enum pipeline_stop s)
 static void send_one(struct pipeline *p, const struct dest *to,
 		     struct slice bytes, uint64_t now_ms)
 {
-	struct actions acts = { .item = NULL };
-	struct action a = { .kind = ACTION_SIP_SEND,
-			    .dest = *to,
-			    .bytes = bytes };
+	struct actions acts = {.item = NULL};
+	struct action a = {
+		.kind = ACTION_SIP_SEND, .dest = *to, .bytes = bytes};
 
 	if (actions_add(&acts, &a) == 0)
 		egress_run(p->p.egress, &acts, now_ms);
@@ -169,19 +168,19 @@ static void refuse(struct pipeline *p, const struct unit *u,
 		const char *header;
 		const char *text;
 	} rows[STOP_COUNT] = {
-		[STOP_DEVICE] = { 403, NULL, "no such device or line" },
-		[STOP_MODE] = { 403,
-				"Warning: 399 sallyport \"this device must use "
-				"TLS\"\r\n",
-				"the device's security mode asks for TLS" },
-		[STOP_CREDENTIAL] = { 403, NULL,
-				      "digest is on, but the digest user has "
-				      "no credentials in the store" },
-		[STOP_LINE] = { 403, NULL, "not a line of this device" },
-		[STOP_BUSY] = { 503, "Retry-After: 5\r\n",
-				"store or keys process did not answer" },
-		[STOP_RATE] = { 503, "Retry-After: 5\r\n",
-				"too many messages from this source" },
+		[STOP_DEVICE] = {403, NULL, "no such device or line"},
+		[STOP_MODE] = {403,
+			       "Warning: 399 sallyport \"this device must use "
+			       "TLS\"\r\n",
+			       "the device's security mode asks for TLS"},
+		[STOP_CREDENTIAL] = {403, NULL,
+				     "digest is on, but the digest user has "
+				     "no credentials in the store"},
+		[STOP_LINE] = {403, NULL, "not a line of this device"},
+		[STOP_BUSY] = {503, "Retry-After: 5\r\n",
+			       "store or keys process did not answer"},
+		[STOP_RATE] = {503, "Retry-After: 5\r\n",
+			       "too many messages from this source"},
 	};
 
 	stop(p, u, why, rows[why].text);
@@ -220,8 +219,8 @@ static void challenge(struct pipeline *p, const struct unit *u, bool is_stale,
 
 static struct parked *parked_find(struct pipeline *p, uint64_t ticket)
 {
-	struct handle h = { .index = (uint32_t)ticket,
-			    .gen = (uint32_t)(ticket >> 32) };
+	struct handle h = {.index = (uint32_t)ticket,
+			   .gen = (uint32_t)(ticket >> 32)};
 
 	return slots_find(&p->parked, h);
 }
@@ -292,10 +291,10 @@ static enum stage park(struct pipeline *p, struct unit *u, uint64_t now_ms)
 static void fill_event(struct pipeline *p, const struct unit *u,
 		       struct call_policy *policy, struct event_sip *ret)
 {
-	*ret = (struct event_sip){ .msg = &u->msg,
-				   .from = u->from,
-				   .side = u->side,
-				   .sig = u->sig };
+	*ret = (struct event_sip){.msg = &u->msg,
+				  .from = u->from,
+				  .side = u->side,
+				  .sig = u->sig};
 	if (!u->device)
 		return;
 	ingress_policy(&p->in, u, policy);
@@ -329,7 +328,7 @@ static enum stage stage_source(struct pipeline *p, struct unit *u,
 static enum stage stage_absorb(struct pipeline *p, struct unit *u,
 			       uint64_t now_ms)
 {
-	struct actions acts = { .item = NULL };
+	struct actions acts = {.item = NULL};
 	struct call_policy policy;
 	struct event_sip ev;
 	bool is_known;
@@ -391,7 +390,7 @@ static enum stage stage_authz(struct pipeline *p, struct unit *u,
 
 static void step(struct pipeline *p, const struct event *ev, uint64_t now_ms)
 {
-	struct actions acts = { .item = NULL };
+	struct actions acts = {.item = NULL};
 
 	/* Lost actions are lost messages: counted, and the peer asks again. */
 	if (call_step(p->p.calls, ev, now_ms, &acts) != 0)
@@ -403,15 +402,14 @@ static void step(struct pipeline *p, const struct event *ev, uint64_t now_ms)
  * each failure ends a call, so this ends too. */
 static void run_failures(struct pipeline *p, uint64_t now_ms)
 {
-	struct event ev = { .kind = EVENT_FLOW_FAILED };
+	struct event ev = {.kind = EVENT_FLOW_FAILED};
 
 	while (egress_next_failed(p->p.egress, &ev.flow.call, &ev.flow.flow)) {
 		step(p, &ev, now_ms);
 	}
 }
 
-void pipeline_event(struct pipeline *p, const struct event *ev,
-		    uint64_t now_ms)
+void pipeline_event(struct pipeline *p, const struct event *ev, uint64_t now_ms)
 {
 	step(p, ev, now_ms);
 	run_failures(p, now_ms);
@@ -420,7 +418,7 @@ void pipeline_event(struct pipeline *p, const struct event *ev,
 static enum stage stage_b2bua(struct pipeline *p, struct unit *u,
 			      uint64_t now_ms)
 {
-	struct event ev = { .kind = EVENT_SIP };
+	struct event ev = {.kind = EVENT_SIP};
 	struct call_policy policy;
 
 	fill_event(p, u, &policy, &ev.sip);
@@ -448,10 +446,10 @@ void pipeline_run(struct pipeline *p, struct slice bytes,
 		  uint64_t now_ms)
 {
 	struct unit *u = &p->unit;
-	struct sip_reject why = { 400, "Bad Request" };
+	struct sip_reject why = {400, "Bad Request"};
 
 	p->messages++;
-	*u = (struct unit){ .from = *from, .side = side, .conn = conn };
+	*u = (struct unit){.from = *from, .side = side, .conn = conn};
 	u->sig = conn ? conn->sig : SIG_NONSECURE;
 	if (bytes.len > sizeof(p->scratch))
 		return;
@@ -572,7 +570,7 @@ void pipeline_expire(struct pipeline *p, uint64_t now_ms)
 	if (egress_deadline(p->p.egress) <= now_ms)
 		egress_expire(p->p.egress, now_ms);
 	if (calls_deadline(p->p.calls) <= now_ms) {
-		struct event ev = { .kind = EVENT_TIMER };
+		struct event ev = {.kind = EVENT_TIMER};
 
 		pipeline_event(p, &ev, now_ms);
 	}
@@ -581,7 +579,7 @@ void pipeline_expire(struct pipeline *p, uint64_t now_ms)
 
 void pipeline_conn_down(struct pipeline *p, struct handle ep, uint64_t now_ms)
 {
-	struct event ev = { .kind = EVENT_CONN_DOWN, .conn = ep };
+	struct event ev = {.kind = EVENT_CONN_DOWN, .conn = ep};
 	struct parked *k;
 	uint32_t i = 0;
 

@@ -36,17 +36,17 @@ enum {
 
 /* What stopped a unit: label of a counter. */
 enum pipeline_stop {
-	STOP_NONE,	/* it went through */
-	STOP_MALFORMED, /* the parser refused it */
-	STOP_RATE,	/* too many messages from one source */
-	STOP_SOURCE,	/* a core-side message from a stranger */
-	STOP_DEVICE,	/* no configured device */
-	STOP_MODE,	/* the device must use TLS */
-	STOP_CHALLENGE, /* 401: no or stale credentials */
-	STOP_PASSWORD,	/* 401: wrong, forged or replayed credentials */
+	STOP_NONE,	 /* it went through */
+	STOP_MALFORMED,	 /* the parser refused it */
+	STOP_RATE,	 /* too many messages from one source */
+	STOP_SOURCE,	 /* a core-side message from a stranger */
+	STOP_DEVICE,	 /* no configured device */
+	STOP_MODE,	 /* the device must use TLS */
+	STOP_CHALLENGE,	 /* 401: no or stale credentials */
+	STOP_PASSWORD,	 /* 401: wrong, forged or replayed credentials */
 	STOP_CREDENTIAL, /* 403: digest is on, but no credentials are stored */
-	STOP_LINE,	/* 403: the line is not the device's */
-	STOP_BUSY,	/* 503: store or keys did not answer, or no room */
+	STOP_LINE,	 /* 403: the line is not the device's */
+	STOP_BUSY,	 /* 503: store or keys did not answer, or no room */
 	STOP_COUNT
 };
 
@@ -92,8 +92,7 @@ struct unit {
 struct pipeline;
 
 /* New pipeline; p is copied. NULL when memory is out. */
-struct pipeline *pipeline_new(const struct pipeline_params *p,
-			      uint64_t now_ms);
+struct pipeline *pipeline_new(const struct pipeline_params *p, uint64_t now_ms);
 /* Free p (may be NULL) with its parked units; returns NULL. */
 struct pipeline *pipeline_free(struct pipeline *p);
 /*
@@ -118,8 +117,7 @@ uint64_t pipeline_deadline(const struct pipeline *p);
 /* Run everything that is due. */
 void pipeline_expire(struct pipeline *p, uint64_t now_ms);
 /* A connection is gone: parked units forget it, its calls hear of it. */
-void pipeline_conn_down(struct pipeline *p, struct handle ep,
-			uint64_t now_ms);
+void pipeline_conn_down(struct pipeline *p, struct handle ep, uint64_t now_ms);
 /* Units stopped, by reason; STOP_COUNT numbers. Lifetime of p. */
 const uint64_t *pipeline_stops(const struct pipeline *p);
 /* Messages that came in. */

@@ -89,7 +89,7 @@ static void media_event(void *ctx, enum media_event_kind kind, uint64_t call,
 			uint64_t flow)
 {
 	struct worker *w = ctx;
-	struct event ev = { .flow = { .call = call, .flow = flow } };
+	struct event ev = {.flow = {.call = call, .flow = flow}};
 
 	switch (kind) {
 	case MEDIA_EVENT_LATCHED:
@@ -172,10 +172,8 @@ static int store_get_credential(void *ctx, uint64_t ticket, struct slice user,
 	struct worker *w = ctx;
 	uint8_t buf[STORE_GET_MAX];
 	struct writer wr;
-	struct store_request r = { .op = STORE_OP_GET,
-				   .id = ticket,
-				   .user = user,
-				   .realm = realm };
+	struct store_request r = {
+		.op = STORE_OP_GET, .id = ticket, .user = user, .realm = realm};
 
 	if (!w->store)
 		return ERR_CLOSED;
@@ -229,9 +227,8 @@ static void on_stopped(void *ctx, enum pipeline_stop why,
 	log_warn("request refused reason=%s text=\"%s\" method=%s peer=%s "
 		 "device=%s from=\"%s\"",
 		 pipeline_stop_str(why), text,
-		 log_quote(m->method_name, method),
-		 addr_str(&from->peer, addr), log_quote(device, dev),
-		 log_quote(m->from, who));
+		 log_quote(m->method_name, method), addr_str(&from->peer, addr),
+		 log_quote(device, dev), log_quote(m->from, who));
 }
 
 static int make_pipeline(struct worker *w)
@@ -240,10 +237,10 @@ static int make_pipeline(struct worker *w)
 		.config = w->config,
 		.calls = w->calls,
 		.egress = w->egress,
-		.cb = { .credential = store_get_credential,
-			.check = keys_check_digest,
-			.stopped = on_stopped,
-			.ctx = w },
+		.cb = {.credential = store_get_credential,
+		       .check = keys_check_digest,
+		       .stopped = on_stopped,
+		       .ctx = w},
 		.entropy = w->p.entropy,
 		.worker = w->p.number,
 		.seed = entropy_u64(&w->p.entropy),
@@ -287,13 +284,13 @@ static int make_calls(struct worker *w)
 
 static int make_egress(struct worker *w)
 {
-	struct egress_cb cb = { .send = do_send,
-				.close = do_close,
-				.flow_add = do_flow_add,
-				.flow_update = do_flow_update,
-				.flow_del = do_flow_del,
-				.record = do_record,
-				.ctx = w };
+	struct egress_cb cb = {.send = do_send,
+			       .close = do_close,
+			       .flow_add = do_flow_add,
+			       .flow_update = do_flow_update,
+			       .flow_del = do_flow_del,
+			       .record = do_record,
+			       .ctx = w};
 
 	w->egress = egress_new(&cb, entropy_u64(&w->p.entropy));
 	return w->egress ? 0 : ERR_NOMEM;
@@ -306,41 +303,40 @@ static int make_transport(struct worker *w)
 		.loop = w->loop,
 		.cb = &worker_transport_cb,
 		.ctx = w,
-		.limits = { .conn_max = l->connections,
-			    .conn_source_max = l->connections_per_address,
-			    .pending_max = l->handshakes },
+		.limits = {.conn_max = l->connections,
+			   .conn_source_max = l->connections_per_address,
+			   .pending_max = l->handshakes},
 	};
 
-	conns_init(&w->conns, l->connections + 64,
-		   entropy_u64(&w->p.entropy));
+	conns_init(&w->conns, l->connections + 64, entropy_u64(&w->p.entropy));
 	return transport_new(&p, &w->transport);
 }
 
 static int open_store(struct worker *w, int fd)
 {
-	struct channel_params p = { .loop = w->loop,
-				    .fd = fd,
-				    .message = store_message,
-				    .down = store_down,
-				    .ctx = w };
+	struct channel_params p = {.loop = w->loop,
+				   .fd = fd,
+				   .message = store_message,
+				   .down = store_down,
+				   .ctx = w};
 
 	return channel_new(&p, &w->store);
 }
 
 static int make_links(struct worker *w)
 {
-	struct medialink_cb mcb = { .answer = media_answer,
-				    .event = media_event,
-				    .last = media_last,
-				    .stats = media_stats,
-				    .down = media_down,
-				    .ctx = w };
-	struct keys_client_params kp = { .loop = w->loop,
-					 .fd = w->p.keys_fd,
-					 .timeout_ms = 5000,
-					 .answer = keys_answer,
-					 .down = keys_down,
-					 .ctx = w };
+	struct medialink_cb mcb = {.answer = media_answer,
+				   .event = media_event,
+				   .last = media_last,
+				   .stats = media_stats,
+				   .down = media_down,
+				   .ctx = w};
+	struct keys_client_params kp = {.loop = w->loop,
+					.fd = w->p.keys_fd,
+					.timeout_ms = 5000,
+					.answer = keys_answer,
+					.down = keys_down,
+					.ctx = w};
 	int err = medialink_new(w->loop, w->p.media_fd, &mcb,
 				entropy_u64(&w->p.entropy), &w->media);
 
@@ -366,8 +362,7 @@ static void hook_run(void *arg, uint64_t now_ms)
 	pipeline_expire(w->pipeline, now_ms);
 }
 
-int worker_new(const struct worker_params *p, struct worker **ret,
-	       char *reterr)
+int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 {
 	struct worker *w = alloc_zero(sizeof(*w));
 	int err;
@@ -395,9 +390,8 @@ int worker_new(const struct worker_params *p, struct worker **ret,
 		worker_free(w);
 		return err;
 	}
-	w->hook = (struct loop_hook){ .deadline = hook_deadline,
-				      .run = hook_run,
-				      .arg = w };
+	w->hook = (struct loop_hook){
+		.deadline = hook_deadline, .run = hook_run, .arg = w};
 	loop_hook_add(w->loop, &w->hook);
 	*ret = w;
 	return 0;
@@ -473,7 +467,7 @@ int worker_stats(struct worker *w, const uint64_t *id, uint32_t n,
 
 void worker_drop(struct worker *w, uint64_t call)
 {
-	struct event ev = { .kind = EVENT_CALL_DROP, .call = call };
+	struct event ev = {.kind = EVENT_CALL_DROP, .call = call};
 
 	pipeline_event(w->pipeline, &ev, loop_now_ms(w->loop));
 }

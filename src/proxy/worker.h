@@ -30,9 +30,9 @@ typedef void (*worker_stats_fn)(void *ctx, uint32_t number,
 				const struct flow_stats *s, uint32_t n);
 
 struct worker_params {
-	struct loop *loop;		/* outlives the worker */
-	const struct config *config;	/* outlives the worker */
-	uint16_t number;		/* from 0 */
+	struct loop *loop;	     /* outlives the worker */
+	const struct config *config; /* outlives the worker */
+	uint16_t number;	     /* from 0 */
 	struct entropy entropy;
 	const int *listener_fd; /* one per config listener, bound; owned */
 	int core_fd;		/* bound to the call manager's

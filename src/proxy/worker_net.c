@@ -127,8 +127,9 @@ static void connect_failed(void *ctx, struct handle connector,
 	char addr[ADDR_STR_MAX];
 
 	if (worker_may_log(w))
-		log_error("call manager cannot be reached peer=%s reason=\"%s\"",
-			  addr_str(&w->core.peer, addr), reason);
+		log_error(
+			"call manager cannot be reached peer=%s reason=\"%s\"",
+			addr_str(&w->core.peer, addr), reason);
 	pipeline_conn_down(w->pipeline, connector, loop_now_ms(w->loop));
 }
 
@@ -229,7 +230,8 @@ static int listener_creds(struct worker *w, const struct config_listener *l,
 	int err;
 
 	writer_init(&tw, ticket, sizeof(ticket));
-	(void)snprintf(reterr, WORKER_ERR_MAX, "no answer from the keys process");
+	(void)snprintf(reterr, WORKER_ERR_MAX,
+		       "no answer from the keys process");
 	err = p.policy ? keys_client_ticket(w->keys, &tw) : ERR_NOTFOUND;
 	p.ticket_key = writer_slice(&tw);
 	if (!err)
@@ -257,9 +259,9 @@ static int listener_creds(struct worker *w, const struct config_listener *l,
 static int open_listener(struct worker *w, uint32_t i, char *reterr)
 {
 	const struct config_listener *l = &w->config->listener[i];
-	struct transport_listen p = { .proto = proto_of(l->address.transport),
-				      .fd = w->p.listener_fd[i],
-				      .tag = i };
+	struct transport_listen p = {.proto = proto_of(l->address.transport),
+				     .fd = w->p.listener_fd[i],
+				     .tag = i};
 	char addr[ADDR_STR_MAX];
 	struct handle h;
 	int err = 0;
@@ -284,21 +286,21 @@ static int open_listener(struct worker *w, uint32_t i, char *reterr)
 static int open_core(struct worker *w)
 {
 	const struct config_call_manager *cm = &w->config->call_manager[0];
-	struct transport_listen lp = { .proto = proto_of(cm->address.transport),
-				       .fd = w->p.core_fd,
-				       .tag = WORKER_TAG_CORE,
-				       .is_trusted = true };
-	struct transport_connect cp = { .proto = lp.proto,
-					.peer = cm->address.addr,
-					.local = cm->local_address,
-					.tag = WORKER_TAG_CORE };
+	struct transport_listen lp = {.proto = proto_of(cm->address.transport),
+				      .fd = w->p.core_fd,
+				      .tag = WORKER_TAG_CORE,
+				      .is_trusted = true};
+	struct transport_connect cp = {.proto = lp.proto,
+				       .peer = cm->address.addr,
+				       .local = cm->local_address,
+				       .tag = WORKER_TAG_CORE};
 	struct handle h;
 	int err = transport_listen(w->transport, &lp, &h);
 
-	w->core = (struct dest){ .ep = h,
-				 .peer = cm->address.addr,
-				 .local = cm->local_address,
-				 .is_reliable = lp.proto != TRANSPORT_UDP };
+	w->core = (struct dest){.ep = h,
+				.peer = cm->address.addr,
+				.local = cm->local_address,
+				.is_reliable = lp.proto != TRANSPORT_UDP};
 	if (err || lp.proto == TRANSPORT_UDP)
 		return err;
 	cp.local.port = 0;

@@ -6,13 +6,17 @@
 START_TEST(every_message_comes_back_as_it_was_written)
 {
 	static const struct dwire_msg rows[] = {
-		{ .op = DWIRE_READY },
-		{ .op = DWIRE_QUERY, .number = 7, .command = 3,
-		  .text = SLICE("12") },
-		{ .op = DWIRE_ROWS, .number = 0xffffffff, .is_last = true,
-		  .text = SLICE("[{}]") },
-		{ .op = DWIRE_ROWS, .number = 1, .text = SLICE("") },
-		{ .op = DWIRE_LINK, .link = DWIRE_STORE },
+		{.op = DWIRE_READY},
+		{.op = DWIRE_QUERY,
+		 .number = 7,
+		 .command = 3,
+		 .text = SLICE("12")},
+		{.op = DWIRE_ROWS,
+		 .number = 0xffffffff,
+		 .is_last = true,
+		 .text = SLICE("[{}]")},
+		{.op = DWIRE_ROWS, .number = 1, .text = SLICE("")},
+		{.op = DWIRE_LINK, .link = DWIRE_STORE},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -42,7 +46,7 @@ END_TEST
 START_TEST(unknown_operations_and_lines_are_refused)
 {
 	struct dwire_msg m;
-	uint8_t link[] = { DWIRE_LINK, 'x' };
+	uint8_t link[] = {DWIRE_LINK, 'x'};
 
 	ck_assert_int_eq(dwire_read(slice_str("Z"), &m), ERR_BAD);
 	ck_assert_int_eq(dwire_read(slice_make(link, 2), &m), ERR_BAD);

@@ -1,6 +1,6 @@
 /* Stage 8 against a recorder: order, parking, refusal, time. */
 #include <check.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proxy/egress.h"
@@ -58,13 +58,13 @@ static void rec_record(void *ctx, const struct action *a)
 
 static struct egress *make(struct recorder *r)
 {
-	struct egress_cb cb = { .send = rec_send,
-				.close = rec_close,
-				.flow_add = rec_add,
-				.flow_update = rec_update,
-				.flow_del = rec_del,
-				.record = rec_record,
-				.ctx = r };
+	struct egress_cb cb = {.send = rec_send,
+			       .close = rec_close,
+			       .flow_add = rec_add,
+			       .flow_update = rec_update,
+			       .flow_del = rec_del,
+			       .record = rec_record,
+			       .ctx = r};
 	struct egress *e = egress_new(&cb, 1);
 
 	ck_assert_ptr_nonnull(e);
@@ -75,7 +75,7 @@ static struct egress *make(struct recorder *r)
  * 'r'ecord. */
 static void act(struct actions *a, uint64_t call, char what, uint8_t n)
 {
-	struct action x = { .call = call };
+	struct action x = {.call = call};
 
 	x.flow[0].id = n;
 	x.flow[0].call = call;
@@ -90,9 +90,9 @@ static void act(struct actions *a, uint64_t call, char what, uint8_t n)
 
 START_TEST(sends_of_a_call_wait_for_its_flows_others_do_not)
 {
-	struct recorder r = { .log = "" };
+	struct recorder r = {.log = ""};
 	struct egress *e = make(&r);
-	struct actions a = { .item = NULL };
+	struct actions a = {.item = NULL};
 
 	act(&a, 7, 's', 1);
 	act(&a, 7, 'a', 2);
@@ -114,9 +114,9 @@ END_TEST
 
 START_TEST(a_second_addition_in_the_rest_waits_anew)
 {
-	struct recorder r = { .log = "" };
+	struct recorder r = {.log = ""};
 	struct egress *e = make(&r);
-	struct actions a = { .item = NULL };
+	struct actions a = {.item = NULL};
 
 	act(&a, 7, 'a', 1);
 	act(&a, 7, 'a', 2);
@@ -132,9 +132,9 @@ END_TEST
 
 START_TEST(refused_flows_drop_the_sends_and_are_told_once)
 {
-	struct recorder r = { .log = "" };
+	struct recorder r = {.log = ""};
 	struct egress *e = make(&r);
-	struct actions a = { .item = NULL };
+	struct actions a = {.item = NULL};
 	uint64_t call;
 	uint64_t flow;
 
@@ -158,9 +158,9 @@ END_TEST
 
 START_TEST(silence_of_the_media_process_is_a_refusal_after_200_ms)
 {
-	struct recorder r = { .log = "" };
+	struct recorder r = {.log = ""};
 	struct egress *e = make(&r);
-	struct actions a = { .item = NULL };
+	struct actions a = {.item = NULL};
 	uint64_t call;
 	uint64_t flow;
 
@@ -181,9 +181,9 @@ END_TEST
 
 START_TEST(a_request_that_cannot_be_made_fails_at_once)
 {
-	struct recorder r = { .add_err = ERR_CLOSED };
+	struct recorder r = {.add_err = ERR_CLOSED};
 	struct egress *e = make(&r);
-	struct actions a = { .item = NULL };
+	struct actions a = {.item = NULL};
 	uint64_t call;
 	uint64_t flow;
 
@@ -198,9 +198,9 @@ END_TEST
 
 START_TEST(the_media_process_s_death_fails_every_waiting_call)
 {
-	struct recorder r = { .log = "" };
+	struct recorder r = {.log = ""};
 	struct egress *e = make(&r);
-	struct actions a = { .item = NULL };
+	struct actions a = {.item = NULL};
 	uint64_t call;
 	uint64_t flow;
 	int n = 0;
@@ -218,9 +218,9 @@ END_TEST
 
 START_TEST(a_call_that_floods_while_it_waits_fails)
 {
-	struct recorder r = { .log = "" };
+	struct recorder r = {.log = ""};
 	struct egress *e = make(&r);
-	struct actions a = { .item = NULL };
+	struct actions a = {.item = NULL};
 	uint64_t call;
 	uint64_t flow;
 
@@ -246,7 +246,8 @@ int main(void)
 	tcase_add_test(t, sends_of_a_call_wait_for_its_flows_others_do_not);
 	tcase_add_test(t, a_second_addition_in_the_rest_waits_anew);
 	tcase_add_test(t, refused_flows_drop_the_sends_and_are_told_once);
-	tcase_add_test(t, silence_of_the_media_process_is_a_refusal_after_200_ms);
+	tcase_add_test(t,
+		       silence_of_the_media_process_is_a_refusal_after_200_ms);
 	tcase_add_test(t, a_request_that_cannot_be_made_fails_at_once);
 	tcase_add_test(t, the_media_process_s_death_fails_every_waiting_call);
 	tcase_add_test(t, a_call_that_floods_while_it_waits_fails);
