@@ -9,12 +9,16 @@
  * test: captures are read by hand, libsrtp2 (RFC 3711, 7714) decrypts. All of
  * this must hold, or the exit status is 1:
  *
- *  - every UDP packet from or to ADDRESS outside belongs to a named stream,
- *    authenticates under that stream's key, and every stream has packets;
+ *  - every UDP packet from or to ADDRESS outside belongs to a named stream
+ *    and authenticates under that stream's key, and every stream has packets.
+ *    What phones send outside of SRTP is named and counted, if it is STUN or
+ *    plain RTCP (baresip says hello and goodbye like that); no plain packet
+ *    may come from ADDRESS, and none of these may get inside;
  *  - every TCP packet outside is from or to port 5061 (SIP over TLS);
  *  - every RTP packet inside equals, header and payload, a decrypted packet
  *    that came up, and every decrypted packet that went down equals one
  *    inside;
+ *  - the same holds for RTCP;
  *  - in no such pair do 8 bytes of the inside payload stand at the same place
  *    of the packet outside.
  */
@@ -55,6 +59,7 @@ struct stream {
 	struct end src, dst;
 	srtp_t srtp;
 	unsigned long rtp, rtcp, failed;
+	unsigned long stun, plain_rtcp; /* sent beside SRTP by the phone */
 };
 
 /* An RTP packet: inside, or outside with what it decrypted to. */
@@ -76,7 +81,8 @@ struct check {
 	unsigned stream_count;
 	uint32_t address;
 	struct side outside, inside;
-	unsigned long tls, sip, inside_rtcp, foreign, bad;
+	struct side outside_rtcp, inside_rtcp;
+	unsigned long tls, sip, foreign, bad;
 };
 
 typedef void (*packet_fn)(struct check *c, const struct packet *p);
@@ -197,6 +203,12 @@ static uint8_t *copy(const uint8_t *p, size_t len)
 	return q;
 }
 
+static bool is_stun(const struct packet *p) /* RFC 8489 section 5 */
+{
+	return p->len >= 20 && p->data[0] < 4 &&
+	       be32(p->data + 4) == 0x2112a442;
+}
+
 static void side_add(struct side *s, struct stream *stream,
 		     const uint8_t *clear, size_t len, const struct packet *p)
 {
@@ -206,7 +218,7 @@ static void side_add(struct side *s, struct stream *stream,
 		return;
 	r = &s->rtp[s->count++];
 	r->stream = stream;
-	r->ssrc = be32(clear + 8);
+	r->ssrc = len >= 12 ? be32(clear + 8) : 0;
 	r->seq = be16(clear + 2);
 	r->len = (uint16_t)len;
 	r->wire_len = p->len;
@@ -228,6 +240,20 @@ static struct stream *stream_find(struct check *c, const struct packet *p,
 	return NULL;
 }
 
+/* Not SRTP: what a phone may send beside it, or a failure. */
+static void outside_other(struct check *c, struct stream *s,
+			  const struct packet *p)
+{
+	if (s->is_up && is_stun(p)) {
+		s->stun++;
+	} else if (s->is_up && is_rtcp(p)) {
+		s->plain_rtcp++; /* compare_rtcp: it is not inside */
+	} else {
+		s->failed++;
+		fail(c, "authenticates with the negotiated key", p);
+	}
+}
+
 static void outside_rtp(struct check *c, struct stream *s,
 			const struct packet *p)
 {
@@ -236,8 +262,7 @@ static void outside_rtp(struct check *c, struct stream *s,
 
 	memcpy(buf, p->data, p->len);
 	if (!is_rtp(p) || srtp_unprotect(s->srtp, buf, &len) != 0 || len < 12) {
-		s->failed++;
-		fail(c, "authenticates with the negotiated key", p);
+		outside_other(c, s, p);
 		return;
 	}
 	s->rtp++;
@@ -251,12 +276,13 @@ static void outside_rtcp(struct check *c, struct stream *s,
 	int len = p->len;
 
 	memcpy(buf, p->data, p->len);
-	if (!is_rtcp(p) || srtp_unprotect_rtcp(s->srtp, buf, &len) != 0) {
-		s->failed++;
-		fail(c, "SRTCP authenticates with the negotiated key", p);
+	if (!is_rtcp(p) || srtp_unprotect_rtcp(s->srtp, buf, &len) != 0 ||
+	    len < 8) {
+		outside_other(c, s, p);
 		return;
 	}
 	s->rtcp++;
+	side_add(&c->outside_rtcp, s, buf, (size_t)len, p);
 }
 
 static void outside_packet(struct check *c, const struct packet *p)
@@ -296,7 +322,7 @@ static void inside_packet(struct check *c, const struct packet *p)
 	if (is_rtp(p))
 		side_add(&c->inside, NULL, p->data, p->len, p);
 	else if (is_rtcp(p))
-		c->inside_rtcp++;
+		side_add(&c->inside_rtcp, NULL, p->data, p->len, p);
 	else
 		c->foreign++;
 }
@@ -344,6 +370,34 @@ static bool has_run(const struct rtp *inside, const struct rtp *outside)
 	return false;
 }
 
+/* Is there a packet with the bytes of r in s, of a stream in that direction
+ * when s is outside? */
+static bool side_has(const struct side *s, const struct rtp *r, bool is_up)
+{
+	for (unsigned long i = 0; i < s->count; i++) {
+		const struct rtp *x = &s->rtp[i];
+
+		if (x->len == r->len &&
+		    memcmp(x->clear, r->clear, r->len) == 0 &&
+		    (!x->stream || x->stream->is_up == is_up))
+			return true;
+	}
+	return false;
+}
+
+static void compare_rtcp(struct check *c)
+{
+	struct packet none = {0};
+
+	for (unsigned long i = 0; i < c->inside_rtcp.count; i++)
+		if (!side_has(&c->outside_rtcp, &c->inside_rtcp.rtp[i], true))
+			fail(c, "RTCP inside was SRTCP outside", &none);
+	for (unsigned long i = 0; i < c->outside_rtcp.count; i++)
+		if (!c->outside_rtcp.rtp[i].stream->is_up &&
+		    !side_has(&c->inside_rtcp, &c->outside_rtcp.rtp[i], true))
+			fail(c, "SRTCP that goes down was RTCP inside", &none);
+}
+
 static void compare(struct check *c)
 {
 	unsigned long up = 0, down = 0, unmatched_up = 0, bytes = 0,
@@ -381,7 +435,7 @@ static void compare(struct check *c)
 		fail(c, "media went up and came down", &none);
 	(void)printf("inside:  %lu RTP packets, %lu RTCP, %lu SIP packets in"
 		     " plain text, %lu other\n",
-		     c->inside.count, c->inside_rtcp, c->sip, c->foreign);
+		     c->inside.count, c->inside_rtcp.count, c->sip, c->foreign);
 	(void)printf(
 		"pairs:   %lu up and %lu down decrypt to exactly the inside"
 		" packet (%lu payload bytes);\n         %lu inside without"
@@ -488,6 +542,11 @@ static void streams_print(struct check *c)
 			     " authenticate, %lu do not\n",
 			     s->name, s->is_up ? "up" : "down", s->suite,
 			     s->rtp, s->rtcp, s->failed);
+		if (s->stun || s->plain_rtcp)
+			(void)printf(
+				"         (the phone also sent %lu STUN and"
+				" %lu plain RTCP packets: not let in)\n",
+				s->stun, s->plain_rtcp);
 		if (!s->rtp)
 			fail(c, "every stream has packets", &none);
 	}
@@ -507,8 +566,11 @@ int main(int argc, char **argv)
 	(void)snprintf(addr, sizeof(addr), "%s:0", argv[2]);
 	c.outside.rtp = calloc(PACKETS_MAX, sizeof(struct rtp));
 	c.inside.rtp = calloc(PACKETS_MAX, sizeof(struct rtp));
-	if (!c.outside.rtp || !c.inside.rtp || srtp_init() != 0 ||
-	    !end_parse(addr, &a) || !streams_read(&c, argv[1]))
+	c.outside_rtcp.rtp = calloc(PACKETS_MAX, sizeof(struct rtp));
+	c.inside_rtcp.rtp = calloc(PACKETS_MAX, sizeof(struct rtp));
+	if (!c.outside.rtp || !c.inside.rtp || !c.outside_rtcp.rtp ||
+	    !c.inside_rtcp.rtp || srtp_init() != 0 || !end_parse(addr, &a) ||
+	    !streams_read(&c, argv[1]))
 		return 2;
 	c.address = a.ip;
 	if (!capture_read(&c, argv[3], outside_packet))
@@ -518,6 +580,7 @@ int main(int argc, char **argv)
 			return 2;
 	streams_print(&c);
 	compare(&c);
+	compare_rtcp(&c);
 	(void)printf("%s\n", c.bad ? "proof:   FAILED"
 				   : "proof:   outside: SRTP; inside: RTP");
 	return c.bad ? 1 : 0;

@@ -17,15 +17,18 @@
 
 enum fault {
 	FAULT_NONE,
-	FAULT_PLAIN,	/* one packet outside is RTP */
-	FAULT_KEY,	/* streams name another key */
-	FAULT_CLEAR,	/* outside is authentic but not encrypted */
-	FAULT_PAYLOAD,	/* one inside payload has another byte */
-	FAULT_INVENTED, /* one inside packet was never outside */
-	FAULT_LOST,	/* one packet went down that was not inside */
-	FAULT_SILENT,	/* nothing came down */
-	FAULT_FOREIGN,	/* UDP outside that is of no stream */
-	FAULT_SIP	/* SIP outside without TLS */
+	FAULT_PLAIN,	 /* one packet outside is RTP */
+	FAULT_KEY,	 /* streams name another key */
+	FAULT_CLEAR,	 /* outside is authentic but not encrypted */
+	FAULT_PAYLOAD,	 /* one inside payload has another byte */
+	FAULT_INVENTED,	 /* one inside packet was never outside */
+	FAULT_LOST,	 /* one packet went down that was not inside */
+	FAULT_SILENT,	 /* nothing came down */
+	FAULT_FOREIGN,	 /* UDP outside that is of no stream */
+	FAULT_SIP,	 /* SIP outside without TLS */
+	FAULT_RTCP,	 /* RTCP inside that was not SRTCP outside */
+	FAULT_RTCP_DOWN, /* we send plain RTCP */
+	NO_FAULT_STUN	 /* the phone asks by STUN; nobody answers */
 };
 
 enum {
@@ -176,6 +179,8 @@ static void packet(FILE *out, FILE *in, const srtp_t s[2], unsigned seq,
 static int verdict(enum fault fault)
 {
 	static const char *const names[] = {"streams", "out", "in"};
+	static const uint8_t bye[8] = {0x81, 203, 0, 1, 1, 2, 3, 4};
+	static const uint8_t stun[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
 	uint8_t key[2][30], other[30];
 	bool is_clear = fault == FAULT_CLEAR;
 	FILE *out, *in, *streams;
@@ -203,6 +208,14 @@ static int verdict(enum fault fault)
 		      1);
 	if (fault == FAULT_SIP)
 		frame(out, 6, PHONE, 1234, OURS, 5060, (const uint8_t *)"x", 1);
+	if (fault == FAULT_RTCP || fault == NO_FAULT_STUN)
+		frame(out, 17, PHONE, 20001, OURS, 30001, bye, sizeof(bye));
+	if (fault == FAULT_RTCP)
+		frame(in, 17, INSIDE, 40001, INSIDE, 40003, bye, sizeof(bye));
+	if (fault == FAULT_RTCP_DOWN)
+		frame(out, 17, OURS, 30001, PHONE, 20001, bye, sizeof(bye));
+	if (fault == NO_FAULT_STUN)
+		frame(out, 17, PHONE, 20000, OURS, 30000, stun, sizeof(stun));
 	(void)fclose(out);
 	(void)fclose(in);
 	ck_assert_int_eq(srtp_dealloc(s[0]), srtp_err_status_ok);
@@ -224,10 +237,11 @@ static const struct {
 	enum fault fault;
 	int verdict;
 } row[] = {
-	{FAULT_NONE, 0},  {FAULT_PLAIN, 1},   {FAULT_KEY, 1},
-	{FAULT_CLEAR, 1}, {FAULT_PAYLOAD, 1}, {FAULT_INVENTED, 1},
-	{FAULT_LOST, 1},  {FAULT_SILENT, 1},  {FAULT_FOREIGN, 1},
-	{FAULT_SIP, 1},
+	{FAULT_NONE, 0},    {FAULT_PLAIN, 1},	{FAULT_KEY, 1},
+	{FAULT_CLEAR, 1},   {FAULT_PAYLOAD, 1}, {FAULT_INVENTED, 1},
+	{FAULT_LOST, 1},    {FAULT_SILENT, 1},	{FAULT_FOREIGN, 1},
+	{FAULT_SIP, 1},	    {FAULT_RTCP, 1},	{FAULT_RTCP_DOWN, 1},
+	{NO_FAULT_STUN, 0},
 };
 
 START_TEST(one_fault_anywhere_is_found)
