@@ -28,6 +28,7 @@ enum {
 	VARS_MAX = 64,
 	VALUE_MAX = 600,
 	FLOWS_MAX = 64,
+	SHOWN_MAX = 64,
 	TEXT_MAX = 16384
 };
 
@@ -68,6 +69,8 @@ struct run {
 	struct var var[VARS_MAX];
 	size_t var_count;
 	uint64_t last_call;
+	char *shown[SHOWN_MAX]; /* messages with ports in them */
+	size_t shown_count;
 };
 
 static void fail(struct run *r, const char *fmt, ...)
@@ -288,6 +291,15 @@ static void check_ports(struct run *r, const char *text)
 {
 	const char *m = text;
 
+	/* A repetition may come after the media have ended. */
+	if (!strstr(text, "\nm="))
+		return;
+	for (size_t i = 0; i < r->shown_count; i++)
+		if (strcmp(text, r->shown[i]) == 0)
+			return;
+	if (r->shown_count == SHOWN_MAX)
+		fail(r, "too many descriptions");
+	r->shown[r->shown_count++] = strdup(text);
 	while ((m = strstr(m, "\nm="))) {
 		unsigned port = 0;
 		bool is_live = false;
@@ -760,6 +772,16 @@ static void do_event(struct run *r, const char *word, const char *rest)
 	step(r, &ev);
 }
 
+/* What is left is of no interest. */
+static void do_clear(struct run *r)
+{
+	for (size_t i = 0; i < r->conn_count; i++)
+		while (r->conn[i].count > 0)
+			free(queue_pop(r->conn[i].queue, &r->conn[i].count));
+	while (r->flow_count > 0)
+		free(queue_pop(r->flow, &r->flow_count));
+}
+
 static void do_set(struct run *r, const char *rest)
 {
 	const char *eq = strchr(rest, '=');
@@ -861,6 +883,8 @@ static void do_line(struct run *r, char *line)
 		do_counts(r, rest);
 	else if (strcmp(line, "call") == 0)
 		do_call(r, rest);
+	else if (strcmp(line, "clear") == 0)
+		do_clear(r);
 	else if (strcmp(line, "down") == 0 || strcmp(line, "drop") == 0 ||
 		 strcmp(line, "flow-failed") == 0 ||
 		 strcmp(line, "flow-idle") == 0)
@@ -926,6 +950,8 @@ static void finish(struct run *r)
 	calls_free(r->c);
 	for (size_t i = 0; i < r->record_count; i++)
 		free(r->record[i]);
+	for (size_t i = 0; i < r->shown_count; i++)
+		free(r->shown[i]);
 }
 
 static void run_file(const char *path)
@@ -935,6 +961,8 @@ static void run_file(const char *path)
 	memset(&r, 0, sizeof(r));
 	r.now_ms = 1000000;
 	params_default(&r);
+	var_set(&r, "in", 2, "1", 1); /* numbers in branches of *.inc */
+	var_set(&r, "out", 3, "1", 1);
 	open_file(&r, path);
 	run_lines(&r);
 	fclose(r.in);
