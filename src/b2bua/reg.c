@@ -449,11 +449,11 @@ static uint32_t granted(const struct sip_msg *m, const char *token,
 	struct slice value;
 	size_t pos = 0;
 	bool is_any = false;
+	uint32_t s;
 
 	while (sip_msg_next(m, SIP_HDR_CONTACT, &pos, &value)) {
 		struct sip_nameaddr na;
 		struct sip_uri u;
-		uint32_t s;
 
 		is_any = true;
 		if (sip_nameaddr_parse(value, &na) != 0 ||
@@ -462,7 +462,8 @@ static uint32_t granted(const struct sip_msg *m, const char *token,
 		s = sip_expires(m, na.params, asked);
 		return s < asked ? s : asked;
 	}
-	return is_any ? 0 : asked;
+	s = is_any ? 0 : sip_expires(m, SLICE_NULL, asked);
+	return s < asked ? s : asked;
 }
 
 /* b is accepted: what it stands for now has no other binding. */

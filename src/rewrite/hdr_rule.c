@@ -227,10 +227,6 @@ static void copy_warning(struct writer *w, const struct sip_hdr *h,
 	struct slice code;
 	struct slice text;
 
-	if (!r->to_phone) {
-		sip_print_hdr_copy(w, h);
-		return;
-	}
 	text_cut(h->value, ' ', &code, &text);
 	text_cut(text_trim(text), ' ', NULL, &text);
 	writer_str(w, "Warning: ");
