@@ -1,0 +1,297 @@
+/* daemon/store.c as the process it is: a child, asked over its channels. */
+#include <check.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/store.h"
+#include "priv/channel.h"
+#include "store/store.h"
+#include "store/wire.h"
+
+static char dir[64];
+static char path[100];
+static pid_t child;
+static int monitor_fd;
+static int worker_fd;
+
+static void start(void)
+{
+	int monitor[2], worker[2];
+
+	ck_assert_int_eq(channel_pair(monitor), 0);
+	ck_assert_int_eq(channel_pair(worker), 0);
+	child = fork();
+	if (child == 0) {
+		struct role_store_params p = {.path = path,
+					      .monitor_fd = monitor[0],
+					      .worker_fd = &worker[0],
+					      .worker_count = 1};
+
+		(void)close(monitor[1]);
+		(void)close(worker[1]);
+		_exit(role_store(&p));
+	}
+	(void)close(monitor[0]);
+	(void)close(worker[0]);
+	monitor_fd = monitor[1];
+	worker_fd = worker[1];
+}
+
+/* The process ends by itself when the monitor has gone. */
+static int stop(void)
+{
+	int status = -1;
+
+	(void)close(monitor_fd);
+	(void)close(worker_fd);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void set_up(void)
+{
+	(void)snprintf(dir, sizeof(dir), "/tmp/sallyport-role-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/db", dir);
+	start();
+}
+
+static void tear_down(void)
+{
+	ck_assert_int_eq(stop(), 0);
+	(void)unlink(path);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+/* ---- asking ---------------------------------------------------------- */
+
+static struct slice receive(int fd)
+{
+	static uint8_t buf[STORE_WIRE_MAX + 1];
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	ssize_t n;
+
+	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	n = recv(fd, buf, sizeof(buf), 0);
+	ck_assert_int_gt(n, 0);
+	return slice_make(buf, (size_t)n);
+}
+
+static void send_request(int fd, const struct store_request *q)
+{
+	static uint8_t buf[STORE_WIRE_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	store_request_write(&w, q);
+	ck_assert(writer_ok(&w));
+	ck_assert_int_eq(send(fd, buf, w.len, 0), (ssize_t)w.len);
+}
+
+static struct store_reply ask(int fd, enum store_op op, const char *user,
+			      const char *blob)
+{
+	static uint64_t id;
+	struct store_request q = {.op = op,
+				  .id = ++id,
+				  .user = slice_str(user),
+				  .realm = slice_str(user[0] ? "office" : ""),
+				  .blob = slice_str(blob)};
+	struct store_reply p;
+
+	send_request(fd, &q);
+	ck_assert_int_eq(store_reply_read(receive(fd), &p), 0);
+	ck_assert_int_eq(p.op, op);
+	ck_assert_uint_eq(p.id, id);
+	return p;
+}
+
+START_TEST(monitor_writes_and_worker_reads)
+{
+	struct store_reply p;
+
+	ck_assert_int_eq(ask(worker_fd, STORE_OP_GET, "bob", "").status,
+			 ERR_NOTFOUND);
+	ck_assert_int_eq(ask(monitor_fd, STORE_OP_PUT, "bob", "blob").status,
+			 0);
+	p = ask(worker_fd, STORE_OP_GET, "bob", "");
+	ck_assert_int_eq(p.status, 0);
+	ck_assert(slice_eqs(p.blob, "blob"));
+	ck_assert_int_eq(ask(monitor_fd, STORE_OP_DEL, "bob", "").status, 0);
+	ck_assert_int_eq(ask(worker_fd, STORE_OP_GET, "bob", "").status,
+			 ERR_NOTFOUND);
+}
+END_TEST
+
+START_TEST(worker_may_only_read)
+{
+	ck_assert_int_eq(ask(worker_fd, STORE_OP_PUT, "bob", "blob").status,
+			 ERR_DENIED);
+	ck_assert_int_eq(ask(worker_fd, STORE_OP_DEL, "bob", "").status,
+			 ERR_DENIED);
+	ck_assert_int_eq(ask(worker_fd, STORE_OP_LIST, "", "").status,
+			 ERR_DENIED);
+	ck_assert_int_eq(ask(monitor_fd, STORE_OP_GET, "bob", "").status,
+			 ERR_NOTFOUND);
+}
+END_TEST
+
+START_TEST(unreadable_requests_are_dropped_and_nothing_else)
+{
+	static uint8_t junk[100];
+
+	memset(junk, 0xff, sizeof(junk));
+
+	for (size_t n = 1; n < sizeof(junk); n++)
+		ck_assert_int_eq(send(worker_fd, junk, n, 0), (ssize_t)n);
+	ck_assert_int_eq(ask(worker_fd, STORE_OP_GET, "bob", "").status,
+			 ERR_NOTFOUND);
+}
+END_TEST
+
+START_TEST(long_list_comes_in_pages)
+{
+	enum { USERS = 300 };
+	char name[32];
+	char last_user[STORE_NAME_MAX] = "";
+	int seen = 0;
+	int pages = 0;
+	bool is_last = false;
+
+	for (int i = 0; i < USERS; i++) {
+		(void)snprintf(name, sizeof(name), "user%04d", i);
+		ck_assert_int_eq(
+			ask(monitor_fd, STORE_OP_PUT, name, "b").status, 0);
+	}
+	while (!is_last) {
+		struct store_reply p =
+			ask(monitor_fd, STORE_OP_LIST, last_user, "");
+		struct store_item item;
+		struct reader r;
+
+		reader_init(&r, p.blob);
+		while (store_item_next(&r, &item)) {
+			(void)snprintf(name, sizeof(name), "user%04d", seen++);
+			ck_assert(slice_eqs(item.user, name));
+			ck_assert(slice_eqs(item.realm, "office"));
+			(void)snprintf(last_user, sizeof(last_user), "%s",
+				       name);
+		}
+		ck_assert(reader_end(&r));
+		is_last = p.is_last;
+		ck_assert_int_lt(++pages, USERS);
+	}
+	ck_assert_int_eq(seen, USERS);
+	ck_assert_int_gt(pages, 1);
+}
+END_TEST
+
+static void send_fd(int by, const char *text, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = {.buf = {0}};
+	char byte[8];
+	struct iovec iov = {byte, strlen(text)};
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = control.buf,
+			   .msg_controllen = sizeof(control.buf)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	memcpy(byte, text, strlen(text));
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	ck_assert_int_gt(sendmsg(by, &m, 0), 0);
+}
+
+START_TEST(monitor_brings_new_workers)
+{
+	int pair[2];
+
+	ck_assert_int_eq(channel_pair(pair), 0);
+	send_fd(monitor_fd, "W", pair[0]);
+	(void)close(pair[0]);
+	ck_assert_int_eq(ask(pair[1], STORE_OP_GET, "bob", "").status,
+			 ERR_NOTFOUND);
+	ck_assert_int_eq(ask(pair[1], STORE_OP_PUT, "bob", "b").status,
+			 ERR_DENIED);
+	(void)close(pair[1]);
+	ck_assert_int_eq(ask(worker_fd, STORE_OP_GET, "bob", "").status,
+			 ERR_NOTFOUND);
+}
+END_TEST
+
+START_TEST(worker_cannot_bring_workers)
+{
+	struct pollfd p = {.events = POLLIN};
+	int pair[2];
+
+	ck_assert_int_eq(channel_pair(pair), 0);
+	send_fd(worker_fd, "W", pair[0]);
+	(void)close(pair[0]);
+	/* The other end was closed instead. */
+	p.fd = pair[1];
+	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ck_assert(p.revents & POLLHUP);
+	(void)close(pair[1]);
+}
+END_TEST
+
+START_TEST(what_was_acknowledged_outlives_the_process)
+{
+	ck_assert_int_eq(ask(monitor_fd, STORE_OP_PUT, "bob", "blob").status,
+			 0);
+	ck_assert_int_eq(stop(), 0);
+	start();
+	ck_assert(slice_eqs(ask(worker_fd, STORE_OP_GET, "bob", "").blob,
+			    "blob"));
+}
+END_TEST
+
+START_TEST(unusable_database_ends_the_process)
+{
+	struct role_store_params p = {.path = "/nonexistent/dir/db"};
+	int fds[2];
+
+	ck_assert_int_eq(channel_pair(fds), 0);
+	p.monitor_fd = fds[0];
+	ck_assert_int_eq(role_store(&p), 1);
+	(void)close(fds[1]);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("store role");
+	TCase *tc = tcase_create("process");
+	TCase *none = tcase_create("no database");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_set_timeout(tc, 30);
+	tcase_add_test(tc, monitor_writes_and_worker_reads);
+	tcase_add_test(tc, worker_may_only_read);
+	tcase_add_test(tc, unreadable_requests_are_dropped_and_nothing_else);
+	tcase_add_test(tc, long_list_comes_in_pages);
+	tcase_add_test(tc, monitor_brings_new_workers);
+	tcase_add_test(tc, worker_cannot_bring_workers);
+	tcase_add_test(tc, what_was_acknowledged_outlives_the_process);
+	suite_add_tcase(suite, tc);
+	tcase_add_test(none, unusable_database_ends_the_process);
+	suite_add_tcase(suite, none);
+	sr = srunner_create(suite);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed > 0;
+}
