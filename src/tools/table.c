@@ -129,12 +129,59 @@ int table_print(FILE *out, const struct table_column *column,
 	return 0;
 }
 
+static enum table_kind kind_of(const char *key)
+{
+	return strcmp(key, "uptime") == 0 ? TABLE_DURATION : TABLE_TEXT;
+}
+
+/* "name=keys pid=7": the members of an object inside another. */
+static void put_inner(FILE *out, json_t *object)
+{
+	const char *key;
+	json_t *value;
+	const char *gap = "";
+
+	json_object_foreach(object, key, value)
+	{
+		struct table_column c = {.key = key, .kind = kind_of(key)};
+		char buf[CELL_MAX];
+
+		cell(&c, object, buf);
+		(void)fprintf(out, "%s%s=%s", gap, key, buf);
+		gap = " ";
+	}
+	(void)fprintf(out, "%s\n", gap[0] ? "" : "-");
+}
+
+/* One line, or for a list of objects one line each. */
+static void put_value(FILE *out, const char *key, json_t *object, size_t indent)
+{
+	struct table_column c = {.key = key, .kind = kind_of(key)};
+	json_t *value = json_object_get(object, key);
+	char buf[CELL_MAX];
+	size_t i;
+	json_t *item;
+
+	if (json_is_object(value)) {
+		put_inner(out, value);
+	} else if (json_array_size(value) > 0) {
+		json_array_foreach(value, i, item)
+		{
+			(void)fprintf(out, "%*s", i > 0 ? (int)indent : 0, "");
+			put_inner(out, item);
+		}
+	} else {
+		cell(&c, object, buf);
+		(void)fprintf(out, "%s\n", buf);
+	}
+}
+
 void table_print_object(FILE *out, const json_t *object)
 {
 	const char *key;
 	json_t *value;
 	size_t to = 0;
-	/* jansson's macro wants to write into its argument. */
+	/* jansson's walk wants to write into its argument. */
 	json_t *walk = json_deep_copy(object);
 
 	json_object_foreach(walk, key, value)
@@ -144,20 +191,9 @@ void table_print_object(FILE *out, const json_t *object)
 	}
 	json_object_foreach(walk, key, value)
 	{
-		struct table_column c = {.key = key,
-					 .kind = strcmp(key, "uptime") == 0
-							 ? TABLE_DURATION
-							 : TABLE_TEXT};
-		char buf[CELL_MAX];
-		char *text = NULL;
-
-		if (json_is_array(value) || json_is_object(value))
-			text = json_dumps(value, JSON_COMPACT);
-		cell(&c, walk, buf);
-		(void)fprintf(out, "%s:%*s%s\n", key,
-			      (int)(to - width(key)) + GAP, "",
-			      text ? text : buf);
-		alloc_free(text);
+		(void)fprintf(out, "%s:%*s", key, (int)(to - width(key)) + GAP,
+			      "");
+		put_value(out, key, walk, to + 1 + GAP);
 	}
 	json_decref(walk);
 }

@@ -27,5 +27,6 @@ struct table_column {
  * is something else. */
 MUST_CHECK int table_print(FILE *out, const struct table_column *column,
 			   const json_t *rows);
-/* Print an object as "key: value" lines; inner values as JSON. */
+/* Print an object as "key: value" lines; inner objects as "key=value ...", a
+ * list of them on a line each. */
 void table_print_object(FILE *out, const json_t *object);
