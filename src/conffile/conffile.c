@@ -166,8 +166,10 @@ static void fill_options(struct load *l)
 
 /* ---- files ----------------------------------------------------------- */
 
-/* The lexer's modes, as far as needed to find ${ outside of comments. */
+/* The lexer's modes, as far as needed to tell text from comments. */
 enum scan { SCAN_TEXT, SCAN_DOUBLE, SCAN_SINGLE, SCAN_LINE, SCAN_BLOCK };
+
+enum { SCAN_DEPTH = 8 };
 
 static enum scan scan_text(const char *p)
 {
@@ -210,27 +212,57 @@ static enum scan scan_step(enum scan mode, const char **p)
 	return mode;
 }
 
-/*
- * libconfuse expands ${NAME} from the environment and has no switch for it:
- * a file that says it is refused instead of read differently.
- */
-static bool has_variable(struct load *l, const char *text)
+struct scanner {
+	enum scan mode;
+	unsigned line;
+	unsigned open[SCAN_DEPTH]; /* lines of braces not yet closed */
+	unsigned depth;
+	unsigned quote; /* line where a quote or comment began */
+};
+
+static void scan_brace(struct scanner *s, char c)
 {
-	enum scan mode = SCAN_TEXT;
-	unsigned line = 1;
+	if (s->mode != SCAN_TEXT)
+		return;
+	if (c == '{' && s->depth < SCAN_DEPTH)
+		s->open[s->depth++] = s->line;
+	else if (c == '}' && s->depth > 0)
+		s->depth--;
+}
+
+/*
+ * Two things libconfuse takes silently are refused here: ${NAME}, which it
+ * would expand from the environment, and a section the file ends in.
+ */
+static bool is_refused(struct load *l, const char *text)
+{
+	struct scanner s = {.mode = SCAN_TEXT, .line = 1};
 
 	for (const char *p = text; *p; p++) {
-		line += *p == '\n';
+		enum scan before = s.mode;
+
 		if (p[0] == '$' && p[1] == '{' &&
-		    (mode == SCAN_TEXT || mode == SCAN_DOUBLE)) {
-			complain(l, line,
+		    (s.mode == SCAN_TEXT || s.mode == SCAN_DOUBLE)) {
+			complain(l, s.line,
 				 "variables are not expanded: write "
 				 "the value instead of ${...}");
 			return true;
 		}
-		mode = scan_step(mode, &p);
+		s.line += *p == '\n';
+		scan_brace(&s, *p);
+		s.mode = scan_step(s.mode, &p);
+		if (before == SCAN_TEXT)
+			s.quote = s.line;
 	}
-	return false;
+	if (s.mode == SCAN_DOUBLE || s.mode == SCAN_SINGLE)
+		complain(l, s.quote, "this quoted text has no end");
+	else if (s.mode == SCAN_BLOCK)
+		complain(l, s.quote, "this comment has no end");
+	else if (s.depth > 0)
+		complain(l, s.open[s.depth - 1], "this { is not closed by }");
+	else
+		return false;
+	return true;
 }
 
 static void parse_text(struct load *l, char *text, size_t len)
@@ -239,7 +271,7 @@ static void parse_text(struct load *l, char *text, size_t len)
 	FILE *fp;
 	int rc;
 
-	if (len == 0 || has_variable(l, text))
+	if (len == 0 || is_refused(l, text))
 		return;
 	cfg = cfg_init(l->top, CFGF_NONE);
 	fp = fmemopen(text, len, "r");

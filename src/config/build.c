@@ -140,9 +140,14 @@ static int complain_label(struct config_build *b, const struct config_tuple *t,
 	return 0;
 }
 
-static int complain_twice(struct config_build *b, const struct config_tuple *t,
-			  const struct config_place *first)
+/* A later line that silently wins would hide mistakes. */
+static void complain_twice(struct config_build *b, const struct config_tuple *t,
+			   const char *option, const struct config_place *first)
 {
+	struct config_item it = {
+		.section = config_section_find(slice_str(t->section)),
+		.label = t->label,
+		.at = {t->file, t->line}};
 	char buf[CONFIG_WHY_MAX];
 	struct writer w;
 
@@ -152,7 +157,7 @@ static int complain_twice(struct config_build *b, const struct config_tuple *t,
 	writer_str(&w, ":");
 	writer_dec(&w, first->line);
 	buf[w.len] = '\0';
-	return complain_label(b, t, buf);
+	config_complain(b, &it, option, true, buf);
 }
 
 /* *ret stays NULL when the section is refused: its options are skipped. */
@@ -165,8 +170,10 @@ static int open_section(struct config_build *b, const struct config_tuple *t,
 	const char *name;
 	int err;
 
-	if (it)
-		return complain_twice(b, t, &it->at);
+	if (it) {
+		complain_twice(b, t, NULL, &it->at);
+		return 0;
+	}
 	if (t->label.len == 0 || t->label.len > CONFIG_NAME_MAX ||
 	    !text_all_token(t->label))
 		return complain_label(b, t,
@@ -215,20 +222,21 @@ static int set_option(struct config_build *b, const struct config_tuple *t,
 	}
 	at = &it->option[o - s->option];
 	if (at->line > 0 && !config_option_is_list(o)) {
-		/* A later file that silently wins hides mistakes. */
-		complain_tuple(b, t, "given twice, option", slice_str(o->name),
-			       NULL);
+		complain_twice(b, t, o->name, at);
 		return 0;
 	}
 	*at = (struct config_place){t->file, t->line};
 	writer_init(&why, buf, sizeof(buf) - 1);
 	err = config_value_set(b, o, it->obj, t->value, &why);
-	if (err == ERR_BAD) {
-		buf[why.len] = '\0';
-		config_complain(b, it, o->name, true, buf);
-		return 0;
-	}
-	return err;
+	if (err != ERR_BAD)
+		return err;
+	buf[why.len] = '\0';
+	config_complain(b, it, o->name, true, buf);
+	it->is_bad = true;
+	/* No member is left unset, whatever is wrong. */
+	return o->value && !config_option_is_list(o)
+		       ? config_value_default(b, o, it->obj)
+		       : 0;
 }
 
 static int take_tuple(struct config_build *b, const struct config_tuple *t,
@@ -270,6 +278,7 @@ static int fill_defaults(struct config_build *b, struct config_item *it)
 			continue;
 		if (!o->value) {
 			config_complain(b, it, o->name, true, "must be given");
+			it->is_bad = true;
 			continue;
 		}
 		err = config_value_default(b, o, it->obj);

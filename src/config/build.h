@@ -19,6 +19,7 @@ struct config_item {
 	struct slice label; /* the tuple's */
 	void *obj;	    /* its struct inside the config */
 	struct config_place at;
+	bool is_bad; /* a value was refused: not checked any further */
 	struct config_place option[CONFIG_OPTIONS_MAX]; /* by row */
 	struct table_node by_label;
 };

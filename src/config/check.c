@@ -4,20 +4,12 @@
 
 static bool is_kind(const struct config_item *it, const char *name)
 {
-	return it->obj && strcmp(it->section->name, name) == 0;
+	return it->obj && !it->is_bad && strcmp(it->section->name, name) == 0;
 }
 
 static struct config_item *single(struct config_build *b, const char *name)
 {
 	return &b->item[config_section_find(slice_str(name)) - config_schema];
-}
-
-static bool is_given(const struct config_item *it, const char *name)
-{
-	const struct config_option *o =
-		config_option_find(it->section, slice_str(name));
-
-	return it->option[o - it->section->option].line > 0;
 }
 
 static void error(struct config_build *b, const struct config_item *it,
@@ -96,7 +88,7 @@ static void check_listeners(struct config_build *b)
 		for (uint32_t k = CONFIG_SECTIONS; k < i; k++) {
 			const struct config_item *o = &b->item[k];
 
-			if (is_kind(o, "listener") && is_given(o, "address") &&
+			if (is_kind(o, "listener") &&
 			    is_clash(&OBJ(o, config_listener)->address,
 				     &OBJ(it, config_listener)->address))
 				about(b, it, "address", true,
@@ -117,8 +109,6 @@ static void check_manager(struct config_build *b, const struct config_item *it)
 	const struct config_call_manager *m = OBJ(it, config_call_manager);
 	struct config_endpoint own = {m->address.transport, m->local_address};
 
-	if (!is_given(it, "address") || !is_given(it, "local-address"))
-		return;
 	if (addr_is_any(&m->address.addr))
 		error(b, it, "address",
 		      "must be an address of the call manager");
@@ -132,7 +122,8 @@ static void check_manager(struct config_build *b, const struct config_item *it)
 	if (addr_eq(&m->address.addr, &m->local_address))
 		error(b, it, "local-address", "is the call manager's own");
 	for (uint32_t i = 0; i < b->c->listener_count; i++)
-		if (is_clash(&own, &b->c->listener[i].address))
+		if (b->c->listener[i].address.addr.port > 0 &&
+		    is_clash(&own, &b->c->listener[i].address))
 			about(b, it, "local-address", true,
 			      (const char *const[3]){"is taken by listener \"",
 						     b->c->listener[i].name,
@@ -177,10 +168,12 @@ static void check_media(struct config_build *b)
 	const struct config_item *it = single(b, "media");
 	struct config_media *m = &b->c->media;
 
-	if (is_given(it, "outside-address") && addr_is_any(&m->outside_address))
+	if (it->is_bad)
+		return;
+	if (addr_is_any(&m->outside_address))
 		error(b, it, "outside-address",
 		      "must be one address, since phones are told it");
-	if (is_given(it, "inside-address") && addr_is_any(&m->inside_address))
+	if (addr_is_any(&m->inside_address))
 		error(b, it, "inside-address",
 		      "must be one address, since the call manager is told it");
 	split_ports(m);
@@ -210,12 +203,14 @@ static void check_numbers(struct config_build *b)
 	if (c->workers > 1)
 		error(b, single(b, ""), "workers",
 		      "this version runs one worker: expected 1");
-	if (c->sip.expires_min_s > c->sip.expires_max_s)
+	if (!single(b, "sip")->is_bad &&
+	    c->sip.expires_min_s > c->sip.expires_max_s)
 		error(b, single(b, "sip"), "expires-min",
 		      "must not be more than expires-max");
-	if (c->sip.t1_ms > c->sip.t2_ms)
+	if (!single(b, "sip")->is_bad && c->sip.t1_ms > c->sip.t2_ms)
 		error(b, single(b, "sip"), "t1", "must not be more than t2");
-	if (c->limits.connections_per_address > c->limits.connections)
+	if (!single(b, "limits")->is_bad &&
+	    c->limits.connections_per_address > c->limits.connections)
 		warn(b, single(b, "limits"), "connections-per-address",
 		     "is more than connections: one address can use up all");
 	if (c->sandbox != CONFIG_SANDBOX_ENFORCE)

@@ -12,7 +12,8 @@ static const char *const words_security[] = {"nonsecure", "authenticated",
 					     "encrypted", NULL};
 static const char *const words_media[] = {"auto", "rtp-only", "srtp-preferred",
 					  "srtp-required", NULL};
-static const char *const words_policy[] = {"default", "legacy", NULL};
+static const char *const words_policy[] = {"default", "authenticated", "legacy",
+					   NULL};
 static const char *const any_transport[] = {"udp", "tcp", "tls", NULL};
 static const char *const core_transport[] = {"udp", "tcp", NULL};
 static const char *const below_base[] = {"", NULL};

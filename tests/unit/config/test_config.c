@@ -1,0 +1,412 @@
+/* config/: tuples in, an immutable configuration or messages out. Values and
+ * messages are the business of tests/conf; here is what files cannot show. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "config/config.h"
+#include "config/schema.h"
+#include "lib/oom.h"
+
+enum { TUPLES = 32 };
+
+struct tuples {
+	struct config_tuple item[TUPLES];
+	size_t count;
+};
+
+static void add(struct tuples *t, const char *section, const char *label,
+		const char *name, const char *value)
+{
+	ck_assert_uint_lt(t->count, TUPLES);
+	t->item[t->count] = (struct config_tuple){
+		.section = section,
+		.label = slice_str(label),
+		.name = name,
+		.value = slice_str(value),
+		.file = "test.conf",
+		.line = (uint32_t)t->count + 1,
+	};
+	t->count++;
+}
+
+static void add_base(struct tuples *t)
+{
+	add(t, "listener", "phones", NULL, "");
+	add(t, "listener", "phones", "address", "tcp:192.0.2.1:5060");
+	add(t, "call-manager", "cm", NULL, "");
+	add(t, "call-manager", "cm", "address", "udp:192.0.2.10:5060");
+	add(t, "call-manager", "cm", "local-address", "192.0.2.1:5070");
+	add(t, "media", "", NULL, "");
+	add(t, "media", "", "outside-address", "192.0.2.1");
+	add(t, "media", "", "inside-address", "192.0.2.2");
+}
+
+static void add_device(struct tuples *t, const char *name, const char *line,
+		       const char *user)
+{
+	add(t, "device", name, NULL, "");
+	add(t, "device", name, "lines", line);
+	if (user)
+		add(t, "device", name, "digest-user", user);
+}
+
+static struct config *must_build(const struct tuples *t)
+{
+	struct config_report rep;
+	struct config *c = NULL;
+
+	config_report_init(&rep);
+	ck_assert_msg(config_build(t->item, t->count, "/etc/x", &rep, &c) == 0,
+		      "%s", rep.first ? rep.first->text : "");
+	config_report_done(&rep);
+	return c;
+}
+
+static struct slice s(const char *text)
+{
+	return slice_str(text);
+}
+
+START_TEST(devices_are_found_by_name_line_and_user)
+{
+	struct tuples t = {.count = 0};
+	struct config *c;
+	const struct config_device *d;
+
+	add_base(&t);
+	add_device(&t, "A", "1001", "alice");
+	add(&t, "device", "A", "lines", "1009");
+	add_device(&t, "B", "1002", NULL);
+	add_device(&t, "C", "1002", "alice");
+	c = must_build(&t);
+	ck_assert_uint_eq(c->device_count, 3);
+	ck_assert_str_eq(config_device_find(c, s("B"))->name, "B");
+	ck_assert_ptr_null(config_device_find(c, s("b")));
+	ck_assert_ptr_null(config_device_find(c, s("")));
+	ck_assert_str_eq(config_device_by_line(c, s("1009"))->name, "A");
+	/* Shared lines belong to the first in the files. */
+	ck_assert_str_eq(config_device_by_line(c, s("1002"))->name, "B");
+	ck_assert_ptr_null(config_device_by_line(c, s("9")));
+	d = config_device_by_user(c, s("alice"));
+	ck_assert_ptr_nonnull(d);
+	ck_assert_ptr_nonnull(config_device_by_user_next(d));
+	ck_assert_ptr_ne(config_device_by_user_next(d), d);
+	ck_assert_ptr_null(
+		config_device_by_user_next(config_device_by_user_next(d)));
+	ck_assert_ptr_null(config_device_by_user(c, s("")));
+	d = config_device_find(c, s("A"));
+	ck_assert(config_device_has_line(d, s("1001")));
+	ck_assert(config_device_has_line(d, s("1009")));
+	ck_assert(!config_device_has_line(d, s("100")));
+	config_unref(c);
+}
+END_TEST
+
+START_TEST(nonsecure_cluster_hides_security_but_keeps_it)
+{
+	struct tuples t = {.count = 0};
+	struct config *c;
+	const struct config_device *d;
+
+	add_base(&t);
+	add(&t, "", "", "cluster-security-mode", "nonsecure");
+	add_device(&t, "A", "1", "alice");
+	add(&t, "device", "A", "digest", "yes");
+	c = must_build(&t);
+	d = config_device_find(c, s("A"));
+	ck_assert_int_eq(d->security_mode, CONFIG_DEVICE_ENCRYPTED);
+	ck_assert_int_eq(d->media, CONFIG_MEDIA_SRTP_REQUIRED);
+	ck_assert_int_eq(config_device_mode(c, d), CONFIG_DEVICE_NONSECURE);
+	ck_assert_int_eq(config_device_media(c, d), CONFIG_MEDIA_RTP_ONLY);
+	ck_assert(d->digest);
+	config_unref(c);
+}
+END_TEST
+
+START_TEST(mixed_cluster_lets_device_modes_count)
+{
+	struct tuples t = {.count = 0};
+	struct config *c;
+	const struct config_device *d;
+
+	add_base(&t);
+	add_device(&t, "A", "1", NULL);
+	c = must_build(&t);
+	d = config_device_find(c, s("A"));
+	ck_assert_int_eq(config_device_mode(c, d), CONFIG_DEVICE_ENCRYPTED);
+	ck_assert_int_eq(config_device_media(c, d), CONFIG_MEDIA_SRTP_REQUIRED);
+	config_unref(c);
+}
+END_TEST
+
+START_TEST(equal_media_addresses_share_the_ports_in_halves)
+{
+	static const struct {
+		const char *inside, *ports;
+		uint16_t out[2], in[2];
+	} row[] = {
+		{"192.0.2.2", "16384-32767", {16384, 32767}, {16384, 32767}},
+		{"192.0.2.1", "16384-32767", {16384, 24575}, {24576, 32767}},
+		{"192.0.2.1", "20000-20003", {20000, 20001}, {20002, 20003}},
+		{"192.0.2.1", "20001-20006", {20002, 20003}, {20004, 20005}},
+		{"192.0.2.1", "20000-20009", {20000, 20003}, {20004, 20009}},
+	};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct tuples t = {.count = 0};
+		struct config *c;
+
+		add_base(&t);
+		t.item[t.count - 1].value = s(row[i].inside);
+		add(&t, "media", "", "ports", row[i].ports);
+		c = must_build(&t);
+		ck_assert_uint_eq(c->media.outside_ports.min, row[i].out[0]);
+		ck_assert_uint_eq(c->media.outside_ports.max, row[i].out[1]);
+		ck_assert_uint_eq(c->media.inside_ports.min, row[i].in[0]);
+		ck_assert_uint_eq(c->media.inside_ports.max, row[i].in[1]);
+		config_unref(c);
+	}
+}
+END_TEST
+
+START_TEST(references_keep_a_configuration)
+{
+	struct tuples t = {.count = 0};
+	struct config *c;
+
+	add_base(&t);
+	c = must_build(&t);
+	ck_assert_ptr_eq(config_ref(c), c);
+	ck_assert_ptr_null(config_unref(c));
+	ck_assert_str_eq(c->realm, "sallyport");
+	ck_assert_ptr_null(config_unref(c));
+	ck_assert_ptr_null(config_unref(NULL));
+}
+END_TEST
+
+START_TEST(tuples_that_no_file_gives_are_refused_or_skipped)
+{
+	static const struct config_tuple odd[] = {
+		{.section = "nonsense", .name = "x", .file = "f", .line = 1},
+		{.section = "nonsense", .file = "f", .line = 1},
+		/* An option of a section that was never opened. */
+		{.section = "device", .name = "nat", .file = "f", .line = 1},
+		{.section = "", .name = "", .file = "f", .line = 1},
+		{.section = "media", .name = NULL, .file = "f"},
+	};
+
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		struct config_report rep;
+		struct config *c = NULL;
+
+		config_report_init(&rep);
+		ck_assert_int_eq(config_build(&odd[i], 1, "/", &rep, &c),
+				 ERR_BAD);
+		ck_assert_ptr_null(c);
+		ck_assert_uint_gt(rep.errors, 0);
+		config_report_done(&rep);
+	}
+}
+END_TEST
+
+START_TEST(messages_are_escaped_and_limited)
+{
+	struct config_report rep;
+	uint32_t n = 0;
+
+	config_report_init(&rep);
+	config_report_add(&rep, false, "f", 3, s("a\033[2Jb"));
+	ck_assert_str_eq(rep.first->text, "f:3: a\\x1b[2Jb");
+	ck_assert(!rep.first->is_error);
+	for (int i = 0; i < 2 * CONFIG_MESSAGES_MAX; i++)
+		config_report_add(&rep, true, "f", 0, s("x"));
+	for (const struct config_message *m = rep.first; m; m = m->next)
+		n++;
+	ck_assert_uint_eq(n, CONFIG_MESSAGES_MAX);
+	ck_assert_uint_eq(rep.errors, 2 * CONFIG_MESSAGES_MAX);
+	config_report_done(&rep);
+	ck_assert_ptr_null(rep.first);
+}
+END_TEST
+
+START_TEST(nearest_name_is_near)
+{
+	static const struct {
+		const char *section, *name, *near;
+	} row[] = {
+		{"", "relm", "realm"},
+		{"", "Realm", "realm"},
+		{"", "devise", "device"},
+		{"", "callmanager", "call-manager"},
+		{"device", "securitymode", "security-mode"},
+		{"device", "realm", NULL},
+		{"device", "x", NULL},
+		{"limits", "connections-per-adress", "connections-per-address"},
+		{"limits", "", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		const char *near = config_nearest(
+			config_section_find(s(row[i].section)), s(row[i].name));
+
+		if (row[i].near)
+			ck_assert_str_eq(near, row[i].near);
+		else
+			ck_assert_msg(!near, "%s: %s", row[i].name, near);
+	}
+}
+END_TEST
+
+/* The rules that the rows of the schema must keep by themselves. */
+START_TEST(schema_rows_are_complete)
+{
+	for (size_t i = 0; i < CONFIG_SECTIONS; i++) {
+		const struct config_section *sec = &config_schema[i];
+
+		ck_assert_uint_le(sec->count, CONFIG_OPTIONS_MAX);
+		ck_assert_ptr_nonnull(sec->text);
+		for (uint32_t k = 0; k < sec->count; k++) {
+			const struct config_option *o = &sec->option[k];
+
+			ck_assert_msg(o->text && o->text[0], "%s", o->name);
+			ck_assert_ptr_eq(config_option_find(sec, s(o->name)),
+					 o);
+			ck_assert_msg(o->value || o->example, "%s", o->name);
+		}
+	}
+}
+END_TEST
+
+struct text {
+	char buf[8192];
+	size_t len;
+};
+
+static void collect(void *ctx, struct slice piece)
+{
+	struct text *t = ctx;
+
+	ck_assert_uint_lt(t->len + piece.len, sizeof(t->buf));
+	memcpy(t->buf + t->len, piece.ptr, piece.len);
+	t->len += piece.len;
+	t->buf[t->len] = '\0';
+}
+
+START_TEST(print_shows_every_option_of_every_section)
+{
+	static struct text text;
+	struct tuples t = {.count = 0};
+	struct config *c;
+
+	add_base(&t);
+	add_device(&t, "A", "1", NULL);
+	c = must_build(&t);
+	config_print(c, collect, &text);
+	for (size_t i = 0; i < CONFIG_SECTIONS; i++)
+		for (uint32_t k = 0; k < config_schema[i].count; k++)
+			ck_assert_ptr_nonnull(strstr(
+				text.buf, config_schema[i].option[k].name));
+	config_unref(c);
+}
+END_TEST
+
+START_TEST(many_devices_are_built_and_found)
+{
+	enum { DEVICES = 20000 };
+	struct tuples base = {.count = 0};
+	size_t count;
+	struct config_tuple *all;
+	char(*name)[16];
+	struct config_report rep;
+	struct config *c = NULL;
+
+	add_base(&base);
+	all = alloc_array(base.count + 2 * DEVICES, sizeof(*all));
+	name = alloc_array(DEVICES, sizeof(*name));
+	ck_assert(all && name);
+	memcpy(all, base.item, base.count * sizeof(*all));
+	count = base.count;
+	for (int i = 0; i < DEVICES; i++) {
+		(void)snprintf(name[i], sizeof(name[i]), "SEP%012d", i);
+		all[count] = (struct config_tuple){.section = "device",
+						   .label = s(name[i]),
+						   .file = "f",
+						   .line = 1};
+		all[count + 1] = all[count];
+		all[count + 1].name = "lines";
+		all[count + 1].value = s(name[i]);
+		count += 2;
+	}
+	config_report_init(&rep);
+	ck_assert_int_eq(config_build(all, count, "/", &rep, &c), 0);
+	config_report_done(&rep);
+	for (int i = 0; i < DEVICES; i += 97) {
+		ck_assert_str_eq(config_device_find(c, s(name[i]))->name,
+				 name[i]);
+		ck_assert_str_eq(config_device_by_line(c, s(name[i]))->name,
+				 name[i]);
+	}
+	config_unref(c);
+	alloc_free(all);
+	alloc_free(name);
+}
+END_TEST
+
+static void build_once(void *arg)
+{
+	const struct tuples *t = arg;
+	struct config_report rep;
+	struct config *c = NULL;
+
+	config_report_init(&rep);
+	if (config_build(t->item, t->count, "/etc/x", &rep, &c) == 0)
+		config_unref(c);
+	else
+		ck_assert_ptr_null(c);
+	config_report_done(&rep);
+}
+
+START_TEST(every_failed_allocation_is_survived)
+{
+	struct tuples t = {.count = 0};
+
+	add_base(&t);
+	add_device(&t, "A", "1001", "alice");
+	add_device(&t, "B", "1001", "bob");
+	add(&t, "device", "B", "suites", "AEAD_AES_128_GCM");
+	add(&t, "", "", "realm", "");
+	oom_sweep(build_once, &t);
+	t.count--;
+	oom_sweep(build_once, &t);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("config");
+	TCase *tc = tcase_create("configuration");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 20);
+	tcase_add_test(tc, devices_are_found_by_name_line_and_user);
+	tcase_add_test(tc, nonsecure_cluster_hides_security_but_keeps_it);
+	tcase_add_test(tc, mixed_cluster_lets_device_modes_count);
+	tcase_add_test(tc, equal_media_addresses_share_the_ports_in_halves);
+	tcase_add_test(tc, references_keep_a_configuration);
+	tcase_add_test(tc, tuples_that_no_file_gives_are_refused_or_skipped);
+	tcase_add_test(tc, messages_are_escaped_and_limited);
+	tcase_add_test(tc, nearest_name_is_near);
+	tcase_add_test(tc, schema_rows_are_complete);
+	tcase_add_test(tc, print_shows_every_option_of_every_section);
+	tcase_add_test(tc, many_devices_are_built_and_found);
+	tcase_add_test(tc, every_failed_allocation_is_survived);
+	suite_add_tcase(suite, tc);
+	sr = srunner_create(suite);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed > 0;
+}
