@@ -191,6 +191,14 @@ static int add_peer(struct role *r, int fd, bool is_monitor)
 	return ERR_LIMIT;
 }
 
+/* Told to end: the database is closed in order, its log written back. */
+static void on_term(void *arg)
+{
+	struct role *r = arg;
+
+	loop_stop(r->loop);
+}
+
 static int start(struct role *r, const struct role_store_params *p)
 {
 	char message[STORE_MESSAGE_MAX];
@@ -201,6 +209,8 @@ static int start(struct role *r, const struct role_store_params *p)
 		return err;
 	}
 	err = loop_new(&r->loop);
+	if (!err)
+		err = loop_signal(r->loop, SIGTERM, on_term, r);
 	if (!err)
 		err = add_peer(r, p->monitor_fd, true);
 	for (uint32_t i = 0; i < p->worker_count && !err; i++)

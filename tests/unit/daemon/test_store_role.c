@@ -1,6 +1,7 @@
 /* daemon/store.c as the process it is: a child, asked over its channels. */
 #include <check.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -257,6 +258,24 @@ START_TEST(what_was_acknowledged_outlives_the_process)
 }
 END_TEST
 
+START_TEST(sigterm_ends_it_in_order)
+{
+	char log[128];
+
+	ck_assert_int_eq(ask(monitor_fd, STORE_OP_PUT, "bob", "blob").status,
+			 0);
+	(void)snprintf(log, sizeof(log), "%s-wal", path);
+	ck_assert_int_eq(access(log, F_OK), 0);
+	ck_assert_int_eq(kill(child, SIGTERM), 0);
+	ck_assert_int_eq(stop(), 0);
+	/* The log was written back and removed. */
+	ck_assert_int_eq(access(log, F_OK), -1);
+	start();
+	ck_assert(slice_eqs(ask(worker_fd, STORE_OP_GET, "bob", "").blob,
+			    "blob"));
+}
+END_TEST
+
 START_TEST(unusable_database_ends_the_process)
 {
 	struct role_store_params p = {.path = "/nonexistent/dir/db"};
@@ -286,6 +305,7 @@ int main(void)
 	tcase_add_test(tc, monitor_brings_new_workers);
 	tcase_add_test(tc, worker_cannot_bring_workers);
 	tcase_add_test(tc, what_was_acknowledged_outlives_the_process);
+	tcase_add_test(tc, sigterm_ends_it_in_order);
 	suite_add_tcase(suite, tc);
 	tcase_add_test(none, unusable_database_ends_the_process);
 	suite_add_tcase(suite, none);
