@@ -112,7 +112,7 @@ const char *log_quote(struct slice s, char *buf)
 			n += 3;
 			break;
 		}
-		if (c >= 0x20 && c < 0x7f && c != '\\') {
+		if (c >= 0x20 && c < 0x7f && c != '\\' && c != '"') {
 			buf[n++] = (char)c;
 			continue;
 		}

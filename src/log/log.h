@@ -34,5 +34,5 @@ void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_fatal(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 /* Escape untrusted s into buf (LOG_QUOTE_MAX bytes): printable ASCII stays,
- * the rest becomes \xNN, long text is cut with "..."; returns buf. */
+ * the rest, " and \ become \xNN, long text is cut with "..."; returns buf. */
 const char *log_quote(struct slice s, char *buf);
