@@ -259,17 +259,31 @@ static int allow(scmp_filter_ctx f, const char *name)
 		       : ERR_IO;
 }
 
+/* Allow a call whose argument number arg is exactly value. */
+static int allow_when(scmp_filter_ctx f, int nr, unsigned arg, uint64_t value)
+{
+	const struct scmp_arg_cmp is = {
+		.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value};
+
+	return seccomp_rule_add_array(f, SCMP_ACT_ALLOW, nr, 1, &is) == 0
+		       ? 0
+		       : ERR_IO;
+}
+
 /* The C library asks whether a descriptor is a terminal, and how many bytes
- * wait; everything else of ioctl stays shut, TIOCSTI above all. Files are not
- * opened but found missing: libraries look for time zones and locales. */
+ * wait; everything else of ioctl stays shut, TIOCSTI above all. prctl names
+ * threads only. Files are not opened but found missing: libraries look for
+ * time zones and locales. */
 static int allow_partly(scmp_filter_ctx f, enum sandbox_role role)
 {
-	static const unsigned long requests[] = {TCGETS, FIONREAD, FIONBIO};
+	static const unsigned requests[] = {TCGETS, FIONREAD, FIONBIO};
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
-		if (seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, requests[i], 0)) != 0)
+		if (allow_when(f, SCMP_SYS(ioctl), 1, requests[i]) != 0)
 			return ERR_IO;
+	if (!(role_lists[role] & LIST_MONITOR) &&
+	    allow_when(f, SCMP_SYS(prctl), 0, PR_SET_NAME) != 0)
+		return ERR_IO;
 	if (role_lists[role] & LIST_FILE)
 		return 0;
 	return seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOENT), SCMP_SYS(open), 0) ==
@@ -292,11 +306,6 @@ static int filter(enum sandbox_role role, enum sandbox_mode mode)
 				err = allow(f, lists[i].names[j]);
 	if (!err)
 		err = allow_partly(f, role);
-	/* prctl: naming threads and asking for their attributes only. */
-	if (!err && !(role_lists[role] & LIST_MONITOR) &&
-	    seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-			     SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0)) != 0)
-		err = ERR_IO;
 	if (!err && seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1) != 0)
 		err = ERR_IO;
 	if (!err && seccomp_load(f) != 0)
