@@ -45,9 +45,9 @@ struct config_section {
 	size_t offset;	     /* of its struct, or pointer to them, in config */
 	size_t count_offset; /* of their count; 0 where there is one only */
 	size_t size;	     /* of one struct */
-	uint32_t max;	     /* sections of this kind at most; 1 = merged */
 	const char *text;
 	const struct config_option *option; /* count rows */
+	uint32_t max; /* sections of this kind at most; 1 = merged */
 	uint32_t count;
 };
 

@@ -52,10 +52,10 @@ struct control_arg {
 
 struct control_command {
 	enum control_id id;
+	enum control_who who;
 	const char *name; /* words, "user add" */
 	const char *args; /* for people, "NAME [--realm REALM]" */
 	const char *help; /* one line */
-	enum control_who who;
 	struct control_arg arg[CONTROL_ARGS_MAX]; /* name NULL ends */
 };
 
