@@ -294,6 +294,86 @@ START_TEST(unusable_passwords_are_refused_here)
 }
 END_TEST
 
+/* The program on a terminal of its own; *ret_pid is its process. */
+static int on_terminal(pid_t *ret_pid)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	char name[64];
+
+	ck_assert_int_ge(master, 0);
+	ck_assert_int_eq(grantpt(master) | unlockpt(master), 0);
+	ck_assert_int_eq(ptsname_r(master, name, sizeof(name)), 0);
+	*ret_pid = fork();
+	if (*ret_pid == 0) {
+		int tty;
+
+		(void)setsid(); /* the terminal opened next is ours */
+		tty = open(name, O_RDWR);
+		(void)dup2(tty, 0);
+		(void)dup2(tty, 1);
+		(void)dup2(tty, 2);
+		(void)execl(CTL_PROGRAM, "sallyportctl", "--socket", path,
+			    "user", "add", "bob", (char *)NULL);
+		_exit(99);
+	}
+	ck_assert_int_eq(fcntl(master, F_SETFL, O_NONBLOCK), 0);
+	return master;
+}
+
+/* Read what the terminal shows into out until text is there. */
+static void wait_for(int master, const char *text)
+{
+	for (int i = 0; !strstr(out, text); i++) {
+		size_t len = strlen(out);
+		ssize_t n = read(master, out + len, TEXT_MAX - 1 - len);
+
+		out[len + (n > 0 ? (size_t)n : 0)] = '\0';
+		ck_assert_msg(i < 2000, "no \"%s\" in \"%s\"", text, out);
+		ck_assert_int_eq(loop_step(loop, 5), 0);
+	}
+}
+
+static int finish(int master, pid_t pid)
+{
+	int status;
+
+	for (int i = 0; waitpid(pid, &status, WNOHANG) != pid; i++) {
+		ck_assert_int_lt(i, 2000);
+		ck_assert_int_eq(loop_step(loop, 5), 0);
+	}
+	(void)close(master);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+START_TEST(password_is_asked_twice_without_echo)
+{
+	static const struct {
+		const char *first, *second;
+		int code;
+	} row[] = {{"open sesame\n", "open sesame\n", 0},
+		   {"open sesame\n", "open barley\n", 1}};
+
+	for (size_t i = 0; i < 2; i++) {
+		pid_t pid;
+		int master;
+
+		out[0] = '\0';
+		seen[0] = '\0';
+		master = on_terminal(&pid);
+		wait_for(master, "Password: ");
+		ck_assert_int_gt(write(master, row[i].first, 12), 0);
+		wait_for(master, "Again: ");
+		ck_assert_int_gt(write(master, row[i].second, 12), 0);
+		if (row[i].code)
+			wait_for(master, "the passwords differ");
+		ck_assert_int_eq(finish(master, pid), row[i].code);
+		ck_assert_ptr_null(strstr(out, "open"));
+		ck_assert_int_eq(seen[0] == '\0', row[i].code);
+	}
+}
+END_TEST
+
 START_TEST(failed_command_is_exit_code_1)
 {
 	ck_assert_int_eq(ctl("drop 17", ""), 1);
@@ -353,6 +433,7 @@ int main(void)
 	tcase_add_test(tc, only_hashes_of_a_password_are_sent);
 	tcase_add_test(tc, realm_is_asked_of_the_daemon);
 	tcase_add_test(tc, unusable_passwords_are_refused_here);
+	tcase_add_test(tc, password_is_asked_twice_without_echo);
 	tcase_add_test(tc, failed_command_is_exit_code_1);
 	tcase_add_test(tc, wrong_usage_is_exit_code_2);
 	tcase_add_test(tc, absent_daemon_is_exit_code_3);
