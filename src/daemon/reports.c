@@ -74,8 +74,9 @@ static void put_transport(json_t *obj, const struct transport_stats *t)
 			    t->tls_refused[i]);
 	(void)json_object_set_new(obj, "tls-refused", refused);
 	put(obj, "connections-refused",
-	    t->refused_total + t->refused_source + t->refused_pending +
+	    t->refused_total + t->refused_source +
 		    t->refused_pending_source);
+	put(obj, "accept-waits", t->accept_waits);
 	put(obj, "timeouts",
 	    t->timeout_handshake + t->timeout_first + t->timeout_rest +
 		    t->timeout_idle);

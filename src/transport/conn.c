@@ -133,6 +133,7 @@ static void end(struct conn *c, const char *reason)
 	if (c->state == CONN_DEAD)
 		return;
 	slots_del(&t->eps, c->ep.h);
+	list_del(&c->shake_node);
 	close_fd(c);
 	loop_timer_clear(t->loop, &c->timer);
 	if (c->state != CONN_LINGER)
@@ -266,6 +267,7 @@ void conn_free(struct conn *c)
 	close_fd(c);
 	loop_timer_clear(t->loop, &c->timer);
 	loop_work_del(&c->work);
+	list_del(&c->shake_node);
 	list_del(&c->node);
 	(void)tls_session_free(c->tls);
 	buf_done(&c->in);
@@ -281,6 +283,7 @@ void conn_trust(struct conn *c)
 	c->ep.t->stats.pending--;
 	if (c->source)
 		c->source->pending--;
+	listeners_wake(c->ep.t);
 }
 
 void conn_peer(const struct conn *c, struct transport_peer *ret)
@@ -527,6 +530,40 @@ static void on_handshake(struct conn *c)
 	linger(c, tls_session_reason(c->tls));
 }
 
+void conn_handshakes(void *arg)
+{
+	struct transport *t = arg;
+
+	for (int i = 0; i < HANDSHAKE_ROUND && !list_empty(&t->handshakes);
+	     i++) {
+		struct conn *c =
+			LIST_ENTRY(t->handshakes.next, struct conn, shake_node);
+
+		list_del(&c->shake_node);
+		on_handshake(c);
+		if (c->state == CONN_HANDSHAKE)
+			want(c);
+	}
+	if (!list_empty(&t->handshakes))
+		loop_work_add(t->loop, &t->handshake_work);
+}
+
+/*
+ * A step of a handshake may cost milliseconds, a message costs microseconds:
+ * when many phones come at once, their handshakes take turns, a few per round
+ * of the loop, and calls go on between them.
+ */
+static void queue_handshake(struct conn *c)
+{
+	struct transport *t = c->ep.t;
+
+	if (!list_empty(&c->shake_node))
+		return;
+	list_append(&t->handshakes, &c->shake_node);
+	loop_fd_set(t->loop, &c->w, 0);
+	loop_work_add(t->loop, &t->handshake_work);
+}
+
 static void on_connected(struct conn *c)
 {
 	int e = 0;
@@ -541,8 +578,7 @@ static void on_connected(struct conn *c)
 	}
 	if (c->tls) {
 		c->state = CONN_HANDSHAKE;
-		want(c);
-		on_handshake(c);
+		queue_handshake(c);
 	} else {
 		go_up(c);
 	}
@@ -570,10 +606,7 @@ static void on_event(void *arg, uint32_t events)
 		on_connected(c);
 		break;
 	case CONN_HANDSHAKE:
-		if (events & LOOP_WRITE)
-			flush(c);
-		if (c->state == CONN_HANDSHAKE)
-			on_handshake(c);
+		queue_handshake(c);
 		break;
 	case CONN_UP:
 		if (events & LOOP_WRITE)
@@ -601,6 +634,7 @@ int conn_new(struct transport *t, const struct conn_params *p,
 	if (!c)
 		return ERR_NOMEM;
 	list_init(&c->node);
+	list_init(&c->shake_node);
 	loop_work_init(&c->work, on_funeral, c);
 	loop_timer_init(&c->timer, on_timer, c);
 	c->w.fd = -1;

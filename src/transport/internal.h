@@ -11,6 +11,7 @@ enum {
 	EP_MAX = 256,	     /* listeners, connectors, datagram sockets */
 	SCRATCH_LEN = 16384, /* bytes read at once */
 	READ_ROUND = 65536,  /* bytes of one connection per loop round */
+	HANDSHAKE_ROUND = 2, /* handshake steps per loop round */
 	DGRAM_BATCH = 16,    /* datagrams read at once */
 	DGRAM_LEN = 65536,   /* longest datagram */
 	SOURCE_KEY_LEN = 9   /* family and up to 64 bits of the address */
@@ -38,6 +39,7 @@ struct listener {
 	struct ep ep;
 	struct loop_fd w;
 	struct loop_timer pause; /* after accept() ran out of descriptors */
+	struct list wait_node;	 /* transport.waiting: pending_max is reached */
 	enum transport_proto proto;
 	struct addr local;
 	struct tls_creds *creds;
@@ -73,7 +75,8 @@ enum conn_state {
 
 struct conn {
 	struct ep ep;
-	struct list node; /* transport.conns */
+	struct list node;	/* transport.conns */
+	struct list shake_node; /* transport.handshakes, when it is its turn */
 	struct loop_fd w;
 	struct loop_timer timer; /* never later than the true deadline */
 	struct loop_work work;	 /* tells the caller that it is down, frees */
@@ -106,9 +109,12 @@ struct transport {
 	void *ctx;
 	struct transport_limits limits;
 	struct transport_stats stats;
-	struct slots eps;  /* all kinds */
-	uint32_t ep_count; /* all but connections */
-	struct list conns; /* also those whose handle is stale */
+	struct slots eps;	/* all kinds */
+	uint32_t ep_count;	/* all but connections */
+	struct list conns;	/* also those whose handle is stale */
+	struct list waiting;	/* listeners that accept nothing for now */
+	struct list handshakes; /* connections with a handshake step to do */
+	struct loop_work handshake_work; /* does a few per round */
 	struct table sources;
 	struct bucket log_bucket; /* of lines an outsider can cause */
 	uint64_t log_muted;	  /* lines not written */
@@ -129,6 +135,8 @@ struct ep *transport_ep_find(const struct transport *t, struct handle h,
 
 /* listen.c */
 void listener_free(struct listener *l);
+/* A connection is pending no more: let waiting listeners accept again. */
+void listeners_wake(struct transport *t);
 /* Mark what fd sends; failure is logged. */
 void transport_set_dscp(int fd, enum addr_family family, uint8_t dscp);
 
@@ -161,6 +169,8 @@ struct conn_params {
 	bool is_pending;
 };
 
+/* The work item: a few steps of handshakes, then the loop's other business. */
+void conn_handshakes(void *arg);
 /* Take over fd (on success); outgoing: connect() is under way. */
 MUST_CHECK int conn_new(struct transport *t, const struct conn_params *p,
 			struct conn **ret);

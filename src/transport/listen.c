@@ -82,8 +82,6 @@ static void log_refusal(struct listener *l, const struct addr *peer,
 		why = "connection limit reached";
 	else if (counter == &s->refused_source)
 		why = "connection limit of the source reached";
-	else if (counter == &s->refused_pending)
-		why = "too many unauthenticated connections";
 	else if (counter == &s->refused_pending_source)
 		why = "too many unauthenticated connections of the source";
 	log_warn("transport: connection refused: %s proto=%s peer=%s", why,
@@ -131,7 +129,8 @@ static void on_pause_over(void *arg)
 {
 	struct listener *l = arg;
 
-	loop_fd_set(l->ep.t->loop, &l->w, LOOP_READ);
+	if (list_empty(&l->wait_node))
+		loop_fd_set(l->ep.t->loop, &l->w, LOOP_READ);
 }
 
 /* Without descriptors the listener stays readable: rest, do not spin. */
@@ -145,6 +144,38 @@ static void pause_listener(struct listener *l)
 	if (loop_timer_set(t->loop, &l->pause,
 			   loop_now_ms(t->loop) + PAUSE_MS) == 0)
 		loop_fd_set(t->loop, &l->w, 0);
+}
+
+/*
+ * As many connections are unauthenticated as may be: further ones wait in the
+ * kernel. After a restart all phones come at once, and turning them away would
+ * only make them come again.
+ */
+static bool must_wait(struct listener *l)
+{
+	struct transport *t = l->ep.t;
+
+	if (l->is_trusted || t->stats.pending < t->limits.pending_max)
+		return false;
+	t->stats.accept_waits++;
+	loop_fd_set(t->loop, &l->w, 0);
+	list_append(&t->waiting, &l->wait_node);
+	if (transport_may_log(t))
+		log_warn("transport: too many unauthenticated connections, "
+			 "more have to wait count=%u",
+			 t->stats.pending);
+	return true;
+}
+
+void listeners_wake(struct transport *t)
+{
+	while (!list_empty(&t->waiting)) {
+		struct listener *l =
+			LIST_ENTRY(t->waiting.next, struct listener, wait_node);
+
+		list_del(&l->wait_node);
+		loop_fd_set(t->loop, &l->w, LOOP_READ);
+	}
 }
 
 static bool is_shortage(int e)
@@ -161,8 +192,12 @@ static void on_accept(void *arg, uint32_t events)
 		struct sockaddr_storage ss = {0};
 		socklen_t len = sizeof(ss);
 		struct addr peer;
-		int fd = accept4(l->w.fd, (struct sockaddr *)&ss, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd;
+
+		if (must_wait(l))
+			return;
+		fd = accept4(l->w.fd, (struct sockaddr *)&ss, &len,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
 			if (errno == EAGAIN)
@@ -211,6 +246,7 @@ int transport_listen(struct transport *t, const struct transport_listen *p,
 	l->proto = p->proto;
 	l->dscp = p->dscp;
 	l->is_trusted = p->is_trusted;
+	list_init(&l->wait_node);
 	loop_timer_init(&l->pause, on_pause_over, l);
 	err = local_of(p->fd, &l->local);
 	if (!err)
@@ -251,6 +287,7 @@ void listener_free(struct listener *l)
 
 	loop_fd_del(t->loop, &l->w);
 	loop_timer_clear(t->loop, &l->pause);
+	list_del(&l->wait_node);
 	if (fd >= 0)
 		(void)close(fd);
 	(void)tls_creds_unref(l->creds);

@@ -34,10 +34,6 @@ struct source *source_take(struct transport *t, const struct addr *peer,
 {
 	struct source *s;
 
-	if (t->stats.pending >= t->limits.pending_max) {
-		*ret_counter = &t->stats.refused_pending;
-		return NULL;
-	}
 	s = source_get(t, peer);
 	if (!s) {
 		*ret_counter = &t->stats.accept_errors;

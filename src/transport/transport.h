@@ -72,7 +72,8 @@ struct transport_limits {
 	uint32_t conn_max;	     /* connections, both directions; 4096 */
 	uint32_t conn_source_max;    /* accepted from one IPv4 address or IPv6
 				      /64; 64 */
-	uint32_t pending_max;	     /* accepted and not yet trusted; 512 */
+	uint32_t pending_max;	     /* accepted and not yet trusted; more
+					wait in the kernel; 512 */
 	uint32_t pending_source_max; /* the same from one source; 16 */
 	uint32_t read_max;	     /* bytes of one stream's buffer; 81920 */
 	uint32_t write_max;	     /* bytes waiting for one peer; 262144 */
@@ -97,7 +98,7 @@ struct transport_stats {
 	uint64_t connected;		 /* connections made by us */
 	uint64_t refused_total;		 /* accept: conn_max */
 	uint64_t refused_source;	 /* accept: conn_source_max */
-	uint64_t refused_pending;	 /* accept: pending_max */
+	uint64_t accept_waits;		 /* accept had to wait: pending_max */
 	uint64_t refused_pending_source; /* accept: pending_source_max */
 	uint64_t accept_errors;		 /* accept() itself failed */
 	uint64_t timeout_handshake;

@@ -445,9 +445,6 @@ START_TEST(limits_of_connections_hold_at_the_limit_and_one_more)
 		{{.conn_source_max = 3},
 		 false,
 		 offsetof(struct transport_stats, refused_source)},
-		{{.pending_max = 3},
-		 false,
-		 offsetof(struct transport_stats, refused_pending)},
 		{{.pending_source_max = 3},
 		 false,
 		 offsetof(struct transport_stats, refused_pending_source)},
@@ -482,6 +479,34 @@ START_TEST(limits_of_connections_hold_at_the_limit_and_one_more)
 			(void)close(fd[j]);
 		t = transport_free(t);
 	}
+}
+END_TEST
+
+START_TEST(connections_beyond_pending_max_wait_in_the_kernel)
+{
+	struct addr at;
+	int fd[5];
+
+	start((struct transport_limits){.pending_max = 3});
+	(void)listen_on(TRANSPORT_TCP, NULL, false, &at);
+	for (int i = 0; i < 5; i++)
+		fd[i] = dial(&at);
+	RUN_UNTIL(stats()->accept_waits == 1);
+	for (int i = 0; i < 5; i++)
+		step();
+	ck_assert_int_eq(seen.ups, 3);
+	ck_assert_uint_eq(stats()->accept_waits, 1);
+	ck_assert(!is_closed(fd[3]));
+	/* One is authenticated, one goes: two more may come in. */
+	transport_trust(t, seen.conn);
+	RUN_UNTIL(seen.ups == 4);
+	(void)close(fd[0]);
+	RUN_UNTIL(seen.ups == 5);
+	ck_assert_uint_eq(stats()->pending, 3);
+	for (int i = 1; i < 5; i++)
+		(void)close(fd[i]);
+	RUN_UNTIL(seen.downs == 5);
+	ck_assert_uint_eq(stats()->pending, 0);
 }
 END_TEST
 
@@ -891,6 +916,34 @@ START_TEST(tls_handshake_has_a_deadline)
 }
 END_TEST
 
+START_TEST(handshakes_take_turns)
+{
+	enum { COUNT = 12 };
+	struct transport_connect p = {.proto = TRANSPORT_TLS};
+	struct tls_creds *c = creds("server", server_cert);
+	struct dest d = {.is_tls = true};
+	uint64_t before = 0;
+
+	start((struct transport_limits){0});
+	(void)listen_on(TRANSPORT_TLS, c, false, &p.peer);
+	p.creds = creds("phone", phone);
+	for (int i = 0; i < COUNT; i++) {
+		ck_assert_int_eq(transport_connector(t, &p, &d.ep), 0);
+		ck_assert_int_eq(transport_send(t, &d, slice_str("x")), 0);
+	}
+	(void)tls_creds_unref(p.creds);
+	(void)tls_creds_unref(c);
+	for (int i = 0; i < ROUNDS && seen.ups < 2 * COUNT; i++) {
+		step();
+		/* A round ends the handshakes of two connections at most. */
+		ck_assert_uint_le(stats()->tls_up, before + 2);
+		before = stats()->tls_up;
+	}
+	ck_assert_int_eq(seen.ups, 2 * COUNT);
+	ck_assert_int_eq(seen.downs + seen.failed, 0);
+}
+END_TEST
+
 START_TEST(garbage_on_the_tls_port_is_refused)
 {
 	struct tls_creds *c = creds("server", server_cert);
@@ -963,6 +1016,8 @@ static Suite *suite(void)
 	tcase_add_test(limits, activity_moves_the_idle_deadline);
 	tcase_add_test(limits,
 		       limits_of_connections_hold_at_the_limit_and_one_more);
+	tcase_add_test(limits,
+		       connections_beyond_pending_max_wait_in_the_kernel);
 	tcase_add_test(limits, trusted_connections_leave_the_pending_count);
 	tcase_add_test(limits, unit_longer_than_the_buffer_is_refused);
 	tcase_add_test(limits,
@@ -970,6 +1025,7 @@ static Suite *suite(void)
 	tcase_add_test(tls, tls_listener_and_connector_meet);
 	tcase_add_test(tls, tls_carries_more_than_a_record_and_a_buffer);
 	tcase_add_test(tls, tls_without_certificate_is_refused_and_told);
+	tcase_add_test(tls, handshakes_take_turns);
 	tcase_add_test(tls, tls_handshake_has_a_deadline);
 	tcase_add_test(tls, garbage_on_the_tls_port_is_refused);
 	tcase_add_test(tls, everything_can_be_freed_at_any_time);
