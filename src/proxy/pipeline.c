@@ -382,8 +382,11 @@ static enum stage stage_authz(struct pipeline *p, struct unit *u,
 	if (u->side == SIDE_CORE || !u->msg.is_request)
 		return STAGE_NEXT;
 	why = ingress_authz(u);
-	if (why == STOP_NONE)
+	if (why == STOP_NONE) {
+		if (u->conn && p->p.cb.admitted)
+			p->p.cb.admitted(p->p.cb.ctx, u->from.ep);
 		return STAGE_NEXT;
+	}
 	refuse(p, u, why, now_ms);
 	return STAGE_DONE;
 }

@@ -62,6 +62,9 @@ struct pipeline_cb {
 	void (*stopped)(void *ctx, enum pipeline_stop why,
 			const struct sip_msg *m, const struct dest *from,
 			struct slice device, const char *text);
+	/* A phone's request passed authentication and authorisation on this
+	 * connection. May be NULL. */
+	void (*admitted)(void *ctx, struct handle conn);
 	void *ctx;
 };
 

@@ -212,6 +212,15 @@ static int keys_check_digest(void *ctx, uint64_t ticket,
 
 /* ---- composition --------------------------------------------------------- */
 
+/* The connection has proved whose it is: it no longer counts among those that
+ * keep others waiting. */
+static void on_admitted(void *ctx, struct handle conn)
+{
+	struct worker *w = ctx;
+
+	transport_trust(w->transport, conn);
+}
+
 static void on_stopped(void *ctx, enum pipeline_stop why,
 		       const struct sip_msg *m, const struct dest *from,
 		       struct slice device, const char *text)
@@ -240,6 +249,7 @@ static int make_pipeline(struct worker *w)
 		.cb = {.credential = store_get_credential,
 		       .check = keys_check_digest,
 		       .stopped = on_stopped,
+		       .admitted = on_admitted,
 		       .ctx = w},
 		.entropy = w->p.entropy,
 		.worker = w->p.number,

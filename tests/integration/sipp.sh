@@ -50,7 +50,8 @@ is_true "no call is left" wait_for 10 "calls end" no_calls
 # phone d registers and is called on that connection
 phone_d_waits() {
 	mkdir -p "$DIR/sipp/d"
-	sipp_fields "$USER_D" "$PASS_D" - >"$DIR/sipp/d/fields.csv"
+	printf 'SEQUENTIAL\n%s;%s;-;\n' "$USER_D" "$PASS_D" \
+		>"$DIR/sipp/d/fields.csv"
 	spawn phone-d px sipp -sf "$LIB/../sipp/register-and-wait.xml" \
 		-oocsf "$LIB/../sipp/uas-srtp.xml" -s "$USER_D" \
 		-inf "$DIR/sipp/d/fields.csv" -t t1 -m 1 -nostdin \
