@@ -99,10 +99,12 @@ static int add_tuple(const cfg_t *cfg, const char *name, const char *value)
 	if (name)
 		t.label = s ? l->label : SLICE_NULL;
 	err = tuples_add(&l->tuples, &t);
-	if (err) {
+	if (err == ERR_LIMIT)
+		complain(l, t.line, "too many options");
+	else
 		l->err = err;
+	if (err)
 		return -1;
-	}
 	if (!name)
 		l->label = l->tuples.item[l->tuples.count - 1].label;
 	return 0;
@@ -127,6 +129,16 @@ static int on_opening(cfg_t *cfg, cfg_opt_t *opt, const char *value,
 		return add_tuple(cfg, NULL, "");
 	complain_unknown(current, cfg, opt->name);
 	return -1;
+}
+
+/*
+ * A section was read, and its tuples are kept: libconfuse need not. It would
+ * look through all sections of a kind for each new one.
+ */
+static int on_closed(cfg_t *cfg, cfg_opt_t *opt)
+{
+	(void)cfg;
+	return cfg_free_value(opt);
 }
 
 /* ---- what libconfuse accepts ----------------------------------------- */
@@ -155,6 +167,7 @@ static void fill_options(struct load *l)
 			s->name, l->section[i],
 			CFGF_MULTI | (s->label ? CFGF_TITLE : CFGF_NONE));
 
+		sec.validcb = on_closed;
 		l->section[i][0] = opening;
 		for (uint32_t k = 0; k < s->count; k++)
 			fill_option(&l->section[i][k + 1], &s->option[k]);

@@ -6,7 +6,8 @@
 
 #include "config/config.h"
 
-enum { TUPLES_MAX = 600000 };
+/* Room for a print-back of CONFIG_DEVICES_MAX devices with 16 lines each. */
+enum { TUPLES_MAX = 900000 };
 
 struct tuples {
 	struct config_tuple *item;

@@ -21,12 +21,12 @@
 #include "flow/suite.h"
 
 enum {
-	CONFIG_TEXT_MAX = 256,	     /* bytes of one value */
-	CONFIG_NAME_MAX = 64,	     /* bytes of a section's label, a line */
-	CONFIG_LIST_MAX = 32,	     /* items of one list */
-	CONFIG_LISTENERS_MAX = 64,   /* listener sections */
-	CONFIG_DEVICES_MAX = 100000, /* device sections */
-	CONFIG_MESSAGES_MAX = 100,   /* messages kept by a report */
+	CONFIG_TEXT_MAX = 256,	    /* bytes of one value */
+	CONFIG_NAME_MAX = 64,	    /* bytes of a section's label, a line */
+	CONFIG_LIST_MAX = 32,	    /* items of one list */
+	CONFIG_LISTENERS_MAX = 64,  /* listener sections */
+	CONFIG_DEVICES_MAX = 30000, /* device sections */
+	CONFIG_MESSAGES_MAX = 100,  /* messages kept by a report */
 };
 
 /* ---- what goes in ---------------------------------------------------- */

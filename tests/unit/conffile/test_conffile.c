@@ -198,6 +198,36 @@ START_TEST(named_files_are_looked_for)
 }
 END_TEST
 
+/* As many devices as there may be, and one more; linear in their number. */
+START_TEST(devices_at_their_limit_are_read_and_beyond_refused)
+{
+	for (int extra = 0; extra < 2; extra++) {
+		FILE *f = fopen(path, "we");
+		struct config *c = NULL;
+		int err;
+
+		ck_assert_ptr_nonnull(f);
+		(void)fputs(base, f);
+		for (int i = 0; i < CONFIG_DEVICES_MAX + extra; i++)
+			(void)fprintf(f,
+				      "device \"SEP%012d\" {\n"
+				      "\tlines = { \"%d\" }\n}\n",
+				      i, i);
+		ck_assert_int_eq(fclose(f), 0);
+		err = conffile_load(path, &rep, &c);
+		ck_assert_int_eq(err, extra ? ERR_BAD : 0);
+		if (extra)
+			ck_assert_ptr_nonnull(
+				strstr(rep.first->text,
+				       "device \"SEP000000030000\": too many "
+				       "such sections"));
+		else
+			ck_assert_uint_eq(c->device_count, CONFIG_DEVICES_MAX);
+		config_unref(c);
+	}
+}
+END_TEST
+
 START_TEST(loading_again_is_independent)
 {
 	put("sallyport.conf", "realm = {\n", 0600);
@@ -226,6 +256,7 @@ int main(void)
 	tcase_add_test(tc, files_of_the_directory_follow_in_order_of_names);
 	tcase_add_test(tc, paths_are_taken_from_the_directory_of_the_file);
 	tcase_add_test(tc, named_files_are_looked_for);
+	tcase_add_test(tc, devices_at_their_limit_are_read_and_beyond_refused);
 	tcase_add_test(tc, loading_again_is_independent);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
