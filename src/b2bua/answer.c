@@ -19,8 +19,8 @@ static bool has_sdp(const struct sip_msg *m)
 }
 
 /* Pass a response on to the exchange's sender. */
-static void pass_on(struct calls *c, struct call *call, const struct sip_msg *m,
-		    struct slice body)
+static int pass_on(struct calls *c, struct call *call, const struct sip_msg *m,
+		   struct slice body)
 {
 	struct exch *ex = &call->ex;
 	struct leg *leg = &call->leg[ex->from];
@@ -40,29 +40,37 @@ static void pass_on(struct calls *c, struct call *call, const struct sip_msg *m,
 		rules.security = security_show(c, call);
 		rules.orientation_from = call->caller == SIDE_CORE;
 	}
-	reply_send(c, &ex->reply, &r);
+	return reply_send(c, &ex->reply, &r);
 }
 
-static void send_cancel(struct calls *c, struct call *call)
+static bool send_cancel(struct calls *c, struct call *call)
 {
 	struct exch *ex = &call->ex;
 	struct handle txn;
 
-	if (ex->cancel_sent || !ex->has_provisional || !ex->cancel)
-		return;
+	if (ex->cancel_sent || !ex->has_provisional)
+		return true;
 	ex->cancel_sent = true;
 	if (sip_txn_client_new(c->txns, SIP_METHOD_CANCEL,
 			       slice_make(ex->cancel_branch, BRANCH_LEN),
 			       &call->leg[!ex->from].dest,
 			       slice_make(ex->cancel, ex->cancel_len), 0,
-			       c->now_ms, &txn) != 0)
-		c->err = ERR_NOMEM;
+			       c->now_ms, &txn) == 0)
+		return true;
+	/* Nothing would end the INVITE then: say it once, and forget. */
+	calls_emit(c, &(struct action){
+			      .kind = ACTION_SIP_SEND,
+			      .call = c->cookie,
+			      .dest = call->leg[!ex->from].dest,
+			      .bytes = slice_make(ex->cancel, ex->cancel_len)});
+	sip_txn_forget(c->txns, ex->client);
+	return false;
 }
 
-void invite_cancel_out(struct calls *c, struct call *call)
+bool invite_cancel_out(struct calls *c, struct call *call)
 {
 	call->ex.is_cancelled = true;
-	send_cancel(c, call);
+	return send_cancel(c, call);
 }
 
 /* A 2xx that nobody wants: acknowledge it, then end its dialog. */
@@ -101,6 +109,9 @@ static void keep_answer(struct exch *ex, struct slice body)
 	ex->answer_len = ex->answer ? body.len : 0;
 }
 
+static void client_failed(struct calls *c, struct call *call,
+			  enum sip_txn_fail why);
+
 static void on_provisional(struct calls *c, struct call *call,
 			   const struct sip_msg *m)
 {
@@ -111,13 +122,14 @@ static void on_provisional(struct calls *c, struct call *call,
 
 	ex->has_provisional = true;
 	if (ex->is_cancelled) {
-		send_cancel(c, call);
+		if (!send_cancel(c, call))
+			client_failed(c, call, SIP_TXN_FAIL_TIMEOUT);
 		return;
 	}
 	if (m->status == 100)
 		return;
+	(void)call_ring(c, call); /* it is set, so only moved */
 	if (ex->is_initial) {
-		call_ring(c, call);
 		/* One early dialog is shown to the caller: the first. */
 		if (!leg->dialog.remote_tag &&
 		    sip_dialog_learn(&leg->dialog, m) != 0)
@@ -128,7 +140,7 @@ static void on_provisional(struct calls *c, struct call *call,
 	if (ex->is_initial && ex->has_offer && has_sdp(m) &&
 	    media_answer(c, call, leg->side, m->body, &body, &no))
 		keep_answer(ex, body);
-	pass_on(c, call, m, body);
+	(void)pass_on(c, call, m, body); /* unreliable anyway */
 }
 
 /* The session description for the sender of the INVITE out of a 2xx. False:
@@ -178,12 +190,18 @@ static void on_first_success(struct calls *c, struct call *call,
 	if (ex->has_offer)
 		media_settle(c, call);
 	leg->allows_update = sip_msg_has_token(m, SIP_HDR_ALLOW, "UPDATE");
-	pass_on(c, call, m, body);
-	ex->is_answered = true;
-	call->leg[0].is_confirmed = true;
-	call->leg[1].is_confirmed = true;
-	call->state = CALL_UP;
+	leg->is_confirmed = true;
 	timerq_clear(&c->call_timers, &call->timer);
+	if (pass_on(c, call, m, body) != 0) {
+		/* Nobody would ever acknowledge it. */
+		ex->is_on = false;
+		leg_ack(c, leg, ex->cseq_out, SLICE_NULL, NULL, NULL);
+		call_end(c, call, NULL, 0, "answer lost");
+		return;
+	}
+	ex->is_answered = true;
+	call->leg[ex->from].is_confirmed = true;
+	call->state = CALL_UP;
 }
 
 static void on_success(struct calls *c, struct call *call,
@@ -278,9 +296,10 @@ static void on_failure(struct calls *c, struct call *call,
 		 call->policy.media == MEDIA_SRTP_REQUIRE && status == 488)
 		invite_refuse_media(c, call, &no);
 	else
-		pass_on(c, call, m, SLICE_NULL);
+		(void)pass_on(c, call, m, SLICE_NULL); /* c->err tells */
 	ex->is_on = false;
 	media_abort(c, call);
+	timerq_clear(&c->call_timers, &call->timer);
 	if (ex->is_initial)
 		call_free(c, call, "refused");
 	else if (is_over) /* RFC 3261 section 12.2.1.2 */
@@ -352,8 +371,8 @@ void invite_cancel(struct calls *c, struct call *call)
 	c->cookie = handle_u64(call->obj.self);
 	if (ex->is_initial)
 		call_end(c, call, NULL, 487, "cancelled");
-	else
-		invite_cancel_out(c, call);
+	else if (!invite_cancel_out(c, call))
+		client_failed(c, call, SIP_TXN_FAIL_TIMEOUT);
 }
 
 static void client_failed(struct calls *c, struct call *call,

@@ -44,7 +44,8 @@ static void end_trying(struct calls *c, struct call *call,
 		return;
 	}
 	call->state = CALL_CANCELLING;
-	invite_cancel_out(c, call);
+	if (!invite_cancel_out(c, call))
+		call_free(c, call, NULL);
 }
 
 static void end_up(struct calls *c, struct call *call, const struct leg *spare,
@@ -61,7 +62,7 @@ static void end_up(struct calls *c, struct call *call, const struct leg *spare,
 		leg_ack(c, &call->leg[!ex->from], ex->cseq_out, SLICE_NULL,
 			NULL, NULL);
 	else if (ex->is_on)
-		invite_cancel_out(c, call);
+		(void)invite_cancel_out(c, call); /* freed below anyway */
 	invite_refuse(c, call, status ? status : 487, "", "");
 	writer_init(&w, buf, sizeof(buf) - 1);
 	writer_str(&w, "Q.850;cause=16;text=\"");
@@ -135,8 +136,8 @@ void call_bye(struct calls *c, struct leg *leg, const struct event_sip *ev)
 	if (ex->is_on && ex->is_answered)
 		leg_ack(c, &call->leg[!ex->from], ex->cseq_out, SLICE_NULL,
 			NULL, NULL);
-	else if (ex->is_on && ex->from == from)
-		invite_cancel_out(c, call);
+	else if (ex->is_on)
+		(void)invite_cancel_out(c, call); /* freed below anyway */
 	invite_refuse(c, call, 487, "", "");
 	pass_bye(c, call, from, ev->msg);
 	call_free(c, call, "BYE");
@@ -170,14 +171,13 @@ void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
 	}
 }
 
-void call_ring(struct calls *c, struct call *call)
+int call_ring(struct calls *c, struct call *call)
 {
-	if (timerq_set(&c->call_timers, &call->timer, c->now_ms + RING_MS) != 0)
-		c->err = ERR_NOMEM;
+	return timerq_set(&c->call_timers, &call->timer, c->now_ms + RING_MS);
 }
 
 void call_timer(struct calls *c, struct call *call)
 {
-	/* Set while ringing only. */
+	/* Set while an INVITE waits for its final response only. */
 	call_end(c, call, NULL, 408, "nobody answered");
 }

@@ -214,7 +214,10 @@ int invite_forward(struct calls *c, struct call *call, const struct sip_msg *m,
 	if (err)
 		return err;
 	ex->cseq_out = r.cseq;
-	return make_cancel(c, ex, leg, &r);
+	err = make_cancel(c, ex, leg, &r);
+	if (err) /* it could not be ended: better not begin */
+		sip_txn_forget(c->txns, ex->client);
+	return err;
 }
 
 static void send_trying(struct calls *c, const struct event_sip *ev,
@@ -312,16 +315,17 @@ static void invite_go(struct calls *c, struct call *call,
 	if (is_ok && ex->is_initial && ex->from == SIDE_CORE && ex->has_offer &&
 	    keep_raw(call, ev->msg) != 0)
 		is_ok = false;
+	if (is_ok && call_ring(c, call) != 0)
+		is_ok = false;
 	if (is_ok && invite_forward(c, call, ev->msg, body) == 0) {
-		if (ex->is_initial) {
+		if (ex->is_initial)
 			record_call(c, RECORD_CALL_START, call, NULL);
-			call_ring(c, call);
-		}
 		return;
 	}
 	record_refused(c, ev, no.why);
 	invite_refuse_media(c, call, &no);
 	media_abort(c, call);
+	timerq_clear(&c->call_timers, &call->timer);
 	if (ex->is_initial)
 		call_free(c, call, NULL);
 }

@@ -42,9 +42,13 @@ void sip_answer(struct calls *c, const struct event_sip *ev, unsigned status,
 	err = sip_txn_server_new(c->txns, ev->msg, &dest, 0, c->now_ms, &txn);
 	if (err == ERR_EXISTS)
 		return;
-	if (err == 0 && sip_txn_respond(c->txns, txn, status, writer_slice(&w),
-					c->now_ms) == 0)
-		return;
+	if (err == 0) {
+		err = sip_txn_respond(c->txns, txn, status, writer_slice(&w),
+				      c->now_ms);
+		if (err == 0)
+			return;
+		sip_txn_forget(c->txns, txn);
+	}
 	/* No room for a transaction: a stateless answer is better than
 	 * silence, which would make the peer repeat itself. */
 	calls_emit(c, &(struct action){.kind = ACTION_SIP_SEND,
@@ -84,7 +88,7 @@ int reply_open(struct calls *c, const struct event_sip *ev, uint64_t user,
 	return 0;
 }
 
-void reply_send(struct calls *c, struct reply *r, struct sip_out_response *m)
+int reply_send(struct calls *c, struct reply *r, struct sip_out_response *m)
 {
 	struct writer w;
 	int err = ERR_NOMEM;
@@ -101,6 +105,7 @@ void reply_send(struct calls *c, struct reply *r, struct sip_out_response *m)
 		if (m->status >= 200) /* nobody would answer it any more */
 			sip_txn_forget(c->txns, r->txn);
 	}
+	return err;
 }
 
 void reply_status(struct calls *c, struct reply *r, unsigned status,
@@ -113,10 +118,10 @@ void reply_status(struct calls *c, struct reply *r, unsigned status,
 	writer_str(&w, extra);
 	if (c->server_name[0])
 		sip_print_hdr(&w, "Server", calls_agent(c));
-	reply_send(c, r,
-		   &(struct sip_out_response){.status = status,
-					      .reason = slice_str(reason),
-					      .extra = writer_slice(&w)});
+	(void)reply_send(c, r, /* what is lost is in c->err */
+			 &(struct sip_out_response){.status = status,
+						    .reason = slice_str(reason),
+						    .extra = writer_slice(&w)});
 }
 
 void reply_done(struct reply *r)
@@ -270,7 +275,15 @@ int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
 	leg->dialog.local_cseq = m->cseq;
 	err = sip_txn_client_new(c->txns, method, m->branch, &leg->dest,
 				 writer_slice(&w), user, c->now_ms, ret_txn);
-	return err;
+	if (!err || user != 0)
+		return err;
+	/* Nobody waits for the answer: once without a transaction is better
+	 * than not at all. */
+	calls_emit(c, &(struct action){.kind = ACTION_SIP_SEND,
+				       .call = c->cookie,
+				       .dest = leg->dest,
+				       .bytes = writer_slice(&w)});
+	return 0;
 }
 
 void leg_bye(struct calls *c, struct leg *leg, const char *reason)

@@ -271,7 +271,7 @@ struct calls {
 	uint64_t cookie; /* the call on whose behalf bytes are sent */
 	int err;	 /* sticky: actions were lost */
 	/* Scratch, never kept across steps: */
-	uint8_t msg_buf[SIP_MSG_MAX];
+	uint8_t msg_buf[SIP_MSG_MAX + 8192]; /* ours may be longer */
 	uint8_t body_buf[SDP_PRINT_MAX];
 	struct sip_msg msg;
 	struct sdp sdp;
@@ -322,8 +322,9 @@ void sip_refuse(struct calls *c, const struct event_sip *ev, unsigned status,
 MUST_CHECK int reply_open(struct calls *c, const struct event_sip *ev,
 			  uint64_t user, struct slice to_tag,
 			  struct reply *ret);
-/* Send r's response; dest and head are filled in. */
-void reply_send(struct calls *c, struct reply *r, struct sip_out_response *m);
+/* Send r's response; dest and head are filled in. On ERR_NOMEM a final
+ * response is lost for good; ERR_NOTFOUND, ERR_STATE: nobody waits for it. */
+int reply_send(struct calls *c, struct reply *r, struct sip_out_response *m);
 /* The short form: status, static text and header lines ("" = none). */
 void reply_status(struct calls *c, struct reply *r, unsigned status,
 		  const char *reason, const char *extra);
@@ -345,7 +346,9 @@ void leg_done(struct calls *c, struct leg *leg);
 /* The leg an in-dialog message belongs to, or NULL. */
 struct leg *leg_find(struct calls *c, const struct sip_msg *m);
 /* Send a request on leg in a client transaction. m: method, src, rules,
- * body, extra, max_forwards are the caller's; the rest is filled in. */
+ * body, extra, max_forwards are the caller's; the rest is filled in. With
+ * user 0 nobody waits for the answer, and a request for which there is no
+ * transaction is sent once without. ERR_LIMIT, ERR_NOMEM. */
 MUST_CHECK int leg_request(struct calls *c, struct leg *leg,
 			   enum sip_method method, struct sip_out_request *m,
 			   uint64_t user, struct handle *ret_txn);
@@ -409,8 +412,9 @@ void invite_ack(struct calls *c, struct leg *leg, const struct sip_msg *m);
 /* CANCEL from the sender of the exchange's INVITE. */
 void invite_cancel(struct calls *c, struct call *call);
 /* Stop the exchange's INVITE on the other side: CANCEL, now or after its
- * first provisional (RFC 3261 section 9.1). */
-void invite_cancel_out(struct calls *c, struct call *call);
+ * first provisional (RFC 3261 section 9.1). False: memory is out and its
+ * final response must not be waited for. */
+bool invite_cancel_out(struct calls *c, struct call *call);
 /* A transaction of the exchange failed. */
 void invite_failed(struct calls *c, struct call *call, bool is_client,
 		   enum sip_txn_fail why);
@@ -439,8 +443,8 @@ void call_bye(struct calls *c, struct leg *leg, const struct event_sip *ev);
 /* Media is gone: FLOW_FAILED, FLOW_IDLE. */
 void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
 		     bool is_idle);
-/* It rings: (re)start its timer. */
-void call_ring(struct calls *c, struct call *call);
+/* It rings: (re)start its timer. ERR_NOMEM the first time only. */
+int call_ring(struct calls *c, struct call *call);
 /* Its timer is due. */
 void call_timer(struct calls *c, struct call *call);
 

@@ -96,11 +96,10 @@ static bool aor_of(const struct sip_msg *m, struct slice *ret)
 	return true;
 }
 
-static void print_contact(struct writer *w, struct slice uri,
-			  const struct binding *b, uint64_t expires_s)
+/* What follows the URI of a Contact line of b. */
+static void print_tail(struct writer *w, const struct binding *b,
+		       uint64_t expires_s)
 {
-	writer_str(w, "Contact: ");
-	writer_put(w, uri);
 	writer_str(w, b->params);
 	writer_str(w, ";expires=");
 	writer_dec(w, expires_s);
@@ -111,12 +110,9 @@ static void print_contact(struct writer *w, struct slice uri,
 static void print_inside(struct calls *c, struct writer *w,
 			 const struct binding *b, uint64_t expires_s)
 {
-	uint8_t buf[256];
-	struct writer uri;
-
-	writer_init(&uri, buf, sizeof(buf));
-	sip_out_contact(&uri, &c->p.core, slice_make(b->token, TOKEN_LEN));
-	print_contact(w, writer_slice(&uri), b, expires_s);
+	writer_str(w, "Contact: ");
+	sip_out_contact(w, &c->p.core, slice_make(b->token, TOKEN_LEN));
+	print_tail(w, b, expires_s);
 }
 
 /* The Contacts of the line as the phone wrote them, with what is left. */
@@ -127,17 +123,13 @@ static void print_outside(struct calls *c, struct writer *w,
 
 	list_for_each(n, &l->bindings) {
 		const struct binding *b = LIST_ENTRY(n, struct binding, node);
-		uint8_t buf[SIP_LINE_MAX + 2];
-		struct writer uri;
 
 		if (!b->is_active || b->expires_ms <= c->now_ms)
 			continue;
-		writer_init(&uri, buf, sizeof(buf));
-		writer_str(&uri, "<");
-		writer_str(&uri, b->contact);
-		writer_str(&uri, ">");
-		print_contact(w, writer_slice(&uri), b,
-			      (b->expires_ms - c->now_ms + 999) / 1000);
+		writer_str(w, "Contact: <");
+		writer_str(w, b->contact);
+		writer_str(w, ">");
+		print_tail(w, b, (b->expires_ms - c->now_ms + 999) / 1000);
 	}
 }
 
@@ -290,18 +282,17 @@ void reg_try_free(struct calls *c, struct reg_try *t)
 	alloc_free(t);
 }
 
-static int set_line(struct line *l, const struct sip_msg *m,
+static int set_line(struct calls *c, struct line *l, const struct sip_msg *m,
 		    const struct sip_out_map *map)
 {
-	uint8_t buf[SIP_LINE_MAX + ADDR_STR_MAX];
 	struct writer w;
 	char *to;
 	char *ruri;
 
-	writer_init(&w, buf, sizeof(buf));
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
 	sip_out_identity(&w, m->to, map);
 	to = writer_ok(&w) ? alloc_copy(writer_slice(&w)) : NULL;
-	writer_init(&w, buf, sizeof(buf));
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
 	sip_out_addr(&w, m->ruri, map);
 	ruri = writer_ok(&w) ? alloc_copy(writer_slice(&w)) : NULL;
 	if (!to || !ruri) {
@@ -319,7 +310,6 @@ static int set_line(struct line *l, const struct sip_msg *m,
 static int try_send(struct calls *c, struct reg_try *t,
 		    const struct event_sip *ev)
 {
-	uint8_t from[SIP_LINE_MAX + ADDR_STR_MAX];
 	struct sip_out_rules rules = {
 		.pass_auth = ev->pass_auth,
 		.has_body = true,
@@ -340,7 +330,8 @@ static int try_send(struct calls *c, struct reg_try *t,
 		print_inside(c, &w,
 			     slots_find(&c->bindings, t->item[i].binding),
 			     t->item[i].expires_s);
-	writer_init(&wf, from, sizeof(from));
+	/* Copied into the request's dialog before msg_buf is printed to. */
+	writer_init(&wf, c->msg_buf, sizeof(c->msg_buf));
 	sip_out_identity(&wf, ev->msg->from, &rules.map);
 	if (!writer_ok(&w) || !writer_ok(&wf))
 		return ERR_LIMIT;
@@ -373,7 +364,7 @@ static void try_begin(struct calls *c, const struct event_sip *ev,
 	t->pass_auth = ev->pass_auth;
 	t->back = leg_map(&c->p.core, &ev->from, true);
 	l->try_count++;
-	err = set_line(l, ev->msg,
+	err = set_line(c, l, ev->msg,
 		       &(struct sip_out_map){.ours = ev->from.local,
 					     .ours_new = c->p.core.peer});
 	if (!err)
@@ -525,7 +516,7 @@ static void grant(struct calls *c, struct reg_try *t, const struct sip_msg *m,
 	writer_init(&w, c->body_buf, sizeof(c->body_buf));
 	print_outside(c, &w, t->line);
 	r.extra = writer_slice(&w);
-	reply_send(c, &t->reply, &r);
+	(void)reply_send(c, &t->reply, &r); /* c->err tells */
 }
 
 /* A status that would mislead the phone: it cannot answer a challenge that
@@ -556,11 +547,11 @@ void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m)
 		reply_status(c, &t->reply, status, "", "");
 	} else {
 		rules.has_body = false;
-		reply_send(c, &t->reply,
-			   &(struct sip_out_response){.status = status,
-						      .reason = m->reason,
-						      .src = m,
-						      .rules = &rules});
+		(void)reply_send(c, &t->reply,
+				 &(struct sip_out_response){.status = status,
+							    .reason = m->reason,
+							    .src = m,
+							    .rules = &rules});
 	}
 	reg_try_free(c, t);
 }

@@ -317,7 +317,7 @@ static void relay_end(struct calls *c, struct relay *r, struct call *call,
 			c->err = ERR_NOMEM;
 		p.contact_user = slice_str(call->leg[r->from].contact_user);
 	}
-	reply_send(c, &r->reply, &p);
+	(void)reply_send(c, &r->reply, &p); /* c->err tells */
 }
 
 void relay_response(struct calls *c, struct relay *r, const struct sip_msg *m)
