@@ -6,7 +6,7 @@ capture_start() {
 	local i
 	mkdir -p "$DIR/cap"
 	for i in out0 in0 lo; do
-		spawn "tcpdump-$i" sp tcpdump -i "$i" -n -U -Z root -B 8192 \
+		spawn "tcpdump-$i" sp tcpdump -i "$i" -n -U --immediate-mode -Z root -B 8192 \
 			-w "$DIR/cap/$1-$i.pcap"
 	done
 	for i in out0 in0 lo; do
