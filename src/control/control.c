@@ -162,6 +162,18 @@ static void answer_error(struct client *k, const char *text)
 	start_writing(k, json_pack("{s:b,s:s}", "ok", 0, "error", text));
 }
 
+/* Who changed something is worth a line, who looked is not. */
+static void note_command(const struct control_command *cmd, uid_t uid)
+{
+	static const char fmt[] = "control command=\"%s\" uid=%u";
+	bool is_look = cmd->arg[0].name == NULL;
+
+	if (is_look)
+		log_debug(fmt, cmd->name, (unsigned)uid);
+	else
+		log_info(fmt, cmd->name, (unsigned)uid);
+}
+
 static void dispatch(struct client *k, struct slice line)
 {
 	struct control *c = k->control;
@@ -176,7 +188,7 @@ static void dispatch(struct client *k, struct slice line)
 		answer_error(k, why);
 		return;
 	}
-	log_info("control command=\"%s\" uid=%u", cmd->name, (unsigned)k->uid);
+	note_command(cmd, k->uid);
 	k->state = CLIENT_WAITING;
 	set_deadline(k, CONTROL_ANSWER_MS);
 	loop_fd_set(c->params.loop, &k->fd, 0);
