@@ -303,6 +303,8 @@ static bool offer_line(struct calls *c, struct call *call, enum side from,
 
 	call->media.proto[i] = m->proto;
 	*e = (struct sdp_media_edit){.proto = m->proto};
+	if (from == SIDE_PHONE)
+		e->proto = sdp_proto_with(m->proto, false);
 	if (!is_relayable(m))
 		return true;
 	s = stream_make(&call->media, i);
