@@ -1,0 +1,191 @@
+/*
+ * Each header on its way to the other side, one row per case: RFC 3261
+ * section 20, RFC 3325 (identities), RFC 4028 (session timers), RFC 5806
+ * (Diversion).
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rewrite/hdr_rule.h"
+
+enum { TO_CORE, TO_PHONE };
+
+struct row {
+	int direction;
+	const char *in;
+	const char *out; /* NULL: nothing */
+	bool pass_auth;
+	bool has_body;
+	const char *security;
+};
+
+#define DIGEST "Digest realm=\"r\", nonce=\"n\""
+
+static const struct row rows[] = {
+	/* Of one hop, or ours to write. */
+	{.in = "Route: <sip:a@b;lr>", .out = NULL},
+	{.in = "Record-Route: <sip:a@b;lr>", .out = NULL},
+	{.in = "Contact: <sip:a@b>", .out = NULL},
+	{.in = "Path: <sip:a@b>", .out = NULL},
+	{.in = "RSeq: 1", .out = NULL},
+	{.in = "Session-Expires: 1800", .out = NULL},
+	{.in = "x: 1800", .out = NULL},
+	{.in = "Min-SE: 90", .out = NULL},
+	{.in = "Security-Client: tls", .out = NULL},
+	/* Unknown ones pass, name as written. */
+	{.in = "X-Whatever: 1, 2;a=b", .out = "X-Whatever: 1, 2;a=b\r\n"},
+	{.in = "Subject: hi", .out = "Subject: hi\r\n"},
+	{.in = "s: hi", .out = "s: hi\r\n"},
+	{.in = "Retry-After: 30", .out = "Retry-After: 30\r\n"},
+	/* Challenges and credentials. */
+	{.in = "Authorization: " DIGEST, .out = NULL},
+	{.in = "Proxy-Authorization: " DIGEST, .out = NULL},
+	{.direction = TO_PHONE, .in = "WWW-Authenticate: " DIGEST},
+	{.in = "Authorization: " DIGEST,
+	 .out = "Authorization: " DIGEST "\r\n",
+	 .pass_auth = true},
+	{.direction = TO_PHONE,
+	 .in = "WWW-Authenticate: " DIGEST,
+	 .out = "WWW-Authenticate: " DIGEST "\r\n",
+	 .pass_auth = true},
+	/* Option tags. */
+	{.in = "Supported: 100rel, replaces, timer, path",
+	 .out = "Supported: replaces\r\n"},
+	{.in = "k: 100REL , eventlist", .out = "k: eventlist\r\n"},
+	{.in = "Supported: timer", .out = NULL},
+	{.in = "Supported:", .out = NULL},
+	{.direction = TO_PHONE, .in = "Require: 100rel", .out = NULL},
+	{.in = "Allow: INVITE, PRACK, BYE, FOO",
+	 .out = "Allow: INVITE, BYE\r\n"},
+	/* Addresses: 192.0.2.1 is ours outside, 198.51.100.7 the phone's,
+	 * 10.0.0.1 ours inside, 10.0.0.2 the call manager's. */
+	{.in = "Diversion: \"A\" <sip:1@192.0.2.1:5061>;reason=x",
+	 .out = "Diversion: \"A\" <sip:1@10.0.0.2>;reason=x\r\n"},
+	{.direction = TO_PHONE,
+	 .in = "History-Info: <sip:1@10.0.0.2>;index=1, <sip:2@x>;index=2",
+	 .out = "History-Info: <sip:1@192.0.2.1>;index=1, "
+		"<sip:2@x>;index=2\r\n"},
+	{.direction = TO_PHONE,
+	 .in = "Refer-To: <sip:3@10.0.0.2?Replaces=a%40b%3Bto-tag%3D1>",
+	 .out = "Refer-To: <sip:3@192.0.2.1?Replaces=a%40b%3Bto-tag%3D1>\r\n"},
+	{.in = "Refer-To: sip:3@198.51.100.7",
+	 .out = "Refer-To: sip:3@10.0.0.1\r\n"},
+	{.in = "Refer-To: <urn:x-cisco-remotecc:token-registration>",
+	 .out = "Refer-To: <urn:x-cisco-remotecc:token-registration>\r\n"},
+	/* Identities: From is 1001. */
+	{.in = "P-Asserted-Identity: <sip:1001@pbx>",
+	 .out = "P-Asserted-Identity: <sip:1001@pbx>\r\n"},
+	{.in = "P-Asserted-Identity: <sip:9999@pbx>", .out = NULL},
+	{.in = "Remote-Party-ID: \"Boss\" <sip:1@pbx>;party=calling",
+	 .out = NULL},
+	{.direction = TO_PHONE,
+	 .in = "P-Asserted-Identity: \"B\" <sip:9999@10.0.0.2>",
+	 .out = "P-Asserted-Identity: \"B\" <sip:9999@192.0.2.1>\r\n"},
+	{.direction = TO_PHONE, .in = "P-Charging-Vector: icid-value=1"},
+	/* Software names. */
+	{.in = "User-Agent: Phone/9", .out = "User-Agent: Phone/9\r\n"},
+	{.direction = TO_PHONE, .in = "User-Agent: CUCM", .out = NULL},
+	{.direction = TO_PHONE, .in = "Server: CUCM", .out = NULL},
+	/* The agent of a Warning is a host name. */
+	{.direction = TO_PHONE,
+	 .in = "Warning: 399 10.0.0.2 \"no luck\"",
+	 .out = "Warning: 399 sallyport \"no luck\"\r\n"},
+	/* What describes the body goes with it. */
+	{.in = "Content-Disposition: session", .out = NULL},
+	{.in = "Content-Disposition: session",
+	 .out = "Content-Disposition: session\r\n",
+	 .has_body = true},
+	/* The security state is ours to say. */
+	{.in = "Call-Info: <urn:x-cisco-remotecc:callinfo>;security=Encrypted",
+	 .out = "Call-Info: <urn:x-cisco-remotecc:callinfo>\r\n"},
+	{.direction = TO_PHONE,
+	 .in = "Call-Info: <urn:x-cisco-remotecc:callinfo>; orientation=to; "
+	       "call-instance=1; security=Encrypted",
+	 .out = "Call-Info: <urn:x-cisco-remotecc:callinfo>;orientation=from;"
+		"call-instance=1;security=Authenticated\r\n",
+	 .security = "Authenticated"},
+	{.direction = TO_PHONE,
+	 .in = "Call-Info: <http://x/y>;purpose=icon",
+	 .out = "Call-Info: <http://x/y>;purpose=icon\r\n"
+		"Call-Info: <urn:x-cisco-remotecc:callinfo>;orientation=from;"
+		"security=NotAuthenticated\r\n",
+	 .security = "NotAuthenticated"},
+	{.direction = TO_PHONE,
+	 .in = "Call-Info: <urn:x-cisco-remotecc:callinfo>;security=Encrypted,"
+	       " <urn:X-cisco-remotecc:CALLINFO>;Security=Encrypted",
+	 .out = "Call-Info: <urn:x-cisco-remotecc:callinfo>;orientation=from;"
+		"security=NotAuthenticated\r\n",
+	 .security = "NotAuthenticated"},
+};
+
+static struct addr ip(const char *s)
+{
+	struct addr a;
+
+	ck_assert_int_eq(addr_parse_ip(slice_str(s), &a), 0);
+	return a;
+}
+
+static void set_map(struct sip_out_map *m, bool to_phone)
+{
+	if (to_phone)
+		*m = (struct sip_out_map){.ours = ip("10.0.0.1"),
+					  .ours_new = ip("192.0.2.1"),
+					  .peer = ip("10.0.0.2"),
+					  .peer_new = ip("192.0.2.1")};
+	else
+		*m = (struct sip_out_map){.ours = ip("192.0.2.1"),
+					  .ours_new = ip("10.0.0.2"),
+					  .peer = ip("198.51.100.7"),
+					  .peer_new = ip("10.0.0.1")};
+}
+
+START_TEST(a_header_passes_as_its_row_says)
+{
+	const struct row *row = &rows[_i];
+	static struct sip_msg m;
+	char text[1024];
+	uint8_t out[1024];
+	struct sip_out_rules r = {.to_phone = row->direction == TO_PHONE,
+				  .pass_auth = row->pass_auth,
+				  .has_body = row->has_body,
+				  .security = row->security,
+				  .orientation_from = true};
+	struct writer w;
+	int len = snprintf(text, sizeof(text),
+			   "INVITE sip:a@b SIP/2.0\r\n"
+			   "Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\n"
+			   "From: <sip:1001@pbx>;tag=1\r\n"
+			   "To: <sip:2@pbx>\r\nCall-ID: c\r\n"
+			   "CSeq: 1 INVITE\r\n%s\r\n"
+			   "Content-Length: 0\r\n\r\n",
+			   row->in);
+
+	set_map(&r.map, r.to_phone);
+	ck_assert_int_eq(sip_msg_parse((uint8_t *)text, (size_t)len, &m, NULL),
+			 0);
+	writer_init(&w, out, sizeof(out));
+	hdr_rule_copy(&w, &m, &r);
+	ck_assert_msg(slice_eqs(writer_slice(&w), row->out ? row->out : ""),
+		      "%s gives %.*s", row->in, SLICE_FMT(writer_slice(&w)));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("rewrite/hdr_rule");
+	TCase *t = tcase_create("rows");
+	SRunner *r;
+	int failed;
+
+	tcase_add_loop_test(t, a_header_passes_as_its_row_says, 0,
+			    (int)(sizeof(rows) / sizeof(rows[0])));
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? 0 : 1;
+}
