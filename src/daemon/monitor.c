@@ -375,6 +375,19 @@ static void on_term(void *arg)
 	stop_all(m, 0);
 }
 
+/* The monitor stays root, with what starting and ending children takes; they
+ * inherit its call filter and add their own. */
+static int enter_sandbox(const struct config *c)
+{
+	struct sandbox_params p = setup_sandbox(c, SANDBOX_MONITOR, NULL);
+	char why[SANDBOX_ERR_MAX] = "";
+	int err = sandbox_enter(&p, why);
+
+	if (err)
+		log_error("sandbox: %s", why);
+	return err;
+}
+
 static int monitor_open(struct monitor *m)
 {
 	int err = loop_new(&m->loop);
@@ -391,6 +404,8 @@ static int monitor_open(struct monitor *m)
 		err = setup_config_fd(m->config, &m->config_fd);
 	if (!err)
 		err = monitor_ctl_open(m);
+	if (!err)
+		err = enter_sandbox(m->config);
 	if (!err)
 		err = start_children(m);
 	return err;

@@ -17,6 +17,7 @@ int role_keys(void)
 	struct keys_named_file *files;
 	char(*names)[SIGNER_KEY_ID_MAX + 1];
 	char store_key[ROLE_PATH_MAX];
+	char empty[ROLE_PATH_MAX];
 	struct keys_main_params p = {.files = &none,
 				     .store_key = store_key,
 				     .control_fd = ROLE_FD_MONITOR};
@@ -44,7 +45,8 @@ int role_keys(void)
 		p.files = files;
 	(void)snprintf(store_key, sizeof(store_key), "%s/store.key",
 		       c->state_directory);
-	p.sandbox = setup_sandbox(c, SANDBOX_KEYS, NULL);
+	(void)snprintf(empty, sizeof(empty), "%s/empty", c->state_directory);
+	p.sandbox = setup_sandbox(c, SANDBOX_KEYS, empty);
 	status = keys_main(&p);
 	alloc_free(files);
 	alloc_free(names);
@@ -89,7 +91,8 @@ int role_store_process(void)
 int role_media_process(void)
 {
 	struct config *c = setup_config_from_fd(ROLE_FD_CONFIG);
-	struct sandbox_params sb = setup_sandbox(c, SANDBOX_MEDIA, NULL);
+	char empty[ROLE_PATH_MAX];
+	struct sandbox_params sb = setup_sandbox(c, SANDBOX_MEDIA, empty);
 	const struct addr bind[] = {c->media.outside_address,
 				    c->media.inside_address};
 	struct role_media_params p = {
@@ -105,6 +108,7 @@ int role_media_process(void)
 	int status;
 
 	setup_role(c, "media");
+	(void)snprintf(empty, sizeof(empty), "%s/empty", c->state_directory);
 	status = role_media(&p);
 	config_unref(c);
 	return status == 0 ? 0 : 1;

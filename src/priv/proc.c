@@ -150,6 +150,7 @@ static int start(struct proc *p)
 	struct procs *ps = p->ps;
 	struct proc_start s = {.arg_count = 0};
 	char *argv[PROC_ARGS_MAX + 2];
+	char argv0[] = "sallyportd"; /* what ps shows */
 	pid_t pid;
 	int err = p->ops->start(p->arg, p, &s);
 
@@ -157,7 +158,7 @@ static int start(struct proc *p)
 		return err;
 	if (s.fd_count > PROC_FDS_MAX || s.arg_count > PROC_ARGS_MAX)
 		return ERR_LIMIT;
-	argv[0] = ps->exe;
+	argv[0] = argv0;
 	/* execv does not write through argv. */
 	for (size_t i = 0; i < s.arg_count; i++)
 		argv[i + 1] = (char *)(uintptr_t)s.args[i];
@@ -242,14 +243,18 @@ int proc_add(struct procs *ps, const char *name, const struct proc_ops *ops,
 
 static void log_exit(const struct proc *p, int status)
 {
-	if (WIFSIGNALED(status))
+	bool is_asked = p->ps->is_stopping &&
+			(status == 0 ||
+			 (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM));
+
+	if (is_asked)
+		log_debug("process ended name=%s pid=%d", p->name, (int)p->pid);
+	else if (WIFSIGNALED(status))
 		log_error("process died name=%s pid=%d signal=%d%s", p->name,
 			  (int)p->pid, WTERMSIG(status),
 			  WTERMSIG(status) == SIGSYS
 				  ? " (a system call its sandbox forbids)"
 				  : "");
-	else if (p->ps->is_stopping && WEXITSTATUS(status) == 0)
-		log_debug("process ended name=%s pid=%d", p->name, (int)p->pid);
 	else
 		log_error("process ended name=%s pid=%d status=%d", p->name,
 			  (int)p->pid, WEXITSTATUS(status));

@@ -414,9 +414,14 @@ int sandbox_enter(const struct sandbox_params *p, char *reterr)
 {
 	struct rlimit none = {0, 0};
 	enum sandbox_mode mode = p->mode;
+	char name[16];
 	int err;
 
 	reterr[0] = '\0';
+	/* For ps and top; a re-executed process is called "exe". */
+	(void)snprintf(name, sizeof(name), "sp-%s", sandbox_role_str(p->role));
+	if (p->role != SANDBOX_MONITOR)
+		(void)prctl(PR_SET_NAME, name, 0, 0, 0);
 	if (setrlimit(RLIMIT_CORE, &none) < 0)
 		return explain(reterr, "cannot forbid", "core dumps", ERR_IO);
 	err = drop(p, reterr);
