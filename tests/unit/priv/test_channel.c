@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/oom.h"
+
 struct end {
 	struct channel *ch;
 	int messages;
@@ -251,6 +253,50 @@ START_TEST(too_long_a_message_ends_the_channel)
 }
 END_TEST
 
+static void talk(void *arg)
+{
+	struct channel_params p = {.message = on_message, .down = on_down};
+	struct loop *l = NULL;
+	struct channel *x = NULL;
+	struct channel *y = NULL;
+	int fds[2];
+
+	(void)arg;
+	if (loop_new(&l) != 0)
+		return;
+	ck_assert_int_eq(channel_pair(fds), 0);
+	p.loop = l;
+	p.ctx = &a;
+	p.fd = fds[0];
+	if (channel_new(&p, &x) != 0)
+		(void)close(fds[0]);
+	p.ctx = &b;
+	p.fd = fds[1];
+	if (channel_new(&p, &y) != 0)
+		(void)close(fds[1]);
+	if (x && y) {
+		static uint8_t block[32768];
+		int n = 0;
+
+		/* Beyond what the socket takes: the queue is used. */
+		while (n < 20 &&
+		       channel_send(x, slice_make(block, sizeof(block))) == 0)
+			n++;
+		for (int i = 0; i < 20; i++)
+			ck_assert_int_eq(loop_step(l, 0), 0);
+	}
+	x = channel_free(x);
+	y = channel_free(y);
+	l = loop_free(l);
+}
+
+START_TEST(missing_memory_leaks_nothing)
+{
+	oom_sweep(talk, NULL);
+	ck_assert_int_ge(b.messages, 20);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("priv/channel");
@@ -266,6 +312,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, sending_to_a_dead_process_tells_from_the_loop);
 	tcase_add_test(tc, channel_can_be_freed_inside_its_message);
 	tcase_add_test(tc, too_long_a_message_ends_the_channel);
+	tcase_add_test(tc, missing_memory_leaks_nothing);
 	suite_add_tcase(s, tc);
 	return s;
 }

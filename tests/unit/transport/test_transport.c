@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/certs.h"
+#include "lib/oom.h"
 #include "tls/keyring.h"
 #include "tls/random.h"
 
@@ -46,6 +47,7 @@ static struct test_cert *ca;
 static struct test_cert *server_cert;
 static struct test_cert *phone;
 static struct keyring *ring;
+static struct tls_creds *sweep_creds;
 
 static uint64_t clock_fn(void *arg)
 {
@@ -988,6 +990,52 @@ START_TEST(everything_can_be_freed_at_any_time)
 }
 END_TEST
 
+/* The life of a TLS connection; any step may fail, nothing may leak. */
+static void live(void *arg)
+{
+	struct transport_params tp = {.cb = &cb, .ctx = &seen};
+	struct transport_listen lp = {.proto = TRANSPORT_TLS};
+	struct transport_connect kp = {.proto = TRANSPORT_TLS};
+	struct addr any = loopback(0);
+	struct dest d = {.is_tls = true};
+	struct loop *l = NULL;
+	struct handle h;
+
+	(void)arg;
+	t = NULL;
+	seen = (struct seen){.ups = 0};
+	if (loop_new(&l) != 0)
+		return;
+	tp.loop = l;
+	if (transport_new(&tp, &t) != 0)
+		goto out;
+	ck_assert_int_eq(transport_bind(TRANSPORT_TLS, &any, false, &lp.fd), 0);
+	lp.creds = kp.creds = sweep_creds;
+	if (transport_listen(t, &lp, &h) != 0) {
+		(void)close(lp.fd);
+		goto out;
+	}
+	ck_assert_int_eq(transport_local(t, h, &kp.peer), 0);
+	if (transport_connector(t, &kp, &d.ep) == 0 &&
+	    transport_send(t, &d, slice_str("12345678")) == 0)
+		for (int i = 0; i < 40 && seen.len < 8 && !seen.failed; i++)
+			ck_assert_int_eq(loop_step(l, 2), 0);
+out:
+	t = transport_free(t);
+	l = loop_free(l);
+}
+
+START_TEST(missing_memory_ends_connections_and_leaks_nothing)
+{
+	sweep_creds = creds("server", server_cert);
+	live(NULL);
+	ck_assert_uint_eq(seen.len, 8);
+	oom_sweep(live, NULL);
+	ck_assert_uint_eq(seen.len, 8);
+	sweep_creds = tls_creds_unref(sweep_creds);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("transport");
@@ -1029,6 +1077,7 @@ static Suite *suite(void)
 	tcase_add_test(tls, tls_handshake_has_a_deadline);
 	tcase_add_test(tls, garbage_on_the_tls_port_is_refused);
 	tcase_add_test(tls, everything_can_be_freed_at_any_time);
+	tcase_add_test(tls, missing_memory_ends_connections_and_leaks_nothing);
 	suite_add_tcase(s, plain);
 	suite_add_tcase(s, limits);
 	suite_add_tcase(s, tls);
