@@ -24,8 +24,7 @@ struct wish {
 struct wishes {
 	struct wish item[CONTACTS_MAX];
 	uint32_t count;
-	bool is_all; /* "*" */
-	bool is_keep_alive;
+	bool is_all;	 /* "*" */
 	unsigned status; /* why it is refused; 0: it is not */
 };
 
@@ -52,10 +51,6 @@ static void wish_add(struct calls *c, const struct sip_msg *m,
 		ret->status = 400;
 		return;
 	}
-	/* The heartbeat of Cisco phones to a standby call manager: not the
-	 * de-registration that it looks like. */
-	if (w->expires_s == 0 && sip_param(na.params, "cisco-keep-alive", NULL))
-		ret->is_keep_alive = true;
 	if (w->expires_s > 0 && w->expires_s < c->p.expires_min_s)
 		ret->status = 423;
 	if (w->expires_s > c->p.expires_max_s)
@@ -404,10 +399,16 @@ void reg_request(struct calls *c, const struct event_sip *ev)
 	char extra[64];
 	struct writer w;
 
+	/* Not the de-registration that it looks like. Its sender was not
+	 * challenged, so he learns nothing about the line. */
+	if (sip_is_keep_alive(ev->msg)) {
+		answer_contacts(c, ev, NULL);
+		return;
+	}
 	wishes_read(c, ev->msg, &ws);
 	if (!aor_of(ev->msg, &aor))
 		ws.status = 400;
-	if (ws.status == 423 && !ws.is_keep_alive) {
+	if (ws.status == 423) {
 		writer_init(&w, extra, sizeof(extra) - 1);
 		writer_str(&w, "Min-Expires: ");
 		writer_dec(&w, c->p.expires_min_s);
@@ -421,7 +422,7 @@ void reg_request(struct calls *c, const struct event_sip *ev)
 		return;
 	}
 	l = line_find(c, aor, ev->device);
-	if (ws.is_keep_alive || (ws.count == 0 && (!ws.is_all || !l))) {
+	if (ws.count == 0 && (!ws.is_all || !l)) {
 		answer_contacts(c, ev, l);
 		return;
 	}

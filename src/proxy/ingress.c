@@ -58,18 +58,6 @@ static bool mode_allows(const struct config *c, const struct config_device *d,
 	return false;
 }
 
-/*
- * cisco-keep-alive is the one request digest leaves alone: a heartbeat to a
- * standby call manager that changes nothing.
- */
-static bool is_keepalive(const struct sip_msg *m)
-{
-	return m->method == SIP_METHOD_REGISTER &&
-	       slice_eqs(sip_msg_value(m, SIP_HDR_EXPIRES), "0") &&
-	       text_find(sip_msg_value(m, SIP_HDR_CONTACT),
-			 "cisco-keep-alive") >= 0;
-}
-
 /* Credentials of this request, as far as they can be judged here. */
 static enum authn_verdict judge_cred(const struct ingress *in, struct unit *u,
 				     uint64_t now_ms)
@@ -119,7 +107,9 @@ enum authn_verdict ingress_authn(const struct ingress *in, struct unit *u,
 		.device = slice_str(u->device->name),
 		.source = u->from.peer,
 	};
-	if (!u->device->digest || is_keepalive(&u->msg))
+	/* A heartbeat that changes nothing is not worth a challenge, and
+	 * phones do not answer one for it. */
+	if (!u->device->digest || sip_is_keep_alive(&u->msg))
 		return AUTHN_OK;
 	v = judge_cred(in, u, now_ms);
 	if (v == AUTHN_OK)

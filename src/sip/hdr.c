@@ -265,6 +265,20 @@ uint32_t sip_expires(const struct sip_msg *m, struct slice contact_params,
 	return parse_expires(value, &v) ? v : fallback;
 }
 
+bool sip_is_keep_alive(const struct sip_msg *m)
+{
+	struct sip_nameaddr na;
+	struct slice value;
+	size_t pos = 0;
+
+	return m->method == SIP_METHOD_REGISTER &&
+	       sip_msg_next(m, SIP_HDR_CONTACT, &pos, &value) &&
+	       sip_nameaddr_parse(value, &na) == 0 && !slice_eqs(na.uri, "*") &&
+	       sip_param(na.params, "cisco-keep-alive", NULL) &&
+	       sip_expires(m, na.params, 1) == 0 &&
+	       !sip_msg_next(m, SIP_HDR_CONTACT, &pos, &value);
+}
+
 struct addr sip_response_addr(const struct sip_msg *m,
 			      const struct addr *source)
 {

@@ -55,6 +55,13 @@ MUST_CHECK int sip_cred_parse(struct slice s, struct sip_cred *ret);
 uint32_t sip_expires(const struct sip_msg *m, struct slice contact_params,
 		     uint32_t fallback);
 /*
+ * The heartbeat Cisco phones send to a standby call manager: a REGISTER with
+ * one Contact that has the parameter cisco-keep-alive and expires now. It is
+ * to be answered and changes nothing. Whoever leaves it unchallenged and
+ * whoever acts on registrations must ask here, so that they agree.
+ */
+bool sip_is_keep_alive(const struct sip_msg *m);
+/*
  * Where a response to this request goes over a datagram socket (RFC 3261
  * section 18.2.2, RFC 3581): source address when rport is asked for or the
  * source IP differs from sent-by; else sent-by's port at the source IP.

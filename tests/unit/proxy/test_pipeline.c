@@ -1,0 +1,909 @@
+/*
+ * The pipeline: who gets through, who is stopped and with what answer. The
+ * call machine and egress are the real ones, the other processes are played
+ * (unit/proxy/world.h). Digest: RFC 7616, RFC 3261 section 22.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/run.h"
+#include "unit/proxy/world.h"
+
+static struct world w;
+
+static void setup(void)
+{
+	world_init(&w);
+}
+
+static void teardown(void)
+{
+	world_done(&w);
+}
+
+/* ---- messages ------------------------------------------------------------ */
+
+enum { TEXT_MAX = 4096 };
+
+/* A request of user; extra: header lines, may be empty. branch names the
+ * transaction. */
+static const char *request(const char *method, const char *user, int branch,
+			   const char *extra)
+{
+	static char text[TEXT_MAX];
+	int n = snprintf(text, sizeof(text),
+			 "%s sip:%s192.0.2.1 SIP/2.0\n"
+			 "Via: SIP/2.0/UDP 198.51.100.7:5060;"
+			 "branch=z9hG4bK%d;rport\n"
+			 "Max-Forwards: 70\n"
+			 "From: <sip:%s@192.0.2.1>;tag=a\n"
+			 "To: <sip:%s@192.0.2.1>\n"
+			 "Call-ID: call-%d\n"
+			 "CSeq: %d %s\n"
+			 "Contact: <sip:%s@198.51.100.7:5060>\n"
+			 "%s",
+			 method, strcmp(method, "INVITE") == 0 ? "2009@" : "",
+			 branch, user,
+			 strcmp(method, "INVITE") == 0 ? "2009" : user,
+			 branch / 100, branch, method, user, extra);
+
+	ck_assert(n > 0 && n < TEXT_MAX);
+	return text;
+}
+
+static void udp(const char *method, const char *user, int branch,
+		const char *extra)
+{
+	world_forget(&w);
+	world_say(&w, &w.udp, SIDE_PHONE, NULL,
+		  request(method, user, branch, extra));
+}
+
+static void tls(const char *method, const char *user, int branch)
+{
+	world_forget(&w);
+	world_say(&w, &w.phone.dest, SIDE_PHONE, &w.phone,
+		  request(method, user, branch, ""));
+}
+
+/* Exactly one message left, to where it came from, beginning with status. */
+static void answered(const struct dest *to, const char *status)
+{
+	char start[64];
+
+	ck_assert_msg(w.sent_count == 1, "%u messages, stop %s", w.sent_count,
+		      pipeline_stop_str(w.stop));
+	(void)snprintf(start, sizeof(start), "SIP/2.0 %s ", status);
+	ck_assert_msg(strncmp(w.sent[0].text, start, strlen(start)) == 0, "%s",
+		      w.sent[0].text);
+	ck_assert(dest_eq(&w.sent[0].to, to));
+}
+
+/* Exactly one message left: this method, to the call manager. */
+static void went_on(const char *method)
+{
+	ck_assert_msg(w.sent_count == 1, "%u messages, stop %s", w.sent_count,
+		      pipeline_stop_str(w.stop));
+	ck_assert_msg(strncmp(w.sent[0].text, method, strlen(method)) == 0,
+		      "%s", w.sent[0].text);
+	ck_assert(dest_eq(&w.sent[0].to, &w.core));
+	ck_assert_int_eq(w.stop, STOP_NONE);
+}
+
+/* ---- who speaks ----------------------------------------------------------- */
+
+START_TEST(an_unknown_line_over_udp_gets_403)
+{
+	udp("REGISTER", "4711", 1, "");
+	answered(&w.udp, "403");
+	ck_assert_int_eq(w.stop, STOP_DEVICE);
+	ck_assert_uint_eq(pipeline_stops(w.pipeline)[STOP_DEVICE], 1);
+	ck_assert_uint_eq(pipeline_messages(w.pipeline), 1);
+}
+END_TEST
+
+START_TEST(a_device_that_must_use_tls_gets_403_over_udp)
+{
+	static const char *const lines[] = {"2001", "2004"};
+
+	udp("REGISTER", lines[_i], 1, "");
+	answered(&w.udp, "403");
+	ck_assert_int_eq(w.stop, STOP_MODE);
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "Warning: 399 "));
+}
+END_TEST
+
+START_TEST(an_encrypted_device_gets_403_over_a_suite_without_encryption)
+{
+	w.phone.sig = SIG_AUTHENTICATED;
+	tls("REGISTER", "2001", 1);
+	answered(&w.phone.dest, "403");
+	ck_assert_int_eq(w.stop, STOP_MODE);
+}
+END_TEST
+
+START_TEST(a_nonsecure_device_goes_through_by_its_line)
+{
+	udp("REGISTER", "2002", 1, "");
+	went_on("REGISTER ");
+}
+END_TEST
+
+START_TEST(a_certificate_names_the_device)
+{
+	tls("REGISTER", "2001", 1);
+	went_on("REGISTER ");
+	tls("INVITE", "2001", 101);
+	ck_assert_uint_ge(w.sent_count, 1);
+	ck_assert_int_eq(w.stop, STOP_NONE);
+}
+END_TEST
+
+START_TEST(a_foreign_line_gets_403)
+{
+	static const char *const methods[] = {"REGISTER", "INVITE", "OPTIONS",
+					      "SUBSCRIBE", "MESSAGE"};
+
+	tls(methods[_i], "2002", 1);
+	answered(&w.phone.dest, "403");
+	ck_assert_int_eq(w.stop, STOP_LINE);
+	ck_assert_uint_eq(w.flow_adds, 0);
+}
+END_TEST
+
+START_TEST(registering_for_somebody_else_gets_403)
+{
+	world_say(&w, &w.udp, SIDE_PHONE, NULL,
+		  "REGISTER sip:192.0.2.1 SIP/2.0\n"
+		  "Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK1;rport\n"
+		  "Max-Forwards: 70\n"
+		  "From: <sip:2002@192.0.2.1>;tag=a\n"
+		  "To: <sip:2001@192.0.2.1>\n"
+		  "Call-ID: 1\n"
+		  "CSeq: 1 REGISTER\n"
+		  "Contact: <sip:2002@198.51.100.7:5060>\n");
+	answered(&w.udp, "403");
+	ck_assert_int_eq(w.stop, STOP_LINE);
+}
+END_TEST
+
+/* A To tag claims a dialog: that is no way round the check of the line. */
+START_TEST(a_message_in_an_unknown_dialog_goes_nowhere)
+{
+	static const char *const methods[] = {
+		"BYE",	 "INVITE", "MESSAGE", "OPTIONS",   "NOTIFY",
+		"REFER", "UPDATE", "INFO",    "SUBSCRIBE", "PRACK",
+	};
+	char text[1024];
+
+	(void)snprintf(text, sizeof(text),
+		       "%s sip:x@192.0.2.1 SIP/2.0\n"
+		       "Via: SIP/2.0/TLS 198.51.100.1:5060;branch=z9hG4bK1\n"
+		       "Max-Forwards: 70\n"
+		       "From: <sip:2002@192.0.2.1>;tag=a\n"
+		       "To: <sip:2003@192.0.2.1>;tag=b\n"
+		       "Contact: <sip:2002@198.51.100.1>\n"
+		       "Call-ID: 1\n"
+		       "CSeq: 1 %s\n",
+		       methods[_i], methods[_i]);
+	world_say(&w, &w.phone.dest, SIDE_PHONE, &w.phone, text);
+	answered(&w.phone.dest, "481");
+}
+END_TEST
+
+/* ---- bytes and sources ----------------------------------------------------- */
+
+START_TEST(a_malformed_request_gets_400_where_it_can_be_answered)
+{
+	world_say(&w, &w.udp, SIDE_PHONE, NULL,
+		  "REGISTER sip:192.0.2.1 SIP/2.0\n"
+		  "Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK1;rport\n"
+		  "From: <sip:2002@192.0.2.1>;tag=a\n"
+		  "To: <sip:2002@192.0.2.1>\n"
+		  "Call-ID: 1\n"
+		  "CSeq: one REGISTER\n");
+	ck_assert_int_eq(w.stop, STOP_MALFORMED);
+	if (w.sent_count > 0)
+		answered(&w.udp, "400");
+	ck_assert_uint_eq(w.flow_adds, 0);
+}
+END_TEST
+
+START_TEST(what_is_no_sip_is_not_answered)
+{
+	world_say(&w, &w.udp, SIDE_PHONE, NULL, "hello\n");
+	ck_assert_int_eq(w.stop, STOP_MALFORMED);
+	ck_assert_uint_eq(w.sent_count, 0);
+}
+END_TEST
+
+START_TEST(a_stranger_on_the_core_side_is_dropped_without_an_answer)
+{
+	struct dest from = w.core;
+
+	from.peer = w.udp.peer;
+	world_say(&w, &from, SIDE_CORE, NULL,
+		  request("OPTIONS", "2002", 1, ""));
+	ck_assert_int_eq(w.stop, STOP_SOURCE);
+	world_say(&w, &from, SIDE_CORE, NULL,
+		  "OPTIONS sip:x SIP/2.0\n"
+		  "Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK1;rport\n");
+	ck_assert_uint_eq(w.sent_count, 0);
+}
+END_TEST
+
+START_TEST(the_call_manager_is_known_by_its_address_not_its_port)
+{
+	struct dest from = w.core;
+
+	from.peer.port = 40000;
+	world_say(&w, &from, SIDE_CORE, NULL, request("INVITE", "2009", 1, ""));
+	ck_assert_int_eq(w.stop, STOP_NONE);
+	/* No phone has that token. */
+	ck_assert_uint_ge(w.sent_count, 1);
+	ck_assert(strncmp(w.sent[w.sent_count - 1].text, "SIP/2.0 4", 9) == 0);
+}
+END_TEST
+
+START_TEST(a_flood_over_udp_is_dropped_over_tls_told_503)
+{
+	uint64_t before;
+
+	for (int i = 1; i <= 300; i++)
+		udp("OPTIONS", "4711", i, "");
+	ck_assert_int_eq(w.stop, STOP_RATE);
+	ck_assert_uint_eq(w.sent_count, 0);
+	before = pipeline_stops(w.pipeline)[STOP_RATE];
+	ck_assert_uint_gt(before, 90);
+	for (int i = 1; i <= 300; i++)
+		tls("OPTIONS", "4711", i);
+	answered(&w.phone.dest, "503");
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "Retry-After: "));
+	/* Time heals it. */
+	world_pass(&w, w.now + 1000);
+	udp("REGISTER", "2002", 900, "");
+	went_on("REGISTER ");
+}
+END_TEST
+
+START_TEST(the_call_manager_is_not_limited)
+{
+	for (int i = 1; i <= 400; i++) {
+		world_forget(&w);
+		world_say(&w, &w.core, SIDE_CORE, NULL,
+			  request("OPTIONS", "2009", i, ""));
+		ck_assert_int_ne(w.stop, STOP_RATE);
+	}
+}
+END_TEST
+
+/* ---- digest ---------------------------------------------------------------- */
+
+static struct slice param(const char *text, const char *name)
+{
+	const char *p = strstr(text, name);
+	const char *end;
+
+	ck_assert_msg(p != NULL, "no %s in %s", name, text);
+	p += strlen(name);
+	end = strchr(p, '"');
+	ck_assert_ptr_nonnull(end);
+	return slice_make(p, (size_t)(end - p));
+}
+
+/* The nonce of the 401 that was sent. */
+static void take_nonce(char nonce[128])
+{
+	struct slice s;
+
+	ck_assert_uint_ge(w.sent_count, 1);
+	s = param(w.sent[0].text, "nonce=\"");
+	ck_assert_uint_lt(s.len, 128);
+	memcpy(nonce, s.ptr, s.len);
+	nonce[s.len] = '\0';
+}
+
+struct cred {
+	const char *user, *password, *nonce;
+	const char *nc; /* "" = no qop */
+	const char *method;
+};
+
+static const char *authorization(const struct cred *c)
+{
+	static char text[1024];
+	struct digest_fields f = {.alg = DIGEST_MD5,
+				  .method = slice_str(c->method),
+				  .uri = slice_str("sip:192.0.2.1"),
+				  .nonce = slice_str(c->nonce)};
+	struct digest_hex ha1;
+	struct digest_hex r;
+	char qop[64] = "";
+
+	if (c->nc[0] != '\0') {
+		f.qop = slice_str("auth");
+		f.nc = slice_str(c->nc);
+		f.cnonce = slice_str("0a4f113b");
+		(void)snprintf(qop, sizeof(qop),
+			       ", qop=auth, nc=%s, cnonce=\"0a4f113b\"", c->nc);
+	}
+	ck_assert_int_eq(digest_ha1(f.alg, slice_str(c->user),
+				    slice_str(w.config->realm),
+				    slice_str(c->password), &ha1),
+			 0);
+	ck_assert_int_eq(digest_response(digest_hex_slice(&ha1), &f, &r), 0);
+	(void)snprintf(text, sizeof(text),
+		       "Authorization: Digest username=\"%s\", realm=\"%s\", "
+		       "nonce=\"%s\", uri=\"sip:192.0.2.1\", "
+		       "response=\"%.*s\"%s\n",
+		       c->user, w.config->realm, c->nonce, (int)r.len, r.text,
+		       qop);
+	return text;
+}
+
+/* A challenge is fetched; nonce gets what it says. */
+static void fetch_nonce(char nonce[128])
+{
+	static int branch = 5000;
+
+	udp("REGISTER", "2003", branch++, "");
+	answered(&w.udp, "401");
+	take_nonce(nonce);
+}
+
+/* REGISTER as carol with these credentials, all questions answered. */
+static void try_cred(const char *nonce, const char *nc, const char *password,
+		     int branch)
+{
+	struct cred c = {.user = "carol",
+			 .password = password,
+			 .nonce = nonce,
+			 .nc = nc,
+			 .method = "REGISTER"};
+
+	udp("REGISTER", "2003", branch, authorization(&c));
+	world_settle(&w);
+}
+
+START_TEST(without_credentials_a_digest_device_is_challenged)
+{
+	udp("REGISTER", "2003", 1, "");
+	answered(&w.udp, "401");
+	ck_assert_ptr_nonnull(
+		strstr(w.sent[0].text, "WWW-Authenticate: Digest realm="));
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "qop=\"auth\""));
+	ck_assert_ptr_null(strstr(w.sent[0].text, "stale"));
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, ";tag="));
+	ck_assert_uint_eq(pipeline_stops(w.pipeline)[STOP_CHALLENGE], 1);
+	ck_assert_uint_eq(w.store_count, 0);
+	udp("INVITE", "2003", 101, "");
+	answered(&w.udp, "401");
+}
+END_TEST
+
+START_TEST(the_right_answer_goes_on)
+{
+	char nonce[128];
+
+	fetch_nonce(nonce);
+	try_cred(nonce, "00000001", "secret", 1);
+	went_on("REGISTER ");
+	/* Credentials are ours, not the call manager's. */
+	ck_assert_ptr_null(strstr(w.sent[0].text, "Authorization"));
+}
+END_TEST
+
+START_TEST(a_wrong_password_is_challenged_anew_and_counted)
+{
+	char nonce[128];
+
+	fetch_nonce(nonce);
+	try_cred(nonce, "00000001", "Secret", 1);
+	answered(&w.udp, "401");
+	ck_assert_int_eq(w.stop, STOP_PASSWORD);
+	/* It did not use up the count. */
+	try_cred(nonce, "00000001", "secret", 2);
+	went_on("REGISTER ");
+}
+END_TEST
+
+START_TEST(a_stale_nonce_is_told_so)
+{
+	char nonce[128];
+
+	fetch_nonce(nonce);
+	world_pass(&w, w.now + (uint64_t)w.config->nonce_lifetime_min * 60000 +
+			       1000);
+	try_cred(nonce, "00000001", "secret", 1);
+	answered(&w.udp, "401");
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "stale=true"));
+	ck_assert_uint_eq(pipeline_stops(w.pipeline)[STOP_PASSWORD], 0);
+}
+END_TEST
+
+START_TEST(a_forged_nonce_is_refused_without_asking_anybody)
+{
+	struct cred c = {
+		.user = "carol",
+		.password = "secret",
+		.nonce = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		.nc = "00000001",
+		.method = "REGISTER"};
+
+	udp("REGISTER", "2003", 1, authorization(&c));
+	answered(&w.udp, "401");
+	ck_assert_int_eq(w.stop, STOP_PASSWORD);
+	ck_assert_ptr_null(strstr(w.sent[0].text, "stale"));
+	ck_assert_uint_eq(w.store_count, 0);
+}
+END_TEST
+
+START_TEST(a_nonce_count_is_good_once_in_any_order)
+{
+	static const struct {
+		const char *nc;
+		bool is_good;
+	} rows_[] = {
+		{"00000003", true},  {"00000001", true},  {"00000003", false},
+		{"00000002", true},  {"00000002", false}, {"00000100", true},
+		{"00000004", false}, /* older than the window of 64 */
+		{"00000101", true},
+	};
+	char nonce[128];
+
+	fetch_nonce(nonce);
+	for (int i = 0; i < ROWS(rows_); i++) {
+		try_cred(nonce, rows_[i].nc, "secret", 10 + i);
+		if (rows_[i].is_good)
+			went_on("REGISTER ");
+		else
+			answered(&w.udp, "401");
+	}
+	ck_assert_uint_eq(pipeline_stops(w.pipeline)[STOP_PASSWORD], 3);
+}
+END_TEST
+
+START_TEST(without_qop_a_nonce_is_good_once_then_stale)
+{
+	char nonce[128];
+
+	fetch_nonce(nonce);
+	try_cred(nonce, "", "secret", 1);
+	went_on("REGISTER ");
+	try_cred(nonce, "", "secret", 2);
+	answered(&w.udp, "401");
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "stale=true"));
+}
+END_TEST
+
+START_TEST(credentials_for_another_method_are_wrong)
+{
+	char nonce[128];
+	struct cred c = {.user = "carol",
+			 .password = "secret",
+			 .nonce = nonce,
+			 .nc = "00000001",
+			 .method = "REGISTER"};
+
+	fetch_nonce(nonce);
+	udp("INVITE", "2003", 101, authorization(&c));
+	world_settle(&w);
+	answered(&w.udp, "401");
+	ck_assert_int_eq(w.stop, STOP_PASSWORD);
+}
+END_TEST
+
+START_TEST(a_digest_user_is_good_for_its_own_lines_only)
+{
+	char nonce[128];
+	struct cred c = {.user = "carol",
+			 .password = "secret",
+			 .nonce = nonce,
+			 .nc = "00000001",
+			 .method = "REGISTER"};
+
+	fetch_nonce(nonce);
+	udp("REGISTER", "2033", 1, authorization(&c));
+	world_settle(&w);
+	went_on("REGISTER ");
+	/* An encrypted device's line, with a password that is right. */
+	c.nc = "00000002";
+	udp("REGISTER", "2001", 2, authorization(&c));
+	world_settle(&w);
+	answered(&w.udp, "403");
+	ck_assert_int_eq(w.stop, STOP_MODE);
+}
+END_TEST
+
+START_TEST(credentials_that_are_not_stored_give_403)
+{
+	char nonce[128];
+	struct cred c = {.user = "carol",
+			 .password = "secret",
+			 .nonce = nonce,
+			 .nc = "00000001",
+			 .method = "REGISTER"};
+
+	fetch_nonce(nonce);
+	udp("REGISTER", "2003", 1, authorization(&c));
+	ck_assert_uint_eq(w.store_count, 1);
+	ck_assert_str_eq(w.store[0].user, "carol");
+	world_store(&w, ERR_NOTFOUND);
+	answered(&w.udp, "403");
+	ck_assert_int_eq(w.stop, STOP_CREDENTIAL);
+	ck_assert_uint_eq(pipeline_deadline(w.pipeline), UINT64_MAX);
+}
+END_TEST
+
+/* One request with good credentials that is under way to the store. */
+static void park_one(int branch)
+{
+	char nonce[128];
+	struct cred c = {.user = "carol",
+			 .password = "secret",
+			 .nonce = nonce,
+			 .nc = "00000001",
+			 .method = "REGISTER"};
+
+	fetch_nonce(nonce);
+	udp("REGISTER", "2003", branch, authorization(&c));
+	ck_assert_uint_eq(w.sent_count, 0);
+	ck_assert_uint_eq(w.store_count, 1);
+}
+
+START_TEST(a_silent_store_gives_503_after_three_seconds)
+{
+	park_one(1);
+	world_pass(&w, w.now + PIPELINE_PARK_MS - 1);
+	ck_assert_uint_eq(w.sent_count, 0);
+	world_pass(&w, w.now + 1);
+	answered(&w.udp, "503");
+	ck_assert_int_eq(w.stop, STOP_BUSY);
+	/* Its answer comes too late and finds nobody. */
+	world_forget(&w);
+	world_store(&w, 0);
+	ck_assert_uint_eq(w.keys_count, 0);
+	ck_assert_uint_eq(w.sent_count, 0);
+}
+END_TEST
+
+START_TEST(a_silent_keys_process_gives_503_as_well)
+{
+	park_one(1);
+	world_store(&w, 0);
+	ck_assert_uint_eq(w.keys_count, 1);
+	world_pass(&w, w.now + PIPELINE_PARK_MS);
+	answered(&w.udp, "503");
+	world_forget(&w);
+	world_keys(&w, 0);
+	ck_assert_uint_eq(w.sent_count, 0);
+}
+END_TEST
+
+START_TEST(processes_that_fail_give_503_at_once)
+{
+	static const struct {
+		int store_ask, store, keys_ask, keys;
+	} rows_[] = {
+		{ERR_CLOSED, 0, 0, 0},	    {0, ERR_IO, 0, 0},
+		{0, 0, ERR_CLOSED, 0},	    {0, 0, 0, ERR_TIMEOUT},
+		{0, 0, 0, ERR_UNSUPPORTED},
+	};
+	char nonce[128];
+	struct cred c = {.user = "carol",
+			 .password = "secret",
+			 .nonce = nonce,
+			 .nc = "00000001",
+			 .method = "REGISTER"};
+
+	fetch_nonce(nonce);
+	w.store_err = rows_[_i].store_ask;
+	w.keys_err = rows_[_i].keys_ask;
+	udp("REGISTER", "2003", 1, authorization(&c));
+	world_store(&w, rows_[_i].store);
+	world_keys(&w, rows_[_i].keys);
+	answered(&w.udp, "503");
+	ck_assert_int_eq(w.stop, STOP_BUSY);
+	ck_assert_uint_eq(pipeline_deadline(w.pipeline), UINT64_MAX);
+}
+END_TEST
+
+START_TEST(a_retransmission_of_what_is_parked_is_absorbed)
+{
+	char nonce[128];
+	struct cred c = {.user = "carol",
+			 .password = "secret",
+			 .nonce = nonce,
+			 .nc = "00000001",
+			 .method = "REGISTER"};
+	const char *text;
+
+	fetch_nonce(nonce);
+	text = authorization(&c);
+	udp("REGISTER", "2003", 1, text);
+	udp("REGISTER", "2003", 1, text);
+	udp("REGISTER", "2003", 1, text);
+	ck_assert_uint_eq(w.store_count, 1);
+	world_settle(&w);
+	went_on("REGISTER ");
+	/* And afterwards the transaction absorbs it. */
+	udp("REGISTER", "2003", 1, text);
+	ck_assert_uint_eq(w.sent_count, 0);
+	ck_assert_uint_eq(w.store_count, 0);
+	ck_assert_int_eq(w.stop, STOP_NONE);
+}
+END_TEST
+
+START_TEST(a_connection_that_goes_takes_its_parked_requests_along)
+{
+	struct conn c = w.phone;
+	char nonce[128];
+	struct cred cred = {.user = "carol",
+			    .password = "secret",
+			    .nonce = nonce,
+			    .nc = "00000001",
+			    .method = "REGISTER"};
+
+	c.device = NULL;
+	c.sig = SIG_NONSECURE;
+	c.dest.is_tls = false;
+	fetch_nonce(nonce);
+	world_forget(&w);
+	world_say(&w, &c.dest, SIDE_PHONE, &c,
+		  request("REGISTER", "2003", 1, authorization(&cred)));
+	ck_assert_uint_eq(w.store_count, 1);
+	pipeline_conn_down(w.pipeline, c.ep, w.now);
+	world_settle(&w);
+	ck_assert_uint_eq(w.keys_count, 0);
+	ck_assert_uint_eq(w.sent_count, 0);
+	ck_assert_uint_eq(pipeline_deadline(w.pipeline), UINT64_MAX);
+}
+END_TEST
+
+START_TEST(requests_that_wait_are_limited)
+{
+	char nonce[128];
+	struct cred c = {.user = "carol",
+			 .password = "secret",
+			 .nonce = nonce,
+			 .nc = "00000001",
+			 .method = "REGISTER"};
+
+	fetch_nonce(nonce);
+	for (int i = 0; i < PIPELINE_PARKED_MAX + 1; i++) {
+		/* From many sources: no rate limit is in the way. */
+		w.udp.peer.ip[3] = (uint8_t)(i & 0xff);
+		udp("REGISTER", "2003", i + 1, authorization(&c));
+		if (i < PIPELINE_PARKED_MAX)
+			ck_assert_uint_eq(w.sent_count, 0);
+	}
+	answered(&w.udp, "503");
+	ck_assert_int_eq(w.stop, STOP_BUSY);
+	ck_assert_uint_eq(w.store_count, PIPELINE_PARKED_MAX);
+}
+END_TEST
+
+START_TEST(ack_and_responses_are_never_challenged)
+{
+	udp("ACK", "2003", 1, "");
+	ck_assert_uint_eq(w.sent_count, 0);
+	world_forget(&w);
+	world_say(&w, &w.udp, SIDE_PHONE, NULL,
+		  "SIP/2.0 200 OK\n"
+		  "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx\n"
+		  "From: <sip:2003@192.0.2.1>;tag=a\n"
+		  "To: <sip:2003@192.0.2.1>;tag=b\n"
+		  "Call-ID: 1\n"
+		  "CSeq: 1 INVITE\n");
+	ck_assert_uint_eq(w.sent_count, 0);
+}
+END_TEST
+
+/* ---- keep-alive ------------------------------------------------------------- */
+
+/* A REGISTER of 2003 over UDP with these Contact and Expires lines. */
+static void heartbeat(const char *lines)
+{
+	char text[2048];
+	static int branch = 7000;
+
+	(void)snprintf(text, sizeof(text),
+		       "REGISTER sip:192.0.2.1 SIP/2.0\n"
+		       "Via: SIP/2.0/UDP 198.51.100.7:5060;"
+		       "branch=z9hG4bK%d;rport\n"
+		       "Max-Forwards: 70\n"
+		       "From: <sip:2003@192.0.2.1>;tag=a\n"
+		       "To: <sip:2003@192.0.2.1>\n"
+		       "Call-ID: heartbeat\n"
+		       "CSeq: %d REGISTER\n%s",
+		       branch, branch, lines);
+	branch++;
+	world_forget(&w);
+	world_say(&w, &w.udp, SIDE_PHONE, NULL, text);
+}
+
+START_TEST(the_heartbeat_of_a_cisco_phone_is_answered_without_a_challenge)
+{
+	heartbeat("Contact: <sip:2003@198.51.100.7:5060;transport=udp>;"
+		  "+sip.instance=\"<urn:uuid:1>\";cisco-keep-alive\n"
+		  "Expires: 0\n");
+	answered(&w.udp, "200");
+	/* Whoever sends it has not proven who he is: he learns nothing. */
+	ck_assert_ptr_null(strstr(w.sent[0].text, "Contact:"));
+}
+END_TEST
+
+/* Whatever is not exactly the heartbeat could change a registration. */
+START_TEST(what_only_looks_like_a_heartbeat_is_challenged)
+{
+	static const char *const lines[] = {
+		"Contact: <sip:2003@203.0.113.9>;x=cisco-keep-alive\n"
+		"Expires: 0\n",
+		"Contact: <sip:cisco-keep-alive@203.0.113.9>\nExpires: 0\n",
+		"Contact: <sip:2003@203.0.113.9>;cisco-keep-alive;expires=60\n"
+		"Expires: 0\n",
+		"Contact: <sip:2003@203.0.113.9>;expires=60;"
+		"x=cisco-keep-alive\nExpires: 0\n",
+		"Contact: *;x=cisco-keep-alive\nExpires: 0\n",
+		"Contact: *;cisco-keep-alive\nExpires: 0\n",
+		"Contact: <sip:2003@a>;cisco-keep-alive, <sip:2003@b>\n"
+		"Expires: 0\n",
+		"Contact: <sip:2003@a>;cisco-keep-alive\n"
+		"Contact: <sip:2003@b>;expires=60\nExpires: 0\n",
+		"Contact: <sip:2003@a>;cisco-keep-alive\nExpires: 60\n",
+		"Contact: <sip:2003@a>;cisco-keep-alive\n",
+	};
+
+	heartbeat(lines[_i]);
+	answered(&w.udp, "401");
+}
+END_TEST
+
+/* The call manager says 200 to the request that was sent to it last. */
+static void core_accepts(void)
+{
+	static const char *const names[] = {
+		"\r\nVia: ", "\r\nFrom: ", "\r\nTo: ", "\r\nCall-ID: ",
+		"\r\nCSeq: "};
+	char text[2048] = "SIP/2.0 200 OK\n";
+	size_t n = strlen(text);
+
+	for (int i = 0; i < ROWS(names); i++) {
+		const char *p = strstr(w.sent[0].text, names[i]) + 2;
+		size_t len = (size_t)(strchr(p, '\r') - p);
+
+		ck_assert_uint_lt(n + len, sizeof(text) - 8);
+		memcpy(text + n, p, len);
+		n += len;
+		text[n++] = '\n';
+		text[n] = '\0';
+	}
+	world_forget(&w);
+	world_say(&w, &w.core, SIDE_CORE, NULL, text);
+}
+
+START_TEST(a_heartbeat_leaves_a_registration_alone)
+{
+	char nonce[128];
+	uint32_t calls, bindings, txns;
+
+	fetch_nonce(nonce);
+	try_cred(nonce, "00000001", "secret", 1);
+	went_on("REGISTER ");
+	core_accepts();
+	answered(&w.udp, "200");
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "Contact:"));
+	heartbeat("Contact: <sip:2003@198.51.100.7:5060>;cisco-keep-alive\n"
+		  "Expires: 0\n");
+	answered(&w.udp, "200");
+	ck_assert_ptr_null(strstr(w.sent[0].text, "Contact:"));
+	calls_counts(w.calls, &calls, &bindings, &txns);
+	ck_assert_uint_eq(bindings, 1);
+}
+END_TEST
+
+/* ---- flows and events --------------------------------------------------------- */
+
+START_TEST(dropping_an_unknown_call_does_nothing)
+{
+	struct event ev = {.kind = EVENT_CALL_DROP, .call = 12345};
+
+	pipeline_event(w.pipeline, &ev, w.now);
+	ck_assert_uint_eq(w.sent_count, 0);
+}
+END_TEST
+
+static void a_life(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 4; i++)
+		udp("REGISTER", "2002", i + 1, "");
+	tls("REGISTER", "2001", 9);
+	pipeline_conn_down(w.pipeline, w.phone.ep, w.now);
+}
+
+START_TEST(nothing_is_left_when_a_pipeline_is_freed_with_work_in_it)
+{
+	a_life(NULL);
+	park_one(77);
+}
+END_TEST
+
+static TCase *sources(void)
+{
+	TCase *t = tcase_create("who speaks");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, an_unknown_line_over_udp_gets_403);
+	tcase_add_loop_test(t, a_device_that_must_use_tls_gets_403_over_udp, 0,
+			    2);
+	tcase_add_test(
+		t,
+		an_encrypted_device_gets_403_over_a_suite_without_encryption);
+	tcase_add_test(t, a_nonsecure_device_goes_through_by_its_line);
+	tcase_add_test(t, a_certificate_names_the_device);
+	tcase_add_loop_test(t, a_foreign_line_gets_403, 0, 5);
+	tcase_add_test(t, registering_for_somebody_else_gets_403);
+	tcase_add_loop_test(t, a_message_in_an_unknown_dialog_goes_nowhere, 0,
+			    10);
+	tcase_add_test(t,
+		       a_malformed_request_gets_400_where_it_can_be_answered);
+	tcase_add_test(t, what_is_no_sip_is_not_answered);
+	tcase_add_test(
+		t, a_stranger_on_the_core_side_is_dropped_without_an_answer);
+	tcase_add_test(t,
+		       the_call_manager_is_known_by_its_address_not_its_port);
+	tcase_add_test(t, a_flood_over_udp_is_dropped_over_tls_told_503);
+	tcase_add_test(t, the_call_manager_is_not_limited);
+	tcase_add_test(t, dropping_an_unknown_call_does_nothing);
+	tcase_add_test(
+		t, nothing_is_left_when_a_pipeline_is_freed_with_work_in_it);
+	return t;
+}
+
+static TCase *digest(void)
+{
+	TCase *t = tcase_create("digest");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, without_credentials_a_digest_device_is_challenged);
+	tcase_add_test(t, the_right_answer_goes_on);
+	tcase_add_test(t, a_wrong_password_is_challenged_anew_and_counted);
+	tcase_add_test(t, a_stale_nonce_is_told_so);
+	tcase_add_test(t, a_forged_nonce_is_refused_without_asking_anybody);
+	tcase_add_test(t, a_nonce_count_is_good_once_in_any_order);
+	tcase_add_test(t, without_qop_a_nonce_is_good_once_then_stale);
+	tcase_add_test(t, credentials_for_another_method_are_wrong);
+	tcase_add_test(t, a_digest_user_is_good_for_its_own_lines_only);
+	tcase_add_test(t, credentials_that_are_not_stored_give_403);
+	tcase_add_test(t, a_silent_store_gives_503_after_three_seconds);
+	tcase_add_test(t, a_silent_keys_process_gives_503_as_well);
+	tcase_add_loop_test(t, processes_that_fail_give_503_at_once, 0, 5);
+	tcase_add_test(t, a_retransmission_of_what_is_parked_is_absorbed);
+	tcase_add_test(t,
+		       a_connection_that_goes_takes_its_parked_requests_along);
+	tcase_add_test(t, requests_that_wait_are_limited);
+	tcase_add_test(t, ack_and_responses_are_never_challenged);
+	tcase_add_test(
+		t,
+		the_heartbeat_of_a_cisco_phone_is_answered_without_a_challenge);
+	tcase_add_loop_test(t, what_only_looks_like_a_heartbeat_is_challenged,
+			    0, 10);
+	tcase_add_test(t, a_heartbeat_leaves_a_registration_alone);
+	return t;
+}
+
+int main(void)
+{
+	Suite *s = suite_create("proxy/pipeline");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	suite_add_tcase(s, sources());
+	suite_add_tcase(s, digest());
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,418 @@
+#include "unit/proxy/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static void must(bool cond, const char *what)
+{
+	if (cond)
+		return;
+	fprintf(stderr, "world: %s\n", what);
+	abort();
+}
+
+/* ---- configuration ------------------------------------------------------ */
+
+#define DEV(n) "device", "SEP00000000000" n
+
+static const char *const rows[][4] = {
+	{"", "", NULL, NULL}, /* before the first section */
+	{"listener", "tls", "address", "tls:192.0.2.1:5061"},
+	{"listener", "tls", "certificate", "server.pem"},
+	{"listener", "tls", "key", "server.key"},
+	{"listener", "tls", "trust", "device"},
+	{"listener", "udp", "address", "udp:192.0.2.1:5060"},
+	{"call-manager", "cm", "address", "udp:10.0.0.2:5060"},
+	{"call-manager", "cm", "local-address", "10.0.0.1:5070"},
+	{"media", "", "outside-address", "192.0.2.1"},
+	{"media", "", "inside-address", "10.0.0.1"},
+	{"limits", "", "message-rate", "50"},
+	{"limits", "", "message-burst", "200"},
+	{DEV("1"), "lines", "2001"},
+	{DEV("1"), "security-mode", "encrypted"},
+	{DEV("1"), "digest", "no"},
+	{DEV("2"), "lines", "2002"},
+	{DEV("2"), "security-mode", "nonsecure"},
+	{DEV("2"), "digest", "no"},
+	{DEV("3"), "lines", "2003"},
+	{DEV("3"), "lines", "2033"},
+	{DEV("3"), "security-mode", "nonsecure"},
+	{DEV("3"), "digest", "yes"},
+	{DEV("3"), "digest-user", "carol"},
+	{DEV("4"), "lines", "2004"},
+	{DEV("4"), "security-mode", "authenticated"},
+	{DEV("4"), "digest", "no"},
+};
+
+enum { ROWS_MAX = sizeof(rows) / sizeof(rows[0]) };
+
+static struct config *make_config(void)
+{
+	struct config_tuple t[2 * ROWS_MAX];
+	struct config_report rep;
+	struct config *c = NULL;
+	size_t n = 0;
+
+	for (size_t i = 1; i < ROWS_MAX; i++) {
+		struct config_tuple x = {.section = rows[i][0],
+					 .label = slice_str(rows[i][1]),
+					 .name = rows[i][2],
+					 .value = slice_str(rows[i][3]),
+					 .file = "test.conf",
+					 .line = (uint32_t)i};
+
+		if (strcmp(rows[i][0], rows[i - 1][0]) != 0 ||
+		    strcmp(rows[i][1], rows[i - 1][1]) != 0) {
+			t[n] = x;
+			t[n].name = NULL;
+			t[n++].value = SLICE_NULL;
+		}
+		t[n++] = x;
+	}
+	config_report_init(&rep);
+	if (config_build(t, n, "/etc/sallyport", &rep, &c) != 0) {
+		for (struct config_message *m = rep.first; m; m = m->next)
+			fprintf(stderr, "%s\n", m->text);
+		abort();
+	}
+	config_report_done(&rep);
+	return c;
+}
+
+/* ---- recorder ----------------------------------------------------------- */
+
+static void on_send(void *ctx, const struct dest *to, struct slice bytes)
+{
+	struct world *w = ctx;
+	struct world_sent *s = &w->sent[w->sent_count % WORLD_SENT_MAX];
+	size_t len =
+		bytes.len < WORLD_TEXT_MAX ? bytes.len : WORLD_TEXT_MAX - 1;
+
+	s->to = *to;
+	memcpy(s->text, bytes.ptr, len);
+	s->text[len] = '\0';
+	w->sent_count++;
+	if (w->on_send)
+		w->on_send(w, to);
+}
+
+static void on_close(void *ctx, struct handle ep)
+{
+	struct world *w = ctx;
+
+	(void)ep;
+	w->closes++;
+}
+
+static int on_flow_add(void *ctx, uint32_t number, const struct flow f[2])
+{
+	struct world *w = ctx;
+
+	(void)f;
+	w->number = number;
+	w->is_asked = true;
+	w->flow_adds++;
+	return 0;
+}
+
+static void on_flow_update(void *ctx, const struct flow *f)
+{
+	(void)ctx;
+	(void)f;
+}
+
+static void on_flow_del(void *ctx, uint64_t id)
+{
+	(void)ctx;
+	(void)id;
+}
+
+static void on_record(void *ctx, const struct action *a)
+{
+	(void)ctx;
+	(void)a;
+}
+
+static void copy(char *to, size_t size, struct slice s)
+{
+	must(s.len < size, "a field is too long");
+	if (s.len > 0)
+		memcpy(to, s.ptr, s.len);
+	to[s.len] = '\0';
+}
+
+static int on_credential(void *ctx, uint64_t ticket, struct slice user,
+			 struct slice realm)
+{
+	struct world *w = ctx;
+	struct world_ask *a = &w->store[w->store_count];
+
+	if (w->store_err)
+		return w->store_err;
+	must(w->store_count < WORLD_ASKS_MAX, "too many questions");
+	must(slice_eqs(realm, w->config->realm), "realm");
+	*a = (struct world_ask){.ticket = ticket};
+	copy(a->user, sizeof(a->user), user);
+	w->store_count++;
+	return 0;
+}
+
+static int on_check(void *ctx, uint64_t ticket, struct keys_check *c)
+{
+	struct world *w = ctx;
+	struct world_ask *a = &w->keys[w->keys_count];
+
+	if (w->keys_err)
+		return w->keys_err;
+	must(w->keys_count < WORLD_ASKS_MAX, "too many questions");
+	must(slice_eqs(c->blob, "sealed"), "blob");
+	/* The keys process takes no message over KEYS_MSG_MAX. */
+	if (c->uri.len >= sizeof(a->uri) || c->cnonce.len >= sizeof(a->cnonce))
+		return ERR_LIMIT;
+	*a = (struct world_ask){.ticket = ticket, .alg = c->alg};
+	copy(a->user, sizeof(a->user), c->user);
+	copy(a->method, sizeof(a->method), c->method);
+	copy(a->uri, sizeof(a->uri), c->uri);
+	copy(a->nonce, sizeof(a->nonce), c->nonce);
+	copy(a->nc, sizeof(a->nc), c->nc);
+	copy(a->cnonce, sizeof(a->cnonce), c->cnonce);
+	if (c->qop.len < sizeof(a->qop))
+		copy(a->qop, sizeof(a->qop), c->qop);
+	else
+		copy(a->qop, sizeof(a->qop), slice_str("unknown"));
+	if (c->response.len < sizeof(a->response))
+		copy(a->response, sizeof(a->response), c->response);
+	w->keys_count++;
+	return 0;
+}
+
+static void on_stopped(void *ctx, enum pipeline_stop why,
+		       const struct sip_msg *m, const struct dest *from,
+		       struct slice device, const char *text)
+{
+	struct world *w = ctx;
+
+	(void)m;
+	(void)from;
+	(void)device;
+	w->stop = why;
+	(void)snprintf(w->why, sizeof(w->why), "%s", text);
+}
+
+/* ---- composition --------------------------------------------------------- */
+
+static struct addr ip(const char *text)
+{
+	struct addr a;
+
+	must(addr_parse(slice_str(text), 0, &a) == 0, text);
+	return a;
+}
+
+static void make_calls(struct world *w)
+{
+	const struct config *c = w->config;
+	struct calls_params p = {
+		.core = w->core,
+		.media_outside = c->media.outside_address,
+		.media_inside = c->media.inside_address,
+		.outside_port_min = c->media.outside_ports.min,
+		.outside_port_max = c->media.outside_ports.max,
+		.inside_port_min = c->media.inside_ports.min,
+		.inside_port_max = c->media.inside_ports.max,
+		.port_cooldown_ms = c->media.cool_down_s * 1000,
+		.binding_limit = 100,
+		.call_limit = 20,
+		.txn_limit = 100,
+		.expires_min_s = c->sip.expires_min_s,
+		.expires_max_s = c->sip.expires_max_s,
+		.t1_ms = c->sip.t1_ms,
+		.t2_ms = c->sip.t2_ms,
+		.t4_ms = c->sip.t4_ms,
+		.server_name = c->server_name,
+		.entropy = test_entropy(&w->entropy, 1),
+		.seed = 2,
+	};
+
+	w->calls = calls_new(&p, w->now);
+	must(w->calls, "calls");
+}
+
+static void make_pipeline(struct world *w)
+{
+	struct egress_cb ecb = {.send = on_send,
+				.close = on_close,
+				.flow_add = on_flow_add,
+				.flow_update = on_flow_update,
+				.flow_del = on_flow_del,
+				.record = on_record,
+				.ctx = w};
+	struct pipeline_params p = {.config = w->config,
+				    .calls = w->calls,
+				    .cb = {.credential = on_credential,
+					   .check = on_check,
+					   .stopped = on_stopped,
+					   .ctx = w},
+				    .entropy = {.fill = NULL},
+				    .nonce_key =
+					    "0123456789abcdef0123456789abcde",
+				    .seed = 3};
+
+	p.entropy = test_entropy(&w->entropy, 4);
+	w->egress = egress_new(&ecb, 5);
+	p.egress = w->egress;
+	must(w->egress, "egress");
+	w->pipeline = pipeline_new(&p, w->now);
+	must(w->pipeline, "pipeline");
+}
+
+void world_init(struct world *w)
+{
+	*w = (struct world){.now = 1000000};
+	w->sent = calloc(WORLD_SENT_MAX, sizeof(*w->sent));
+	w->store = calloc(WORLD_ASKS_MAX, sizeof(*w->store));
+	w->keys = calloc(WORLD_ASKS_MAX, sizeof(*w->keys));
+	must(w->sent && w->store && w->keys, "memory");
+	w->core = (struct dest){.ep = {.index = 2, .gen = 1},
+				.peer = ip("10.0.0.2:5060"),
+				.local = ip("10.0.0.1:5070")};
+	w->udp = (struct dest){.ep = {.index = 1, .gen = 1},
+			       .peer = ip("198.51.100.7:5060"),
+			       .local = ip("192.0.2.1:5060")};
+	w->config = make_config();
+	w->phone = (struct conn){
+		.ep = {.index = 10, .gen = 1},
+		.dest = {.ep = {.index = 10, .gen = 1},
+			 .peer = ip("198.51.100.1:40001"),
+			 .local = ip("192.0.2.1:5061"),
+			 .is_reliable = true,
+			 .is_tls = true},
+		.side = SIDE_PHONE,
+		.sig = SIG_ENCRYPTED,
+		.device = config_device_find(w->config,
+					     slice_str("SEP000000000001")),
+	};
+	must(w->phone.device, "device");
+	make_calls(w);
+	make_pipeline(w);
+}
+
+void world_done(struct world *w)
+{
+	pipeline_free(w->pipeline);
+	egress_free(w->egress);
+	calls_free(w->calls);
+	config_unref(w->config);
+	free(w->sent);
+	free(w->store);
+	free(w->keys);
+}
+
+void world_forget(struct world *w)
+{
+	w->sent_count = 0;
+	w->closes = 0;
+	w->flow_adds = 0;
+	w->stop = STOP_NONE;
+	w->why[0] = '\0';
+}
+
+void world_say(struct world *w, const struct dest *from, enum side side,
+	       struct conn *c, const char *text)
+{
+	static const char end[] = "Content-Length: 0\r\n\r\n";
+	char *buf = malloc(2 * strlen(text) + sizeof(end));
+	size_t n = 0;
+
+	must(buf, "memory");
+	for (const char *p = text; *p; p++) {
+		if (*p == '\n')
+			buf[n++] = '\r';
+		buf[n++] = *p;
+	}
+	memcpy(buf + n, end, sizeof(end) - 1);
+	n += sizeof(end) - 1;
+	pipeline_run(w->pipeline, slice_make(buf, n), from, side, c, w->now);
+	free(buf);
+}
+
+/* ---- the other processes ------------------------------------------------- */
+
+void world_store(struct world *w, int err)
+{
+	uint32_t n = w->store_count;
+
+	w->store_count = 0;
+	for (uint32_t i = 0; i < n; i++)
+		pipeline_credential(w->pipeline, w->store[i].ticket, err,
+				    slice_str(err ? "" : "sealed"), w->now);
+}
+
+void world_keys(struct world *w, int err)
+{
+	uint32_t n = w->keys_count;
+
+	w->keys_count = 0;
+	for (uint32_t i = 0; i < n; i++)
+		pipeline_checked(w->pipeline, w->keys[i].ticket, err, w->now);
+}
+
+static int judge(const struct world *w, const struct world_ask *a)
+{
+	struct digest_fields f = {.alg = (enum digest_alg)a->alg,
+				  .method = slice_str(a->method),
+				  .uri = slice_str(a->uri),
+				  .nonce = slice_str(a->nonce),
+				  .qop = slice_str(a->qop),
+				  .nc = slice_str(a->nc),
+				  .cnonce = slice_str(a->cnonce)};
+	struct digest_hex ha1;
+	struct digest_hex want;
+
+	if (a->alg != DIGEST_MD5)
+		return ERR_UNSUPPORTED;
+	if (digest_ha1(f.alg, slice_str(a->user), slice_str(w->config->realm),
+		       slice_str("secret"), &ha1) != 0 ||
+	    digest_response(digest_hex_slice(&ha1), &f, &want) != 0)
+		return ERR_BAD;
+	return digest_eq(&want, slice_str(a->response)) ? 0 : ERR_AUTH;
+}
+
+void world_settle(struct world *w)
+{
+	uint32_t n;
+
+	world_store(w, 0);
+	n = w->keys_count;
+	w->keys_count = 0;
+	for (uint32_t i = 0; i < n; i++)
+		pipeline_checked(w->pipeline, w->keys[i].ticket,
+				 judge(w, &w->keys[i]), w->now);
+}
+
+void world_media(struct world *w, int err)
+{
+	if (!w->is_asked)
+		return;
+	w->is_asked = false;
+	egress_answer(w->egress, w->number, err, w->now);
+	pipeline_expire(w->pipeline, w->now);
+}
+
+void world_pass(struct world *w, uint64_t t)
+{
+	uint64_t next;
+
+	while ((next = pipeline_deadline(w->pipeline)) <= t) {
+		must(next != UINT64_MAX, "time");
+		if (next > w->now)
+			w->now = next;
+		pipeline_expire(w->pipeline, w->now);
+		must(pipeline_deadline(w->pipeline) > w->now,
+		     "what was due is still due");
+	}
+	w->now = t;
+}

@@ -1,0 +1,88 @@
+/*
+ * The pipeline with everything pure and real around it (configuration, call
+ * machine, egress), and the rest of the world played from one thread in
+ * virtual time: what is sent is recorded, the store and keys processes answer
+ * when they are told to. For test_pipeline and fuzz_pipeline.
+ */
+#pragma once
+
+#include "authn/digest.h"
+#include "lib/entropy.h"
+#include "proxy/pipeline.h"
+
+enum {
+	WORLD_SENT_MAX = 64,
+	WORLD_TEXT_MAX = 8192,
+	WORLD_ASKS_MAX = PIPELINE_PARKED_MAX + 8
+};
+
+/* A message that left. */
+struct world_sent {
+	struct dest to;
+	char text[WORLD_TEXT_MAX];
+};
+
+/* A question to the store (response empty) or to the keys process. */
+struct world_ask {
+	uint64_t ticket;
+	char user[64];
+	char method[32];
+	char uri[256];
+	char nonce[128];
+	char nc[16];
+	char cnonce[128];
+	char qop[16];
+	char response[128];
+	uint8_t alg;
+};
+
+struct world {
+	uint64_t now;
+	struct config *config;
+	struct calls *calls;
+	struct egress *egress;
+	struct pipeline *pipeline;
+	struct test_entropy entropy;
+	struct conn phone; /* TLS, SEP000000000001 */
+	struct dest udp;   /* a phone at the datagram listener */
+	struct dest core;  /* the call manager */
+	/* what happened since world_forget */
+	struct world_sent *sent; /* WORLD_SENT_MAX */
+	uint32_t sent_count;
+	uint32_t closes, flow_adds;
+	enum pipeline_stop stop; /* the last */
+	char why[128];
+	/* questions not answered yet */
+	struct world_ask *store, *keys; /* WORLD_ASKS_MAX */
+	uint32_t store_count, keys_count;
+	int store_err, keys_err; /* refused to be asked */
+	uint32_t number;	 /* of the last flow_add */
+	bool is_asked;		 /* it has not been answered */
+	/* called with each message that leaves; may be NULL */
+	void (*on_send)(struct world *w, const struct dest *to);
+	const void *user; /* the test's */
+};
+
+/* Devices: SEP000000000001 with line 2001, encrypted, no digest (phone);
+ * ...02 with 2002, nonsecure, no digest; ...03 with 2003 and 2033, nonsecure,
+ * digest user "carol", password "secret"; ...04 with 2004, authenticated. */
+void world_init(struct world *w);
+/* Free all. */
+void world_done(struct world *w);
+/* Forget what was sent and stopped. */
+void world_forget(struct world *w);
+/* A request in text: lines end in LF, which becomes CRLF; the empty line and
+ * Content-Length are added. From a datagram peer, or from c. */
+void world_say(struct world *w, const struct dest *from, enum side side,
+	       struct conn *c, const char *text);
+/* The store finds every credential; the keys process judges by password
+ * "secret" (MD5). All open questions are answered. */
+void world_settle(struct world *w);
+/* The same for the store alone, with err. */
+void world_store(struct world *w, int err);
+/* The keys process answers with err. */
+void world_keys(struct world *w, int err);
+/* The media process accepts the flows asked for. */
+void world_media(struct world *w, int err);
+/* Let time pass until t, running what is due. */
+void world_pass(struct world *w, uint64_t t);
