@@ -7,10 +7,14 @@ enum { ACTIONS_FIRST = 8 };
 
 static void action_done(struct action *a)
 {
+	void *bytes;
+
+	/* Ours since actions_add, though a slice is read-only to its users. */
+	memcpy(&bytes, &a->bytes.ptr, sizeof(bytes));
 	/* Bytes may be a session description with keys in it. */
 	if (a->bytes.len > 0)
-		secret_wipe((void *)(uintptr_t)a->bytes.ptr, a->bytes.len);
-	alloc_free((void *)(uintptr_t)a->bytes.ptr);
+		secret_wipe(bytes, a->bytes.len);
+	alloc_free(bytes);
 	flow_wipe(&a->flow[0]);
 	flow_wipe(&a->flow[1]);
 }

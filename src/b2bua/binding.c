@@ -32,7 +32,7 @@ struct line *line_find(const struct calls *c, struct slice aor,
 
 static void line_free(struct line *l)
 {
-	alloc_free((void *)(uintptr_t)l->key.ptr);
+	alloc_free(l->key);
 	alloc_free(l->aor);
 	alloc_free(l->device);
 	alloc_free(l->to);
@@ -52,13 +52,13 @@ struct line *line_make(struct calls *c, struct slice aor, struct slice device)
 	if (!l)
 		return NULL;
 	list_init(&l->bindings);
-	l->key = slice_make(alloc_copy(slice_make(buf, len)), len);
+	l->key = alloc_copy(slice_make(buf, len));
 	l->aor = alloc_copy(aor);
 	l->device = alloc_copy(device);
 	calls_hex(c, l->call_id, TOKEN_LEN);
 	calls_hex(c, l->tag, TAG_LEN);
-	if (!l->key.ptr || !l->aor || !l->device ||
-	    table_add(&c->lines, &l->node, l->key) != 0) {
+	if (!l->key || !l->aor || !l->device ||
+	    table_add(&c->lines, &l->node, slice_make(l->key, len)) != 0) {
 		line_free(l);
 		return NULL;
 	}

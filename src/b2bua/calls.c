@@ -33,7 +33,7 @@ void calls_hex(struct calls *c, char *ret, size_t len)
 
 void calls_branch(struct calls *c, char ret[BRANCH_LEN + 1])
 {
-	memcpy(ret, "z9hG4bK", 7);
+	memcpy(ret, "z9hG4bK", 8);
 	calls_hex(c, ret + 7, BRANCH_LEN - 7);
 }
 

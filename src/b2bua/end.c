@@ -146,6 +146,7 @@ void call_bye(struct calls *c, struct leg *leg, const struct event_sip *ev)
 void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
 		     bool is_idle)
 {
+	c->cookie = handle_u64(call->obj.self);
 	for (size_t i = 0; i < STREAMS_MAX; i++) {
 		const struct stream *s = &call->media.stream[i];
 		bool is_ours = s->has_flows &&
@@ -160,6 +161,9 @@ void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
 			sip_txn_forget(c->txns, call->ex.client);
 			call->leg[!call->ex.from].is_gone = true;
 		}
+		/* A 2xx that showed these ports may have been held back. */
+		if (!is_idle && call->ex.is_on && call->ex.is_answered)
+			reply_override(c, &call->ex.reply, 503);
 		/* Silence while on hold is what was asked for. */
 		if (is_idle &&
 		    (s->flow[0].id == flow ? s->flow[0].idle_ms == 0

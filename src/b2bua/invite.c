@@ -213,7 +213,8 @@ int invite_forward(struct calls *c, struct call *call, const struct sip_msg *m,
 			  handle_u64(call->obj.self), &ex->client);
 	if (err)
 		return err;
-	ex->cseq_out = r.cseq;
+	ex->cseq_out = leg->dialog.local_cseq;
+	r.cseq = ex->cseq_out;
 	err = make_cancel(c, ex, leg, &r);
 	if (err) /* it could not be ended: better not begin */
 		sip_txn_forget(c->txns, ex->client);

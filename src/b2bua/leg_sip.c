@@ -124,6 +124,23 @@ void reply_status(struct calls *c, struct reply *r, unsigned status,
 						    .extra = writer_slice(&w)});
 }
 
+void reply_override(struct calls *c, struct reply *r, unsigned status)
+{
+	struct sip_out_response m = {.status = status,
+				     .head = slice_make(r->head, r->head_len),
+				     .dest = &r->dest};
+	struct writer w;
+
+	sip_txn_forget(c->txns, r->txn);
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	sip_out_response(&w, &m);
+	if (writer_ok(&w))
+		calls_emit(c, &(struct action){.kind = ACTION_SIP_SEND,
+					       .call = c->cookie,
+					       .dest = r->dest,
+					       .bytes = writer_slice(&w)});
+}
+
 void reply_done(struct reply *r)
 {
 	alloc_free(r->head);
@@ -187,7 +204,7 @@ int leg_link(struct calls *c, struct leg *leg)
 		alloc_free(key);
 		return err;
 	}
-	leg->key = slice_make(key, len);
+	leg->key = key;
 	return 0;
 }
 
@@ -229,10 +246,9 @@ int leg_set_dest(struct calls *c, struct leg *leg, const struct dest *dest)
 
 void leg_done(struct calls *c, struct leg *leg)
 {
-	if (leg->key.len > 0)
+	if (leg->key)
 		table_del(&c->dialogs, &leg->node);
-	alloc_free((void *)(uintptr_t)leg->key.ptr);
-	leg->key = SLICE_NULL;
+	leg->key = alloc_free(leg->key);
 	if (leg->has_ep)
 		table_del(&c->leg_eps, &leg->by_ep);
 	leg->has_ep = false;
@@ -250,30 +266,31 @@ static bool has_contact(enum sip_method method)
 }
 
 int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
-		struct sip_out_request *m, uint64_t user,
+		const struct sip_out_request *m, uint64_t user,
 		struct handle *ret_txn)
 {
+	struct sip_out_request q = *m;
 	char branch[BRANCH_LEN + 1];
 	struct writer w;
 	int err;
 
-	if (m->branch.len == 0) {
+	if (q.branch.len == 0) {
 		calls_branch(c, branch);
-		m->branch = slice_make(branch, BRANCH_LEN);
+		q.branch = slice_make(branch, BRANCH_LEN);
 	}
-	if (!m->src)
-		m->max_forwards = 70;
-	m->dest = &leg->dest;
-	m->dialog = &leg->dialog;
-	m->cseq = leg->dialog.local_cseq + 1;
+	if (!q.src)
+		q.max_forwards = 70;
+	q.dest = &leg->dest;
+	q.dialog = &leg->dialog;
+	q.cseq = leg->dialog.local_cseq + 1;
 	if (has_contact(method))
-		m->contact_user = slice_str(leg->contact_user);
+		q.contact_user = slice_str(leg->contact_user);
 	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
-	sip_out_request(&w, m);
+	sip_out_request(&w, &q);
 	if (!writer_ok(&w))
 		return ERR_LIMIT;
-	leg->dialog.local_cseq = m->cseq;
-	err = sip_txn_client_new(c->txns, method, m->branch, &leg->dest,
+	leg->dialog.local_cseq = q.cseq;
+	err = sip_txn_client_new(c->txns, method, q.branch, &leg->dest,
 				 writer_slice(&w), user, c->now_ms, ret_txn);
 	if (!err || user != 0)
 		return err;

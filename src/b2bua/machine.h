@@ -62,7 +62,7 @@ struct reply {
 /* One dialog of a call. */
 struct leg {
 	struct table_node node;	 /* in calls.dialogs by call-id and our tag */
-	struct slice key;	 /* owned; empty: not in the table */
+	uint8_t *key;		 /* owned; NULL: not in the table */
 	struct table_node by_ep; /* phone leg: in calls.leg_eps */
 	uint8_t ep_key[8];
 	bool has_ep;
@@ -194,7 +194,7 @@ struct relay {
 /* A line of a device: what its REGISTERs inside have in common. */
 struct line {
 	struct table_node node; /* in calls.lines by AOR and device */
-	struct slice key;	/* owned */
+	uint8_t *key;		/* owned */
 	struct list bindings;
 	char *aor; /* "user@domain", owned; so are the others */
 	char *device;
@@ -328,6 +328,9 @@ int reply_send(struct calls *c, struct reply *r, struct sip_out_response *m);
 /* The short form: status, static text and header lines ("" = none). */
 void reply_status(struct calls *c, struct reply *r, unsigned status,
 		  const char *reason, const char *extra);
+/* Send another final response in place of one that may never have left, once
+ * and without a transaction. */
+void reply_override(struct calls *c, struct reply *r, unsigned status);
 /* Forget r. */
 void reply_done(struct reply *r);
 /* What stands for addresses of from's side on to's side. */
@@ -350,8 +353,9 @@ struct leg *leg_find(struct calls *c, const struct sip_msg *m);
  * user 0 nobody waits for the answer, and a request for which there is no
  * transaction is sent once without. ERR_LIMIT, ERR_NOMEM. */
 MUST_CHECK int leg_request(struct calls *c, struct leg *leg,
-			   enum sip_method method, struct sip_out_request *m,
-			   uint64_t user, struct handle *ret_txn);
+			   enum sip_method method,
+			   const struct sip_out_request *m, uint64_t user,
+			   struct handle *ret_txn);
 /* Send BYE on leg; its answer does not matter. reason: value of a Reason
  * header or NULL. */
 void leg_bye(struct calls *c, struct leg *leg, const char *reason);

@@ -28,7 +28,7 @@ static struct stream *stream_make(struct media *m, size_t line)
 
 	if (s)
 		return s;
-	for (uint8_t i = 0; i < STREAMS_MAX; i++) {
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
 		if (m->stream[i].is_used)
 			continue;
 		m->line[line] = (uint8_t)(i + 1);
