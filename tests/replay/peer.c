@@ -111,16 +111,17 @@ static void check_ports(struct run *r, const char *text)
 		replay_fail(r, "too many descriptions");
 	r->shown[r->shown_count++] = strdup(text);
 	while ((m = strstr(m, "\nm="))) {
-		unsigned port = 0;
+		unsigned long port;
 		bool is_live = false;
 
 		m += 3;
-		if (sscanf(m, "%*s %u", &port) != 1 || port == 0)
+		port = strtoul(m + strcspn(m, " "), NULL, 10);
+		if (port == 0)
 			continue;
 		for (size_t i = 0; i < r->live_count; i++)
 			is_live |= r->live[i].local.port == port;
 		if (!is_live)
-			replay_fail(r, "port %u is shown before its flow:\n%s",
+			replay_fail(r, "port %lu is shown before its flow:\n%s",
 				    port, text);
 	}
 }

@@ -26,6 +26,11 @@ static bool option(const char *word, const char *name, const char **ret)
 	return true;
 }
 
+static uint32_t number(const char *v)
+{
+	return (uint32_t)strtoul(v, NULL, 10);
+}
+
 static void set_transport(struct conn *k, const char *v)
 {
 	k->dest.is_tls = strcmp(v, "tls") == 0;
@@ -97,7 +102,7 @@ static void do_conn(struct run *r, char *rest)
 		} else if (option(word, "policy", &v)) {
 			set_policy(r, k, v);
 		} else if (option(word, "limit", &v)) {
-			k->policy.call_limit = (uint32_t)atoi(v);
+			k->policy.call_limit = number(v);
 		} else if (strcmp(word, "passauth") == 0) {
 			k->pass_auth = true;
 		} else if (strcmp(word, "nat") == 0) {
@@ -128,7 +133,7 @@ static void do_pass(struct run *r, const char *rest)
 
 static void do_flow(struct run *r, const char *rest)
 {
-	char pat[1024];
+	char pat[512];
 	char *got;
 
 	replay_expand(r, rest, pat, sizeof(pat));
@@ -148,7 +153,7 @@ static void do_flow(struct run *r, const char *rest)
 /* Any record since the last one that was found. */
 static void do_record(struct run *r, const char *rest)
 {
-	char pat[1024];
+	char pat[512];
 
 	replay_expand(r, rest, pat, sizeof(pat));
 	while (r->record_count > 0) {
@@ -184,8 +189,8 @@ static void do_call(struct run *r, char *rest)
 	struct call_info info;
 	uint32_t pos = 0;
 	unsigned long n = strtoul(rest, &rest, 10);
-	char buf[1024];
-	char pat[1024];
+	char buf[512];
+	char pat[512];
 
 	do {
 		if (!calls_next(r->c, &pos, &info))
@@ -291,15 +296,15 @@ static void do_param(struct run *r, const char *rest)
 	const char *v;
 
 	if (option(rest, "call_limit", &v))
-		r->p.call_limit = (uint32_t)atoi(v);
+		r->p.call_limit = number(v);
 	else if (option(rest, "binding_limit", &v))
-		r->p.binding_limit = (uint32_t)atoi(v);
+		r->p.binding_limit = number(v);
 	else if (option(rest, "txn_limit", &v))
-		r->p.txn_limit = (uint32_t)atoi(v);
+		r->p.txn_limit = number(v);
 	else if (option(rest, "media_idle_ms", &v))
-		r->p.media_idle_ms = (uint32_t)atoi(v);
+		r->p.media_idle_ms = number(v);
 	else if (option(rest, "outside_port_max", &v))
-		r->p.outside_port_max = (uint16_t)atoi(v);
+		r->p.outside_port_max = (uint16_t)number(v);
 	else
 		replay_fail(r, "param %s", rest);
 }

@@ -89,6 +89,21 @@ static struct flow *live_find(uint64_t id)
 	return NULL;
 }
 
+/* SRTP is on the phone's side only; where it is required nothing flows
+ * without, where it is not allowed nothing with it. */
+static void check_keys(const struct flow *f)
+{
+	bool is_out = addr_ip_eq(&f->local, &w->p.media_outside);
+	const struct flow_key *outside = is_out ? &f->in : &f->out;
+	const struct flow_key *inside = is_out ? &f->out : &f->in;
+
+	ck_assert_int_eq(inside->suite, SUITE_NONE);
+	if (w->policy.media == MEDIA_SRTP_REQUIRE)
+		ck_assert_int_ne(outside->suite, SUITE_NONE);
+	if (w->policy.media == MEDIA_RTP_ONLY)
+		ck_assert_int_eq(outside->suite, SUITE_NONE);
+}
+
 static void on_flow(const struct action *a)
 {
 	struct flow *f;
@@ -106,10 +121,8 @@ static void on_flow(const struct action *a)
 		*f = a->flow[0];
 	else
 		*f = w->live[--w->live_count];
-	/* Key only where a key may be. */
 	if (a->kind == ACTION_FLOW_UPDATE && !a->flow[0].is_blocked)
-		ck_assert(a->flow[0].in.suite == SUITE_NONE ||
-			  a->flow[0].out.suite == SUITE_NONE);
+		check_keys(&a->flow[0]);
 }
 
 static void take(struct actions *out)
