@@ -90,6 +90,24 @@ static ssize_t push(gnutls_transport_ptr_t ptr, const void *buf, size_t len)
 	return (ssize_t)len;
 }
 
+/* Nothing to digest, and nothing will come. */
+static bool is_starved(const struct tls_session *s)
+{
+	return s->is_in_end && s->in.len == 0;
+}
+
+/*
+ * GnuTLS asks for more after each record that completes no message, and once
+ * at an end in the middle of a record, whatever else lies there: ask again
+ * while that uses something up. before: s->in.len before the call. True when
+ * the caller should go on.
+ */
+static bool is_again(const struct tls_session *s, int rc, size_t before)
+{
+	return (rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED) &&
+	       s->in.len > 0 && s->in.len < before;
+}
+
 static int configure(struct tls_session *s)
 {
 	struct tls_creds *c = s->creds;
@@ -370,7 +388,7 @@ static int fail(struct tls_session *s, int rc)
 	}
 	if (s->refusal == TLS_REFUSAL_NO_CERT)
 		s->reason = "peer has sent no certificate";
-	if (!is_verdict && s->is_in_end && s->in.len == 0)
+	if (!is_verdict && is_starved(s))
 		return ERR_CLOSED;
 	if (is_verdict)
 		(void)gnutls_alert_send(s->gs, GNUTLS_AL_FATAL, s->alert);
@@ -405,9 +423,14 @@ int tls_session_handshake(struct tls_session *s)
 	if (s->refusal != TLS_REFUSAL_NONE)
 		return ERR_BAD;
 	for (int i = 0; i < WARNINGS_MAX; i++) {
-		rc = gnutls_handshake(s->gs);
+		size_t before;
+
+		do {
+			before = s->in.len;
+			rc = gnutls_handshake(s->gs);
+		} while (is_again(s, rc, before));
 		if (rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED)
-			return ERR_MORE;
+			return is_starved(s) ? ERR_CLOSED : ERR_MORE;
 		if (rc == 0) {
 			/* A ticket brings back the chain that was verified
 			 * then; it may be revoked or expired by now. */
@@ -432,8 +455,13 @@ int tls_session_read(struct tls_session *s, void *buf, size_t cap,
 	if (!s->is_up)
 		return ERR_STATE;
 	for (int i = 0; i < WARNINGS_MAX; i++) {
-		ssize_t n = gnutls_record_recv(s->gs, buf, cap);
+		size_t before;
+		ssize_t n;
 
+		do {
+			before = s->in.len;
+			n = gnutls_record_recv(s->gs, buf, cap);
+		} while (is_again(s, (int)n, before));
 		if (n > 0) {
 			*ret_len = (size_t)n;
 			return 0;
@@ -441,7 +469,7 @@ int tls_session_read(struct tls_session *s, void *buf, size_t cap,
 		if (n == 0 || n == GNUTLS_E_PREMATURE_TERMINATION)
 			return ERR_CLOSED;
 		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
-			return ERR_MORE;
+			return is_starved(s) ? ERR_CLOSED : ERR_MORE;
 		if (n == GNUTLS_E_REHANDSHAKE) {
 			(void)gnutls_alert_send(s->gs, GNUTLS_AL_FATAL,
 						GNUTLS_A_NO_RENEGOTIATION);

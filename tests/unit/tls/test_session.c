@@ -223,6 +223,32 @@ START_TEST(handshake_survives_single_bytes)
 }
 END_TEST
 
+/* RFC 8446 section 5.1: a handshake message may be spread over records. */
+START_TEST(hello_in_many_records_of_one_read_is_taken)
+{
+	struct pair p = good_pair("default", "default");
+	static uint8_t bytes[8192];
+	struct slice hello;
+	size_t n = 0;
+
+	ck_assert_int_eq(tls_session_handshake(p.client), ERR_MORE);
+	hello = slice_from(tls_session_out(p.client), 5);
+	for (size_t i = 0; i < hello.len; i++) {
+		const uint8_t record[] = {0x16, 3, 1, 0, 1, hello.ptr[i]};
+
+		ck_assert_uint_le(n + sizeof(record), sizeof(bytes));
+		memcpy(bytes + n, record, sizeof(record));
+		n += sizeof(record);
+	}
+	tls_session_sent(p.client, SIZE_MAX);
+	ck_assert_int_eq(tls_session_feed(p.server, slice_make(bytes, n)), 0);
+	ck_assert_int_eq(tls_session_handshake(p.server), ERR_MORE);
+	/* It was understood: the server's answer waits. */
+	ck_assert_uint_gt(tls_session_out(p.server).len, 100);
+	pair_done(&p);
+}
+END_TEST
+
 START_TEST(rsa_key_serves_every_version)
 {
 	static const struct {
@@ -855,6 +881,7 @@ static Suite *suite(void)
 	tcase_add_test(good, every_policy_is_accepted_by_this_gnutls);
 	tcase_add_test(good, mutual_handshake_gives_facts_and_carries_text);
 	tcase_add_test(good, handshake_survives_single_bytes);
+	tcase_add_test(good, hello_in_many_records_of_one_read_is_taken);
 	tcase_add_test(good, rsa_key_serves_every_version);
 	tcase_add_test(good, null_cipher_is_told_apart);
 	tcase_add_test(good, legacy_policy_serves_a_phone_of_2006);
