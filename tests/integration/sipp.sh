@@ -50,8 +50,7 @@ is_true "no call is left" wait_for 10 "calls end" no_calls
 # phone d registers and is called on that connection
 phone_d_waits() {
 	mkdir -p "$DIR/sipp/d"
-	printf 'SEQUENTIAL\n%s;%s;-;\n' "$USER_D" "$PASS_D" \
-		>"$DIR/sipp/d/fields.csv"
+	sipp_fields "$USER_D" "$PASS_D" - >"$DIR/sipp/d/fields.csv"
 	spawn phone-d px sipp -sf "$LIB/../sipp/register-and-wait.xml" \
 		-oocsf "$LIB/../sipp/uas-srtp.xml" -s "$USER_D" \
 		-inf "$DIR/sipp/d/fields.csv" -t t1 -m 1 -nostdin \

@@ -43,13 +43,17 @@ CFG
 	wait_for 10 "stunnel for $2" listens px t "127.0.0.1:$3"
 }
 
-# sipp_run NAME NS SCENARIO USER PASSWORD TARGET ARGUMENT...: to its end; the
-# file of fields is user, credentials are field0 and field1, TARGET field2
+# sipp_fields USER PASSWORD TARGET: field0 to field2 of the scenarios
+sipp_fields() {
+	printf 'SEQUENTIAL\n%s;[authentication username=%s password=%s];%s;\n' \
+		"$1" "$1" "$2" "$3"
+}
+
+# sipp_run NAME NS SCENARIO USER PASSWORD TARGET ARGUMENT...: to its end
 sipp_run() {
 	local name=$1 n=$2 scenario=$3
 	mkdir -p "$DIR/sipp/$name"
-	printf 'SEQUENTIAL\n%s;%s;%s;\n' "$4" "$5" "$6" \
-		>"$DIR/sipp/$name/fields.csv"
+	sipp_fields "$4" "$5" "$6" >"$DIR/sipp/$name/fields.csv"
 	shift 6
 	(
 		cd "$DIR/sipp/$name" &&
