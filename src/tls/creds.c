@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/abstract.h>
+#include <gnutls/crypto.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -40,22 +41,40 @@ static int explain_gnutls(char *reterr, const char *name, const char *what,
 		       rc == GNUTLS_E_MEMORY_ERROR ? ERR_NOMEM : ERR_BAD);
 }
 
+/* Each policy has tickets of its own, derived from the key all share: a ticket
+ * of a weak listener must not bring its suite to a strong one. */
+static int derive_ticket_key(struct tls_creds *c, struct slice key)
+{
+	_Static_assert(TLS_TICKET_KEY_LEN == 64, "an HMAC-SHA-512");
+
+	if (key.len == 0)
+		return 0;
+	if (key.len != TLS_TICKET_KEY_LEN)
+		return ERR_BAD;
+	if (gnutls_hmac_fast(GNUTLS_MAC_SHA512, key.ptr, key.len,
+			     c->policy->name, strlen(c->policy->name),
+			     c->ticket_key) < 0)
+		return ERR_UNSUPPORTED;
+	c->has_ticket_key = true;
+	return 0;
+}
+
 int tls_creds_new(const struct tls_creds_params *p, struct tls_creds **ret)
 {
-	struct tls_creds *c;
+	struct tls_creds *c = alloc_zero(sizeof(*c));
+	int err;
 
-	if (p->ticket_key.len != 0 && p->ticket_key.len != TLS_TICKET_KEY_LEN)
-		return ERR_BAD;
-	c = alloc_zero(sizeof(*c));
 	if (!c)
 		return ERR_NOMEM;
 	c->refs = 1;
 	c->policy = p->policy;
 	c->purpose = p->purpose;
 	c->is_peer_optional = p->is_peer_optional;
-	c->has_ticket_key = p->ticket_key.len > 0;
-	if (c->has_ticket_key)
-		memcpy(c->ticket_key, p->ticket_key.ptr, TLS_TICKET_KEY_LEN);
+	err = derive_ticket_key(c, p->ticket_key);
+	if (err) {
+		(void)tls_creds_unref(c);
+		return err;
+	}
 	if (gnutls_certificate_allocate_credentials(&c->cred) < 0 ||
 	    gnutls_priority_init(&c->priority, p->policy->priority, NULL) < 0) {
 		(void)tls_creds_unref(c);

@@ -43,7 +43,8 @@ struct tls_creds_params {
 				    resumption; copied */
 };
 
-/* New credentials with neither identity nor trust. ERR_NOMEM. */
+/* New credentials with neither identity nor trust. ERR_NOMEM, ERR_BAD (length
+ * of the ticket key), ERR_UNSUPPORTED (the library refuses). */
 MUST_CHECK int tls_creds_new(const struct tls_creds_params *p,
 			     struct tls_creds **ret);
 /* One more reference; returns c. */

@@ -2,6 +2,7 @@
 #include "tls/session.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -545,6 +546,175 @@ START_TEST(revoked_certificate_and_expired_list_are_refused)
 }
 END_TEST
 
+/* ---- resumption, with a client of GnuTLS's own ---- */
+
+struct gclient {
+	gnutls_session_t gs;
+	gnutls_certificate_credentials_t cred;
+	struct tls_session *server;
+};
+
+static ssize_t gpush(gnutls_transport_ptr_t ptr, const void *buf, size_t len)
+{
+	struct gclient *g = ptr;
+
+	return tls_session_feed(g->server, slice_make(buf, len)) == 0
+		       ? (ssize_t)len
+		       : -1;
+}
+
+static ssize_t gpull(gnutls_transport_ptr_t ptr, void *buf, size_t len)
+{
+	struct gclient *g = ptr;
+	struct slice out = slice_sub(tls_session_out(g->server), 0, len);
+
+	if (out.len == 0) {
+		gnutls_transport_set_errno(g->gs, EAGAIN);
+		return -1;
+	}
+	memcpy(buf, out.ptr, out.len);
+	tls_session_sent(g->server, out.len);
+	return (ssize_t)out.len;
+}
+
+/*
+ * Shake hands as the phone, with the session in data when there is one; what
+ * can be resumed goes to *ret_data. Returns the server's result and keeps
+ * *ret_resumed, *ret_refusal.
+ */
+static int resume(struct tls_creds *sc, const char *priority,
+		  const gnutls_datum_t *data, gnutls_datum_t *ret_data,
+		  bool *ret_resumed, enum tls_refusal *ret_refusal)
+{
+	struct gclient g = {.gs = NULL};
+	uint8_t buf[16];
+	int s = ERR_MORE;
+	int c = GNUTLS_E_AGAIN;
+
+	ck_assert_int_eq(tls_session_new(sc, TLS_SERVER, NULL, &g.server), 0);
+	ck_assert_int_eq(gnutls_certificate_allocate_credentials(&g.cred), 0);
+	ck_assert_int_eq(gnutls_certificate_set_x509_key_mem(
+				 g.cred, &phone->pem, &phone->key_pem,
+				 GNUTLS_X509_FMT_PEM),
+			 0);
+	ck_assert_int_eq(gnutls_init(&g.gs, GNUTLS_CLIENT | GNUTLS_NONBLOCK),
+			 0);
+	ck_assert_int_eq(gnutls_priority_set_direct(g.gs, priority, NULL), 0);
+	ck_assert_int_eq(
+		gnutls_credentials_set(g.gs, GNUTLS_CRD_CERTIFICATE, g.cred),
+		0);
+	gnutls_transport_set_ptr(g.gs, &g);
+	gnutls_transport_set_push_function(g.gs, gpush);
+	gnutls_transport_set_pull_function(g.gs, gpull);
+	if (data)
+		ck_assert_int_eq(
+			gnutls_session_set_data(g.gs, data->data, data->size),
+			0);
+	for (int i = 0; i < ROUNDS && (s == ERR_MORE || c < 0); i++) {
+		if (c < 0 && !gnutls_error_is_fatal(c))
+			c = gnutls_handshake(g.gs);
+		if (s == ERR_MORE)
+			s = tls_session_handshake(g.server);
+	}
+	*ret_refusal = tls_session_refusal(g.server);
+	if (s == 0) {
+		*ret_resumed = tls_session_facts(g.server)->is_resumed;
+		ck_assert(slice_eq(tls_session_facts(g.server)->peer_cert,
+				   test_datum(&phone->der)));
+		/* TLS 1.3: the ticket comes after the handshake. */
+		(void)gnutls_record_recv(g.gs, buf, sizeof(buf));
+		if (ret_data)
+			ck_assert_int_eq(
+				gnutls_session_get_data2(g.gs, ret_data), 0);
+	}
+	gnutls_deinit(g.gs);
+	gnutls_certificate_free_credentials(g.cred);
+	(void)tls_session_free(g.server);
+	return s;
+}
+
+START_TEST(resumed_session_is_verified_again)
+{
+	static const uint8_t key[TLS_TICKET_KEY_LEN] = {1, 2, 3};
+	static const uint8_t other[TLS_TICKET_KEY_LEN] = {4, 5, 6};
+	static const char *const rows[] = {
+		"NORMAL:-VERS-ALL:+VERS-TLS1.3",
+		"NORMAL:-VERS-ALL:+VERS-TLS1.2",
+	};
+	struct slice k = slice_make(key, sizeof(key));
+
+	for (size_t i = 0; i < 2; i++) {
+		struct tls_creds *good =
+			creds("default", "server", server_cert, ca, k);
+		struct tls_creds *strict =
+			creds("default", "server", server_cert, ca, k);
+		struct tls_creds *rekeyed =
+			creds("default", "server", server_cert, ca,
+			      slice_make(other, sizeof(other)));
+		struct tls_creds *policy =
+			creds("legacy", "server", server_cert, ca, k);
+		struct tls_creds *none =
+			creds("default", "server", server_cert, ca, SLICE_NULL);
+		struct tls_creds *fresh[3] = {rekeyed, policy, none};
+		gnutls_datum_t crl = test_crl(ca, phone, 3600);
+		gnutls_datum_t data = {NULL, 0};
+		enum tls_refusal why = TLS_REFUSAL_NONE;
+		bool is_resumed = true;
+		char text[TLS_CREDS_ERR_MAX];
+
+		ck_assert_int_eq(
+			tls_creds_crl(strict, "crl", test_datum(&crl), text),
+			0);
+		ck_assert_int_eq(
+			resume(good, rows[i], NULL, &data, &is_resumed, &why),
+			0);
+		ck_assert(!is_resumed);
+		ck_assert_int_eq(
+			resume(good, rows[i], &data, NULL, &is_resumed, &why),
+			0);
+		ck_assert(is_resumed);
+		/* Revoked since: the ticket does not help. */
+		ck_assert_int_eq(
+			resume(strict, rows[i], &data, NULL, &is_resumed, &why),
+			ERR_AUTH);
+		ck_assert_int_eq(why, TLS_REFUSAL_REVOKED);
+		/* Another key, another policy, no tickets: a new session. */
+		for (size_t j = 0; j < 3; j++) {
+			is_resumed = true;
+			ck_assert_int_eq(resume(fresh[j], rows[i], &data, NULL,
+						&is_resumed, &why),
+					 0);
+			ck_assert(!is_resumed);
+			(void)tls_creds_unref(fresh[j]);
+		}
+		(void)tls_creds_unref(good);
+		(void)tls_creds_unref(strict);
+		gnutls_free(data.data);
+		gnutls_free(crl.data);
+	}
+}
+END_TEST
+
+START_TEST(list_of_a_false_issuer_is_refused)
+{
+	/* The same name as our authority, another key. */
+	struct test_cert *fake = test_cert_new(
+		&(struct test_cert_spec){.cn = "Test CA", .is_ca = true});
+	struct tls_creds *c =
+		creds("default", "server", server_cert, ca, SLICE_NULL);
+	gnutls_datum_t crl = test_crl(fake, phone, 3600);
+	char why[TLS_CREDS_ERR_MAX] = "";
+
+	ck_assert_int_eq(tls_creds_crl(c, "x.crl", test_datum(&crl), why),
+			 ERR_BAD);
+	ck_assert_ptr_nonnull(strstr(why, "x.crl"));
+	ck_assert_uint_eq(tls_creds_crl_count(c), 0);
+	gnutls_free(crl.data);
+	(void)tls_creds_unref(c);
+	test_cert_free(fake);
+}
+END_TEST
+
 START_TEST(purpose_is_checked_when_asked)
 {
 	static const struct {
@@ -891,6 +1061,8 @@ static Suite *suite(void)
 	tcase_add_test(bad, bad_certificates_are_refused_with_their_reason);
 	tcase_add_test(bad, client_without_certificate_is_refused);
 	tcase_add_test(bad, revoked_certificate_and_expired_list_are_refused);
+	tcase_add_test(bad, resumed_session_is_verified_again);
+	tcase_add_test(bad, list_of_a_false_issuer_is_refused);
 	tcase_add_test(bad, purpose_is_checked_when_asked);
 	tcase_add_test(bad, client_checks_the_name_of_the_server);
 	tcase_add_test(bad, garbage_instead_of_a_hello_is_refused);
