@@ -142,7 +142,8 @@ int binding_refresh(struct calls *c, struct binding *b,
 	if (err)
 		return err;
 	b->sig = ev->sig;
-	b->policy = *ev->policy;
+	if (ev->policy)
+		b->policy = *ev->policy;
 	b->pass_auth = ev->pass_auth;
 	b->falls_back = sip_msg_has_token(ev->msg, SIP_HDR_SUPPORTED,
 					  "X-cisco-srtp-fallback");
@@ -152,9 +153,17 @@ int binding_refresh(struct calls *c, struct binding *b,
 int binding_new(struct calls *c, struct line *l, const struct event_sip *ev,
 		struct slice uri, struct slice params, struct binding **ret)
 {
-	struct binding *b = alloc_zero(sizeof(*b));
+	struct binding *b;
+	uint32_t count = 0;
+	struct list *n;
 	int err;
 
+	/* One device must not use up the places of all. */
+	list_for_each(n, &l->bindings)
+		count++;
+	if (count >= CONTACTS_MAX)
+		return ERR_LIMIT;
+	b = alloc_zero(sizeof(*b));
 	if (!b)
 		return ERR_NOMEM;
 	b->line = l;
