@@ -1,601 +1,40 @@
 /*
- * Invariants under random play: peers that answer, repeat, forget, forge and
- * disappear in any order, with and without memory. Whatever happens, nothing
- * crashes, every flow that was added is deleted once, every port returns, and
- * when everybody is gone and time has passed nothing is left.
+ * Invariants under random play, with and without memory. Whatever happens,
+ * nothing crashes, every flow that was added is deleted once, every port
+ * returns, keys are where policy wants them, and when everybody is gone and
+ * time has passed nothing is left.
  */
 #include <check.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "b2bua/call.h"
-#include "base/text.h"
 #include "lib/entropy.h"
 #include "lib/oom.h"
-#include "sip/hdr.h"
-#include "sip/msg.h"
+#include "unit/b2bua/play.h"
 
-enum { PEERS = 4, KEPT = 24, FLOWS = 64, STEPS = 3000, TEXT = 8192 };
+enum { STEPS = 3000 };
 
-/* A message that a peer got (or sent itself) and may act upon. */
-struct kept {
-	char *text;
-	size_t len;
-	int peer;
-	bool is_ours; /* the peer sent it */
-	bool is_done; /* somebody acted upon it */
-};
+static struct test_entropy state;
 
-struct world {
-	struct calls *c;
-	struct calls_params p;
-	struct test_entropy entropy;
-	struct entropy dice;
-	struct test_entropy dice_state;
-	uint64_t now_ms;
-	struct dest peer[PEERS]; /* 0 is the call manager */
-	uint32_t gen[PEERS];
-	struct call_policy policy;
-	struct kept kept[KEPT];
-	unsigned next;
-	struct flow live[FLOWS];
-	unsigned live_count;
-	bool has_oom;
-	bool is_lossy; /* has_oom was on: actions may be lost */
-	unsigned serial;
+static void begin(uint64_t seed, bool has_oom, bool is_lossy)
+{
+	play_new(&(struct play_params){.dice = test_entropy(&state, seed),
+				       .seed = seed,
+				       .policy = (unsigned)(seed % 3),
+				       .has_oom = has_oom,
+				       .is_lossy = is_lossy});
+}
+
+static unsigned play(uint64_t seed, bool has_oom)
+{
 	unsigned answered;
-	unsigned registered;
-};
 
-static struct world *w;
-static struct sip_msg msg;
-
-static unsigned dice(unsigned n)
-{
-	return entropy_u32(&w->dice) % n;
-}
-
-static void keep(const void *text, size_t len, int peer, bool is_ours)
-{
-	struct kept *k = &w->kept[w->next++ % KEPT];
-
-	free(k->text);
-	k->text = malloc(len + 1);
-	memcpy(k->text, text, len);
-	k->text[len] = '\0';
-	k->len = len;
-	k->peer = peer;
-	k->is_ours = is_ours;
-	k->is_done = is_ours;
-}
-
-static void on_add(const struct flow *f)
-{
-	for (unsigned i = 0; i < w->live_count; i++) {
-		ck_assert_uint_ne(w->live[i].id, f->id);
-		ck_assert(!addr_eq(&w->live[i].local, &f->local));
-	}
-	ck_assert_uint_lt(w->live_count, FLOWS);
-	w->live[w->live_count++] = *f;
-}
-
-static struct flow *live_find(uint64_t id)
-{
-	for (unsigned i = 0; i < w->live_count; i++)
-		if (w->live[i].id == id)
-			return &w->live[i];
-	return NULL;
-}
-
-/* SRTP is on the phone's side only; where it is required nothing flows
- * without, where it is not allowed nothing with it. */
-static void check_keys(const struct flow *f)
-{
-	bool is_out = addr_ip_eq(&f->local, &w->p.media_outside);
-	const struct flow_key *outside = is_out ? &f->in : &f->out;
-	const struct flow_key *inside = is_out ? &f->out : &f->in;
-
-	ck_assert_int_eq(inside->suite, SUITE_NONE);
-	if (w->policy.media == MEDIA_SRTP_REQUIRE)
-		ck_assert_int_ne(outside->suite, SUITE_NONE);
-	if (w->policy.media == MEDIA_RTP_ONLY)
-		ck_assert_int_eq(outside->suite, SUITE_NONE);
-}
-
-static void on_flow(const struct action *a)
-{
-	struct flow *f;
-
-	if (w->is_lossy)
-		return;
-	if (a->kind == ACTION_FLOW_ADD) {
-		on_add(&a->flow[0]);
-		on_add(&a->flow[1]);
-		return;
-	}
-	f = live_find(a->flow[0].id);
-	ck_assert_ptr_nonnull(f);
-	if (a->kind == ACTION_FLOW_UPDATE)
-		*f = a->flow[0];
-	else
-		*f = w->live[--w->live_count];
-	if (a->kind == ACTION_FLOW_UPDATE && !a->flow[0].is_blocked)
-		check_keys(&a->flow[0]);
-}
-
-static void take(struct actions *out)
-{
-	for (uint32_t i = 0; i < out->count; i++) {
-		const struct action *a = &out->item[i];
-
-		if (a->kind == ACTION_RECORD) {
-			w->answered += a->record == RECORD_CALL_ANSWER;
-			w->registered += a->record == RECORD_REGISTERED;
-			continue;
-		}
-		if (a->kind != ACTION_SIP_SEND) {
-			on_flow(a);
-			continue;
-		}
-		for (int p = 0; p < PEERS; p++)
-			if (handle_eq(w->peer[p].ep, a->dest.ep))
-				keep(a->bytes.ptr, a->bytes.len, p, false);
-	}
-	actions_done(out);
-}
-
-static void step(const struct event *ev)
-{
-	struct actions out = {.count = 0};
-	int err;
-
-	if (w->has_oom && dice(4) == 0)
-		oom_arm(1 + dice(30));
-	err = call_step(w->c, ev, w->now_ms, &out);
-	if (w->has_oom)
-		oom_disarm();
-	if (!w->is_lossy)
-		ck_assert_int_eq(err, 0);
-	take(&out);
-}
-
-static void pass(uint64_t ms)
-{
-	uint64_t end = w->now_ms + ms;
-	struct event ev = {.kind = EVENT_TIMER};
-
-	while (calls_deadline(w->c) <= end) {
-		if (calls_deadline(w->c) > w->now_ms)
-			w->now_ms = calls_deadline(w->c);
-		step(&ev);
-	}
-	w->now_ms = end;
-}
-
-static void send_text(int peer, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void send_text(int peer, const char *fmt, ...)
-{
-	static char buf[TEXT];
-	struct event ev = {.kind = EVENT_SIP};
-	struct actions out = {.count = 0};
-	bool is_done;
-	va_list ap;
-	int len;
-
-	va_start(ap, fmt);
-	len = vsnprintf(buf, sizeof(buf), fmt, ap);
-	va_end(ap);
-	if (len >= (int)sizeof(buf))
-		return;
-	keep(buf, (size_t)len, peer, true);
-	if (sip_msg_parse((uint8_t *)buf, (size_t)len, &msg, NULL) != 0)
-		return;
-	ev.sip = (struct event_sip){
-		.msg = &msg,
-		.from = w->peer[peer],
-		.side = peer == 0 ? SIDE_CORE : SIDE_PHONE,
-		.device = slice_str(peer == 0	? ""
-				    : peer == 1 ? "A"
-						: "B"),
-		.sig = peer == 3 ? SIG_NONSECURE : SIG_ENCRYPTED,
-		.policy = peer == 0 ? NULL : &w->policy,
-		.pass_auth = peer == 2,
-	};
-	is_done = calls_absorb(w->c, &ev.sip, w->now_ms, &out);
-	take(&out);
-	if (!is_done)
-		step(&ev);
-}
-
-static const char key[] = "IAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd";
-
-/* A body, with its headers; now and then a bad one. */
-static const char *body(int peer)
-{
-	static char sdp[1024];
-	static char out[2048];
-	bool is_phone = peer != 0;
-	const char *ip = is_phone ? "198.51.100.9" : "10.0.0.9";
-	unsigned n = 1 + (dice(6) == 0 ? 1U : 0U) + (dice(40) == 0 ? 5U : 0U);
-	int len;
-
-	if (dice(5) == 0)
-		return "Content-Length: 0\r\n\r\n";
-	len = snprintf(sdp, sizeof(sdp),
-		       "v=0\r\no=x 1 %u IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\n"
-		       "t=0 0\r\n",
-		       dice(9), ip, dice(9) ? ip : "0.0.0.0");
-	if (!is_phone && dice(3) == 0 && w->live_count > 0)
-		ip = "10.0.0.1";
-	while (n-- > 0) {
-		bool is_savp = is_phone ? dice(4) > 0 : dice(20) == 0;
-
-		len += snprintf(
-			sdp + len, sizeof(sdp) - (size_t)len,
-			"m=%s %u RTP/%s 0\r\n%s%s%s%s",
-			dice(5) ? "audio" : "image",
-			dice(9) ? 5000U + 2U * dice(500) : 0U,
-			is_savp ? "SAVP" : "AVP",
-			is_savp || dice(9) == 0
-				? "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:"
-				: "",
-			is_savp ? key : "", is_savp ? "\r\n" : "",
-			dice(4) ? "" : "a=sendonly\r\n");
-	}
-	if (dice(30) == 0)
-		len /= 2;
-	snprintf(out, sizeof(out),
-		 "Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n"
-		 "%.*s",
-		 len, len, sdp);
-	return out;
-}
-
-static const char *via(int peer)
-{
-	static char out[256];
-	char a[ADDR_STR_MAX];
-
-	snprintf(out, sizeof(out), "Via: SIP/2.0/%s %s;branch=z9hG4bK%u\r\n",
-		 peer == 0 ? "UDP" : "TLS", addr_str(&w->peer[peer].peer, a),
-		 ++w->serial);
-	return out;
-}
-
-static void do_register(int peer)
-{
-	send_text(peer,
-		  "REGISTER sip:x SIP/2.0\r\n%sFrom: <sip:%d@x>;tag=r\r\n"
-		  "To: <sip:%d@x>\r\nCall-ID: r%d\r\nCSeq: %u REGISTER\r\n"
-		  "%s%sContent-Length: 0\r\n\r\n",
-		  via(peer), peer, peer, peer, w->serial,
-		  dice(9) ? "Contact: <sip:p@198.51.100.9>\r\n"
-			  : "Contact: *\r\n",
-		  dice(5) ? "Expires: 600\r\n" : "Expires: 0\r\n");
-}
-
-/* A token that the call manager has seen. */
-static bool any_token(char *out, size_t cap)
-{
-	uint32_t pos = 0;
-	struct binding_info b;
-	unsigned skip = dice(3);
-
-	while (bindings_next(w->c, &pos, &b)) {
-		if (skip-- > 0)
-			continue;
-		snprintf(out, cap, "%.*s", SLICE_FMT(b.token));
-		return true;
-	}
-	return false;
-}
-
-static void do_invite(int peer)
-{
-	char token[64] = "77";
-
-	if (peer == 0 && !any_token(token, sizeof(token)))
-		return;
-	send_text(peer,
-		  "INVITE sip:%s@x SIP/2.0\r\n%sFrom: <sip:%d@x>;tag=i%u\r\n"
-		  "To: <sip:z@x>\r\nCall-ID: i%u\r\nCSeq: 1 INVITE\r\n"
-		  "Max-Forwards: 70\r\nContact: <sip:p@198.51.100.9>\r\n"
-		  "Allow: UPDATE\r\n%s",
-		  token, via(peer), peer, w->serial, w->serial, body(peer));
-}
-
-static void parse_kept(const struct kept *k, char *buf)
-{
-	memcpy(buf, k->text, k->len);
-	if (sip_msg_parse((uint8_t *)buf, k->len, &msg, NULL) != 0)
-		msg.call_id = SLICE_NULL;
-}
-
-/* Answer a request that the peer got. */
-static void do_respond(const struct kept *k)
-{
-	static const unsigned status[] = {100, 180, 183, 200, 200, 200,
-					  200, 200, 302, 401, 404, 408,
-					  481, 487, 488, 491, 500, 603};
-	static char buf[TEXT * 2];
-	char tag[32] = "";
-	char contact[128] = "";
-	unsigned s = dice(2) ? 200
-			     : status[dice(sizeof(status) / sizeof(status[0]))];
-
-	if (k->len > sizeof(buf))
-		return;
-	parse_kept(k, buf);
-	if (msg.call_id.len == 0 || msg.method == SIP_METHOD_ACK)
-		return;
-	if (msg.to_tag.len == 0)
-		snprintf(tag, sizeof(tag), ";tag=t%u", dice(3));
-	if (msg.method == SIP_METHOD_REGISTER && dice(3)) {
-		struct slice v = sip_msg_value(&msg, SIP_HDR_CONTACT);
-
-		if (v.len < 90)
-			snprintf(contact, sizeof(contact), "Contact: %.*s\r\n",
-				 SLICE_FMT(v));
-	} else if (dice(20)) {
-		snprintf(contact, sizeof(contact),
-			 "Contact: <sip:c@198.51.100.9>\r\n");
-	}
-	send_text(k->peer,
-		  "SIP/2.0 %u X\r\nVia: %.*s\r\nFrom: %.*s\r\nTo: %.*s%s\r\n"
-		  "Call-ID: %.*s\r\nCSeq: %u %.*s\r\n%s%s",
-		  s, SLICE_FMT(msg.via), SLICE_FMT(msg.from), SLICE_FMT(msg.to),
-		  tag, SLICE_FMT(msg.call_id), msg.cseq,
-		  SLICE_FMT(msg.method_name), contact,
-		  msg.method == SIP_METHOD_INVITE ||
-				  msg.method == SIP_METHOD_UPDATE
-			  ? body(k->peer)
-			  : "Content-Length: 0\r\n\r\n");
-}
-
-/* A request in the dialog that k's message belongs to. */
-static void do_in_dialog(const struct kept *k)
-{
-	static const char *const method[] = {
-		"ACK",	"ACK",	  "ACK",   "BYE",   "INVITE",
-		"INFO", "UPDATE", "REFER", "PRACK", "NOTIFY"};
-	static char buf[TEXT * 2];
-	const char *name = method[dice(sizeof(method) / sizeof(method[0]))];
-	struct slice from;
-	struct slice to;
-	unsigned cseq;
-
-	if (k->len > sizeof(buf))
-		return;
-	parse_kept(k, buf);
-	if (msg.call_id.len == 0)
-		return;
-	/* A response we got: we are its From. A request we got: its To. */
-	from = msg.is_request ? msg.to : msg.from;
-	to = msg.is_request ? msg.from : msg.to;
-	if (!msg.is_request && msg.method == SIP_METHOD_INVITE && dice(6) > 0)
-		name = "ACK";
-	cseq = strcmp(name, "ACK") == 0 ? msg.cseq : msg.cseq + dice(5);
-	send_text(k->peer,
-		  "%s sip:x SIP/2.0\r\n%sFrom: %.*s%s\r\nTo: %.*s\r\n"
-		  "Call-ID: %.*s\r\nCSeq: %u %s\r\nMax-Forwards: 9\r\n"
-		  "Contact: <sip:n@198.51.100.9>\r\n%s",
-		  name, via(k->peer), SLICE_FMT(from),
-		  msg.is_request && msg.to_tag.len == 0 ? ";tag=t0" : "",
-		  SLICE_FMT(to), SLICE_FMT(msg.call_id), cseq, name,
-		  body(k->peer));
-}
-
-/* CANCEL, or repeat, a request of the peer's own. */
-static void do_again(const struct kept *k)
-{
-	static char buf[TEXT * 2];
-
-	if (k->len > sizeof(buf) - 1)
-		return;
-	parse_kept(k, buf);
-	if (msg.call_id.len == 0 || !msg.is_request)
-		return;
-	if (dice(2)) {
-		send_text(k->peer, "%s", k->text);
-		return;
-	}
-	send_text(k->peer,
-		  "CANCEL %.*s SIP/2.0\r\nVia: %.*s\r\nFrom: %.*s\r\n"
-		  "To: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u CANCEL\r\n"
-		  "Content-Length: 0\r\n\r\n",
-		  SLICE_FMT(msg.ruri), SLICE_FMT(msg.via), SLICE_FMT(msg.from),
-		  SLICE_FMT(msg.to), SLICE_FMT(msg.call_id), msg.cseq);
-}
-
-static void conn_down(int peer)
-{
-	struct event ev = {.kind = EVENT_CONN_DOWN, .conn = w->peer[peer].ep};
-
-	step(&ev);
-	w->peer[peer].ep.gen = ++w->gen[peer];
-}
-
-static void do_other(void)
-{
-	struct event ev = {.kind = EVENT_FLOW_IDLE};
-	struct call_info info;
-	uint32_t pos = 0;
-
-	switch (dice(6)) {
-	case 0:
-		conn_down(1 + (int)dice(PEERS - 1));
-		return;
-	case 1:
-	case 2:
-		ev.kind = dice(2) ? EVENT_FLOW_FAILED : EVENT_FLOW_IDLE;
-		if (w->live_count == 0)
-			return;
-		ev.flow.flow = w->live[dice(w->live_count)].id;
-		ev.flow.call = w->live[0].call;
-		break;
-	case 3:
-		ev.kind = EVENT_CALL_DROP;
-		if (!calls_next(w->c, &pos, &info))
-			return;
-		ev.call = info.id;
-		break;
-	default:
-		pass(dice(2) ? dice(1000) : dice(40000));
-		return;
-	}
-	step(&ev);
-}
-
-/* Mostly what nobody has acted upon yet, so that calls come about; else
- * anything. */
-static struct kept *pick(void)
-{
-	if (dice(4) == 0)
-		return &w->kept[dice(KEPT)];
-	for (unsigned i = 0; i < KEPT; i++) {
-		struct kept *k = &w->kept[(w->next + i) % KEPT];
-
-		if (k->text && !k->is_done)
-			return k;
-	}
-	return &w->kept[dice(KEPT)];
-}
-
-static void act_upon(const struct kept *k)
-{
-	bool is_response = strncmp(k->text, "SIP/2.0", 7) == 0;
-
-	if (k->is_ours)
-		do_again(k);
-	else if (!is_response && dice(6) > 0)
-		do_respond(k);
-	else
-		do_in_dialog(k);
-}
-
-static void one_step(void)
-{
-	unsigned what = dice(24);
-	struct kept *k;
-	struct kept copy;
-
-	if (what == 0)
-		do_register(1 + (int)dice(PEERS - 1));
-	else if (what < 3)
-		do_invite((int)dice(PEERS));
-	else if (what == 3 && dice(4) == 0)
-		do_other();
-	else if (what == 4)
-		pass(dice(200));
-	k = pick();
-	if (what < 5 || !k->text)
-		return;
-	k->is_done = true;
-	copy = *k; /* sending may overwrite the place */
-	copy.text = strdup(k->text);
-	act_upon(&copy);
-	free(copy.text);
-}
-
-static void world_peers(void)
-{
-	static const char *const addr[PEERS] = {
-		"10.0.0.2:5060", "198.51.100.1:4001", "198.51.100.2:4002",
-		"198.51.100.3:4003"};
-
-	for (int i = 0; i < PEERS; i++) {
-		struct dest *d = &w->peer[i];
-
-		d->ep = (struct handle){.index = (uint32_t)i, .gen = 1};
-		w->gen[i] = 1;
-		ck_assert_int_eq(addr_parse(slice_str(addr[i]), 0, &d->peer),
-				 0);
-		ck_assert_int_eq(
-			addr_parse(slice_str(i == 0 ? "10.0.0.1:5060"
-						    : "192.0.2.1:5061"),
-				   0, &d->local),
-			0);
-		d->is_tls = i != 0;
-		d->is_reliable = i != 0;
-	}
-}
-
-static void world_new(uint64_t seed, bool has_oom)
-{
-	w = calloc(1, sizeof(*w));
-	w->now_ms = 5000;
-	w->has_oom = has_oom;
-	w->is_lossy = has_oom;
-	w->dice = test_entropy(&w->dice_state, seed);
-	world_peers();
-	w->policy = (struct call_policy){
-		.media = (enum media_policy)(seed % 3),
-		.suite = {SUITE_AES_CM_128_HMAC_SHA1_80},
-		.suite_count = 1,
-		.call_limit = 3,
-	};
-	w->p = (struct calls_params){
-		.core = w->peer[0],
-		.outside_port_min = 20000,
-		.outside_port_max = 20031,
-		.inside_port_min = 30000,
-		.inside_port_max = 30031,
-		.binding_limit = 4,
-		.call_limit = 6,
-		.txn_limit = 60,
-		.expires_min_s = 60,
-		.expires_max_s = 3600,
-		.media_idle_ms = 10000,
-		.t1_ms = 500,
-		.t2_ms = 4000,
-		.t4_ms = 5000,
-		.server_name = "S",
-		.entropy = test_entropy(&w->entropy, seed),
-		.seed = seed,
-	};
-	ck_assert_int_eq(
-		addr_parse_ip(slice_str("192.0.2.1"), &w->p.media_outside), 0);
-	ck_assert_int_eq(
-		addr_parse_ip(slice_str("10.0.0.1"), &w->p.media_inside), 0);
-	w->c = calls_new(&w->p, w->now_ms);
-	ck_assert_ptr_nonnull(w->c);
-}
-
-static void world_free(void)
-{
-	calls_free(w->c);
-	for (int i = 0; i < KEPT; i++)
-		free(w->kept[i].text);
-	free(w);
-}
-
-static void play(uint64_t seed, bool has_oom, unsigned *ret_answered)
-{
-	uint32_t calls;
-	uint32_t bindings;
-	uint32_t txns;
-
-	world_new(seed, has_oom);
+	begin(seed, has_oom, false);
 	for (int i = 0; i < STEPS; i++)
-		one_step();
-	w->has_oom = false;
-	for (int i = 1; i < PEERS; i++)
-		conn_down(i);
-
-	pass(1000000);
-	calls_counts(w->c, &calls, &bindings, &txns);
-	ck_assert_uint_eq(calls, 0);
-	ck_assert_uint_eq(bindings, 0);
-	ck_assert_uint_eq(txns, 0);
-	if (!has_oom)
-		ck_assert_uint_eq(w->live_count, 0);
-	ck_assert_uint_eq(calls_deadline(w->c), UINT64_MAX);
-	*ret_answered += w->answered;
-	world_free();
+		play_step();
+	play_end();
+	answered = play_answered();
+	play_free();
+	return answered;
 }
 
 START_TEST(random_play_leaves_nothing_behind)
@@ -603,7 +42,7 @@ START_TEST(random_play_leaves_nothing_behind)
 	unsigned answered = 0;
 
 	for (uint64_t seed = 1; seed <= 30; seed++)
-		play(seed + 1000 * (uint64_t)_i, false, &answered);
+		answered += play(seed + 1000 * (uint64_t)_i, false);
 	/* The play is worth something: calls do come about. */
 	ck_assert_uint_gt(answered, 100);
 }
@@ -611,39 +50,23 @@ END_TEST
 
 START_TEST(random_play_survives_lack_of_memory)
 {
-	unsigned answered = 0;
-
 	for (uint64_t seed = 1; seed <= 20; seed++)
-		play(seed + 1000 * (uint64_t)_i, true, &answered);
+		(void)play(seed + 1000 * (uint64_t)_i, true);
 }
 END_TEST
-
-static void play_short(void)
-{
-	uint32_t calls;
-	uint32_t bindings;
-	uint32_t txns;
-
-	for (int i = 0; i < 60; i++)
-		one_step();
-	for (int i = 1; i < PEERS; i++)
-		conn_down(i);
-	pass(1000000);
-	calls_counts(w->c, &calls, &bindings, &txns);
-	ck_assert_uint_eq(calls + bindings + txns, 0);
-}
 
 START_TEST(each_allocation_may_fail_once)
 {
 	bool did_fail = true;
 
 	for (uint64_t n = 1; did_fail; n++) {
-		world_new(4, false);
-		w->is_lossy = true;
+		begin(4, false, true);
 		oom_arm(n);
-		play_short();
+		for (int i = 0; i < 60; i++)
+			play_step();
+		play_end();
 		did_fail = oom_disarm();
-		world_free();
+		play_free();
 	}
 }
 END_TEST
@@ -651,10 +74,10 @@ END_TEST
 START_TEST(half_played_machines_are_freed_whole)
 {
 	for (uint64_t seed = 1; seed <= 30; seed++) {
-		world_new(seed, false);
+		begin(seed, false, false);
 		for (unsigned i = 0; i < 20 * seed; i++)
-			one_step();
-		world_free();
+			play_step();
+		play_free();
 	}
 }
 END_TEST
