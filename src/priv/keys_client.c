@@ -11,7 +11,11 @@
 #include "base/secret.h"
 #include "log/log.h"
 
-enum { TIMEOUT_MS = 2000, PENDING_MAX = 1024 };
+enum {
+	TIMEOUT_MS = 2000,
+	PENDING_MAX = 1024,
+	STALL_MS = 1000 /* pause after a blocking request timed out */
+};
 
 /* An asynchronous request; answers come in the order of requests. */
 struct pending {
@@ -34,6 +38,7 @@ struct keys_client {
 	uint32_t pending_count;
 	uint32_t number; /* of the last request */
 	bool is_down_due;
+	uint64_t stalled_until_ms;   /* of clock_ms: do not wait before */
 	uint8_t out[KEYS_MSG_MAX];   /* request; wiped after use */
 	uint8_t in[KEYS_ANSWER_MAX]; /* answer; wiped after use */
 };
@@ -229,6 +234,7 @@ static int receive(struct keys_client *c, struct keys_answer *ret)
 		go_down(c);
 		return ERR_CLOSED;
 	}
+	c->stalled_until_ms = 0;
 	return 0;
 }
 
@@ -311,7 +317,13 @@ static int call(struct keys_client *c, struct keys_request *q,
 {
 	uint64_t until = clock_ms() + c->p.timeout_ms;
 	struct keys_answer a;
-	int err = transmit(c, q, until);
+	int err;
+
+	/* The keys process hangs: one caller has waited, the next ones would
+	 * only stop the loop again and again. */
+	if (clock_ms() < c->stalled_until_ms)
+		return ERR_TIMEOUT;
+	err = transmit(c, q, until);
 
 	while (!err) {
 		err = receive(c, &a);
@@ -331,6 +343,8 @@ static int call(struct keys_client *c, struct keys_request *q,
 		break;
 	}
 	secret_wipe(c->in, sizeof(c->in));
+	if (err == ERR_TIMEOUT && clock_ms() >= until)
+		c->stalled_until_ms = clock_ms() + STALL_MS;
 	if (!err && !writer_ok(ret))
 		err = ERR_SPACE;
 	return err;

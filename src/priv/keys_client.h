@@ -3,7 +3,8 @@
  * with a timeout, inside handshakes) and asynchronous requests for everything
  * else. Both use the same channel; answers to asynchronous requests that come
  * in while a signature is waited for are kept and delivered from the loop.
- * One thread.
+ * A keys process that hangs is waited for once; then blocking requests fail at
+ * once for a second. One thread.
  */
 #pragma once
 

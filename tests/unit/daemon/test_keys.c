@@ -679,6 +679,31 @@ START_TEST(role_ends_at_sigterm)
 }
 END_TEST
 
+START_TEST(process_that_hangs_is_waited_for_once)
+{
+	struct keys_client_params p = {.timeout_ms = 30};
+	struct keys_client *c;
+	uint8_t out[KEYS_ANSWER_MAX];
+	struct writer w;
+	int fds[2];
+	uint8_t request[64];
+	long n = 0;
+
+	ck_assert_int_eq(channel_pair(fds), 0);
+	p.fd = fds[0];
+	ck_assert_int_eq(keys_client_new(&p, &c), 0);
+	writer_init(&w, out, sizeof(out));
+	/* The second call is not even sent. */
+	ck_assert_int_eq(keys_client_ticket(c, &w), ERR_TIMEOUT);
+	ck_assert_int_eq(keys_client_ticket(c, &w), ERR_TIMEOUT);
+	while (recv(fds[1], request, sizeof(request), MSG_DONTWAIT) > 0)
+		n++;
+	ck_assert_int_eq(n, 1);
+	c = keys_client_free(c);
+	(void)close(fds[1]);
+}
+END_TEST
+
 START_TEST(tls_handshake_signs_through_the_role)
 {
 	struct role r = start_role(SANDBOX_KILL, false);
@@ -760,6 +785,7 @@ static Suite *suite(void)
 	tcase_add_test(role, role_works_without_root);
 	tcase_add_test(role, role_ends_with_its_monitor);
 	tcase_add_test(role, role_ends_at_sigterm);
+	tcase_add_test(role, process_that_hangs_is_waited_for_once);
 	tcase_add_test(role, tls_handshake_signs_through_the_role);
 	suite_add_tcase(s, ops);
 	suite_add_tcase(s, files);

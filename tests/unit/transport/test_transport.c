@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -512,6 +513,37 @@ START_TEST(connections_beyond_pending_max_wait_in_the_kernel)
 }
 END_TEST
 
+/* Without descriptors the listener rests instead of spinning. */
+START_TEST(accept_rests_when_descriptors_run_out)
+{
+	struct rlimit old;
+	struct rlimit few;
+	struct addr at;
+	int fd;
+	int top;
+
+	start((struct transport_limits){0});
+	(void)listen_on(TRANSPORT_TCP, NULL, false, &at);
+	fd = dial(&at);
+	/* The next free number is the first that is forbidden. */
+	top = dup(fd);
+	ck_assert_int_ge(top, 0);
+	(void)close(top);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = old;
+	few.rlim_cur = (rlim_t)top;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	RUN_UNTIL(stats()->accept_errors == 1);
+	for (int i = 0; i < 5; i++)
+		step();
+	ck_assert_uint_eq(stats()->accept_errors, 1);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+	now_ms += 100;
+	RUN_UNTIL(seen.ups == 1);
+	(void)close(fd);
+}
+END_TEST
+
 START_TEST(trusted_connections_leave_the_pending_count)
 {
 	struct addr at;
@@ -644,6 +676,41 @@ START_TEST(wildcard_socket_answers_from_the_address_it_was_asked_on)
 	ck_assert_int_eq(addr_from_sockaddr(&ss, &from), 0);
 	ck_assert(addr_eq(&from, &at));
 	(void)close(fd);
+}
+END_TEST
+
+START_TEST(ipv6_serves_streams_and_datagrams)
+{
+	struct addr at = {.family = ADDR_V6};
+	struct transport_listen lp = {.proto = TRANSPORT_TCP};
+	struct transport_connect kp = {.proto = TRANSPORT_TCP};
+	struct dest d = {.is_reliable = true};
+	struct handle h;
+
+	at.ip[15] = 1;
+	start((struct transport_limits){0});
+	/* A host without IPv6 has nothing to test. */
+	if (transport_bind(TRANSPORT_TCP, &at, true, &lp.fd) != 0)
+		return;
+	ck_assert_int_eq(transport_listen(t, &lp, &h), 0);
+	ck_assert_int_eq(transport_local(t, h, &kp.peer), 0);
+	ck_assert_int_eq(transport_connector(t, &kp, &d.ep), 0);
+	ck_assert_int_eq(transport_send(t, &d, slice_str("12345678")), 0);
+	RUN_UNTIL(seen.len == 8);
+	lp = (struct transport_listen){.proto = TRANSPORT_UDP, .dscp = 24};
+	memset(at.ip, 0, sizeof(at.ip)); /* any: needs the packet info */
+	ck_assert_int_eq(transport_bind(TRANSPORT_UDP, &at, false, &lp.fd), 0);
+	ck_assert_int_eq(transport_listen(t, &lp, &d.ep), 0);
+	ck_assert_int_eq(transport_local(t, d.ep, &d.peer), 0);
+	d.peer.ip[15] = 1;
+	ck_assert_int_eq(transport_send(t, &d, slice_str("hello")), 0);
+	RUN_UNTIL(seen.datagrams == 1);
+	ck_assert(addr_eq(&seen.from.local, &d.peer));
+	ck_assert_int_eq(transport_send(t, &seen.from, slice_str("back")), 0);
+	RUN_UNTIL(seen.datagrams == 2);
+	d.peer = loopback(5060);
+	ck_assert_int_eq(transport_send(t, &d, slice_str("x")),
+			 ERR_UNSUPPORTED);
 }
 END_TEST
 
@@ -1054,6 +1121,7 @@ static Suite *suite(void)
 	tcase_add_test(
 		plain,
 		wildcard_socket_answers_from_the_address_it_was_asked_on);
+	tcase_add_test(plain, ipv6_serves_streams_and_datagrams);
 	tcase_add_test(plain, bind_refuses_a_taken_port);
 	tcase_add_test(plain, connector_connects_on_demand_and_is_used_again);
 	tcase_add_test(plain, connector_tells_of_failure_and_rests);
@@ -1066,6 +1134,7 @@ static Suite *suite(void)
 		       limits_of_connections_hold_at_the_limit_and_one_more);
 	tcase_add_test(limits,
 		       connections_beyond_pending_max_wait_in_the_kernel);
+	tcase_add_test(limits, accept_rests_when_descriptors_run_out);
 	tcase_add_test(limits, trusted_connections_leave_the_pending_count);
 	tcase_add_test(limits, unit_longer_than_the_buffer_is_refused);
 	tcase_add_test(limits,
