@@ -13,6 +13,16 @@ static bool is_256(enum suite s)
 	return suite_info(s)->key_len == 32;
 }
 
+size_t cipher_size(enum suite s)
+{
+	const size_t enc = offsetof(struct cipher, enc);
+
+	if (suite_info(s)->is_aead)
+		return sizeof(struct cipher);
+	return enc + (is_256(s) ? sizeof(struct aes256_ctx)
+				: sizeof(struct aes128_ctx));
+}
+
 struct prf {
 	union {
 		struct aes128_ctx aes128;
@@ -55,7 +65,7 @@ void cipher_init(struct cipher *c, const struct flow_key *k, uint8_t label)
 	uint8_t buf[SUITE_KEY_MAX];
 	struct prf p = {0};
 
-	memset(c, 0, sizeof(*c));
+	memset(c, 0, cipher_size(k->suite));
 	c->suite = k->suite;
 	memcpy(p.x, k->salt, si->salt_len);
 	if (is_256(k->suite)) {
@@ -78,7 +88,7 @@ void cipher_init(struct cipher *c, const struct flow_key *k, uint8_t label)
 
 void cipher_done(struct cipher *c)
 {
-	secret_wipe(c, sizeof(*c));
+	secret_wipe(c, cipher_size(c->suite));
 }
 
 /* XOR the n low bytes of v, most significant first, to p. */

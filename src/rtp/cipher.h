@@ -21,6 +21,8 @@ enum {
 	CIPHER_LABEL_RTCP = 3 /* first of the three RTCP labels */
 };
 
+/* A GCM context carries a table of 4 kB and the others do not: allocate
+ * cipher_size bytes, not sizeof. */
 struct cipher {
 	uint8_t salt[SUITE_SALT_MAX]; /* session salt */
 	enum suite suite;
@@ -33,10 +35,12 @@ struct cipher {
 	} enc;
 };
 
+/* Bytes of a struct cipher for suite s. */
+size_t cipher_size(enum suite s);
 /* Derive the session keys of master key k (not SUITE_NONE) for label
  * CIPHER_LABEL_RTP or CIPHER_LABEL_RTCP. */
 void cipher_init(struct cipher *c, const struct flow_key *k, uint8_t label);
-/* Wipe c. */
+/* Wipe c, cipher_size bytes of it. */
 void cipher_done(struct cipher *c);
 /*
  * En- or decrypt len bytes at buf in place with AES in counter mode for the

@@ -6,7 +6,7 @@
 #include "rtp/rtp.h"
 #include "rtp/window.h"
 
-enum { TAG_MAX = 20, INDEX_LEN = 4 };
+enum { TAG_MAX = 20, INDEX_LEN = 4, CACHE_LINE = 64, PREFETCH_MAX = 640 };
 #define RTP_INDEX_END  ((uint64_t)1 << 48)
 #define RTCP_INDEX_END ((uint64_t)1 << 31)
 #define RTCP_E_BIT     0x80000000u
@@ -23,20 +23,31 @@ struct rtp_srtp {
 	uint32_t count;
 	struct flow_key key; /* to tell a rekey from a repetition */
 	struct stream *stream[RTP_SSRC_MAX];
-	struct cipher rtp;
-	struct cipher rtcp;
+	struct cipher *rtp; /* both in the same block, behind this */
+	struct cipher *rtcp;
+	size_t size; /* of the block */
 };
+
+static size_t round_up(size_t n)
+{
+	return (n + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+}
 
 struct rtp_srtp *rtp_srtp_new(const struct flow_key *k)
 {
-	struct rtp_srtp *s = alloc_zero(sizeof(*s));
+	size_t head = round_up(sizeof(struct rtp_srtp));
+	size_t each = round_up(cipher_size(k->suite));
+	struct rtp_srtp *s = alloc_zero(head + 2 * each);
 
 	if (!s)
 		return NULL;
+	s->size = head + 2 * each;
+	s->rtp = (struct cipher *)(void *)((char *)s + head);
+	s->rtcp = (struct cipher *)(void *)((char *)s + head + each);
 	s->key = *k;
 	s->info = suite_info(k->suite);
-	cipher_init(&s->rtp, k, CIPHER_LABEL_RTP);
-	cipher_init(&s->rtcp, k, CIPHER_LABEL_RTCP);
+	cipher_init(s->rtp, k, CIPHER_LABEL_RTP);
+	cipher_init(s->rtcp, k, CIPHER_LABEL_RTCP);
 	return s;
 }
 
@@ -46,7 +57,7 @@ struct rtp_srtp *rtp_srtp_free(struct rtp_srtp *s)
 		return NULL;
 	for (uint32_t i = 0; i < s->count; i++)
 		alloc_free(s->stream[i]);
-	secret_wipe(s, sizeof(*s));
+	secret_wipe(s, s->size);
 	return alloc_free(s);
 }
 
@@ -122,7 +133,7 @@ static void rtp_tag(struct rtp_srtp *s, const uint8_t *buf, size_t len,
 	uint8_t roc[4];
 
 	put_be32(roc, (uint32_t)(index >> 16));
-	cipher_hmac(&s->rtp, slice_make(buf, len), slice_make(roc, sizeof(roc)),
+	cipher_hmac(s->rtp, slice_make(buf, len), slice_make(roc, sizeof(roc)),
 		    s->info->rtp_tag_len, ret_tag);
 }
 
@@ -156,10 +167,10 @@ int rtp_srtp_protect(struct rtp_srtp *s, uint8_t *buf, size_t len, size_t cap,
 			h.ssrc, index, slice_make(buf, h.header_len),
 			buf + h.header_len, len - h.header_len};
 
-		cipher_seal(&s->rtp, &op, buf + len);
+		cipher_seal(s->rtp, &op, buf + len);
 		memcpy(buf + len + tag_len, s->key.mki, mki_len);
 	} else {
-		cipher_ctr(&s->rtp, h.ssrc, index, buf + h.header_len,
+		cipher_ctr(s->rtp, h.ssrc, index, buf + h.header_len,
 			   len - h.header_len);
 		tag_at = len + mki_len;
 		memcpy(buf + len, s->key.mki, mki_len);
@@ -208,7 +219,7 @@ int rtp_srtp_unprotect(struct rtp_srtp *s, uint8_t *buf, size_t len,
 			h.ssrc, index, slice_make(buf, h.header_len),
 			buf + h.header_len, body - h.header_len};
 
-		cipher_open(&s->rtp, &op, tag);
+		cipher_open(s->rtp, &op, tag);
 	} else {
 		rtp_tag(s, buf, body, index, tag);
 	}
@@ -218,7 +229,7 @@ int rtp_srtp_unprotect(struct rtp_srtp *s, uint8_t *buf, size_t len,
 	if (err)
 		return err;
 	if (!s->info->is_aead)
-		cipher_ctr(&s->rtp, h.ssrc, index, buf + h.header_len,
+		cipher_ctr(s->rtp, h.ssrc, index, buf + h.header_len,
 			   body - h.header_len);
 	window_commit(&st->rtp, index);
 	*ret_len = body;
@@ -261,15 +272,15 @@ int rtp_srtp_protect_rtcp(struct rtp_srtp *s, uint8_t *buf, size_t len,
 			buf + RTCP_HDR_MIN, len - RTCP_HDR_MIN};
 
 		rtcp_aad(buf, word, aad);
-		cipher_seal(&s->rtcp, &op, buf + len);
+		cipher_seal(s->rtcp, &op, buf + len);
 		put_be32(buf + len + tag_len, word);
 		memcpy(buf + len + tag_len + INDEX_LEN, s->key.mki, mki_len);
 	} else {
-		cipher_ctr(&s->rtcp, ssrc, index, buf + RTCP_HDR_MIN,
+		cipher_ctr(s->rtcp, ssrc, index, buf + RTCP_HDR_MIN,
 			   len - RTCP_HDR_MIN);
 		put_be32(buf + len, word);
 		memcpy(buf + len + INDEX_LEN, s->key.mki, mki_len);
-		cipher_hmac(&s->rtcp, slice_make(buf, len + INDEX_LEN),
+		cipher_hmac(s->rtcp, slice_make(buf, len + INDEX_LEN),
 			    SLICE_NULL, tag_len,
 			    buf + len + INDEX_LEN + mki_len);
 	}
@@ -334,9 +345,9 @@ int rtp_srtp_unprotect_rtcp(struct rtp_srtp *s, uint8_t *buf, size_t len,
 			buf + RTCP_HDR_MIN, t.body - RTCP_HDR_MIN};
 
 		rtcp_aad(buf, word, aad);
-		cipher_open(&s->rtcp, &op, tag);
+		cipher_open(s->rtcp, &op, tag);
 	} else {
-		cipher_hmac(&s->rtcp, slice_make(buf, t.body + INDEX_LEN),
+		cipher_hmac(s->rtcp, slice_make(buf, t.body + INDEX_LEN),
 			    SLICE_NULL, tag_len, tag);
 	}
 	if (!tag_eq(tag, t.tag, tag_len))
@@ -345,25 +356,22 @@ int rtp_srtp_unprotect_rtcp(struct rtp_srtp *s, uint8_t *buf, size_t len,
 	if (err)
 		return err;
 	if (!s->info->is_aead)
-		cipher_ctr(&s->rtcp, ssrc, word & ~RTCP_E_BIT,
+		cipher_ctr(s->rtcp, ssrc, word & ~RTCP_E_BIT,
 			   buf + RTCP_HDR_MIN, t.body - RTCP_HDR_MIN);
 	window_commit(&st->rtcp, word & ~RTCP_E_BIT);
 	*ret_len = t.body;
 	return 0;
 }
 
-enum { CACHE_LINE = 64, PREFETCH_MAX = 640 };
-
 void rtp_srtp_prefetch(const struct rtp_srtp *s)
 {
-	const char *p = (const char *)&s->rtp;
+	const char *p = (const char *)s + round_up(sizeof(*s));
 
 	__builtin_prefetch(s);
 	__builtin_prefetch((const char *)s + CACHE_LINE);
 	__builtin_prefetch(&s->stream[0]);
 	/* Of a GCM context the rest is a table that is not touched whole. */
-	for (size_t i = 0; i < sizeof(s->rtp) && i < PREFETCH_MAX;
-	     i += CACHE_LINE)
+	for (size_t i = 0; i < PREFETCH_MAX; i += CACHE_LINE)
 		__builtin_prefetch(p + i);
 }
 

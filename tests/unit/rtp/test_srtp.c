@@ -297,6 +297,179 @@ START_TEST(every_suite_agrees_with_libsrtp2_with_an_mki)
 }
 END_TEST
 
+static int send_rtp(struct rtp_srtp *s, uint16_t seq, uint32_t ssrc,
+		    uint8_t *pkt, size_t *ret_len)
+{
+	size_t len = make_rtp(pkt, seq, ssrc, 40);
+
+	return rtp_srtp_protect(s, pkt, len, BUF, ret_len);
+}
+
+START_TEST(a_repeated_sequence_number_never_reuses_keystream)
+{
+	struct flow_key k = random_key(suites[_i], 1);
+	struct rtp_srtp *s = rtp_srtp_new(&k);
+	uint8_t pkt[BUF];
+	size_t len;
+
+	ck_assert_int_eq(send_rtp(s, 100, 1, pkt, &len), 0);
+	ck_assert_int_eq(send_rtp(s, 100, 1, pkt, &len), ERR_REPLAY);
+	ck_assert_int_eq(send_rtp(s, 99, 1, pkt, &len), 0);
+	ck_assert_int_eq(send_rtp(s, 99, 1, pkt, &len), ERR_REPLAY);
+	ck_assert_int_eq(send_rtp(s, 2000, 1, pkt, &len), 0);
+	ck_assert_int_eq(send_rtp(s, 500, 1, pkt, &len), ERR_REPLAY);
+	ck_assert_int_eq(send_rtp(s, 100, 2, pkt, &len), 0);
+	rtp_srtp_free(s);
+}
+END_TEST
+
+START_TEST(a_forged_packet_moves_nothing)
+{
+	struct flow_key k = random_key(suites[_i], 2);
+	struct rtp_srtp *out = rtp_srtp_new(&k), *in = rtp_srtp_new(&k);
+	uint8_t good[BUF], bad[BUF];
+	size_t len, n;
+
+	ck_assert_int_eq(send_rtp(out, 1000, 1, good, &len), 0);
+	/* Each far sequence number and SSRC, were it believed, would move the
+	 * roll-over counter or fill the table. */
+	for (unsigned i = 0; i < 200; i++) {
+		memcpy(bad, good, len);
+		bad[2] = (uint8_t)(i * 37);
+		bad[11] = (uint8_t)(i % 50);
+		bad[len - 1] ^= 1;
+		ck_assert_int_eq(rtp_srtp_unprotect(in, bad, len, &n),
+				 ERR_AUTH);
+	}
+	ck_assert_uint_eq(rtp_srtp_ssrcs(in), 0);
+	ck_assert_int_eq(rtp_srtp_unprotect(in, good, len, &n), 0);
+	ck_assert_uint_eq(rtp_srtp_ssrcs(in), 1);
+	rtp_srtp_free(out);
+	rtp_srtp_free(in);
+}
+END_TEST
+
+START_TEST(streams_are_limited)
+{
+	struct flow_key k = random_key(SUITE_AES_CM_128_HMAC_SHA1_80, 3);
+	struct rtp_srtp *in = rtp_srtp_new(&k);
+	uint8_t pkt[BUF];
+	size_t len, n;
+
+	for (uint32_t i = 0; i <= RTP_SSRC_MAX; i++) {
+		struct rtp_srtp *out = rtp_srtp_new(&k);
+
+		ck_assert_int_eq(send_rtp(out, 7, i, pkt, &len), 0);
+		ck_assert_int_eq(rtp_srtp_unprotect(in, pkt, len, &n),
+				 i < RTP_SSRC_MAX ? 0 : ERR_LIMIT);
+		ck_assert_int_eq(send_rtp(in, 9, i, pkt, &len),
+				 i < RTP_SSRC_MAX ? 0 : ERR_LIMIT);
+		rtp_srtp_free(out);
+	}
+	ck_assert_uint_eq(rtp_srtp_ssrcs(in), RTP_SSRC_MAX);
+	rtp_srtp_free(in);
+}
+END_TEST
+
+START_TEST(what_is_too_short_is_malformed)
+{
+	struct flow_key k = random_key(suites[_i], 4);
+	struct rtp_srtp *s;
+	uint8_t pkt[BUF], copy[BUF];
+	size_t len, n;
+
+	k.mki_len = 4;
+	s = rtp_srtp_new(&k);
+	len = make_rtcp(pkt, 1, 2);
+	ck_assert_int_eq(rtp_srtp_protect_rtcp(s, pkt, len, BUF, &len), 0);
+	for (size_t cut = 0; cut < len; cut++) {
+		memcpy(copy, pkt, cut);
+		ck_assert_int_ne(rtp_srtp_unprotect_rtcp(s, copy, cut, &n), 0);
+	}
+	ck_assert_int_eq(send_rtp(s, 1, 1, pkt, &len), 0);
+	for (size_t cut = 0; cut < len; cut++) {
+		memcpy(copy, pkt, cut);
+		ck_assert_int_ne(rtp_srtp_unprotect(s, copy, cut, &n), 0);
+	}
+	rtp_srtp_free(s);
+}
+END_TEST
+
+START_TEST(a_packet_that_does_not_fit_is_not_touched)
+{
+	struct flow_key k = random_key(suites[_i], 5);
+	struct rtp_srtp *s = rtp_srtp_new(&k);
+	uint8_t pkt[BUF];
+	size_t tag = suite_info(suites[_i])->rtp_tag_len;
+	size_t len = make_rtp(pkt, 1, 1, 20), n;
+
+	ck_assert_int_eq(rtp_srtp_protect(s, pkt, len, len + tag - 1, &n),
+			 ERR_SPACE);
+	ck_assert_int_eq(rtp_srtp_protect(s, pkt, len, len + tag, &n), 0);
+	ck_assert_uint_eq(n, len + tag);
+	rtp_srtp_free(s);
+}
+END_TEST
+
+START_TEST(srtcp_that_is_not_encrypted_is_refused)
+{
+	struct flow_key k = random_key(SUITE_AES_CM_128_HMAC_SHA1_80, 6);
+	struct rtp_srtp *s = rtp_srtp_new(&k);
+	struct cipher *c = calloc(1, sizeof(*c));
+	uint8_t pkt[BUF];
+	size_t len = make_rtcp(pkt, 1, 4), n;
+
+	/* A correct tag over a packet with the E bit clear. */
+	memcpy(pkt + len, "\0\0\0\1", 4);
+	cipher_init(c, &k, CIPHER_LABEL_RTCP);
+	cipher_hmac(c, slice_make(pkt, len + 4), SLICE_NULL, 10, pkt + len + 4);
+	ck_assert_int_eq(rtp_srtp_unprotect_rtcp(s, pkt, len + 14, &n),
+			 ERR_AUTH);
+	free(c);
+	rtp_srtp_free(s);
+}
+END_TEST
+
+START_TEST(the_same_key_is_known_again)
+{
+	struct flow_key k = random_key(suites[_i], 7), other = k;
+	struct rtp_srtp *s = rtp_srtp_new(&k);
+
+	ck_assert(rtp_srtp_has_key(s, &k));
+	other.salt[11] ^= 1;
+	ck_assert(!rtp_srtp_has_key(s, &other));
+	other = k;
+	other.mki_len = 1;
+	ck_assert(!rtp_srtp_has_key(s, &other));
+	other = k;
+	other.suite = SUITE_NONE;
+	ck_assert(!rtp_srtp_has_key(s, &other));
+	rtp_srtp_free(s);
+}
+END_TEST
+
+static void sweep_body(void *arg)
+{
+	struct flow_key k = random_key(SUITE_AES_CM_128_HMAC_SHA1_80, 8);
+	struct rtp_srtp *s = rtp_srtp_new(&k);
+	uint8_t pkt[BUF];
+	size_t len;
+	int err;
+
+	(void)arg;
+	if (s) {
+		err = send_rtp(s, 1, 1, pkt, &len);
+		ck_assert(err == 0 || err == ERR_NOMEM);
+	}
+	rtp_srtp_free(s);
+}
+
+START_TEST(no_memory_is_survived)
+{
+	oom_sweep(sweep_body, NULL);
+}
+END_TEST
+
 static void start(void)
 {
 	ck_assert_int_eq(srtp_init(), srtp_err_status_ok);
@@ -320,6 +493,17 @@ int main(void)
 	tcase_add_loop_test(t, every_suite_agrees_with_libsrtp2, 0, 6);
 	tcase_add_loop_test(t, every_suite_agrees_with_libsrtp2_with_an_mki, 0,
 			    6);
+	suite_add_tcase(s, t);
+	t = tcase_create("state");
+	tcase_add_loop_test(
+		t, a_repeated_sequence_number_never_reuses_keystream, 0, 6);
+	tcase_add_loop_test(t, a_forged_packet_moves_nothing, 0, 6);
+	tcase_add_test(t, streams_are_limited);
+	tcase_add_loop_test(t, what_is_too_short_is_malformed, 0, 6);
+	tcase_add_loop_test(t, a_packet_that_does_not_fit_is_not_touched, 0, 6);
+	tcase_add_test(t, srtcp_that_is_not_encrypted_is_refused);
+	tcase_add_loop_test(t, the_same_key_is_known_again, 0, 6);
+	tcase_add_test(t, no_memory_is_survived);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
