@@ -26,7 +26,8 @@ enum {
 	SWEEP_MS = 250,	   /* how often idle flows are looked for */
 	RCVBUF = 65536,	   /* a second or two of one stream */
 	OUTBOX_MAX = 1024, /* events not yet taken */
-	MAX_FLOWS = 20000
+	MAX_FLOWS = 20000,
+	CACHE_LINE = 64
 };
 
 #define WAKE_DATA UINT64_MAX
@@ -227,12 +228,19 @@ static void refresh_target(struct relay_flow *f)
 	}
 }
 
+static void prefetch_flow(const struct relay_flow *f)
+{
+	__builtin_prefetch(f);
+	__builtin_prefetch((const char *)f + CACHE_LINE);
+}
+
 /* Read one packet. One per round and socket: epoll is level-triggered, so
  * what is left comes up again, and no socket starves others; normally nothing
  * is left and a second read would be wasted. */
-static void receive(struct shard *s, struct job *j, bool is_rtcp)
+static void receive(struct shard *s, struct job *j)
 {
 	struct relay_flow *f = j->flow;
+	bool is_rtcp = j->pkt.is_rtcp;
 	struct sockaddr_storage from;
 	socklen_t from_len = sizeof(from);
 	ssize_t n;
@@ -250,9 +258,10 @@ static void receive(struct shard *s, struct job *j, bool is_rtcp)
 		return;
 	j->pkt.buf = j->buf;
 	j->pkt.len = j->received = (size_t)n;
-	j->pkt.is_rtcp = is_rtcp;
 	j->flow = f;
 	path_prefetch_keys(f->path);
+	if (f->peer)
+		prefetch_flow(f->peer);
 }
 
 static void judge(struct shard *s, struct job *j, uint64_t now)
@@ -318,6 +327,7 @@ static void serve(struct shard *s, const struct epoll_event *ev, int n,
 {
 	int jobs = 0;
 
+	/* With many flows each one's memory is far away: ask for it early. */
 	for (int i = 0; i < n; i++) {
 		uint64_t data = ev[i].data.u64;
 		struct handle h = {(uint32_t)data >> 1, (uint32_t)(data >> 32)};
@@ -327,9 +337,12 @@ static void serve(struct shard *s, const struct epoll_event *ev, int n,
 		j->flow = data == WAKE_DATA ? NULL : slots_find(&s->slots, h);
 		if (!j->flow)
 			continue;
-		receive(s, j, data & 1);
+		prefetch_flow(j->flow);
+		j->pkt.is_rtcp = data & 1;
 		jobs++;
 	}
+	for (int i = 0; i < jobs; i++)
+		receive(s, &s->job[i]);
 	for (int i = 0; i < jobs; i++) {
 		if (s->job[i].flow)
 			path_prefetch_streams(s->job[i].flow->path);
