@@ -64,5 +64,5 @@ void gen_run(const struct subject *s, const struct run *r,
 	     double softirq_base_us, struct result *ret);
 /* Print like printf to stderr and exit(1). */
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
-/* Run the calling process on this CPU only. */
+/* Run the calling process on this CPU only, before all others. */
 void pin(unsigned cpu);
