@@ -76,19 +76,23 @@ static void wishes_read(struct calls *c, const struct sip_msg *m,
 		ret->status = 400;
 }
 
-/* "user@domain" of To. False: not an address we can register. */
-static bool aor_of(const struct sip_msg *m, struct slice *ret)
+/* "user@domain" of To into buf, without port and password; empty: not an
+ * address that can be registered. */
+static struct slice aor_of(const struct sip_msg *m, uint8_t *buf, size_t cap)
 {
 	struct sip_nameaddr na;
 	struct sip_uri u;
-	const uint8_t *end;
+	struct writer w;
 
 	if (sip_nameaddr_parse(m->to, &na) != 0 ||
 	    sip_uri_parse(na.uri, &u) != 0 || u.user.len == 0)
-		return false;
-	end = u.host.ptr + u.host.len;
-	*ret = slice_make(u.user.ptr, (size_t)(end - u.user.ptr));
-	return true;
+		return SLICE_NULL;
+	writer_init(&w, buf, cap);
+	writer_put(&w, u.user);
+	writer_u8(&w, '@');
+	for (size_t i = 0; i < u.host.len; i++)
+		writer_u8(&w, text_lower(u.host.ptr[i]));
+	return writer_slice(&w);
 }
 
 /* What follows the URI of a Contact line of b. */
@@ -394,7 +398,8 @@ static void try_begin(struct calls *c, const struct event_sip *ev,
 void reg_request(struct calls *c, const struct event_sip *ev)
 {
 	struct wishes ws;
-	struct slice aor;
+	uint8_t buf[256];
+	struct slice aor = aor_of(ev->msg, buf, sizeof(buf));
 	struct line *l;
 	char extra[64];
 	struct writer w;
@@ -406,7 +411,7 @@ void reg_request(struct calls *c, const struct event_sip *ev)
 		return;
 	}
 	wishes_read(c, ev->msg, &ws);
-	if (!aor_of(ev->msg, &aor))
+	if (aor.len == 0)
 		ws.status = 400;
 	if (ws.status == 423) {
 		writer_init(&w, extra, sizeof(extra) - 1);
@@ -493,6 +498,28 @@ static void accept_item(struct calls *c, struct binding *b, uint32_t seconds)
 	drop_replaced(c, b);
 }
 
+/*
+ * A Cisco phone takes RTP for its SRTP offers, and answers RTP to ours, only
+ * when its registrar says this tag. With a device that may fall back we keep
+ * that promise, whatever the call manager says.
+ */
+static void print_fallback(struct writer *w, const struct line *l,
+			   const struct sip_msg *m)
+{
+	struct list *n;
+
+	if (sip_msg_has_token(m, SIP_HDR_SUPPORTED, "X-cisco-srtp-fallback"))
+		return;
+	list_for_each(n, &l->bindings) {
+		const struct binding *b = LIST_ENTRY(n, struct binding, node);
+
+		if (!b->falls_back || b->policy.media != MEDIA_SRTP_PREFER)
+			continue;
+		writer_str(w, "Supported: X-cisco-srtp-fallback\r\n");
+		return;
+	}
+}
+
 static void grant(struct calls *c, struct reg_try *t, const struct sip_msg *m,
 		  const struct sip_out_rules *rules)
 {
@@ -516,6 +543,7 @@ static void grant(struct calls *c, struct reg_try *t, const struct sip_msg *m,
 	}
 	writer_init(&w, c->body_buf, sizeof(c->body_buf));
 	print_outside(c, &w, t->line);
+	print_fallback(&w, t->line, m);
 	r.extra = writer_slice(&w);
 	(void)reply_send(c, &t->reply, &r); /* c->err tells */
 }
