@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "lib/entropy.h"
 #include "lib/oom.h"
+#include "sip/frame.h"
 #include "sip/hdr.h"
 #include "sip/msg.h"
 
@@ -179,22 +180,14 @@ static void pass(uint64_t ms)
 static void send_text(int peer, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-static void send_text(int peer, const char *fmt, ...)
+/* A message into the machine as one of the peer's; buf is parsed in place. */
+static void deliver(int peer, char *buf, size_t len)
 {
-	static char buf[TEXT];
 	struct event ev = {.kind = EVENT_SIP};
 	struct actions out = {.count = 0};
 	bool is_done;
-	va_list ap;
-	int len;
 
-	va_start(ap, fmt);
-	len = vsnprintf(buf, sizeof(buf), fmt, ap);
-	va_end(ap);
-	if (len >= (int)sizeof(buf))
-		return;
-	keep(buf, (size_t)len, peer, true);
-	if (sip_msg_parse((uint8_t *)buf, (size_t)len, &msg, NULL) != 0)
+	if (sip_msg_parse((uint8_t *)buf, len, &msg, NULL) != 0)
 		return;
 	ev.sip = (struct event_sip){
 		.msg = &msg,
@@ -211,6 +204,21 @@ static void send_text(int peer, const char *fmt, ...)
 	take(&out);
 	if (!is_done)
 		step(&ev);
+}
+
+static void send_text(int peer, const char *fmt, ...)
+{
+	static char buf[TEXT];
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	if (len >= (int)sizeof(buf))
+		return;
+	keep(buf, (size_t)len, peer, true);
+	deliver(peer, buf, (size_t)len);
 }
 
 static const char key[] = "IAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd";
@@ -570,6 +578,67 @@ void play_free(void)
 	for (int i = 0; i < KEPT; i++)
 		free(w->kept[i].text);
 	free(w);
+}
+
+/* What stands for values that only the machine knows: the newest message of
+ * the peer has them. */
+static size_t substitute(int peer, const uint8_t *in, size_t len, char *out,
+			 size_t cap)
+{
+	static char buf[TEXT * 2];
+	size_t n = 0;
+
+	msg.call_id = SLICE_NULL;
+	for (unsigned i = 1; i <= KEPT && msg.call_id.len == 0; i++) {
+		const struct kept *k = &w->kept[(w->next - i) % KEPT];
+
+		if (k->text && k->peer == peer && !k->is_ours &&
+		    k->len <= sizeof(buf))
+			parse_kept(k, buf);
+	}
+	for (size_t i = 0; i < len && n + 300 < cap; i++) {
+		struct slice v = SLICE_NULL;
+
+		if (in[i] == 1)
+			v = msg.branch;
+		else if (in[i] == 2)
+			v = msg.call_id;
+		else if (in[i] == 3)
+			v = msg.from_tag;
+		else if (in[i] == 4)
+			v = msg.to_tag;
+		else
+			out[n++] = (char)in[i];
+		if (msg.call_id.len == 0 || v.len == 0)
+			continue;
+		v = slice_sub(v, 0, 200);
+		memcpy(out + n, v.ptr, v.len);
+		n += v.len;
+	}
+	return n;
+}
+
+void play_raw(int peer, const uint8_t *data, size_t len)
+{
+	static char buf[TEXT];
+	char token[64];
+	size_t n = substitute(peer, data, len, buf, sizeof(buf));
+	struct sip_frame f;
+	const char *why;
+
+	if (peer == 0 && n > 0 && any_token(token, sizeof(token))) {
+		/* "TOKEN" in the first line: a registered phone's. */
+		char *p = memmem(buf, n, "TOKEN", 5);
+
+		if (p && n + 32 < sizeof(buf)) {
+			memmove(p + 32, p + 5, n - 5 - (size_t)(p - buf));
+			memcpy(p, token, 32);
+			n += 27;
+		}
+	}
+	if (sip_frame_datagram((uint8_t *)buf, n, &f, &why) == 0 &&
+	    f.kind == SIP_FRAME_MSG)
+		deliver(peer, buf, f.len);
 }
 
 void play_end(void)

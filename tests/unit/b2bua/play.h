@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/entropy.h"
@@ -23,6 +24,10 @@ struct play_params {
 void play_new(const struct play_params *p);
 /* One thing happens. */
 void play_step(void);
+/* Peer 0 (the call manager) to 3 sends these bytes. Bytes 1 to 4 stand for
+ * branch, Call-ID, From and To tag of the last message it got, TOKEN for a
+ * registered phone's token. */
+void play_raw(int peer, const uint8_t *data, size_t len);
 /* Everybody goes, time passes: nothing may be left. */
 void play_end(void);
 /* Free all, whatever state it is in. */
