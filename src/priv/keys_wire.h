@@ -83,8 +83,8 @@ struct keys_answer {
 	struct slice data; /* result, empty on error */
 };
 
-/* Write r; the caller asks writer_ok. */
-void keys_request_print(const struct keys_request *r, struct writer *w);
+/* Write q; the caller asks writer_ok. */
+void keys_request_print(const struct keys_request *q, struct writer *w);
 /* Read a request; *ret views bytes. ERR_BAD (grammar, lengths, trailing
  * bytes), ERR_UNSUPPORTED (version or op). *reterr is then the answer, with
  * the request's op and number as far as they could be read. */

@@ -1,5 +1,6 @@
 #include "priv/sandbox.h"
 
+#include <assert.h>
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -300,6 +301,7 @@ static int filter(enum sandbox_role role, enum sandbox_mode mode)
 		mode == SANDBOX_KILL ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_LOG);
 	int err = f ? 0 : ERR_NOMEM;
 
+	assert(role < SANDBOX_ROLE_COUNT);
 	for (size_t i = 0; !err && i < sizeof(lists) / sizeof(lists[0]); i++)
 		for (size_t j = 0; !err && j < lists[i].count; j++)
 			if (role_lists[role] & 1u << i)

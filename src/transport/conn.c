@@ -299,6 +299,16 @@ void conn_peer(const struct conn *c, struct transport_peer *ret)
 	};
 }
 
+/* The caller does not want this stream. */
+static void reject(struct conn *c, const char *reason)
+{
+	/* It may have closed the connection itself meanwhile. */
+	if (c->state != CONN_UP)
+		return;
+	c->ep.t->stats.closed_by_caller++;
+	conn_close(c, reason);
+}
+
 /* Hand the waiting plaintext to the caller until it wants more. */
 static void deliver(struct conn *c)
 {
@@ -311,10 +321,7 @@ static void deliver(struct conn *c)
 		long n = t->cb->data(t->ctx, c->ep.h, s.ptr, s.len, &reason);
 
 		if (n < 0) {
-			if (c->state == CONN_UP) {
-				t->stats.closed_by_caller++;
-				conn_close(c, reason);
-			}
+			reject(c, reason);
 			return;
 		}
 		if (n == 0)

@@ -183,40 +183,41 @@ static bool is_shortage(int e)
 	return e == EMFILE || e == ENFILE || e == ENOBUFS || e == ENOMEM;
 }
 
+/* One connection; false when there is nothing more to do for now. */
+static bool accept_one(struct listener *l)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+	struct addr peer;
+	int fd = accept4(l->w.fd, (struct sockaddr *)&ss, &len,
+			 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0 && errno == EAGAIN)
+		return false;
+	if (fd < 0 && is_shortage(errno)) {
+		pause_listener(l);
+		return false;
+	}
+	if (fd < 0) {
+		/* The peer reset it meanwhile: next one. */
+		l->ep.t->stats.accept_errors++;
+	} else if (addr_from_sockaddr(&ss, &peer) != 0) {
+		l->ep.t->stats.accept_errors++;
+		(void)close(fd);
+	} else {
+		take(l, fd, &peer);
+	}
+	return true;
+}
+
 static void on_accept(void *arg, uint32_t events)
 {
 	struct listener *l = arg;
 
 	(void)events;
-	for (int i = 0; i < ACCEPT_ROUND; i++) {
-		struct sockaddr_storage ss = {0};
-		socklen_t len = sizeof(ss);
-		struct addr peer;
-		int fd;
-
-		if (must_wait(l))
+	for (int i = 0; i < ACCEPT_ROUND; i++)
+		if (must_wait(l) || !accept_one(l))
 			return;
-		fd = accept4(l->w.fd, (struct sockaddr *)&ss, &len,
-			     SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd < 0) {
-			if (errno == EAGAIN)
-				return;
-			if (is_shortage(errno)) {
-				pause_listener(l);
-				return;
-			}
-			/* The peer reset it meanwhile: next one. */
-			l->ep.t->stats.accept_errors++;
-			continue;
-		}
-		if (addr_from_sockaddr(&ss, &peer) != 0) {
-			l->ep.t->stats.accept_errors++;
-			(void)close(fd);
-			continue;
-		}
-		take(l, fd, &peer);
-	}
 }
 
 static int local_of(int fd, struct addr *ret)
