@@ -189,7 +189,9 @@ static void on_first_success(struct calls *c, struct call *call,
 	}
 	if (ex->has_offer)
 		media_settle(c, call);
-	leg->allows_update = sip_msg_has_token(m, SIP_HDR_ALLOW, "UPDATE");
+	if (sip_msg_find(m, SIP_HDR_ALLOW))
+		leg->allows_update =
+			sip_msg_has_token(m, SIP_HDR_ALLOW, "UPDATE");
 	leg->is_confirmed = true;
 	timerq_clear(&c->call_timers, &call->timer);
 	if (pass_on(c, call, m, body) != 0) {
