@@ -66,6 +66,20 @@ nobody() {
 	wait_for 10 "no call" no_calls
 }
 is_true "an unknown number ends at once" nobody
+worker_dies() {
+	local worker
+	call_a_to_b || return 1
+	worker=$(role_pid worker)
+	is_ours "$worker" || return 1
+	kill -9 "$worker"
+	wait_for 30 "$DEV_A is back" registered "$DEV_A" &&
+		wait_for 30 "$DEV_B is back" registered "$DEV_B" || return 1
+	baresip_cmd hangup >/dev/null
+	linphone_cmd terminate
+	sleep 2
+	call_a_to_b && sleep 1 && call_end
+}
+is_true "a worker dies in a call: the phones come back and call again" worker_dies
 no_secrets() {
 	! grep -E "$PASS_A|$PASS_B|inline:|PRIVATE KEY" "$DIR/log/sallyportd"
 }

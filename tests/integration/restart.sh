@@ -13,18 +13,12 @@ needs sallyport_user "$USER_C" "$PASS_C"
 needs stunnel_start stunnel-c "$DEV_C" 15061
 
 monitor=$(cat "$DIR/pid/sallyportd")
-# role_pid ROLE: the pid of the monitor's child with that role
-role_pid() {
-	local p
-	for p in $(pgrep -P "$monitor"); do
-		tr '\0' ' ' <"/proc/$p/cmdline" | grep -qw -- "$1" && echo "$p"
-	done | head -1
-}
+needs is_ours "$monitor"
 # killed ROLE: kill it, and see another one with that role
 killed() {
 	local old new
 	old=$(role_pid "$1")
-	[ -n "$old" ] || { echo "no process with role $1"; return 1; }
+	is_ours "$old" || { echo "no process with role $1"; return 1; }
 	kill -9 "$old"
 	for _ in $(seq 50); do
 		new=$(role_pid "$1")

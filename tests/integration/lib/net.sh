@@ -73,17 +73,24 @@ spawn() {
 # is_up NAME: true while the process of spawn runs
 is_up() { kill -0 "$(cat "$DIR/pid/$1" 2>/dev/null)" 2>/dev/null; }
 
+# is_ours PID: a process in a namespace of this run; nothing else is ever
+# killed, whatever a pid file says and whoever has that pid by now
+is_ours() {
+	[ -n "$1" ] && ip netns identify "$1" 2>/dev/null | grep -q "^$NS-"
+}
+
 # stop NAME: TERM, KILL after 5 s
 stop() {
 	local pid
 	pid=$(cat "$DIR/pid/$1" 2>/dev/null) || return 0
 	rm -f "$DIR/pid/$1"
+	is_ours "$pid" || return 0
 	kill "$pid" 2>/dev/null || return 0
 	for _ in $(seq 50); do
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1
 	done
-	kill -9 "$pid" 2>/dev/null || true
+	! is_ours "$pid" || kill -9 "$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
 }
 

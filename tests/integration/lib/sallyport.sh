@@ -83,3 +83,13 @@ ctl() { "$BUILD/src/sallyportctl" -s "$DIR/control.sock" "$@"; }
 
 # sallyport_user NAME PASSWORD: sallyportctl user add; the password on stdin
 sallyport_user() { printf '%s\n' "$2" | ctl user add "$1"; }
+
+# role_pid ROLE: the pid of the daemon's process with that role
+role_pid() {
+	local p monitor
+	monitor=$(cat "$DIR/pid/sallyportd")
+	is_ours "$monitor" || return 1
+	for p in $(pgrep -P "$monitor"); do
+		tr '\0' ' ' <"/proc/$p/cmdline" | grep -qw -- "$1" && echo "$p"
+	done | head -1
+}
