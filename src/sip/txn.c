@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/alloc.h"
+#include "base/secret.h"
 #include "sip/txn_impl.h"
 
 struct sip_txns *sip_txns_new(const struct sip_txn_params *p,
@@ -73,13 +74,21 @@ void txn_send(struct sip_txns *t, const struct txn *x)
 		t->cb.send(t->cb.ctx, &x->dest, slice_make(x->bytes, x->len));
 }
 
+/* A session description among them may carry SRTP keys. */
+static void drop_bytes(struct txn *x)
+{
+	if (x->bytes)
+		secret_wipe(x->bytes, x->len);
+	x->bytes = alloc_free(x->bytes);
+}
+
 int txn_keep(struct txn *x, struct slice bytes)
 {
 	uint8_t *p = alloc_copy(bytes);
 
 	if (!p)
 		return ERR_NOMEM;
-	alloc_free(x->bytes);
+	drop_bytes(x);
 	x->bytes = p;
 	x->len = bytes.len;
 	return 0;
@@ -134,7 +143,7 @@ void txn_drop(struct sip_txns *t, struct txn *x)
 	slots_del(&t->slots, x->handle);
 	alloc_free(x->key);
 	alloc_free(x->merge_key);
-	alloc_free(x->bytes);
+	drop_bytes(x);
 	alloc_free(x);
 }
 
