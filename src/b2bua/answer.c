@@ -6,7 +6,6 @@
 #include "b2bua/machine.h"
 
 #include "base/alloc.h"
-#include "base/secret.h"
 #include "base/text.h"
 #include "sip/hdr.h"
 
@@ -104,7 +103,7 @@ static void end_fork(struct calls *c, struct call *call, struct leg *leg,
 
 static void keep_answer(struct exch *ex, struct slice body)
 {
-	alloc_free(ex->answer);
+	calls_wipe(ex->answer, ex->answer_len);
 	ex->answer = alloc_copy(body);
 	ex->answer_len = ex->answer ? body.len : 0;
 }
@@ -283,6 +282,13 @@ static void on_failure(struct calls *c, struct call *call,
 	unsigned status = map_status(call, m->status);
 	struct media_refusal no = {488, "SRTP required by policy"};
 	bool is_over = m->status == 408 || m->status == 481;
+	char reason[16];
+	struct writer w;
+
+	writer_init(&w, reason, sizeof(reason) - 1);
+	writer_str(&w, "status ");
+	writer_dec(&w, m->status);
+	reason[w.len] = '\0';
 
 	if (call->state == CALL_CANCELLING) {
 		call_free(c, call, NULL);
@@ -303,7 +309,7 @@ static void on_failure(struct calls *c, struct call *call,
 	media_abort(c, call);
 	timerq_clear(&c->call_timers, &call->timer);
 	if (ex->is_initial)
-		call_free(c, call, "refused");
+		call_free(c, call, reason);
 	else if (is_over) /* RFC 3261 section 12.2.1.2 */
 		call_end(c, call, &call->leg[!ex->from], 0,
 			 "re-INVITE found no dialog");

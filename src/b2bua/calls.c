@@ -4,7 +4,7 @@
 #include "b2bua/machine.h"
 
 #include "base/alloc.h"
-#include "base/hex.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "sip/hdr.h"
 #include "sip/uri.h"
@@ -81,6 +81,13 @@ void calls_ep_key(struct handle ep, uint8_t ret[8])
 	uint64_t v = handle_u64(ep);
 
 	memcpy(ret, &v, sizeof(v));
+}
+
+void *calls_wipe(void *p, size_t len)
+{
+	if (p)
+		secret_wipe(p, len);
+	return alloc_free(p);
 }
 
 struct slice calls_agent(const struct calls *c)
@@ -629,5 +636,5 @@ struct calls *calls_free(struct calls *c)
 	timerq_done(&c->binding_timers);
 	slots_done(&c->objs);
 	slots_done(&c->bindings);
-	return alloc_free(c);
+	return calls_wipe(c, sizeof(*c));
 }

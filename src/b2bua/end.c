@@ -4,7 +4,6 @@
 #include "b2bua/machine.h"
 
 #include "base/alloc.h"
-#include "base/secret.h"
 
 void call_free(struct calls *c, struct call *call, const char *reason)
 {

@@ -5,7 +5,6 @@
 #include "b2bua/machine.h"
 
 #include "base/alloc.h"
-#include "base/secret.h"
 #include "base/text.h"
 #include "sip/hdr.h"
 #include "sip/print.h"
@@ -16,15 +15,10 @@ static const char retry_after[] = "Retry-After: 5\r\n";
 void exch_done(struct exch *ex)
 {
 	reply_done(&ex->reply);
-	/* The texts may carry keys. */
-	if (ex->raw)
-		secret_wipe(ex->raw, ex->raw_len);
-	if (ex->answer)
-		secret_wipe(ex->answer, ex->answer_len);
-	alloc_free(ex->raw);
+	calls_wipe(ex->raw, ex->raw_len);
+	calls_wipe(ex->answer, ex->answer_len);
+	calls_wipe(ex->ack, ex->ack_len);
 	alloc_free(ex->cancel);
-	alloc_free(ex->answer);
-	alloc_free(ex->ack);
 	*ex = (struct exch){.is_on = false};
 }
 

@@ -4,7 +4,6 @@
 #include "b2bua/machine.h"
 
 #include "base/alloc.h"
-#include "base/secret.h"
 #include "base/text.h"
 #include "sip/hdr.h"
 #include "sip/print.h"
@@ -252,7 +251,7 @@ void leg_done(struct calls *c, struct leg *leg)
 	if (leg->has_ep)
 		table_del(&c->leg_eps, &leg->by_ep);
 	leg->has_ep = false;
-	leg->sdp = alloc_free(leg->sdp);
+	leg->sdp = calls_wipe(leg->sdp, leg->sdp_len);
 	sip_dialog_done(&leg->dialog);
 }
 
@@ -354,7 +353,7 @@ void leg_ack(struct calls *c, struct leg *leg, uint32_t cseq, struct slice body,
 				       .bytes = writer_slice(&w)});
 	if (!ret_ack)
 		return;
-	alloc_free(*ret_ack);
+	calls_wipe(*ret_ack, *ret_len);
 	*ret_ack = alloc_copy(writer_slice(&w));
 	*ret_len = *ret_ack ? w.len : 0;
 }
@@ -386,8 +385,7 @@ struct slice leg_sdp(struct calls *c, struct leg *leg, const struct sdp *s)
 		leg->sdp_version++;
 		if (!print_sdp(c, leg, s, &body))
 			return SLICE_NULL;
-		secret_wipe(leg->sdp, leg->sdp_len);
-		leg->sdp = alloc_free(leg->sdp);
+		leg->sdp = calls_wipe(leg->sdp, leg->sdp_len);
 	}
 	leg->sdp = alloc_copy(body);
 	leg->sdp_len = leg->sdp ? body.len : 0;

@@ -296,6 +296,8 @@ struct obj *obj_find(const struct calls *c, uint64_t user);
 struct call *call_find(const struct calls *c, uint64_t cookie);
 /* Key bytes of an endpoint for the tables by endpoint. */
 void calls_ep_key(struct handle ep, uint8_t ret[8]);
+/* Wipe and free a text that may hold keys; p may be NULL. Returns NULL. */
+void *calls_wipe(void *p, size_t len);
 /* What we call ourselves; may be empty. */
 struct slice calls_agent(const struct calls *c);
 

@@ -271,7 +271,8 @@ static bool offer_to_phone(struct calls *c, struct call *call, struct stream *s,
 		return false;
 	}
 	phone_policy(call, &p);
-	if (p.srtp == ANSWER_SRTP_PREFER && (call->media.no_srtp || is_plain))
+	if (p.srtp == ANSWER_SRTP_PREFER &&
+	    ((call->media.no_srtp && !s->is_srtp) || is_plain))
 		p.srtp = ANSWER_SRTP_NEVER;
 	if (s->is_srtp && key_in_use(s, now)) {
 		/* Only what is in use: a phone need not choose again. */
@@ -355,7 +356,7 @@ static void offer_begin(struct calls *c, struct call *call, enum side from)
 /* Keep the offer as the other side got it, to hold its answer against. */
 static bool offer_keep(struct media *m, struct slice body)
 {
-	alloc_free(m->offer);
+	calls_wipe(m->offer, m->offer_len);
 	m->offer = alloc_copy(body);
 	m->offer_len = m->offer ? body.len : 0;
 	return m->offer != NULL;
@@ -499,7 +500,7 @@ void media_settle(struct calls *c, struct call *call)
 	}
 	m->is_pending = false;
 	m->is_agreed = true;
-	m->offer = alloc_free(m->offer);
+	m->offer = calls_wipe(m->offer, m->offer_len);
 	m->offer_len = 0;
 }
 
@@ -516,7 +517,7 @@ void media_abort(struct calls *c, struct call *call)
 			stream_wipe(s);
 	}
 	m->is_pending = false;
-	m->offer = alloc_free(m->offer);
+	m->offer = calls_wipe(m->offer, m->offer_len);
 	m->offer_len = 0;
 }
 
