@@ -99,7 +99,7 @@ enabled=1
 CFG
 	mkfifo "$d/stdin"
 	# a writer that stays open; linphonec leaves at end of file
-	ip netns exec "$NS-pb" tail -f /dev/null >"$d/stdin" &
+	ip netns exec "$NS-pb" tail -f /dev/null >"$d/stdin" 2>/dev/null &
 	printf '%s\n' "$!" >"$DIR/pid/linphone-stdin"
 	HOME=$d ip netns exec "$NS-pb" \
 		linphonec -c "$d/rc" -d 6 -l "$d/log" \
