@@ -72,10 +72,13 @@ worker_dies() {
 	worker=$(role_pid worker)
 	is_ours "$worker" || return 1
 	kill -9 "$worker"
-	wait_for 30 "$DEV_A is back" registered "$DEV_A" &&
-		wait_for 30 "$DEV_B is back" registered "$DEV_B" || return 1
 	baresip_cmd hangup >/dev/null
 	linphone_cmd terminate
+	sleep 1
+	# linphone notices; baresip would wait for its next refresh
+	baresip_cmd uareg "60 0" >/dev/null
+	wait_for 30 "$DEV_A is back" registered "$DEV_A" &&
+		wait_for 30 "$DEV_B is back" registered "$DEV_B" || return 1
 	sleep 2
 	call_a_to_b && sleep 1 && call_end
 }
