@@ -1,5 +1,6 @@
 #include "unit/proxy/world.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,10 @@ static void on_send(void *ctx, const struct dest *to, struct slice bytes)
 	memcpy(s->text, bytes.ptr, len);
 	s->text[len] = '\0';
 	w->sent_count++;
+	if (handle_eq(to->ep, w->core.ep) &&
+	    strncmp(s->text, "SIP/2.0", 7) != 0 &&
+	    strncmp(s->text, "ACK", 3) != 0)
+		memcpy(w->asked, s->text, len + 1);
 	if (w->on_send)
 		w->on_send(w, to);
 }
@@ -337,6 +342,66 @@ void world_say(struct world *w, const struct dest *from, enum side side,
 	n += sizeof(end) - 1;
 	pipeline_run(w->pipeline, slice_make(buf, n), from, side, c, w->now);
 	free(buf);
+}
+
+/* Append fmt to text of size WORLD_TEXT_MAX. */
+static void add(char *text, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void add(char *text, const char *fmt, ...)
+{
+	size_t n = strlen(text);
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(text + n, WORLD_TEXT_MAX - n, fmt, ap);
+	va_end(ap);
+	must(len >= 0 && (size_t)len < WORLD_TEXT_MAX - n, "too long");
+}
+
+static void add_body(char *text, const char *sdp)
+{
+	size_t lines = 0;
+
+	for (const char *p = sdp; *p; p++)
+		lines += *p == '\n';
+	if (lines > 0)
+		add(text, "Content-Type: application/sdp\r\n");
+	add(text, "Content-Length: %zu\r\n\r\n", strlen(sdp) + lines);
+	for (const char *p = sdp; *p; p++)
+		add(text, *p == '\n' ? "\r\n" : "%c", *p);
+}
+
+void world_answer(struct world *w, const char *status, const char *sdp)
+{
+	static const char *const names[] = {
+		"Via: ", "From: ", "To: ", "Call-ID: ", "CSeq: "};
+	char *text = calloc(1, WORLD_TEXT_MAX);
+
+	must(text, "memory");
+	add(text, "SIP/2.0 %s\r\n", status);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char name[16];
+		const char *p;
+
+		(void)snprintf(name, sizeof(name), "\r\n%s", names[i]);
+		p = strstr(w->asked, name);
+		if (!p) {
+			free(text);
+			return; /* nothing was asked */
+		}
+		add(text, "%.*s", (int)strcspn(p + 2, "\r"), p + 2);
+		if (i == 2 && !strstr(w->asked, ";tag=core"))
+			add(text, ";tag=core");
+		add(text, "\r\n");
+	}
+	if (strncmp(w->asked, "REGISTER", 8) != 0)
+		add(text, "Contact: <sip:cm@10.0.0.2:5060>\r\n");
+	add_body(text, sdp);
+	pipeline_run(w->pipeline, slice_str(text), &w->core, SIDE_CORE, NULL,
+		     w->now);
+	free(text);
 }
 
 /* ---- the other processes ------------------------------------------------- */

@@ -52,6 +52,7 @@ struct world {
 	uint32_t closes, flow_adds;
 	enum pipeline_stop stop; /* the last */
 	char why[128];
+	char asked[WORLD_TEXT_MAX]; /* the last request to the core */
 	/* questions not answered yet */
 	struct world_ask *store, *keys; /* WORLD_ASKS_MAX */
 	uint32_t store_count, keys_count;
@@ -75,6 +76,9 @@ void world_forget(struct world *w);
  * Content-Length are added. From a datagram peer, or from c. */
 void world_say(struct world *w, const struct dest *from, enum side side,
 	       struct conn *c, const char *text);
+/* The call manager answers the last request it got, which may be none: "200
+ * OK"; sdp as its body where it is not empty, lines ending in LF. */
+void world_answer(struct world *w, const char *status, const char *sdp);
 /* The store finds every credential; the keys process judges by password
  * "secret" (MD5). All open questions are answered. */
 void world_settle(struct world *w);
