@@ -117,13 +117,14 @@ static int examine(struct store *s, const char *path, char *reterr,
 {
 	char version[STORE_MESSAGE_MAX];
 	char app[STORE_MESSAGE_MAX];
-	char pages[STORE_MESSAGE_MAX];
+	char things[STORE_MESSAGE_MAX];
 	int rc = pragma(s->db, "PRAGMA user_version", version);
 
 	if (rc == SQLITE_OK)
 		rc = pragma(s->db, "PRAGMA application_id", app);
 	if (rc == SQLITE_OK)
-		rc = pragma(s->db, "PRAGMA page_count", pages);
+		rc = pragma(s->db, "SELECT count(*) FROM sqlite_master",
+			    things);
 	if ((rc & 0xff) == SQLITE_BUSY)
 		return refuse(ERR_IO, reterr, path,
 			      "in use by another process");
@@ -131,7 +132,10 @@ static int examine(struct store *s, const char *path, char *reterr,
 		return refuse(err_of(rc), reterr, path,
 			      "no database, or damaged: put a copy back, or "
 			      "move it away to begin with an empty one");
-	*ret_is_new = strcmp(pages, "0") == 0;
+	/* Going to WAL writes a first page before there is a schema: whoever
+	 * is stopped there leaves a database without anything in it. */
+	*ret_is_new = strcmp(app, "0") == 0 && strcmp(version, "0") == 0 &&
+		      strcmp(things, "0") == 0;
 	if (*ret_is_new)
 		return 0;
 	if (strcmp(app, "1396788313") != 0)
