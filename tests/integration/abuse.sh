@@ -172,32 +172,29 @@ is_true "the daemon still serves" still_serves
 # During a call: RTP of strangers to every port, from outside and inside, from
 # the phone's own address, SRTP sent again, SRTP with a broken tag.
 inject() {
-	local n calls
+	local n
 	sleep 4 # floods' calls are gone
 	capture_start inject && call_a_to_b || return 1
 	sleep 2
-	in_ns px tcpdump -i eth0 -n -U \
-		"udp src portrange 20000-20999" \
-		-w "$DIR/bleed.pcap" 2>/dev/null &
-	n=$!
+	spawn bleed px tcpdump -i eth0 -n -U -Z root -w "$DIR/bleed.pcap" \
+		"udp src portrange 20000-20999"
 	sleep 0.5
 	in_ns px "$LIB/forge.pl" rtp "$PHONE_X:4000" "$SP_OUT:20000-20999" 3
-	in_ns px "$LIB/forge.pl" rtp "$PHONE_A:4000" "$SP_OUT:20000-20999" 3
+	in_ns px "$LIB/forge.pl" rtp "$PHONE_A:4000" "$SP_OUT:20000-20999" 1
 	in_ns cm "$LIB/forge.pl" rtp "$CM:4000" "$SP_IN:20000-20999" 3
 	echo "replayed: $(in_ns pa "$LIB/forge.pl" replay \
 		"$DIR/cap/inject-out0.pcap" "$PHONE_A" "$SP_OUT")"
 	in_ns pa "$LIB/forge.pl" replay "$DIR/cap/inject-out0.pcap" \
 		"$PHONE_A" "$SP_OUT" flip >/dev/null
 	sleep 1
-	kill "$n"
-	wait "$n" 2>/dev/null
+	stop bleed
 	calls_up 2 || { echo "the call is gone"; return 1; }
 	call_end
 	capture_stop
 	sleep 1
-	calls=$(in_ns px tcpdump -nr "$DIR/bleed.pcap" 2>/dev/null | wc -l)
-	echo "to the stranger: $calls packets"
-	[ "$calls" = 0 ]
+	n=$(in_ns px tcpdump -nr "$DIR/bleed.pcap" 2>/dev/null | wc -l)
+	echo "to the stranger: $n packets"
+	[ "$n" = 0 ]
 }
 is_true "a stranger's RTP brings him nothing, and the call goes on" inject
 counted() {

@@ -73,7 +73,7 @@ sub replay {
 		substr($payload, -1) ^= "\x01" if $flip;
 		datagram($src, $sport, $dst, $dport, $payload);
 		$sent++;
-		select(undef, undef, undef, 0.002);
+		select(undef, undef, undef, 0.0003);
 	}
 	print "$sent\n";
 }
