@@ -75,15 +75,9 @@ void record_call(struct calls *c, enum record_kind kind,
 	put(&w, "to", slice_str(call->to));
 	put(&w, "direction",
 	    slice_str(call->caller == SIDE_PHONE ? "out" : "in"));
-	if (kind == RECORD_CALL_ANSWER || kind == RECORD_CALL_END) {
-		/* At its end the far call may be gone already: what counts is
-		 * what the phone was shown last. */
-		enum call_security s = kind == RECORD_CALL_END && call->is_shown
-					       ? call->shown
-					       : security_state(c, call);
-
-		put(&w, "security", slice_str(call_security_str(s)));
-	}
+	if (kind == RECORD_CALL_ANSWER || kind == RECORD_CALL_END)
+		put(&w, "security",
+		    slice_str(call_security_str(security_state(c, call))));
 	if (kind == RECORD_CALL_ANSWER)
 		put(&w, "codec", slice_str(call->media.stream[0].codec));
 	if (kind == RECORD_CALL_END) {

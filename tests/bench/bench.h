@@ -13,7 +13,7 @@
 
 enum {
 	CALLS_MAX = 400,  /* 2 flows each */
-	GEN_PORT = 20000, /* generator: 2 ports per call and leg from here */
+	GEN_PORT = 20000, /* generator: RTP of leg 0; leg 1 two above */
 	RELAY_PORT = 30000,
 	CPU_GEN = 0,
 	CPU_RELAY = 1,
@@ -22,7 +22,6 @@ enum {
 
 /* Leg 0 is plain RTP (the call manager), leg 1 SRTP (the phone). */
 struct call {
-	int fd[2];		    /* generator's sockets */
 	struct addr self[2];	    /* their addresses */
 	struct addr relay[2];	    /* where each leg sends to */
 	struct flow_key to_relay;   /* leg 1 protects with it */

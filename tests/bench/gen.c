@@ -26,6 +26,7 @@ struct packet {
 struct gen {
 	struct run run;
 	unsigned per_flow; /* packets */
+	int fd[2];	   /* of the legs */
 	struct call call[CALLS_MAX];
 	struct packet *packet; /* [call][leg][n] */
 	uint64_t *sent_ns;     /* the same */
@@ -68,7 +69,7 @@ static srtp_t oracle(const struct flow_key *k, srtp_ssrc_type_t type)
 /* The plain packet n of a leg; both ends can make it. */
 static void plain(unsigned call, unsigned leg, unsigned n, struct packet *ret)
 {
-	uint32_t seq = 1000 + n, ts = n * PAYLOAD, ssrc = 1 + call * 2 + leg;
+	uint32_t seq = 1000 + n, ts = n * PAYLOAD, ssrc = call * 2 + leg;
 	uint8_t *b = ret->bytes;
 	uint16_t be16 = htons((uint16_t)seq);
 	uint32_t be32 = htonl(ts);
@@ -105,21 +106,30 @@ static void build_call(struct gen *g, unsigned c)
 			oracle(&g->call[c].from_relay, ssrc_any_inbound);
 }
 
-static void open_leg(struct gen *g, unsigned c, unsigned leg)
+/*
+ * One socket for all calls of a leg: what the far end's sockets cost is not
+ * the relay's affair, but on one machine the relay's sending pays for it.
+ */
+static void open_leg(struct gen *g, unsigned leg)
 {
 	struct addr a = {.family = ADDR_V4, .ip = {127, 0, 0, 1}};
 	struct sockaddr_storage ss;
-	int on = 1, fd, size = 1 << 20;
+	int on = 1, size = 8 << 20;
 
-	a.port = (uint16_t)(GEN_PORT + 4 * c + 2 * leg);
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	(void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (bind(fd, (struct sockaddr *)&ss, addr_to_sockaddr(&a, &ss)))
+	a.port = (uint16_t)(GEN_PORT + 2 * leg);
+	g->fd[leg] =
+		socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	(void)setsockopt(g->fd[leg], SOL_SOCKET, SO_TIMESTAMPNS, &on,
+			 sizeof(on));
+	(void)setsockopt(g->fd[leg], SOL_SOCKET, SO_RCVBUFFORCE, &size,
+			 sizeof(size));
+	if (bind(g->fd[leg], (struct sockaddr *)&ss, addr_to_sockaddr(&a, &ss)))
 		die("bind %u: %m", a.port);
-	g->call[c].fd[leg] = fd;
-	g->call[c].self[leg] = a;
-	g->call[c].relay[leg] = addr_with_port(&a, 9); /* for the baseline */
+	for (unsigned c = 0; c < g->run.calls; c++) {
+		g->call[c].self[leg] = a;
+		/* for the baseline */
+		g->call[c].relay[leg] = addr_with_port(&a, 9);
+	}
 }
 
 /* Is what came back, from the other leg's packet n, right? */
@@ -148,7 +158,7 @@ static uint64_t stamp(struct msghdr *m)
 	return 0;
 }
 
-static bool receive_one(struct gen *g, unsigned c, unsigned leg)
+static bool receive_one(struct gen *g, unsigned leg)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(struct timespec))];
@@ -160,14 +170,15 @@ static bool receive_one(struct gen *g, unsigned c, unsigned leg)
 			   .msg_iovlen = 1,
 			   .msg_control = &control,
 			   .msg_controllen = sizeof(control)};
-	ssize_t len = recvmsg(g->call[c].fd[leg], &m, 0);
-	unsigned n;
+	ssize_t len = recvmsg(g->fd[leg], &m, 0);
+	unsigned n, c;
 	size_t at;
 
 	if (len < 12)
 		return false;
 	n = (unsigned)(((buf[2] << 8 | buf[3]) - 1000) & 0xffff);
-	if (n >= g->per_flow)
+	c = (unsigned)(buf[10] << 8 | buf[11]) / 2; /* of the SSRC */
+	if (n >= g->per_flow || c >= g->run.calls)
 		return true;
 	at = index_of(g, c, 1 - leg, n);
 	g->delay_ns[g->res.received++] = (uint32_t)(stamp(&m) - g->sent_ns[at]);
@@ -176,22 +187,15 @@ static bool receive_one(struct gen *g, unsigned c, unsigned leg)
 	return true;
 }
 
-static void drain(struct gen *g, unsigned flow)
-{
-	while (receive_one(g, flow / 2, flow % 2))
-		continue;
-}
-
 /*
- * Read what came back from the packets of tick t. The clock of a packet's
- * arrival is the kernel's, so we may look when it suits us; an epoll here
- * would be work that its waker, the relay, pays for.
+ * Read what came back. The clock of a packet's arrival is the kernel's, so we
+ * may look when it suits us; an epoll here would be work that its waker, the
+ * relay, pays for.
  */
-static void receive_tick(struct gen *g, unsigned t)
+static void receive(struct gen *g)
 {
-	for (unsigned f = t % INTERVAL_MS; f < g->run.calls * 2;
-	     f += INTERVAL_MS)
-		drain(g, f ^ 1);
+	while (receive_one(g, 0) || receive_one(g, 1))
+		continue;
 }
 
 static void send_one(struct gen *g, unsigned c, unsigned leg, unsigned n)
@@ -201,8 +205,8 @@ static void send_one(struct gen *g, unsigned c, unsigned leg, unsigned n)
 	socklen_t len = addr_to_sockaddr(&g->call[c].relay[leg], &ss);
 
 	g->sent_ns[at] = clock_ns(CLOCK_REALTIME);
-	if (sendto(g->call[c].fd[leg], g->packet[at].bytes, g->packet[at].len,
-		   0, (struct sockaddr *)&ss, len) > 0)
+	if (sendto(g->fd[leg], g->packet[at].bytes, g->packet[at].len, 0,
+		   (struct sockaddr *)&ss, len) > 0)
 		g->res.sent++;
 }
 
@@ -232,15 +236,12 @@ static void traffic(struct gen *g)
 			die("timerfd: %m");
 		for (; due > 0 && t < ticks; due--)
 			send_tick(g, t++);
-		receive_tick(g, t + INTERVAL_MS / 2);
+		receive(g);
 	}
 	(void)close(tfd);
 	end = clock_ns(CLOCK_MONOTONIC) + DRAIN_MS * 1000000u;
-	while (g->res.received < g->res.sent &&
-	       clock_ns(CLOCK_MONOTONIC) < end) {
-		for (unsigned f = 0; f < g->run.calls * 2; f++)
-			drain(g, f);
-	}
+	while (g->res.received < g->res.sent && clock_ns(CLOCK_MONOTONIC) < end)
+		receive(g);
 }
 
 /* CPU time of all threads of pid. The scheduler's own figure: what utime and
@@ -319,21 +320,19 @@ static struct gen *gen_new(const struct run *r)
 	g->delay_ns = calloc(n, sizeof(*g->delay_ns));
 	if (!g->packet || !g->sent_ns || !g->delay_ns)
 		die("no memory");
-	for (unsigned c = 0; c < r->calls; c++) {
-		open_leg(g, c, 0);
-		open_leg(g, c, 1);
-	}
+	open_leg(g, 0);
+	open_leg(g, 1);
 	return g;
 }
 
 static void gen_free(struct gen *g)
 {
 	for (unsigned c = 0; c < g->run.calls; c++) {
-		(void)close(g->call[c].fd[0]);
-		(void)close(g->call[c].fd[1]);
 		if (g->verifier[c])
 			(void)srtp_dealloc(g->verifier[c]);
 	}
+	(void)close(g->fd[0]);
+	(void)close(g->fd[1]);
 	free(g->packet);
 	free(g->sent_ns);
 	free(g->delay_ns);

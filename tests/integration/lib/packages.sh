@@ -7,7 +7,6 @@ PACKAGES_PHONES="gnutls-bin iproute2 procps tcpdump kamailio baresip-core
  linphone-cli"
 PACKAGES_TEST="clang llvm libclang-rt-14-dev xz-utils stunnel4 sip-tester
  openssl systemd"
-PACKAGES_BENCH="rtpengine-daemon"
 
 packages_missing() {
 	local p
