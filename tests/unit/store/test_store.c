@@ -275,9 +275,9 @@ START_TEST(a_creation_that_was_stopped_half_way_is_finished)
 	sqlite3 *db;
 
 	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_exec(db, "PRAGMA journal_mode=WAL", NULL, NULL,
-				      NULL),
-			 SQLITE_OK);
+	ck_assert_int_eq(
+		sqlite3_exec(db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL),
+		SQLITE_OK);
 	sqlite3_close(db);
 	s = must_open();
 	ck_assert_int_eq(put(s, "alice", "blob", 1), 0);
@@ -407,8 +407,7 @@ int main(void)
 	tcase_add_test(bad, damaged_database_is_refused_and_kept);
 	tcase_add_test(bad, newer_version_is_refused_and_kept);
 	tcase_add_test(bad, other_programs_database_is_refused_and_kept);
-	tcase_add_test(bad,
-		       a_creation_that_was_stopped_half_way_is_finished);
+	tcase_add_test(bad, a_creation_that_was_stopped_half_way_is_finished);
 	tcase_add_test(bad, second_opener_is_told);
 	tcase_add_test(bad, full_file_loses_nothing);
 	suite_add_tcase(suite, bad);
