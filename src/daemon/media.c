@@ -180,6 +180,10 @@ static int open_all(struct role *r, const struct role_media_params *p)
 				    .ctx = r};
 	int err = loop_new(&r->loop);
 
+	/* The sandbox first: it wants to be entered by one thread, and what
+	 * the relay opens from here on it must be able to open later too. */
+	if (!err && p->enter)
+		err = p->enter(p->ctx);
 	if (!err)
 		err = media_new(&mp, &r->media);
 	cp.loop = r->loop;
@@ -214,8 +218,6 @@ int role_media(const struct role_media_params *p)
 	r->events.fd = -1;
 	raise_limits();
 	err = open_all(r, p);
-	if (!err && p->enter)
-		err = p->enter(p->ctx);
 	if (!err)
 		err = loop_run(r->loop);
 	close_all(r);
