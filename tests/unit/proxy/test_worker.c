@@ -1,0 +1,309 @@
+/*
+ * A worker over loopback sockets: a phone and a call manager over UDP, the
+ * ends of the media, store and keys processes in the test's hand.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/entropy.h"
+#include "lib/run.h"
+#include "priv/channel.h"
+#include "proxy/worker.h"
+#include "store/wire.h"
+
+enum { TEXT_MAX = 2048, WAIT_MS = 2000 };
+
+static struct loop *loop;
+static struct worker *worker;
+static struct config *config;
+static struct test_entropy entropy;
+static int phone, cm; /* the peers' sockets */
+static int media, store, keys;
+static struct sockaddr_in listener, core;
+static char text[TEXT_MAX];
+
+/* A datagram socket on loopback; *ret is its address. */
+static int udp(struct sockaddr_in *ret)
+{
+	socklen_t len = sizeof(*ret);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	*ret = (struct sockaddr_in){.sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)ret, len), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)ret, &len), 0);
+	return fd;
+}
+
+static struct slice print(char *buf, const char *prefix,
+			  const struct sockaddr_in *a)
+{
+	int n = snprintf(buf, 64, "%s127.0.0.1:%u", prefix,
+			 (unsigned)ntohs(a->sin_port));
+
+	return slice_make(buf, (size_t)n);
+}
+
+static void make_config(const struct sockaddr_in *peer)
+{
+	char l[64], p[64], c[64];
+	struct slice ip = slice_str("127.0.0.1");
+	struct slice dev = slice_str("SEP000000000002");
+	struct slice dig = slice_str("SEP000000000003");
+	const struct config_tuple t[] = {
+		{"listener", slice_str("l"), NULL, SLICE_NULL, "t", 1},
+		{"listener", slice_str("l"), "address",
+		 print(l, "udp:", &listener), "t", 1},
+		{"call-manager", slice_str("cm"), NULL, SLICE_NULL, "t", 2},
+		{"call-manager", slice_str("cm"), "address",
+		 print(p, "udp:", peer), "t", 2},
+		{"call-manager", slice_str("cm"), "local-address",
+		 print(c, "", &core), "t", 2},
+		{"media", SLICE_NULL, NULL, SLICE_NULL, "t", 3},
+		{"media", SLICE_NULL, "outside-address", ip, "t", 3},
+		{"media", SLICE_NULL, "inside-address", ip, "t", 3},
+		{"device", dev, NULL, SLICE_NULL, "t", 4},
+		{"device", dev, "lines", slice_str("2002"), "t", 4},
+		{"device", dev, "security-mode", slice_str("nonsecure"), "t",
+		 4},
+		{"device", dev, "digest", slice_str("no"), "t", 4},
+		{"device", dig, NULL, SLICE_NULL, "t", 5},
+		{"device", dig, "lines", slice_str("2003"), "t", 5},
+		{"device", dig, "security-mode", slice_str("nonsecure"), "t",
+		 5},
+		{"device", dig, "digest", slice_str("yes"), "t", 5},
+		{"device", dig, "digest-user", slice_str("carol"), "t", 5},
+	};
+	struct config_report rep;
+
+	config_report_init(&rep);
+	ck_assert_int_eq(config_build(t, sizeof(t) / sizeof(t[0]), "/etc", &rep,
+				      &config),
+			 0);
+	config_report_done(&rep);
+}
+
+static int pair(int *ret_ours)
+{
+	int fds[2];
+
+	ck_assert_int_eq(channel_pair(fds), 0);
+	*ret_ours = fds[1];
+	return fds[0];
+}
+
+static void on_stats(void *ctx, uint32_t number, const struct flow_stats *s,
+		     uint32_t n)
+{
+	(void)ctx;
+	(void)number;
+	(void)s;
+	(void)n;
+}
+
+static void setup(void)
+{
+	struct sockaddr_in peer, any;
+	char why[WORKER_ERR_MAX];
+	int fd = udp(&listener);
+	struct worker_params p = {
+		.listener_fd = &fd, .core_fd = udp(&core), .stats = on_stats};
+
+	phone = udp(&any);
+	cm = udp(&peer);
+	make_config(&peer);
+	ck_assert_int_eq(loop_new(&loop), 0);
+	p.loop = loop;
+	p.config = config;
+	p.entropy = test_entropy(&entropy, 1);
+	p.media_fd = pair(&media);
+	p.store_fd = pair(&store);
+	p.keys_fd = pair(&keys);
+	ck_assert_msg(worker_new(&p, &worker, why) == 0, "%s", why);
+}
+
+static void teardown(void)
+{
+	worker_free(worker);
+	config_unref(config);
+	loop_free(loop);
+	(void)close(phone);
+	(void)close(cm);
+	(void)close(media);
+	(void)close(store);
+	(void)close(keys);
+}
+
+/* What comes at fd, NUL-terminated in text. */
+static size_t wait_at(int fd)
+{
+	ssize_t n = -1;
+
+	for (int i = 0; n < 0 && i < WAIT_MS / 10; i++) {
+		ck_assert_int_eq(loop_step(loop, 10), 0);
+		n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+	}
+	ck_assert_msg(n >= 0, "nothing came");
+	text[n] = '\0';
+	return (size_t)n;
+}
+
+static void says(int fd, const struct sockaddr_in *to, const char *what)
+{
+	ck_assert_int_eq(sendto(fd, what, strlen(what), 0,
+				(const struct sockaddr *)to, sizeof(*to)),
+			 (ssize_t)strlen(what));
+}
+
+static void phone_registers(const char *user, const char *extra)
+{
+	char msg[1024];
+
+	(void)snprintf(msg, sizeof(msg),
+		       "REGISTER sip:127.0.0.1 SIP/2.0\r\n"
+		       "Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK1;rport\r\n"
+		       "Max-Forwards: 70\r\n"
+		       "From: <sip:%s@127.0.0.1>;tag=a\r\n"
+		       "To: <sip:%s@127.0.0.1>\r\n"
+		       "Call-ID: 1\r\nCSeq: 1 REGISTER\r\n"
+		       "Contact: <sip:%s@127.0.0.1>\r\n%s"
+		       "Content-Length: 0\r\n\r\n",
+		       user, user, user, extra);
+	says(phone, &listener, msg);
+}
+
+START_TEST(a_registration_reaches_the_call_manager)
+{
+	phone_registers("2002", "");
+	wait_at(cm);
+	ck_assert_ptr_eq(strstr(text, "REGISTER "), text);
+	ck_assert_uint_eq(pipeline_messages(worker_pipeline(worker)), 1);
+}
+END_TEST
+
+START_TEST(a_keep_alive_is_answered)
+{
+	says(phone, &listener, "\r\n\r\n");
+	ck_assert_uint_eq(wait_at(phone), 2);
+	ck_assert_str_eq(text, "\r\n");
+}
+END_TEST
+
+/* Fetch a nonce and answer with something; the store is asked. */
+static void phone_answers_challenge(void)
+{
+	char cred[512];
+	const char *nonce;
+
+	phone_registers("2003", "");
+	wait_at(phone);
+	ck_assert_ptr_eq(strstr(text, "SIP/2.0 401 "), text);
+	nonce = strstr(text, "nonce=\"");
+	ck_assert_ptr_nonnull(nonce);
+	(void)snprintf(cred, sizeof(cred),
+		       "Authorization: Digest username=\"carol\", "
+		       "realm=\"%s\", %.*s\", uri=\"sip:127.0.0.1\", "
+		       "response=\"00000000000000000000000000000000\"\r\n",
+		       config->realm, (int)(7 + strcspn(nonce + 7, "\"")),
+		       nonce);
+	phone_registers("2003", cred);
+}
+
+START_TEST(the_store_is_asked_for_a_credential_and_its_no_is_a_403)
+{
+	struct store_request r;
+	uint8_t buf[512];
+	struct writer w;
+
+	phone_answers_challenge();
+	ck_assert_int_eq(
+		store_request_read(slice_make(text, wait_at(store)), &r), 0);
+	ck_assert_int_eq(r.op, STORE_OP_GET);
+	ck_assert(slice_eqs(r.user, "carol"));
+	writer_init(&w, buf, sizeof(buf));
+	store_reply_write(&w, &(struct store_reply){.op = STORE_OP_GET,
+						    .id = r.id,
+						    .status = ERR_NOTFOUND});
+	ck_assert(writer_ok(&w));
+	ck_assert_int_eq(send(store, w.buf, w.len, 0), (ssize_t)w.len);
+	wait_at(phone);
+	ck_assert_ptr_eq(strstr(text, "SIP/2.0 403 "), text);
+}
+END_TEST
+
+static bool links_are(bool want_media, bool want_store, bool want_keys)
+{
+	bool is_media, is_store, is_keys;
+
+	worker_links(worker, &is_media, &is_store, &is_keys);
+	return is_media == want_media && is_store == want_store &&
+	       is_keys == want_keys;
+}
+
+START_TEST(without_a_store_it_says_503_and_goes_on_with_a_new_one)
+{
+	int old = store;
+
+	ck_assert(links_are(true, true, true));
+	(void)close(old);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(loop_step(loop, 10), 0);
+	ck_assert(links_are(true, false, true));
+	phone_answers_challenge();
+	wait_at(phone);
+	ck_assert_ptr_eq(strstr(text, "SIP/2.0 503 "), text);
+	ck_assert_int_eq(worker_new_store(worker, pair(&store)), 0);
+	ck_assert(links_are(true, true, true));
+	phone_answers_challenge();
+	ck_assert_uint_gt(wait_at(store), 0);
+}
+END_TEST
+
+START_TEST(it_lives_without_any_of_the_other_processes)
+{
+	(void)close(media);
+	(void)close(store);
+	(void)close(keys);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(loop_step(loop, 10), 0);
+	ck_assert(links_are(false, false, false));
+	phone_registers("2002", "");
+	wait_at(cm);
+	ck_assert_int_eq(worker_new_media(worker, pair(&media)), 0);
+	ck_assert_int_eq(worker_new_store(worker, pair(&store)), 0);
+	ck_assert_int_eq(worker_new_keys(worker, pair(&keys)), 0);
+	ck_assert(links_are(true, true, true));
+}
+END_TEST
+
+START_TEST(what_the_other_processes_babble_is_ignored)
+{
+	ck_assert_int_eq(send(store, "babble", 6, 0), 6);
+	ck_assert_int_eq(send(media, "babble", 6, 0), 6);
+	says(phone, &listener, "babble");
+	says(cm, &core, "babble");
+	phone_registers("2002", "");
+	wait_at(cm);
+	ck_assert_ptr_eq(strstr(text, "REGISTER "), text);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *t = tcase_create("worker");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, a_registration_reaches_the_call_manager);
+	tcase_add_test(t, a_keep_alive_is_answered);
+	tcase_add_test(t,
+		       the_store_is_asked_for_a_credential_and_its_no_is_a_403);
+	tcase_add_test(t,
+		       without_a_store_it_says_503_and_goes_on_with_a_new_one);
+	tcase_add_test(t, it_lives_without_any_of_the_other_processes);
+	tcase_add_test(t, what_the_other_processes_babble_is_ignored);
+	return run_case("proxy/worker", t);
+}
