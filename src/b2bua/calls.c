@@ -554,6 +554,9 @@ static int init_parts(struct calls *c, uint64_t now_ms)
 	struct sip_txn_params tp = {.t1_ms = p->t1_ms,
 				    .t2_ms = p->t2_ms,
 				    .t4_ms = p->t4_ms,
+				    /* 48*T1: less than who asked us waits
+				     * (64*T1), so that it gets an answer. */
+				    .nict_ms = p->t1_ms * 48,
 				    .limit = p->txn_limit,
 				    .seed = p->seed};
 	struct sip_txn_cb cb = {.send = on_send, .fail = on_fail, .ctx = c};

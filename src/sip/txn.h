@@ -23,6 +23,8 @@ struct sip_txn_params {
 	uint32_t t1_ms; /* 500 */
 	uint32_t t2_ms; /* 4000 */
 	uint32_t t4_ms; /* 5000 */
+	uint32_t nict_ms; /* patience of a client other than INVITE and
+			     CANCEL; 0 = 64*T1 (timer F) */
 	uint32_t limit; /* transactions alive at once */
 	uint64_t seed;	/* for the hash table */
 };

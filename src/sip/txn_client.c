@@ -50,6 +50,8 @@ int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
 		       struct handle *ret)
 {
 	bool is_invite = method == SIP_METHOD_INVITE;
+	bool is_patient = is_invite || method == SIP_METHOD_CANCEL ||
+			  t->p.nict_ms == 0;
 	struct slice key;
 	struct txn *x;
 	int err = make_key(t, method, branch, &key);
@@ -71,7 +73,8 @@ int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
 	x->user = user;
 	x->interval_ms = t->p.t1_ms;
 	txn_plan(t, x, dest->is_reliable ? UINT64_MAX : now_ms + t->p.t1_ms,
-		 now_ms + txn_64t1(t)); /* timers A and B, E and F */
+		 now_ms + (is_patient ? txn_64t1(t) : t->p.nict_ms));
+	/* That was timers A and B, E and F. */
 	if (method == SIP_METHOD_CANCEL)
 		limit_cancelled(t, branch, now_ms);
 	*ret = x->handle;
