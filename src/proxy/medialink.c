@@ -48,6 +48,19 @@ static int open_channel(struct medialink *l, int fd)
 	return channel_new(&p, &l->channel);
 }
 
+/* Flows of a worker that died under our number are nobody's: without its
+ * dialogs no one could ever change or end them. */
+static int flush_strangers(struct medialink *l)
+{
+	uint8_t buf[MEDIA_WIRE_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	media_wire_flush(&w, NUMBER_OWN);
+	return writer_ok(&w) ? channel_send(l->channel, writer_slice(&w))
+			     : ERR_LIMIT;
+}
+
 int medialink_new(struct loop *loop, int fd, const struct medialink_cb *cb,
 		  uint64_t seed, struct medialink **ret)
 {
@@ -61,6 +74,8 @@ int medialink_new(struct loop *loop, int fd, const struct medialink_cb *cb,
 	table_init(&l->flows, MEDIALINK_FLOWS_MAX, seed);
 	table_init(&l->pending, MEDIALINK_FLOWS_MAX, ~seed);
 	err = open_channel(l, fd);
+	if (!err)
+		err = flush_strangers(l);
 	if (err) {
 		medialink_free(l);
 		return err;
@@ -150,7 +165,7 @@ static int pending_add(struct medialink *l, enum pending_kind kind, uint64_t id,
 
 	if (!p)
 		return ERR_NOMEM;
-	p->number = NUMBER_OWN | (l->next++ & ~NUMBER_OWN);
+	p->number = NUMBER_OWN | (++l->next & ~NUMBER_OWN);
 	p->kind = kind;
 	p->id = id;
 	p->call = call;

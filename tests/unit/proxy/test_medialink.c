@@ -64,6 +64,8 @@ static void on_down(void *ctx)
 	note("down", 0, 0);
 }
 
+static void expect_flush(void);
+
 static void setup(void)
 {
 	static const struct medialink_cb cb = {.answer = on_answer,
@@ -78,6 +80,7 @@ static void setup(void)
 	ck_assert_int_eq(channel_pair(fds), 0);
 	ck_assert_int_eq(medialink_new(loop, fds[0], &cb, 1, &link_), 0);
 	peer = fds[1];
+	expect_flush();
 }
 
 static void teardown(void)
@@ -105,6 +108,15 @@ static void read_request(struct media_request *ret)
 	ck_assert_int_gt(n, 0);
 	ck_assert_int_eq(
 		media_wire_read_request(slice_make(buf, (size_t)n), ret), 0);
+}
+
+/* A new worker first ends the flows its predecessor left behind. */
+static void expect_flush(void)
+{
+	struct media_request r;
+
+	read_request(&r);
+	ck_assert_int_eq(r.op, MEDIA_OP_FLUSH);
 }
 
 static void send_bytes(struct writer *w)
