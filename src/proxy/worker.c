@@ -63,12 +63,11 @@ static void do_record(void *ctx, const struct action *a)
 		[RECORD_FALLBACK] = "fallback to RTP",
 	};
 	struct worker *w = ctx;
-	char text[LOG_QUOTE_MAX];
 
 	if (a->record == RECORD_REFUSED && !worker_may_log(w))
 		return;
-	log_info("%s call=%llu %s", names[a->record],
-		 (unsigned long long)a->call, log_quote(a->bytes, text));
+	/* Its maker has escaped what came from outside. */
+	log_info("%s %.*s", names[a->record], SLICE_FMT(a->bytes));
 }
 
 /* ---- the line to the media process -------------------------------------- */
