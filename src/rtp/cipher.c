@@ -135,8 +135,14 @@ static void gcm_iv(const struct cipher *c, const struct cipher_aead *op,
 	xor_be(iv + 6, op->index, 6);
 }
 
-void cipher_seal(struct cipher *c, const struct cipher_aead *op,
-		 uint8_t *ret_tag)
+typedef void gcm128_fn(struct gcm_aes128_ctx *ctx, size_t len, uint8_t *dst,
+		       const uint8_t *src);
+typedef void gcm256_fn(struct gcm_aes256_ctx *ctx, size_t len, uint8_t *dst,
+		       const uint8_t *src);
+
+/* Both directions differ in the one call that touches the text. */
+static void gcm_run(struct cipher *c, const struct cipher_aead *op,
+		    gcm128_fn *crypt128, gcm256_fn *crypt256, uint8_t *ret_tag)
 {
 	uint8_t iv[GCM_IV_LEN];
 
@@ -146,37 +152,26 @@ void cipher_seal(struct cipher *c, const struct cipher_aead *op,
 
 		gcm_aes256_set_iv(g, sizeof(iv), iv);
 		gcm_aes256_update(g, op->aad.len, op->aad.ptr);
-		gcm_aes256_encrypt(g, op->len, op->buf, op->buf);
+		crypt256(g, op->len, op->buf, op->buf);
 		gcm_aes256_digest(g, GCM_DIGEST_SIZE, ret_tag);
 	} else {
 		struct gcm_aes128_ctx *g = &c->enc.gcm128;
 
 		gcm_aes128_set_iv(g, sizeof(iv), iv);
 		gcm_aes128_update(g, op->aad.len, op->aad.ptr);
-		gcm_aes128_encrypt(g, op->len, op->buf, op->buf);
+		crypt128(g, op->len, op->buf, op->buf);
 		gcm_aes128_digest(g, GCM_DIGEST_SIZE, ret_tag);
 	}
+}
+
+void cipher_seal(struct cipher *c, const struct cipher_aead *op,
+		 uint8_t *ret_tag)
+{
+	gcm_run(c, op, gcm_aes128_encrypt, gcm_aes256_encrypt, ret_tag);
 }
 
 void cipher_open(struct cipher *c, const struct cipher_aead *op,
 		 uint8_t *ret_tag)
 {
-	uint8_t iv[GCM_IV_LEN];
-
-	gcm_iv(c, op, iv);
-	if (is_256(c->suite)) {
-		struct gcm_aes256_ctx *g = &c->enc.gcm256;
-
-		gcm_aes256_set_iv(g, sizeof(iv), iv);
-		gcm_aes256_update(g, op->aad.len, op->aad.ptr);
-		gcm_aes256_decrypt(g, op->len, op->buf, op->buf);
-		gcm_aes256_digest(g, GCM_DIGEST_SIZE, ret_tag);
-	} else {
-		struct gcm_aes128_ctx *g = &c->enc.gcm128;
-
-		gcm_aes128_set_iv(g, sizeof(iv), iv);
-		gcm_aes128_update(g, op->aad.len, op->aad.ptr);
-		gcm_aes128_decrypt(g, op->len, op->buf, op->buf);
-		gcm_aes128_digest(g, GCM_DIGEST_SIZE, ret_tag);
-	}
+	gcm_run(c, op, gcm_aes128_decrypt, gcm_aes256_decrypt, ret_tag);
 }
