@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "daemon/wire.h"
+#include "lib/run.h"
 
 START_TEST(every_message_comes_back_as_it_was_written)
 {
@@ -55,16 +56,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("daemon/wire");
 	TCase *t = tcase_create("codec");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, every_message_comes_back_as_it_was_written);
 	tcase_add_test(t, unknown_operations_and_lines_are_refused);
-	suite_add_tcase(s, t);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_case("daemon/wire", t);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proxy/egress.h"
+#include "lib/run.h"
 
 struct recorder {
 	char log[512];
@@ -238,10 +239,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("proxy/egress");
 	TCase *t = tcase_create("order");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_test(t, sends_of_a_call_wait_for_its_flows_others_do_not);
 	tcase_add_test(t, a_second_addition_in_the_rest_waits_anew);
@@ -251,9 +249,5 @@ int main(void)
 	tcase_add_test(t, a_request_that_cannot_be_made_fails_at_once);
 	tcase_add_test(t, the_media_process_s_death_fails_every_waiting_call);
 	tcase_add_test(t, a_call_that_floods_while_it_waits_fails);
-	suite_add_tcase(s, t);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? 0 : 1;
+	return run_case("proxy/egress", t);
 }
