@@ -100,13 +100,6 @@ enum authn_verdict ingress_authn(const struct ingress *in, struct unit *u,
 		*ret_stop = STOP_MODE;
 		return AUTHN_REFUSE;
 	}
-	u->who = (struct principal){
-		.kind = u->conn && u->conn->device ? PRINCIPAL_CERT
-						   : PRINCIPAL_ADDR,
-		.level = (enum principal_level)u->sig,
-		.device = slice_str(u->device->name),
-		.source = u->from.peer,
-	};
 	/* A heartbeat that changes nothing is not worth a challenge, and
 	 * phones do not answer one for it. */
 	if (!u->device->digest || sip_is_keep_alive(&u->msg))

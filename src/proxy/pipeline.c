@@ -33,8 +33,7 @@ struct pipeline {
 	uint8_t out[REPLY_MAX]; /* an answer made here */
 };
 
-struct pipeline *pipeline_new(const struct pipeline_params *params,
-			      uint64_t now_ms)
+struct pipeline *pipeline_new(const struct pipeline_params *params)
 {
 	const struct config *c = params->config;
 	struct pipeline *p = alloc_zero(sizeof(*p));
@@ -43,12 +42,10 @@ struct pipeline *pipeline_new(const struct pipeline_params *params,
 				  .burst = c->limits.message_burst,
 				  .seed = params->seed};
 
-	(void)now_ms;
 	if (!p)
 		return NULL;
 	p->p = *params;
 	p->in.config = c;
-	p->in.entropy = params->entropy;
 	p->in.core = c->call_manager[0].address.addr;
 	p->in.nonce = (struct nonce_params){
 		.key = slice_make(p->p.nonce_key, sizeof(p->p.nonce_key)),
@@ -65,11 +62,19 @@ struct pipeline *pipeline_new(const struct pipeline_params *params,
 	return p;
 }
 
+/* A message may carry media keys (a=crypto): its copy is wiped. */
+static void raw_free(uint8_t *raw, size_t len)
+{
+	if (raw)
+		secret_wipe(raw, len);
+	alloc_free(raw);
+}
+
 static void parked_free(struct pipeline *p, struct parked *k)
 {
 	slots_del(&p->parked, k->ticket);
 	timerq_clear(&p->timers, &k->timer);
-	alloc_free(k->raw);
+	raw_free(k->raw, k->unit.msg.raw.len);
 	alloc_free(k);
 }
 
@@ -258,7 +263,7 @@ static struct parked *parked_new(struct pipeline *p, const struct unit *u,
 	    sip_cred_parse(sip_msg_value(&k->unit.msg, SIP_HDR_AUTHORIZATION),
 			   &k->unit.cred) != 0 ||
 	    slots_add(&p->parked, k, &k->ticket) != 0) {
-		alloc_free(k->raw);
+		raw_free(k->raw, u->msg.raw.len);
 		return alloc_free(k);
 	}
 	if (timerq_set(&p->timers, &k->timer, now_ms + PIPELINE_PARK_MS)) {
@@ -461,9 +466,10 @@ void pipeline_run(struct pipeline *p, struct slice bytes,
 		stop(p, u, STOP_MALFORMED, why.reason);
 		if (side == SIDE_PHONE || addr_ip_eq(&from->peer, &p->in.core))
 			reply(p, u, why.status, why.reason, NULL, now_ms);
-		return;
+	} else {
+		run_from(p, u, 0, now_ms);
 	}
-	run_from(p, u, 0, now_ms);
+	secret_wipe(p->scratch, bytes.len); /* may have carried media keys */
 }
 
 /* ---- answers of other processes ---------------------------------------- */
@@ -510,9 +516,6 @@ static void resume(struct pipeline *p, struct parked *k, uint64_t now_ms)
 
 	switch (ingress_authn_count(&p->in, u, now_ms)) {
 	case AUTHN_OK:
-		u->who.user = u->cred.username;
-		if (u->who.kind == PRINCIPAL_ADDR)
-			u->who.kind = PRINCIPAL_DIGEST;
 		run_from(p, u, STAGE_AFTER_AUTHN, now_ms);
 		break;
 	case AUTHN_WRONG:

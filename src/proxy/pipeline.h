@@ -1,8 +1,9 @@
 /*
  * The map of the program: the stages every unit of input passes, in order,
- * in one function (pipeline_run). A stage lets the unit go on, ends it (with
- * a reason that is counted, logged and, for SIP, answered), or parks it until
- * another process has answered. No stage calls backwards.
+ * are one table (stages[] in pipeline.c, run by pipeline_run). A stage lets
+ * the unit go on, ends it (with a reason that is counted, logged and, for
+ * SIP, answered), or parks it until another process has answered. No stage
+ * calls backwards.
  *
  *   transport, tls -> parse -> authn -> authz -> b2bua (rewrite) -> egress
  *
@@ -87,15 +88,14 @@ struct unit {
 	enum sig_level sig;
 	struct conn *conn;		    /* NULL for datagrams */
 	const struct config_device *device; /* NULL until known */
-	struct principal who;
-	struct sip_cred cred;	 /* of a request under check */
-	struct nonce_info nonce; /* of the same */
+	struct sip_cred cred;		    /* of a request under check */
+	struct nonce_info nonce;	    /* of the same */
 };
 
 struct pipeline;
 
 /* New pipeline; p is copied. NULL when memory is out. */
-struct pipeline *pipeline_new(const struct pipeline_params *p, uint64_t now_ms);
+struct pipeline *pipeline_new(const struct pipeline_params *p);
 /* Free p (may be NULL) with its parked units; returns NULL. */
 struct pipeline *pipeline_free(struct pipeline *p);
 /*
@@ -141,7 +141,6 @@ enum stage {
 
 struct ingress {
 	const struct config *config;
-	struct entropy entropy;
 	struct nonce_params nonce;
 	struct nonce_window *window;
 	struct limit *limit;

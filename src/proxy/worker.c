@@ -256,7 +256,7 @@ static int make_pipeline(struct worker *w)
 	};
 
 	entropy_fill(&w->p.entropy, p.nonce_key, sizeof(p.nonce_key));
-	w->pipeline = pipeline_new(&p, loop_now_ms(w->loop));
+	w->pipeline = pipeline_new(&p);
 	secret_wipe(p.nonce_key, sizeof(p.nonce_key));
 	return w->pipeline ? 0 : ERR_NOMEM;
 }

@@ -270,7 +270,7 @@ static void make_pipeline(struct world *w)
 	w->egress = egress_new(&ecb, 5);
 	p.egress = w->egress;
 	must(w->egress, "egress");
-	w->pipeline = pipeline_new(&p, w->now);
+	w->pipeline = pipeline_new(&p);
 	must(w->pipeline, "pipeline");
 }
 
