@@ -56,6 +56,11 @@ MUST_CHECK int config_value_set(struct config_build *b,
 /* Set the option's member of obj to its default, which must exist. */
 MUST_CHECK int config_value_default(struct config_build *b,
 				    const struct config_option *o, void *obj);
+/* Can both not be bound at once? */
+bool config_is_clash(const struct config_endpoint *a,
+		     const struct config_endpoint *b);
+/* Is a's port one of the relay's? */
+bool config_is_media_port(const struct config_media *m, const struct addr *a);
 /* Print the option's member of obj as it is written in a file. */
 void config_value_print(const struct config_option *o, const void *obj,
 			void (*emit)(void *ctx, struct slice piece), void *ctx);

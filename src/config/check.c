@@ -45,7 +45,7 @@ static bool is_datagram(enum config_transport t)
 	return t == CONFIG_UDP;
 }
 
-static bool is_clash(const struct config_endpoint *a,
+bool config_is_clash(const struct config_endpoint *a,
 		     const struct config_endpoint *b)
 {
 	return is_datagram(a->transport) == is_datagram(b->transport) &&
@@ -89,8 +89,8 @@ static void check_listeners(struct config_build *b)
 			const struct config_item *o = &b->item[k];
 
 			if (is_kind(o, "listener") &&
-			    is_clash(&OBJ(o, config_listener)->address,
-				     &OBJ(it, config_listener)->address))
+			    config_is_clash(&OBJ(o, config_listener)->address,
+					    &OBJ(it, config_listener)->address))
 				about(b, it, "address", true,
 				      (const char *const[3]){
 					      "is taken by listener \"",
@@ -123,7 +123,7 @@ static void check_manager(struct config_build *b, const struct config_item *it)
 		error(b, it, "local-address", "is the call manager's own");
 	for (uint32_t i = 0; i < b->c->listener_count; i++)
 		if (b->c->listener[i].address.addr.port > 0 &&
-		    is_clash(&own, &b->c->listener[i].address))
+		    config_is_clash(&own, &b->c->listener[i].address))
 			about(b, it, "local-address", true,
 			      (const char *const[3]){"is taken by listener \"",
 						     b->c->listener[i].name,
@@ -156,7 +156,7 @@ static void split_ports(struct config_media *m)
 	m->inside_ports.min = (uint16_t)(m->ports.min + half);
 }
 
-static bool is_media_port(const struct config_media *m, const struct addr *a)
+bool config_is_media_port(const struct config_media *m, const struct addr *a)
 {
 	return a->port >= m->ports.min && a->port <= m->ports.max &&
 	       (addr_is_any(a) || addr_ip_eq(a, &m->outside_address) ||
@@ -179,14 +179,15 @@ static void check_media(struct config_build *b)
 	split_ports(m);
 	for (uint32_t i = 0; i < b->c->listener_count; i++)
 		if (b->c->listener[i].address.transport == CONFIG_UDP &&
-		    is_media_port(m, &b->c->listener[i].address.addr))
+		    config_is_media_port(m, &b->c->listener[i].address.addr))
 			about(b, it, "ports", true,
 			      (const char *const[3]){
 				      "hold the port of listener \"",
 				      b->c->listener[i].name, "\""});
 	for (uint32_t i = 0; i < b->c->call_manager_count; i++)
 		if (b->c->call_manager[i].address.transport == CONFIG_UDP &&
-		    is_media_port(m, &b->c->call_manager[i].local_address))
+		    config_is_media_port(m,
+					 &b->c->call_manager[i].local_address))
 			about(b, it, "ports", true,
 			      (const char *const[3]){
 				      "hold the local-address of call-manager "
@@ -200,9 +201,6 @@ static void check_numbers(struct config_build *b)
 {
 	const struct config *c = b->c;
 
-	if (c->workers > 1)
-		error(b, single(b, ""), "workers",
-		      "this version runs one worker: expected 1");
 	if (!single(b, "sip")->is_bad &&
 	    c->sip.expires_min_s > c->sip.expires_max_s)
 		error(b, single(b, "sip"), "expires-min",

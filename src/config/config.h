@@ -27,6 +27,8 @@ enum {
 	CONFIG_LISTENERS_MAX = 64,  /* listener sections */
 	CONFIG_DEVICES_MAX = 30000, /* device sections */
 	CONFIG_MESSAGES_MAX = 100,  /* messages kept by a report */
+	CONFIG_WORKERS_MAX = 60,    /* worker processes */
+	CONFIG_WORKER_PORTS = 8	    /* relay ports a worker needs at least */
 };
 
 /* ---- what goes in ---------------------------------------------------- */
@@ -180,7 +182,7 @@ struct config {
 	const char *state_directory; /* absolute */
 	const char *control_socket;  /* absolute */
 	enum config_sandbox sandbox;
-	uint32_t workers; /* 1 */
+	uint32_t workers; /* 0 = one for each processor */
 	/* sections */
 	struct config_listener *listener;
 	uint32_t listener_count;
@@ -233,6 +235,24 @@ enum config_device_mode config_device_mode(const struct config *c,
 /* Media policy that counts: RTP only where the cluster is nonsecure. */
 enum config_media_policy config_device_media(const struct config *c,
 					     const struct config_device *d);
+
+/* What worker number (from 0) is bound to towards call manager m: the port is
+ * local-address's plus its number. */
+struct addr config_local_address(const struct config_call_manager *m,
+				 uint32_t worker);
+/* The part of all that belongs to a worker, when there are count of them: equal
+ * parts of whole RTP and RTCP pairs, in the order of their numbers; what does
+ * not divide is left out. */
+struct config_ports config_worker_ports(const struct config_ports *all,
+					uint32_t worker, uint32_t count);
+/*
+ * Is there room for this many workers? Each needs a port of its own towards
+ * every call manager, which must not meet another listener's or manager's, and
+ * its part of the relay ports. What stands in the way is an error in rep.
+ * ERR_BAD when there was one.
+ */
+MUST_CHECK int config_check_workers(const struct config *c, uint32_t workers,
+				    struct config_report *rep);
 
 /*
  * Print c as configuration text, each option with its value, through emit,

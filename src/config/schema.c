@@ -63,8 +63,11 @@ static const struct config_option top_options[] = {
 	TOP(sandbox, "sandbox", WORD, "enforce", .words = words_sandbox,
 	    .text = "System call filter of the processes. log: a call outside "
 		    "the list is logged and done; off: no filter."),
-	TOP(workers, "workers", UINT, "1", .min = 1, .max = 256,
-	    .text = "Worker processes. This version runs one."),
+	TOP(workers, "workers", UINT, "0", .max = CONFIG_WORKERS_MAX,
+	    .text = "Worker processes, which share the phones by their "
+		    "address; 0 is one for each processor. Each worker has "
+		    "ports of its own towards the call managers: local-address "
+		    "and as many ports above it."),
 };
 
 #define LISTENER(member, key, kind, dflt, ...) \
