@@ -141,6 +141,17 @@ MUST_CHECK int transport_bind(enum transport_proto proto,
 			      const struct addr *addr, bool reuse_port,
 			      int *ret_fd);
 
+/*
+ * Sockets that transport_bind bound to one address with reuse_port are a group
+ * of count: from now on the kernel gives a connection or datagram from one
+ * source (IPv4 address or IPv6 /64) always to the same of them, in the order
+ * in which they were bound. fd: any of them. It holds as long as none is
+ * closed. ERR_IO with errno.
+ */
+MUST_CHECK int transport_steer(int fd, enum addr_family family, uint32_t count);
+/* The one of count that transport_steer chooses for this source. */
+uint32_t transport_steered(const struct addr *source, uint32_t count);
+
 struct transport_listen {
 	enum transport_proto proto; /* UDP gives a datagram endpoint */
 	int fd;	      /* bound; the transport owns it on success */
