@@ -62,7 +62,8 @@ json_t *row_registration(const struct row_registration *r)
 	json_t *row = json_object();
 
 	return finish(
-		row, put(row, "device", text(r->device)) &&
+		row, put(row, "worker", number(r->worker)) &&
+			     put(row, "device", text(r->device)) &&
 			     put(row, "aor", text(r->aor)) &&
 			     put(row, "contact", text(r->contact)) &&
 			     put(row, "peer", text(r->peer)) &&
@@ -78,7 +79,8 @@ json_t *row_call(const struct row_call *r)
 
 	return finish(
 		row,
-		put(row, "id", number(r->id)) &&
+		put(row, "worker", number(r->worker)) &&
+			put(row, "id", number(r->id)) &&
 			put(row, "device", text(r->device)) &&
 			put(row, "from", text(r->from)) &&
 			put(row, "to", text(r->to)) &&

@@ -12,6 +12,7 @@
 #include "base/slice.h"
 
 struct row_registration {
+	uint16_t worker;
 	struct slice device, aor, contact;
 	struct slice peer;	  /* address:port */
 	const char *transport;	  /* "tls", "tcp", "udp" */
@@ -21,6 +22,7 @@ struct row_registration {
 };
 
 struct row_call {
+	uint16_t worker;
 	uint64_t id;
 	struct slice device, from, to;
 	const char *state;

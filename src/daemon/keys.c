@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/reader.h"
 #include "base/secret.h"
+#include "daemon/wire.h"
 #include "log/log.h"
 #include "loop/loop.h"
 #include "priv/channel.h"
@@ -461,13 +462,14 @@ static int client_add(struct role *r, int fd, uint32_t may)
 	return 0;
 }
 
-/* From the monitor: 'W' or 'M' and the channel of a new client. */
+/* From the monitor: a worker's line, or 'M' and its own. */
 static void on_control(void *ctx, struct slice bytes, const int *fds, size_t n)
 {
 	struct role *r = ctx;
 	uint32_t may = 0;
+	uint32_t worker;
 
-	if (slice_eqs(bytes, "W"))
+	if (dwire_adopt_read(bytes, &worker) == 0)
 		may = KEYS_CLIENT_WORKER;
 	else if (slice_eqs(bytes, "M"))
 		may = KEYS_CLIENT_MONITOR;

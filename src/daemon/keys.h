@@ -68,9 +68,10 @@ struct keys_main_params {
 	size_t file_count;
 	const char *store_key; /* path, NULL = no credentials */
 	int control_fd; /* from the monitor: SEQPACKET; when it closes the
-			   process ends. A message of one byte 'W' or 'M' with
-			   one fd adds a client with a worker's or the
-			   monitor's permissions. It answers "ready" once. */
+			   process ends. A message with one fd, as
+			   dwire_adopt_write writes it or the byte 'M', adds a
+			   client with a worker's or the monitor's
+			   permissions. It answers "ready" once. */
 	struct sandbox_params sandbox;
 };
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "daemon/roles.h"
 #include "daemon/setup.h"
 
@@ -30,7 +31,8 @@ static const char usage_text[] =
 
 struct arguments {
 	const char *config;
-	const char *role; /* NULL = monitor */
+	const char *role;   /* NULL = monitor */
+	const char *worker; /* which one, for that role */
 	bool is_check;
 	bool is_verbose;
 };
@@ -56,13 +58,28 @@ static int check(const struct arguments *a)
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 
-static int run_role(const char *role)
+/* which: "2/4", the number and how many there are. */
+static int run_worker(const char *which)
+{
+	struct slice number;
+	struct slice count;
+	uint64_t n;
+	uint64_t of;
+
+	text_cut(slice_str(which ? which : ""), '/', &number, &count);
+	if (text_dec(count, CONFIG_WORKERS_MAX, &of) == 0 &&
+	    text_dec(number, of, &n) == 0 && n < of)
+		return role_worker((uint32_t)n, (uint32_t)of);
+	(void)fprintf(stderr, "sallyportd: which worker?\n");
+	return 2;
+}
+
+static int run_role(const struct arguments *a)
 {
 	static const struct {
 		const char *name;
 		int (*run)(void);
 	} roles[] = {
-		{"worker", role_worker},
 		{"keys", role_keys},
 		{"store", role_store_process},
 		{"media", role_media_process},
@@ -71,9 +88,11 @@ static int run_role(const char *role)
 	/* The terminal's ^C is for the monitor, which ends the others. */
 	(void)signal(SIGINT, SIG_IGN);
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-		if (strcmp(role, roles[i].name) == 0)
+		if (strcmp(a->role, roles[i].name) == 0)
 			return roles[i].run();
-	(void)fprintf(stderr, "sallyportd: unknown role \"%s\"\n", role);
+	if (strcmp(a->role, "worker") == 0)
+		return run_worker(a->worker);
+	(void)fprintf(stderr, "sallyportd: unknown role \"%s\"\n", a->role);
 	return 2;
 }
 
@@ -86,6 +105,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{"role", required_argument, NULL, 'r'},
+		{"worker", required_argument, NULL, 'w'},
 		{NULL, 0, NULL, 0},
 	};
 	int o;
@@ -103,6 +123,9 @@ static int parse(int argc, char **argv, struct arguments *ret)
 			break;
 		case 'r':
 			ret->role = optarg;
+			break;
+		case 'w':
+			ret->worker = optarg;
 			break;
 		case 'V':
 			(void)printf("sallyportd %s\n", PACKAGE_VERSION);
@@ -133,7 +156,7 @@ int main(int argc, char **argv)
 		return status;
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (a.role)
-		return run_role(a.role);
+		return run_role(&a);
 	if (a.is_check)
 		return check(&a);
 	if (setup_load(a.config, &c) != 0)

@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/reader.h"
 #include "base/secret.h"
+#include "daemon/wire.h"
 #include "log/log.h"
 #include "loop/loop.h"
 #include "media/media.h"
@@ -105,15 +105,10 @@ static void monitor_message(void *ctx, struct slice bytes, const int *fds,
 			    size_t n)
 {
 	struct role *r = ctx;
-	struct reader rd;
-	uint8_t tag;
 	uint32_t number;
 	int err;
 
-	reader_init(&rd, bytes);
-	tag = reader_u8(&rd);
-	number = reader_u32be(&rd);
-	if (!reader_end(&rd) || tag != 'W' || n != 1) {
+	if (dwire_adopt_read(bytes, &number) != 0 || n != 1) {
 		for (size_t i = 0; i < n; i++)
 			(void)close(fds[i]);
 		log_warn("malformed message from the monitor");

@@ -21,8 +21,8 @@ struct role_media_channel {
 
 struct role_media_params {
 	int monitor_fd; /* closed by the monitor = end. A message on it with
-			 * one fd attached is a new worker's channel: byte
-			 * 'W', then its number as 32 bits big-endian */
+			 * one fd attached is a new worker's channel:
+			 * dwire_adopt_write */
 	struct role_media_channel channel[MEDIA_CHANNELS_MAX];
 	uint32_t channel_count;
 	const struct addr *bind; /* addresses flows may use (port ignored) */

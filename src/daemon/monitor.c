@@ -17,17 +17,22 @@
 #include "log/log.h"
 #include "transport/transport.h"
 
-static const char *const kind_name[MONITOR_KINDS] = {
+static const char *const kind_name[MONITOR_WORKER] = {
 	[MONITOR_KEYS] = "keys",
 	[MONITOR_STORE] = "store",
 	[MONITOR_MEDIA] = "media",
-	[MONITOR_WORKER] = "worker",
 };
 
 /* ---- sockets and directories ---------------------------------------------- */
 
-static int bind_one(enum config_transport t, const struct addr *a,
-		    const char *what, const char *name, int *ret_fd)
+struct bound {
+	enum config_transport transport;
+	struct addr addr;
+	const char *what; /* for messages: kind of section */
+	const char *name; /* its label */
+};
+
+static int bind_one(const struct bound *p, bool is_shared, int *ret_fd)
 {
 	static const enum transport_proto protos[] = {
 		[CONFIG_UDP] = TRANSPORT_UDP,
@@ -35,34 +40,73 @@ static int bind_one(enum config_transport t, const struct addr *a,
 		[CONFIG_TLS] = TRANSPORT_TLS,
 	};
 	char addr[ADDR_STR_MAX];
-	int err = transport_bind(protos[t], a, false, ret_fd);
+	int err = transport_bind(protos[p->transport], &p->addr, is_shared,
+				 ret_fd);
 
 	if (err)
-		log_error("%s \"%s\": cannot bind %s:%s: %s", what, name,
-			  transport_proto_str(protos[t]), addr_str(a, addr),
+		log_error("%s \"%s\": cannot bind %s:%s: %s", p->what, p->name,
+			  transport_proto_str(protos[p->transport]),
+			  addr_str(&p->addr, addr),
 			  err == ERR_IO ? strerror(errno) : err_str(err));
 	return err;
+}
+
+/* One socket for each worker, on their own ports. */
+static int bind_manager(struct monitor *m, uint32_t at,
+			const struct config_call_manager *cm)
+{
+	struct bound p = {.transport = cm->address.transport,
+			  .what = "call-manager",
+			  .name = cm->name};
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < m->workers; i++) {
+		p.addr = config_local_address(cm, i);
+		err = bind_one(&p, false, &m->fd[i * m->sockets + at]);
+	}
+	return err;
+}
+
+/*
+ * One socket for each worker on the same port, each source of phones always to
+ * the same. SO_REUSEPORT would let a second daemon in as well: bound without
+ * it first, the address is known to be free.
+ */
+static int bind_listener(struct monitor *m, uint32_t at,
+			 const struct config_listener *l)
+{
+	struct bound p = {.transport = l->address.transport,
+			  .addr = l->address.addr,
+			  .what = "listener",
+			  .name = l->name};
+	int probe;
+	int err = bind_one(&p, false, m->workers > 1 ? &probe : &m->fd[at]);
+
+	if (err || m->workers == 1)
+		return err;
+	(void)close(probe);
+	for (uint32_t i = 0; !err && i < m->workers; i++)
+		err = bind_one(&p, true, &m->fd[i * m->sockets + at]);
+	if (err || !transport_steer(m->fd[at], p.addr.family, m->workers))
+		return err;
+	log_error("listener \"%s\": cannot share it among workers: %s", l->name,
+		  strerror(errno));
+	return ERR_IO;
 }
 
 static int bind_all(struct monitor *m)
 {
 	const struct config *c = m->config;
-	const struct config_call_manager *cm = &c->call_manager[0];
-	int err;
+	int err = 0;
 
-	m->listener_fd = alloc_array(c->listener_count, sizeof(int));
-	if (!m->listener_fd)
+	m->sockets = ROLE_CORE_FDS + c->listener_count;
+	m->fd = alloc_array((size_t)m->workers * m->sockets, sizeof(int));
+	if (!m->fd)
 		return ERR_NOMEM;
-	for (uint32_t i = 0; i < c->listener_count; i++) {
-		const struct config_listener *l = &c->listener[i];
-
-		err = bind_one(l->address.transport, &l->address.addr,
-			       "listener", l->name, &m->listener_fd[i]);
-		if (err)
-			return err;
-	}
-	return bind_one(cm->address.transport, &cm->local_address,
-			"call-manager", cm->name, &m->core_fd);
+	err = bind_manager(m, 0, &c->call_manager[0]);
+	for (uint32_t i = 0; !err && i < c->listener_count; i++)
+		err = bind_listener(m, ROLE_CORE_FDS + i, &c->listener[i]);
+	return err;
 }
 
 /* The state directory belongs to the account the store runs as. */
@@ -100,27 +144,28 @@ static int make_directory(const struct config *c)
 
 /* ---- lines between children ------------------------------------------------ */
 
-/* Give the child its end of a new line: what its control channel takes. */
-static int give_end(struct monitor_child *child, int fd)
+/* Give the child its end of a new line to a worker. */
+static int give_end(struct monitor_child *child, uint32_t worker, int fd)
 {
-	/* media: 'W' and the worker's number; keys, store: 'W' alone. */
-	static const uint8_t text[] = {'W', 0, 0, 0, 0};
-	size_t len = child->kind == MONITOR_MEDIA ? sizeof(text) : 1;
+	uint8_t text[DWIRE_ADOPT_LEN];
+	struct writer w;
 
+	writer_init(&w, text, sizeof(text));
+	dwire_adopt_write(&w, worker);
 	return child->channel ? channel_send_fds(child->channel,
-						 slice_make(text, len), &fd, 1)
+						 writer_slice(&w), &fd, 1)
 			      : ERR_CLOSED;
 }
 
-/* A new line from the worker to child; *ret_fd is the worker's end. */
-static int make_link(struct monitor_child *child, int *ret_fd)
+/* A new line from a worker to child; *ret_fd is the worker's end. */
+static int make_link(struct monitor_child *child, uint32_t worker, int *ret_fd)
 {
 	int fds[2];
 	int err = channel_pair(fds);
 
 	if (err)
 		return err;
-	err = give_end(child, fds[0]);
+	err = give_end(child, worker, fds[0]);
 	(void)close(fds[0]);
 	if (err)
 		(void)close(fds[1]);
@@ -129,29 +174,39 @@ static int make_link(struct monitor_child *child, int *ret_fd)
 	return err;
 }
 
-/* A child was started anew: the running worker gets a line to it. */
-static void relink(struct monitor *m, struct monitor_child *child)
+struct monitor_child *monitor_worker(struct monitor *m, uint32_t number)
+{
+	return &m->child[MONITOR_WORKER + number];
+}
+
+static void relink_worker(struct monitor_child *worker,
+			  struct monitor_child *child)
 {
 	static const enum dwire_link links[] = {
 		[MONITOR_KEYS] = DWIRE_KEYS,
 		[MONITOR_STORE] = DWIRE_STORE,
 		[MONITOR_MEDIA] = DWIRE_MEDIA,
 	};
-	struct monitor_child *worker = &m->child[MONITOR_WORKER];
-	struct dwire_msg msg = {.op = DWIRE_LINK};
+	struct dwire_msg msg = {.op = DWIRE_LINK, .link = links[child->kind]};
 	uint8_t buf[16];
 	struct writer w;
 	int fd;
 
-	if (!worker->channel || make_link(child, &fd) != 0)
+	if (!worker->channel || make_link(child, worker->number, &fd) != 0)
 		return;
-	msg.link = links[child->kind];
 	writer_init(&w, buf, sizeof(buf));
 	dwire_write(&w, &msg);
 	if (channel_send_fds(worker->channel, writer_slice(&w), &fd, 1) != 0)
-		log_error("the worker got no line to the new %s process",
-			  kind_name[child->kind]);
+		log_error("%s got no line to the new %s process", worker->name,
+			  child->name);
 	(void)close(fd);
+}
+
+/* A child was started anew: the running workers get lines to it. */
+static void relink(struct monitor *m, struct monitor_child *child)
+{
+	for (uint32_t i = 0; i < m->workers; i++)
+		relink_worker(monitor_worker(m, i), child);
 }
 
 /* The monitor's own line to the keys process, for sealing credentials. */
@@ -183,7 +238,10 @@ static void child_ready(struct monitor_child *child)
 	struct monitor *m = child->m;
 
 	child->is_ready = true;
-	if (child->kind != MONITOR_WORKER || m->is_started)
+	for (uint32_t i = 0; i < m->workers; i++)
+		if (!monitor_worker(m, i)->is_ready)
+			return;
+	if (m->is_started)
 		return;
 	m->is_started = true;
 	log_info("ready");
@@ -201,11 +259,11 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 	switch (child->kind) {
 	case MONITOR_WORKER:
 		if (dwire_read(bytes, &msg) != 0)
-			log_error("unreadable message from the worker");
+			log_error("unreadable message from %s", child->name);
 		else if (msg.op == DWIRE_READY)
 			child_ready(child);
 		else if (msg.op == DWIRE_ROWS)
-			monitor_ctl_rows(child->m, &msg);
+			monitor_ctl_rows(child->m, child->number, &msg);
 		break;
 	case MONITOR_STORE:
 		if (store_reply_read(bytes, &reply) != 0)
@@ -259,22 +317,22 @@ static void put_fd(struct proc_start *s, int fd, bool is_kept)
 	s->fds[s->fd_count++] = fd;
 }
 
-static int start_worker(struct monitor *m, struct proc_start *s)
+static int start_worker(struct monitor *m, uint32_t number,
+			struct proc_start *s)
 {
 	static const enum monitor_kind kinds[] = {MONITOR_MEDIA, MONITOR_STORE,
 						  MONITOR_KEYS};
 
 	for (size_t i = 0; i < 3; i++) {
 		int fd;
-		int err = make_link(&m->child[kinds[i]], &fd);
+		int err = make_link(&m->child[kinds[i]], number, &fd);
 
 		if (err)
 			return err;
 		put_fd(s, fd, false);
 	}
-	put_fd(s, m->core_fd, true);
-	for (uint32_t i = 0; i < m->config->listener_count; i++)
-		put_fd(s, m->listener_fd[i], true);
+	for (uint32_t i = 0; i < m->sockets; i++)
+		put_fd(s, m->fd[number * m->sockets + i], true);
 	return 0;
 }
 
@@ -298,8 +356,10 @@ static int on_start(void *arg, struct proc *p, struct proc_start *s)
 	put_fd(s, fd, false);
 	put_fd(s, m->config_fd, true);
 	child->since_ms = loop_now_ms(m->loop);
-	if (child->kind == MONITOR_WORKER)
-		return start_worker(m, s);
+	if (child->kind == MONITOR_WORKER) {
+		s->args[s->arg_count++] = child->arg;
+		return start_worker(m, child->number, s);
+	}
 	relink(m, child);
 	return child->kind == MONITOR_KEYS ? link_keys(m) : 0;
 }
@@ -328,7 +388,7 @@ static void on_child_down(void *arg, struct proc *p, int status, bool is_final)
 
 	child->channel = channel_free(child->channel);
 	child->is_ready = false;
-	monitor_ctl_lost(m, child->kind);
+	monitor_ctl_lost(m, child);
 	if (is_final || m->is_stopping)
 		return;
 	if (WIFSIGNALED(status))
@@ -345,6 +405,24 @@ static void on_child_down(void *arg, struct proc *p, int status, bool is_final)
 		stop_all(m, 1);
 }
 
+static void child_name(struct monitor *m, struct monitor_child *child,
+		       uint32_t i)
+{
+	child->m = m;
+	if (i < MONITOR_WORKER) {
+		child->kind = (enum monitor_kind)i;
+		(void)snprintf(child->name, sizeof(child->name), "%s",
+			       kind_name[i]);
+		return;
+	}
+	child->kind = MONITOR_WORKER;
+	child->number = i - MONITOR_WORKER;
+	(void)snprintf(child->name, sizeof(child->name), "worker %u",
+		       child->number);
+	(void)snprintf(child->arg, sizeof(child->arg), "--worker=%u/%u",
+		       child->number, m->workers);
+}
+
 static int start_children(struct monitor *m)
 {
 	static const struct proc_ops ops = {.start = on_start,
@@ -352,12 +430,11 @@ static int start_children(struct monitor *m)
 	struct procs_params p = {.loop = m->loop, .exe = "/proc/self/exe"};
 	int err = procs_new(&p, &m->procs);
 
-	for (int i = 0; !err && i < MONITOR_KINDS; i++) {
+	for (uint32_t i = 0; !err && i < MONITOR_WORKER + m->workers; i++) {
 		struct monitor_child *child = &m->child[i];
 
-		child->m = m;
-		child->kind = (enum monitor_kind)i;
-		err = proc_add(m->procs, kind_name[i], &ops, child,
+		child_name(m, child, i);
+		err = proc_add(m->procs, child->name, &ops, child,
 			       &child->proc);
 	}
 	if (err)
@@ -415,16 +492,13 @@ static void monitor_close(struct monitor *m)
 {
 	m->control = control_free(m->control);
 	m->procs = procs_free(m->procs);
-	for (int i = 0; i < MONITOR_KINDS; i++)
+	for (uint32_t i = 0; i < MONITOR_CHILDREN_MAX; i++)
 		m->child[i].channel = channel_free(m->child[i].channel);
 	m->keys = keys_client_free(m->keys);
-	for (uint32_t i = 0; m->listener_fd && i < m->config->listener_count;
-	     i++)
-		if (m->listener_fd[i] > 0)
-			(void)close(m->listener_fd[i]);
-	alloc_free(m->listener_fd);
-	if (m->core_fd > 0)
-		(void)close(m->core_fd);
+	for (uint32_t i = 0; m->fd && i < m->workers * m->sockets; i++)
+		if (m->fd[i] > 0)
+			(void)close(m->fd[i]);
+	alloc_free(m->fd);
 	if (m->config_fd > 0)
 		(void)close(m->config_fd);
 	m->loop = loop_free(m->loop);
@@ -440,6 +514,7 @@ int role_monitor(struct config *c)
 	if (!m)
 		return 1;
 	m->config = c;
+	m->workers = setup_workers(c);
 	if (monitor_open(m) == 0) {
 		m->start_ms = loop_now_ms(m->loop);
 		status = loop_run(m->loop) == 0 ? m->status : 1;

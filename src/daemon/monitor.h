@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,12 +28,19 @@ enum monitor_kind {
 	MONITOR_KINDS
 };
 
-enum { MONITOR_ASKED_MAX = 64 }; /* operator's commands under way */
+enum {
+	MONITOR_ASKED_MAX = 64, /* operator's commands under way */
+	/* One child of each kind but workers, which come last. */
+	MONITOR_CHILDREN_MAX = MONITOR_WORKER + CONFIG_WORKERS_MAX
+};
 
 /* A child. */
 struct monitor_child {
 	struct monitor *m;
 	enum monitor_kind kind;
+	uint32_t number; /* of a worker, from 0; else 0 */
+	char name[16];	 /* "store", "worker 2" */
+	char arg[32];	 /* how a worker is told its number */
 	struct proc *proc;
 	struct channel *channel; /* NULL while it is down */
 	bool is_ready;		 /* worker: has said so */
@@ -48,16 +56,20 @@ struct monitor_asked {
 	char realm[STORE_NAME_MAX + 1];
 	uint8_t blob[KEYS_BLOB_MAX]; /* sealed credential to be kept */
 	size_t blob_len;	     /* 0 = it was sent */
+	uint64_t waiting;	     /* bit per worker that has to answer */
+	bool is_found;		     /* drop: some worker had it */
+	json_t *sum;		     /* status: what has come so far */
 };
 
 struct monitor {
 	struct loop *loop;
 	struct config *config;
 	int config_fd;
-	int *listener_fd; /* config->listener_count */
-	int core_fd;
+	uint32_t workers;
+	uint32_t sockets; /* of a worker: managers', then listeners' */
+	int *fd;	  /* workers times sockets, a worker's together */
 	struct procs *procs;
-	struct monitor_child child[MONITOR_KINDS];
+	struct monitor_child child[MONITOR_CHILDREN_MAX];
 	struct keys_client *keys; /* for user add */
 	struct control *control;
 	struct monitor_asked asked[MONITOR_ASKED_MAX];
@@ -71,9 +83,12 @@ struct monitor {
 
 /* Open the control socket and its commands. ERR_EXISTS, ERR_IO. */
 MUST_CHECK int monitor_ctl_open(struct monitor *m);
-/* A worker's rows have come. */
-void monitor_ctl_rows(struct monitor *m, const struct dwire_msg *msg);
+/* The child of a worker. */
+struct monitor_child *monitor_worker(struct monitor *m, uint32_t number);
+/* Rows of worker number have come. */
+void monitor_ctl_rows(struct monitor *m, uint32_t number,
+		      const struct dwire_msg *msg);
 /* The store answered. */
 void monitor_ctl_store(struct monitor *m, const struct store_reply *r);
-/* A child is gone: commands that waited for it fail. */
-void monitor_ctl_lost(struct monitor *m, enum monitor_kind kind);
+/* A child is gone: commands that waited for it go on without, or fail. */
+void monitor_ctl_lost(struct monitor *m, const struct monitor_child *child);

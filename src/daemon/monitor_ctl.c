@@ -1,5 +1,5 @@
 /*
- * The operator's commands: the monitor asks the worker for rows, the keys
+ * The operator's commands: the monitor asks the workers for rows, the keys
  * process to seal and the store to keep, and answers by token.
  */
 #include <config.h>
@@ -48,12 +48,19 @@ static struct monitor_asked *asked_find(struct monitor *m, uint32_t number)
 	return NULL;
 }
 
+static void asked_end(struct monitor_asked *a)
+{
+	a->token = 0;
+	json_decref(a->sum);
+	a->sum = NULL;
+}
+
 static void asked_fail(struct monitor *m, struct monitor_asked *a,
 		       const char *text)
 {
 	uint64_t token = a->token;
 
-	a->token = 0;
+	asked_end(a);
 	control_fail(m->control, token, "%s", text);
 }
 
@@ -62,26 +69,15 @@ static bool is_for_store(enum control_id command)
 	return control_command[command].who == CONTROL_BY_STORE;
 }
 
-void monitor_ctl_lost(struct monitor *m, enum monitor_kind kind)
-{
-	for (size_t i = 0; i < MONITOR_ASKED_MAX; i++) {
-		struct monitor_asked *a = &m->asked[i];
-
-		if (a->token == 0)
-			continue;
-		if (kind ==
-		    (is_for_store(a->command) ? MONITOR_STORE : MONITOR_WORKER))
-			asked_fail(m, a,
-				   "the process that had to answer ended");
-	}
-}
-
 /* ---- commands the worker answers --------------------------------------------- */
 
-static void ask_worker(struct monitor *m, uint64_t token,
-		       enum control_id command, const char *arg)
+static void worker_done(struct monitor *m, struct monitor_asked *a,
+			uint32_t number, struct slice rows);
+
+/* Ask all workers; who is not running has nothing to say. */
+static void ask_workers(struct monitor *m, uint64_t token,
+			enum control_id command, const char *arg)
 {
-	struct monitor_child *worker = &m->child[MONITOR_WORKER];
 	struct monitor_asked *a = asked_new(m, token, command);
 	struct dwire_msg msg = {.op = DWIRE_QUERY,
 				.command = (uint8_t)command,
@@ -93,34 +89,56 @@ static void ask_worker(struct monitor *m, uint64_t token,
 	msg.number = a->number;
 	writer_init(&w, m->out, sizeof(m->out));
 	dwire_write(&w, &msg);
-	if (!worker->is_ready || !worker->channel || !writer_ok(&w) ||
-	    channel_send(worker->channel, writer_slice(&w)) != 0)
-		asked_fail(m, a, "the worker is not running");
+	for (uint32_t i = 0; writer_ok(&w) && i < m->workers; i++) {
+		struct monitor_child *worker = monitor_worker(m, i);
+
+		if (worker->is_ready && worker->channel &&
+		    channel_send(worker->channel, writer_slice(&w)) == 0)
+			a->waiting |= (uint64_t)1 << i;
+	}
+	if (a->waiting == 0)
+		asked_fail(m, a, "no worker is running");
+}
+
+void monitor_ctl_lost(struct monitor *m, const struct monitor_child *child)
+{
+	for (size_t i = 0; i < MONITOR_ASKED_MAX; i++) {
+		struct monitor_asked *a = &m->asked[i];
+
+		if (a->token == 0)
+			continue;
+		if (child->kind == MONITOR_STORE && is_for_store(a->command))
+			asked_fail(m, a,
+				   "the process that had to answer ended");
+		else if (child->kind == MONITOR_WORKER &&
+			 a->waiting & (uint64_t)1 << child->number)
+			worker_done(m, a, child->number, slice_str("[]"));
+	}
 }
 
 static void on_registrations(void *ctx, uint64_t token, const json_t *args)
 {
 	(void)args;
-	ask_worker(ctx, token, CONTROL_REGISTRATIONS, "");
+	ask_workers(ctx, token, CONTROL_REGISTRATIONS, "");
 }
 
 static void on_calls(void *ctx, uint64_t token, const json_t *args)
 {
 	(void)args;
-	ask_worker(ctx, token, CONTROL_CALLS, "");
+	ask_workers(ctx, token, CONTROL_CALLS, "");
 }
 
 static void on_drop(void *ctx, uint64_t token, const json_t *args)
 {
 	const char *call = control_arg_get(args, "call");
 
-	ask_worker(ctx, token, CONTROL_DROP, call ? call : "");
+	ask_workers(ctx, token, CONTROL_DROP, call ? call : "");
 }
 
 static void on_status(void *ctx, uint64_t token, const json_t *args)
 {
 	(void)args;
-	ask_worker(ctx, token, CONTROL_STATUS, "");
+	ask_workers(ctx, token, CONTROL_STATUS, "");
 }
 
 static void put(json_t *obj, const char *name, uint64_t v)
@@ -128,11 +146,76 @@ static void put(json_t *obj, const char *name, uint64_t v)
 	(void)json_object_set_new(obj, name, json_integer((json_int_t)v));
 }
 
-/* What the monitor knows, and the worker's row inside it. */
-static void reply_status(struct monitor *m, uint64_t token, struct slice text)
+/* Add row to sum: numbers are added up, truths hold when they hold for all,
+ * objects member by member. */
+static void add_up(json_t *sum, json_t *row)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(row, key, v)
+	{
+		json_t *had = json_object_get(sum, key);
+
+		if (!had)
+			(void)json_object_set_new(sum, key, json_deep_copy(v));
+		else if (json_is_integer(v))
+			put(sum, key,
+			    (uint64_t)(json_integer_value(had) +
+				       json_integer_value(v)));
+		else if (json_is_false(v))
+			(void)json_object_set(sum, key, v);
+	}
+}
+
+/* One level of objects inside, as "refused" is one. */
+static void add_row(json_t *sum, json_t *row)
+{
+	const char *key;
+	json_t *v;
+
+	add_up(sum, row);
+	json_object_foreach(row, key, v)
+	{
+		json_t *had = json_object_get(sum, key);
+
+		if (json_is_object(v) && json_is_object(had))
+			add_up(had, v);
+	}
+}
+
+/* A worker's status row: into the sum, and its own line beside the others. */
+static void take_status(struct monitor_asked *a, uint32_t number,
+			struct slice text)
+{
+	static const char *const own[] = {"calls", "registrations",
+					  "transactions", "connections",
+					  "messages"};
+	json_t *rows = json_loadb((const char *)text.ptr, text.len, 0, NULL);
+	json_t *row = json_array_get(rows, 0);
+	json_t *line = json_object();
+	json_t *lines;
+
+	if (!a->sum) {
+		a->sum = json_object();
+		(void)json_object_set_new(a->sum, "workers", json_array());
+	}
+	lines = json_object_get(a->sum, "workers");
+	put(line, "worker", number);
+	for (size_t i = 0; row && i < sizeof(own) / sizeof(own[0]); i++)
+		(void)json_object_set(line, own[i],
+				      json_object_get(row, own[i]));
+	(void)json_array_append_new(lines, line);
+	(void)json_object_del(row, "worker");
+	if (row)
+		add_row(a->sum, row);
+	json_decref(rows);
+}
+
+/* What the monitor knows, and what the workers said inside it. */
+static void reply_status(struct monitor *m, uint64_t token, json_t *sum)
 {
 	uint64_t now = loop_now_ms(m->loop);
-	json_t *rows = json_loadb((const char *)text.ptr, text.len, 0, NULL);
 	json_t *result = json_object();
 	json_t *processes = json_array();
 
@@ -141,7 +224,7 @@ static void reply_status(struct monitor *m, uint64_t token, struct slice text)
 	(void)json_object_set_new(result, "realm",
 				  json_string(m->config->realm));
 	put(result, "uptime", (now - m->start_ms) / 1000);
-	for (int i = 0; i < MONITOR_KINDS; i++) {
+	for (uint32_t i = 0; i < MONITOR_WORKER + m->workers; i++) {
 		const struct proc *p = m->child[i].proc;
 		json_t *row = json_object();
 
@@ -153,34 +236,54 @@ static void reply_status(struct monitor *m, uint64_t token, struct slice text)
 		(void)json_array_append_new(processes, row);
 	}
 	(void)json_object_set_new(result, "processes", processes);
-	if (json_array_size(rows) > 0)
-		(void)json_object_update_missing(result,
-						 json_array_get(rows, 0));
-	json_decref(rows);
+	(void)json_object_update_missing(result, sum);
 	control_reply(m->control, token, result);
 }
 
-void monitor_ctl_rows(struct monitor *m, const struct dwire_msg *msg)
+/* All workers have answered: the end of the command. */
+static void workers_done(struct monitor *m, struct monitor_asked *a)
+{
+	uint64_t token = a->token;
+
+	a->token = 0;
+	if (a->command == CONTROL_STATUS)
+		reply_status(m, token, a->sum);
+	else if (a->command == CONTROL_DROP && a->is_found)
+		control_reply(m->control, token, json_object());
+	else if (a->command == CONTROL_DROP)
+		control_fail(m->control, token, "no such call");
+	asked_end(a);
+}
+
+/* The last that a worker has to say: rows. */
+static void worker_done(struct monitor *m, struct monitor_asked *a,
+			uint32_t number, struct slice rows)
+{
+	bool is_last;
+
+	a->waiting &= ~((uint64_t)1 << number);
+	is_last = a->waiting == 0;
+	if (a->command == CONTROL_STATUS)
+		take_status(a, number, rows);
+	else if (a->command == CONTROL_DROP)
+		a->is_found |= !slice_eqs(rows, "[]");
+	else if (control_reply_rows(m->control, a->token, rows, is_last) != 0)
+		a->waiting = 0;
+	if (a->waiting == 0)
+		workers_done(m, a);
+}
+
+void monitor_ctl_rows(struct monitor *m, uint32_t number,
+		      const struct dwire_msg *msg)
 {
 	struct monitor_asked *a = asked_find(m, msg->number);
-	uint64_t token;
 
-	if (!a)
+	if (!a || !(a->waiting & (uint64_t)1 << number))
 		return;
-	token = a->token;
 	if (msg->is_last)
-		a->token = 0;
-	if (a->command == CONTROL_STATUS) {
-		reply_status(m, token, msg->text);
-	} else if (a->command == CONTROL_DROP) {
-		if (slice_eqs(msg->text, "[]"))
-			control_fail(m->control, token, "no such call");
-		else
-			control_reply(m->control, token, json_object());
-	} else if (control_reply_rows(m->control, token, msg->text,
-				      msg->is_last) != 0) {
-		a->token = 0;
-	}
+		worker_done(m, a, number, msg->text);
+	else if (control_reply_rows(m->control, a->token, msg->text, false))
+		asked_end(a);
 }
 
 /* ---- commands about users ------------------------------------------------------ */

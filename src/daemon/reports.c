@@ -58,6 +58,14 @@ static void put(json_t *obj, const char *name, uint64_t v)
 	(void)json_object_set_new(obj, name, json_integer((json_int_t)v));
 }
 
+/* Six bits of worker, 26 of generation, 21 of index: no two live calls share
+ * an index. */
+uint64_t reports_call_id(const struct worker *w, uint64_t cookie)
+{
+	return (uint64_t)worker_number(w) << 47 |
+	       (cookie >> 32 & 0x3ffffff) << 21 | (cookie & 0x1fffff);
+}
+
 static void put_transport(json_t *obj, const struct transport_stats *t)
 {
 	json_t *refused = json_object();
@@ -74,8 +82,7 @@ static void put_transport(json_t *obj, const struct transport_stats *t)
 			    t->tls_refused[i]);
 	(void)json_object_set_new(obj, "tls-refused", refused);
 	put(obj, "connections-refused",
-	    t->refused_total + t->refused_source +
-		    t->refused_pending_source);
+	    t->refused_total + t->refused_source + t->refused_pending_source);
 	put(obj, "accept-waits", t->accept_waits);
 	put(obj, "timeouts",
 	    t->timeout_handshake + t->timeout_first + t->timeout_rest +
@@ -97,6 +104,7 @@ void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
 
 	calls_counts(worker_calls(w), &calls, &bindings, &txns);
 	worker_links(w, &has_media, &has_store, &has_keys);
+	put(row, "worker", worker_number(w));
 	put(row, "calls", calls);
 	put(row, "registrations", bindings);
 	put(row, "transactions", txns);
@@ -134,6 +142,7 @@ void reports_registrations(struct worker *w, uint64_t now_ms,
 		char peer[ADDR_STR_MAX];
 		const char *subject = worker_subject(w, &b.dest, &proto);
 		struct row_registration r = {
+			.worker = worker_number(w),
 			.device = b.device,
 			.aor = b.aor,
 			.contact = b.contact,
@@ -176,7 +185,8 @@ void reports_calls(struct worker *w, uint64_t now_ms,
 		const struct flow_stats *out =
 			stats_of(stats, n, c.flow_in_out);
 		struct row_call r = {
-			.id = c.id,
+			.worker = worker_number(w),
+			.id = reports_call_id(w, c.id),
 			.device = c.device,
 			.from = c.caller,
 			.to = c.callee,

@@ -15,6 +15,9 @@
  * marked. */
 typedef void (*reports_emit_fn)(void *ctx, struct slice text, bool is_last);
 
+/* What operators call a call: its cookie made unique among all workers, in 53
+ * bits, which is what a number of JSON may have. */
+uint64_t reports_call_id(const struct worker *w, uint64_t cookie);
 /* One row: counters and what is connected. */
 void reports_status(struct worker *w, reports_emit_fn emit, void *ctx);
 /* A row for each registered contact. now_ms: loop clock. */

@@ -16,7 +16,8 @@ enum {
 	ROLE_FD_STORE,			 /* worker: line to the store process */
 	ROLE_FD_KEYS,			 /* worker: line to the keys process */
 	ROLE_FD_CORE,			 /* worker: call manager's socket */
-	ROLE_FD_LISTENERS		 /* worker: listeners, in order */
+	ROLE_CORE_FDS = 1,		 /* of them */
+	ROLE_FD_LISTENERS = ROLE_FD_CORE + ROLE_CORE_FDS /* in order */
 };
 
 enum { ROLE_PATH_MAX = 512 };
@@ -24,8 +25,8 @@ enum { ROLE_PATH_MAX = 512 };
 /* Run the monitor until SIGTERM; owns c's reference.
  * Returns the exit status. */
 int role_monitor(struct config *c);
-/* Run a worker. Returns the exit status. */
-int role_worker(void);
+/* Run worker number (from 0) of count. Returns the exit status. */
+int role_worker(uint32_t number, uint32_t count);
 /* Run the keys process: keys_main (daemon/keys.h) with c's keys. */
 int role_keys(void);
 /* Run the store process: role_store (daemon/store.h) in its sandbox. */

@@ -22,6 +22,18 @@ static void print_report(const struct config_report *rep)
 			      rep->errors == 1 ? "" : "s");
 }
 
+uint32_t setup_workers(const struct config *c)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (c->workers > 0)
+		return c->workers;
+	if (cores < 1)
+		return 1;
+	return cores < CONFIG_WORKERS_MAX ? (uint32_t)cores
+					  : CONFIG_WORKERS_MAX;
+}
+
 int setup_load(const char *path, struct config **ret)
 {
 	struct config_report rep;
@@ -32,6 +44,8 @@ int setup_load(const char *path, struct config **ret)
 	err = conffile_load(path, &rep, &c);
 	if (!err)
 		err = conffile_check_files(c, &rep);
+	if (!err)
+		err = config_check_workers(c, setup_workers(c), &rep);
 	print_report(&rep);
 	config_report_done(&rep);
 	if (err)

@@ -11,6 +11,8 @@
 /* Read the configuration from files and print every message on stderr.
  * ERR_BAD when there was an error. */
 MUST_CHECK int setup_load(const char *path, struct config **ret);
+/* Workers that c asks for, with this machine's processors. */
+uint32_t setup_workers(const struct config *c);
 /* c as a sealed memory file; *ret_fd is the caller's. ERR_IO, ERR_NOMEM. */
 MUST_CHECK int setup_config_fd(const struct config *c, int *ret_fd);
 /* Read what setup_config_fd made. Ends the process when that fails. */

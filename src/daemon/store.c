@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "daemon/wire.h"
 #include "log/log.h"
 #include "loop/loop.h"
 #include "priv/channel.h"
@@ -135,7 +136,7 @@ static void answer(struct peer *p, const struct store_request *q)
 
 /* ---- channels -------------------------------------------------------- */
 
-/* Descriptors come with the byte 'W' from the monitor, and not otherwise. */
+/* Descriptors come as workers' lines from the monitor, and not otherwise. */
 static void adopt(struct peer *p, bool is_wanted, const int *fds, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -149,7 +150,9 @@ static void adopt(struct peer *p, bool is_wanted, const int *fds, size_t n)
 static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 {
 	struct peer *p = ctx;
-	bool is_link = p->is_monitor && slice_eqs(bytes, "W") && n == 1;
+	uint32_t worker;
+	bool is_link = p->is_monitor && n == 1 &&
+		       dwire_adopt_read(bytes, &worker) == 0;
 	struct store_request q;
 
 	adopt(p, is_link, fds, n);

@@ -1,8 +1,8 @@
 /*
  * The store process: answers GET from workers, and GET, PUT, DEL and LIST from
  * the monitor, from one SQLite file. Requests: store/wire.h, one packet each.
- * The one byte 'W' with a descriptor, from the monitor, brings the channel of
- * another worker; it has no answer.
+ * A descriptor from the monitor (dwire_adopt_write) is the channel of another
+ * worker; it has no answer.
  */
 #pragma once
 

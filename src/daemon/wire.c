@@ -2,6 +2,27 @@
 
 #include "base/reader.h"
 
+void dwire_adopt_write(struct writer *w, uint32_t worker)
+{
+	writer_u8(w, 'W');
+	writer_u32be(w, worker);
+}
+
+int dwire_adopt_read(struct slice s, uint32_t *ret_worker)
+{
+	struct reader r;
+	uint8_t tag;
+	uint32_t worker;
+
+	reader_init(&r, s);
+	tag = reader_u8(&r);
+	worker = reader_u32be(&r);
+	if (!reader_end(&r) || tag != 'W')
+		return ERR_BAD;
+	*ret_worker = worker;
+	return 0;
+}
+
 void dwire_write(struct writer *w, const struct dwire_msg *m)
 {
 	writer_u8(w, (uint8_t)m->op);

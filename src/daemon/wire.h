@@ -36,6 +36,13 @@ struct dwire_msg {
 	struct slice text;    /* QUERY: argument; ROWS: JSON */
 };
 
+enum { DWIRE_ADOPT_LEN = 5 };
+
+/* Append the message that brings a worker's line, as a descriptor, to the
+ * media, store or keys process: which worker speaks over it. */
+void dwire_adopt_write(struct writer *w, uint32_t worker);
+/* Read what dwire_adopt_write wrote, exactly. ERR_BAD. */
+MUST_CHECK int dwire_adopt_read(struct slice s, uint32_t *ret_worker);
 /* Append m. */
 void dwire_write(struct writer *w, const struct dwire_msg *m);
 /* Read what dwire_write wrote, exactly; *ret views s. ERR_BAD. */

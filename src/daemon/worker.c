@@ -42,6 +42,8 @@ struct role {
 	struct channel *monitor;
 	struct worker *worker;
 	struct collect collect;
+	uint32_t number;	      /* ours, from 0 */
+	uint32_t count;		      /* of all workers */
 	uint32_t answering;	      /* number of the query being answered */
 	uint8_t buf[CHANNEL_MSG_MAX]; /* a message on its way out */
 };
@@ -168,9 +170,9 @@ static void drop_call(struct role *r, struct slice which)
 	if (text_dec(which, UINT64_MAX, &id) == 0)
 		while (!is_known &&
 		       calls_next(worker_calls(r->worker), &pos, &info))
-			is_known = info.id == id;
+			is_known = reports_call_id(r->worker, info.id) == id;
 	if (is_known)
-		worker_drop(r->worker, id);
+		worker_drop(r->worker, info.id);
 	emit_rows(r, slice_str(is_known ? "[{\"dropped\":true}]" : "[]"), true);
 }
 
@@ -282,6 +284,8 @@ static void open_worker(struct role *r)
 	int *fds = alloc_array(r->config->listener_count, sizeof(*fds));
 	struct worker_params p = {.loop = r->loop,
 				  .config = r->config,
+				  .number = (uint16_t)r->number,
+				  .count = (uint16_t)r->count,
 				  .entropy = tls_entropy(),
 				  .listener_fd = fds,
 				  .core_fd = ROLE_FD_CORE,
@@ -312,18 +316,22 @@ static void enter_sandbox(const struct config *c)
 		log_fatal("sandbox: %s", why);
 }
 
-int role_worker(void)
+int role_worker(uint32_t number, uint32_t count)
 {
 	struct role *r = alloc_zero(sizeof(*r));
 	struct dwire_msg ready = {.op = DWIRE_READY};
+	char name[16];
 	int err;
 
 	if (!r)
 		return 1;
 	r->config = setup_config_from_fd(ROLE_FD_CONFIG);
-	setup_role(r->config, "worker");
+	(void)snprintf(name, sizeof(name), "worker %u", number);
+	setup_role(r->config, name);
 	open_monitor(r);
 	loop_timer_init(&r->collect.timer, collect_finish, r);
+	r->number = number;
+	r->count = count;
 	open_worker(r);
 	enter_sandbox(r->config);
 	send_msg(r, &ready);

@@ -264,14 +264,18 @@ static int make_pipeline(struct worker *w)
 static int make_calls(struct worker *w)
 {
 	const struct config *c = w->config;
+	struct config_ports out = config_worker_ports(&c->media.outside_ports,
+						      w->p.number, w->p.count);
+	struct config_ports in = config_worker_ports(&c->media.inside_ports,
+						     w->p.number, w->p.count);
 	struct calls_params p = {
 		.core = w->core,
 		.media_outside = c->media.outside_address,
 		.media_inside = c->media.inside_address,
-		.outside_port_min = c->media.outside_ports.min,
-		.outside_port_max = c->media.outside_ports.max,
-		.inside_port_min = c->media.inside_ports.min,
-		.inside_port_max = c->media.inside_ports.max,
+		.outside_port_min = out.min,
+		.outside_port_max = out.max,
+		.inside_port_min = in.min,
+		.inside_port_max = in.max,
 		.port_cooldown_ms = c->media.cool_down_s * 1000,
 		.binding_limit = c->limits.registrations,
 		.call_limit = c->limits.calls,
@@ -380,6 +384,8 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 	if (!w)
 		return ERR_NOMEM;
 	w->p = *p;
+	if (w->p.count == 0)
+		w->p.count = 1;
 	w->config = p->config;
 	w->loop = p->loop;
 	bucket_init(&w->log_bucket, WORKER_LOG_RATE, WORKER_LOG_BURST,
@@ -440,6 +446,11 @@ int worker_new_keys(struct worker *w, int fd)
 
 	w->has_keys = !err;
 	return err;
+}
+
+uint16_t worker_number(const struct worker *w)
+{
+	return w->p.number;
 }
 
 const struct calls *worker_calls(const struct worker *w)

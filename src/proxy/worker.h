@@ -33,6 +33,7 @@ struct worker_params {
 	struct loop *loop;	     /* outlives the worker */
 	const struct config *config; /* outlives the worker */
 	uint16_t number;	     /* from 0 */
+	uint16_t count;		     /* of all workers; 0 = 1 */
 	struct entropy entropy;
 	const int *listener_fd; /* one per config listener, bound; owned */
 	int core_fd;		/* bound to the call manager's
@@ -74,6 +75,8 @@ MUST_CHECK int worker_stats(struct worker *w, const uint64_t *id, uint32_t n,
 			    uint32_t *ret_number);
 /* End a call by its id; nothing happens when it is unknown. */
 void worker_drop(struct worker *w, uint64_t call);
+/* Number of w among the workers, from 0. */
+uint16_t worker_number(const struct worker *w);
 /* Which of the other processes are there: for status. */
 void worker_links(const struct worker *w, bool *ret_media, bool *ret_store,
 		  bool *ret_keys);

@@ -290,16 +290,17 @@ static int open_core(struct worker *w)
 				      .fd = w->p.core_fd,
 				      .tag = WORKER_TAG_CORE,
 				      .is_trusted = true};
+	struct addr local = config_local_address(cm, w->p.number);
 	struct transport_connect cp = {.proto = lp.proto,
 				       .peer = cm->address.addr,
-				       .local = cm->local_address,
+				       .local = local,
 				       .tag = WORKER_TAG_CORE};
 	struct handle h;
 	int err = transport_listen(w->transport, &lp, &h);
 
 	w->core = (struct dest){.ep = h,
 				.peer = cm->address.addr,
-				.local = cm->local_address,
+				.local = local,
 				.is_reliable = lp.proto != TRANSPORT_UDP};
 	if (err || lp.proto == TRANSPORT_UDP)
 		return err;

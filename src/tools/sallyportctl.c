@@ -32,6 +32,7 @@ static const struct table_column registrations[] = {
 	{"transport", "TRANSPORT", TABLE_TEXT},
 	{"security", "SECURITY", TABLE_TEXT},
 	{"expires-in", "EXPIRES", TABLE_TEXT},
+	{"worker", "WORKER", TABLE_TEXT},
 	{"certificate", "CERTIFICATE", TABLE_TEXT},
 	{NULL, NULL, TABLE_TEXT}};
 
@@ -45,6 +46,7 @@ static const struct table_column calls[] = {
 	{"suite", "SUITE", TABLE_TEXT},
 	{"codec", "CODEC", TABLE_TEXT},
 	{"duration", "DURATION", TABLE_DURATION},
+	{"worker", "WORKER", TABLE_TEXT},
 	{"packets-out-in", "OUT>IN", TABLE_TEXT},
 	{"packets-in-out", "IN>OUT", TABLE_TEXT},
 	{"srtp-errors", "ERRORS", TABLE_TEXT},

@@ -28,6 +28,7 @@ group = "$SALLYPORT_GROUP"
 log-level = info
 state-directory = "$DIR/state"
 control-socket = "$DIR/control.sock"
+workers = ${WORKERS:-1}
 ${1:-}
 
 listener "phones" {

@@ -513,7 +513,8 @@ END_TEST
 
 START_TEST(rows_have_their_keys_and_survive_any_text)
 {
-	struct row_registration r = {.device = slice_str("A"),
+	struct row_registration r = {.worker = 2,
+				     .device = slice_str("A"),
 				     .aor = slice_str("bad\xff text"),
 				     .contact = slice_str("b\xc3\xa4"),
 				     .transport = "tls",
@@ -534,10 +535,11 @@ START_TEST(rows_have_their_keys_and_survive_any_text)
 			 "");
 	ck_assert_int_eq(json_integer_value(json_object_get(row, "expires-in")),
 			 INT64_MAX);
-	ck_assert_uint_eq(json_object_size(row), 8);
+	ck_assert_int_eq(json_integer_value(json_object_get(row, "worker")), 2);
+	ck_assert_uint_eq(json_object_size(row), 9);
 	json_decref(row);
 	row = row_call(&call);
-	ck_assert_uint_eq(json_object_size(row), 12);
+	ck_assert_uint_eq(json_object_size(row), 13);
 	ck_assert_int_eq(json_integer_value(json_object_get(row, "id")), 7);
 	json_decref(row);
 	row = row_user(&user);

@@ -42,7 +42,8 @@ static void on_status(void *ctx, uint64_t token, const json_t *args)
 
 static void on_calls(void *ctx, uint64_t token, const json_t *args)
 {
-	struct row_call c = {.id = 12,
+	struct row_call c = {.worker = 3,
+			     .id = 12,
 			     .device = slice_str("SEP1"),
 			     .from = slice_str("sip:bob\033[2J@x"),
 			     .to = slice_str("sip:\xc3\xa4@x"),
@@ -197,13 +198,13 @@ START_TEST(calls_are_an_aligned_table)
 	ck_assert_str_eq(
 		out,
 		"ID  DEVICE  FROM              TO       STATE        SECURITY"
-		"   SUITE             CODEC      DURATION  OUT>IN  IN>OUT  "
+		"   SUITE             CODEC      DURATION  WORKER  OUT>IN  IN>OUT  "
 		"ERRORS\n"
 		"12  SEP1    sip:bob\\x1b[2J@x  sip:\xc3\xa4@x  established  "
-		"Encrypted  AEAD_AES_128_GCM  PCMU/8000   0:01:15    1000      "
+		"Encrypted  AEAD_AES_128_GCM  PCMU/8000   0:01:15       3    1000      "
 		"99       0\n"
 		" 3  SEP1    sip:bob\\x1b[2J@x  sip:\xc3\xa4@x  established  "
-		"Encrypted  AEAD_AES_128_GCM  PCMU/8000  10:00:00    1000      "
+		"Encrypted  AEAD_AES_128_GCM  PCMU/8000  10:00:00       3    1000      "
 		"99       0\n");
 	ck_assert_str_eq(err, "");
 }
@@ -226,8 +227,9 @@ END_TEST
 START_TEST(empty_table_has_its_heading)
 {
 	ck_assert_int_eq(ctl("registrations", ""), 0);
-	ck_assert_str_eq(out, "DEVICE  ADDRESS OF RECORD  CONTACT  PEER  "
-			      "TRANSPORT  SECURITY  EXPIRES  CERTIFICATE\n");
+	ck_assert_str_eq(out,
+			 "DEVICE  ADDRESS OF RECORD  CONTACT  PEER  "
+			 "TRANSPORT  SECURITY  EXPIRES  WORKER  CERTIFICATE\n");
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 /* The keys process: requests answered in place, and the role over its
  * channels, sandboxed. */
 #include "daemon/keys.h"
+#include "daemon/wire.h"
 
 #include <check.h>
 #include <errno.h>
@@ -492,23 +493,26 @@ static struct role start_role(enum sandbox_mode mode, bool as_user)
 	ck_assert_int_eq(recv(r.control, buf, sizeof(buf), MSG_DONTWAIT), 5);
 	ck_assert_mem_eq(buf, "ready", 5);
 	{
-		/* 'W' and the worker's end. */
-		char w = 'W';
+		/* The worker's end, as the monitor brings it. */
+		uint8_t text[DWIRE_ADOPT_LEN];
+		struct writer w;
 		union {
 			struct cmsghdr align;
 			char bytes[CMSG_SPACE(sizeof(int))];
 		} c = {.bytes = {0}};
-		struct iovec iov = {&w, 1};
+		struct iovec iov = {text, sizeof(text)};
 		struct msghdr mh = {.msg_iov = &iov,
 				    .msg_iovlen = 1,
 				    .msg_control = &c,
 				    .msg_controllen = sizeof(c)};
 
+		writer_init(&w, text, sizeof(text));
+		dwire_adopt_write(&w, 0);
 		c.align.cmsg_level = SOL_SOCKET;
 		c.align.cmsg_type = SCM_RIGHTS;
 		c.align.cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(&c.align), &client[1], sizeof(int));
-		ck_assert_int_eq(sendmsg(r.control, &mh, 0), 1);
+		ck_assert_int_eq(sendmsg(r.control, &mh, 0), DWIRE_ADOPT_LEN);
 	}
 	(void)close(client[1]);
 	return r;

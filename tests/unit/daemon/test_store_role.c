@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/store.h"
+#include "daemon/wire.h"
 #include "priv/channel.h"
 #include "store/store.h"
 #include "store/wire.h"
@@ -192,21 +193,24 @@ START_TEST(long_list_comes_in_pages)
 }
 END_TEST
 
-static void send_fd(int by, const char *text, int fd)
+/* A worker's line, as the monitor brings it. */
+static void send_fd(int by, int fd)
 {
 	union {
 		struct cmsghdr head;
 		char buf[CMSG_SPACE(sizeof(int))];
 	} control = {.buf = {0}};
-	char byte[8];
-	struct iovec iov = {byte, strlen(text)};
+	uint8_t text[DWIRE_ADOPT_LEN];
+	struct iovec iov = {text, sizeof(text)};
 	struct msghdr m = {.msg_iov = &iov,
 			   .msg_iovlen = 1,
 			   .msg_control = control.buf,
 			   .msg_controllen = sizeof(control.buf)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	struct writer w;
 
-	memcpy(byte, text, strlen(text));
+	writer_init(&w, text, sizeof(text));
+	dwire_adopt_write(&w, 1);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
@@ -219,7 +223,7 @@ START_TEST(monitor_brings_new_workers)
 	int pair[2];
 
 	ck_assert_int_eq(channel_pair(pair), 0);
-	send_fd(monitor_fd, "W", pair[0]);
+	send_fd(monitor_fd, pair[0]);
 	(void)close(pair[0]);
 	ck_assert_int_eq(ask(pair[1], STORE_OP_GET, "bob", "").status,
 			 ERR_NOTFOUND);
@@ -237,7 +241,7 @@ START_TEST(worker_cannot_bring_workers)
 	int pair[2];
 
 	ck_assert_int_eq(channel_pair(pair), 0);
-	send_fd(worker_fd, "W", pair[0]);
+	send_fd(worker_fd, pair[0]);
 	(void)close(pair[0]);
 	/* The other end was closed instead. */
 	p.fd = pair[1];

@@ -44,6 +44,29 @@ START_TEST(every_message_comes_back_as_it_was_written)
 }
 END_TEST
 
+START_TEST(a_workers_line_tells_its_number)
+{
+	uint8_t buf[16];
+	struct writer w;
+	uint32_t worker = 0;
+
+	writer_init(&w, buf, sizeof(buf));
+	dwire_adopt_write(&w, 59);
+	ck_assert_uint_eq(w.len, DWIRE_ADOPT_LEN);
+	ck_assert_int_eq(dwire_adopt_read(writer_slice(&w), &worker), 0);
+	ck_assert_uint_eq(worker, 59);
+	for (size_t n = 0; n < w.len; n++)
+		ck_assert_int_eq(dwire_adopt_read(slice_make(buf, n), &worker),
+				 ERR_BAD);
+	writer_u8(&w, 0);
+	ck_assert_int_eq(dwire_adopt_read(writer_slice(&w), &worker), ERR_BAD);
+	buf[0] = 'M';
+	ck_assert_int_eq(
+		dwire_adopt_read(slice_make(buf, DWIRE_ADOPT_LEN), &worker),
+		ERR_BAD);
+}
+END_TEST
+
 START_TEST(unknown_operations_and_lines_are_refused)
 {
 	struct dwire_msg m;
@@ -59,6 +82,7 @@ int main(void)
 	TCase *t = tcase_create("codec");
 
 	tcase_add_test(t, every_message_comes_back_as_it_was_written);
+	tcase_add_test(t, a_workers_line_tells_its_number);
 	tcase_add_test(t, unknown_operations_and_lines_are_refused);
 	return run_case("daemon/wire", t);
 }
