@@ -502,10 +502,12 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 		break;
 	case EVENT_FLOW_FAILED:
 	case EVENT_FLOW_IDLE:
+	case EVENT_FLOW_ACTIVE:
+	case EVENT_FLOW_JOINED:
+	case EVENT_FLOW_PARTED:
 		call = call_find(c, ev->flow.call);
 		if (call)
-			call_media_lost(c, call, ev->flow.flow,
-					ev->kind == EVENT_FLOW_IDLE);
+			flow_event(c, call, ev);
 		break;
 	case EVENT_FLOW_LATCHED:
 		break; /* the media process knows; nothing depends on it */

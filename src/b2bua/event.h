@@ -11,7 +11,7 @@
 #include "base/dest.h"
 #include "base/handle.h"
 #include "base/slice.h"
-#include "flow/suite.h"
+#include "flow/flow.h"
 #include "sip/msg.h"
 
 enum side {
@@ -48,6 +48,10 @@ enum event_kind {
 	EVENT_TIMER,	    /* calls_deadline() has come */
 	EVENT_FLOW_FAILED,  /* a FLOW_ADD was refused, or a flow died: flow */
 	EVENT_FLOW_IDLE,    /* no media for the flow's idle time: flow */
+	EVENT_FLOW_ACTIVE,  /* media after that: flow */
+	EVENT_FLOW_JOINED,  /* its far end is a flow of ours, or has changed:
+			       flow with security and key */
+	EVENT_FLOW_PARTED,  /* it is no more: flow */
 	EVENT_FLOW_LATCHED, /* a source was learned: flow */
 	EVENT_CALL_DROP	    /* an operator ends a call: call */
 };
@@ -68,6 +72,9 @@ struct event_sip {
 struct event_flow {
 	uint64_t call; /* cookie */
 	uint64_t flow; /* id */
+	uint8_t security;	    /* JOINED: flow.security of the far end */
+	const struct flow_key *key; /* JOINED: what the far phone sends under;
+				       suite NONE: plain or not known */
 };
 
 struct event {

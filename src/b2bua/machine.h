@@ -118,6 +118,13 @@ struct party {
 	bool wants;
 };
 
+/* What the media process says of the far end of a stream. */
+struct far {
+	bool is_joined;	     /* it is another stream of ours */
+	uint8_t security;    /* enum call_security of its phone */
+	struct flow_key key; /* its phone sends under; NONE: plain, unknown */
+};
+
 /* One relayed stream: two flows, indexed by the side they come from. */
 struct stream {
 	bool is_used;	/* this place belongs to an m= line */
@@ -127,8 +134,10 @@ struct stream {
 	bool is_offered; /* part of the pending offer */
 	bool is_agreed;	 /* active after the last answer */
 	bool is_srtp;	 /* agreed, on the phone's side */
+	bool is_idle[2]; /* the relay says so, by side */
 	uint16_t port[2];
 	struct flow flow[2];
+	struct far far;
 	struct party next[2];
 	struct answer decided;	   /* ours to the phone's pending offer */
 	struct answer_offer offer; /* ours to the phone, pending */
@@ -393,7 +402,13 @@ void media_done(struct calls *c, struct call *call);
 /* The call in whose inside address this call's far end is, or NULL. */
 struct call *media_joined(const struct calls *c, const struct call *call);
 
+/* --- join.c ------------------------------------------------------------- */
+/* The media process says something about a flow of call. */
+void flow_event(struct calls *c, struct call *call, const struct event *ev);
+
 /* --- security.c --------------------------------------------------------- */
+/* State of the phone's own leg. */
+enum call_security security_own(const struct call *call);
 /* State of the call as a whole, from what is agreed or offered by now. */
 enum call_security security_state(const struct calls *c,
 				  const struct call *call);
@@ -446,7 +461,7 @@ void call_end(struct calls *c, struct call *call, const struct leg *spare,
 	      unsigned status, const char *reason);
 /* BYE from a peer. */
 void call_bye(struct calls *c, struct leg *leg, const struct event_sip *ev);
-/* Media is gone: FLOW_FAILED, FLOW_IDLE. */
+/* Media is gone: a flow failed, or all fell silent. */
 void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
 		     bool is_idle);
 /* It rings: (re)start its timer. ERR_NOMEM the first time only. */

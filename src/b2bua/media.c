@@ -90,6 +90,7 @@ static void flows_make(const struct calls *c, const struct call *call,
 	flow_make(c, in, &s->next[SIDE_CORE], &s->next[SIDE_PHONE], is_open);
 	out->latch = call->policy.nat ? FLOW_LATCH_NAT : FLOW_LATCH_RESTRICTED;
 	in->latch = FLOW_LATCH_OFF;
+	in->security = (uint8_t)security_own(call);
 	if (s->decided.kind == ANSWER_SRTP) {
 		out->in = s->decided.peer.key;
 		in->out = s->decided.own.key;
@@ -175,6 +176,8 @@ static void stream_close(struct calls *c, struct stream *s)
 	}
 	*owner_of(c, s->port[SIDE_CORE]) = 0;
 	s->has_flows = false;
+	s->is_idle[0] = s->is_idle[1] = false;
+	secret_wipe(&s->far, sizeof(s->far));
 }
 
 /* Compared as they cross the process border: no padding, nothing forgotten. */
@@ -202,6 +205,7 @@ static void flows_update(struct calls *c, struct call *call, struct stream *s)
 	flows_make(c, call, s, true);
 	for (int side = 0; side < 2; side++) {
 		if (!flow_eq(&old[side], &s->flow[side])) {
+			s->is_idle[side] = false;
 			a.flow[0] = s->flow[side];
 			calls_emit(c, &a);
 		}

@@ -42,7 +42,7 @@ static bool audio_is_srtp(const struct call *call)
 	return is_any;
 }
 
-static enum call_security phone_state(const struct call *call)
+enum call_security security_own(const struct call *call)
 {
 	switch (call->sig) {
 	case SIG_NONSECURE:
@@ -56,12 +56,32 @@ static enum call_security phone_state(const struct call *call)
 	return CALL_NONSECURE;
 }
 
+/* A far end that another worker looks after, as the media process tells. */
+static enum call_security told_far(const struct call *call)
+{
+	enum call_security least = CALL_ENCRYPTED;
+	bool is_any = false;
+
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		const struct stream *s = &call->media.stream[i];
+
+		if (!s->has_flows || !s->is_audio)
+			continue;
+		if (!s->far.is_joined)
+			return CALL_NONSECURE;
+		if (s->far.security < least)
+			least = (enum call_security)s->far.security;
+		is_any = true;
+	}
+	return is_any ? least : CALL_NONSECURE;
+}
+
 enum call_security security_state(const struct calls *c,
 				  const struct call *call)
 {
 	const struct call *far = media_joined(c, call);
-	enum call_security own = phone_state(call);
-	enum call_security other = far ? phone_state(far) : CALL_NONSECURE;
+	enum call_security own = security_own(call);
+	enum call_security other = far ? security_own(far) : told_far(call);
 
 	return own < other ? own : other;
 }

@@ -46,6 +46,35 @@ static void worker_send(struct worker *w, const struct writer *msg)
 		worker_down(w, err_str(err));
 }
 
+static struct worker *worker_find(struct role *r, uint64_t number)
+{
+	for (int i = 0; i < MEDIA_CHANNELS_MAX; i++) {
+		if (r->worker[i].channel && r->worker[i].number == number)
+			return &r->worker[i];
+	}
+	return NULL;
+}
+
+static void send_events(struct role *r)
+{
+	struct media_event e;
+
+	while (media_next_event(r->media, &e)) {
+		struct worker *w = worker_find(r, e.owner);
+		uint8_t buf[MEDIA_WIRE_MAX];
+		struct writer msg;
+
+		/* No worker now: its successor asks for counters itself. */
+		if (!w)
+			continue;
+		writer_init(&msg, buf, sizeof(buf));
+		media_wire_event(&msg, &e);
+		worker_send(w, &msg);
+		secret_wipe(buf, msg.len);
+	}
+	secret_wipe(&e, sizeof(e));
+}
+
 static void worker_message(void *ctx, struct slice bytes, const int *fds,
 			   size_t n)
 {
@@ -62,15 +91,7 @@ static void worker_message(void *ctx, struct slice bytes, const int *fds,
 		return;
 	}
 	worker_send(w, &answer);
-}
-
-static struct worker *worker_find(struct role *r, uint64_t number)
-{
-	for (int i = 0; i < MEDIA_CHANNELS_MAX; i++) {
-		if (r->worker[i].channel && r->worker[i].number == number)
-			return &r->worker[i];
-	}
-	return NULL;
+	send_events(w->role);
 }
 
 /* Serve the channel fd of a worker; a channel that spoke for the same number
@@ -130,22 +151,8 @@ static void monitor_down(void *ctx, const char *reason)
 
 static void events_ready(void *arg, uint32_t bits)
 {
-	struct role *r = arg;
-	struct media_event e;
-
 	(void)bits;
-	while (media_next_event(r->media, &e)) {
-		struct worker *w = worker_find(r, e.owner);
-		uint8_t buf[MEDIA_WIRE_MAX];
-		struct writer msg;
-
-		/* No worker now: its successor asks for counters itself. */
-		if (!w)
-			continue;
-		writer_init(&msg, buf, sizeof(buf));
-		media_wire_event(&msg, &e);
-		worker_send(w, &msg);
-	}
+	send_events(arg);
 }
 
 /* Two sockets per flow: take all the descriptors we may have. */

@@ -2,7 +2,7 @@
 
 #include "base/secret.h"
 
-enum { FLOW_VERSION = 1, FLOW_STATS_VERSION = 1 };
+enum { FLOW_VERSION = 2, FLOW_STATS_VERSION = 1 };
 
 static void write_addr(struct writer *w, const struct addr *a)
 {
@@ -77,6 +77,18 @@ static void read_key(struct reader *r, struct flow_key *ret)
 	take(r, ret->mki, ret->mki_len);
 }
 
+bool flow_key_eq(const struct flow_key *a, const struct flow_key *b)
+{
+	const struct suite_info *si = suite_info(a->suite);
+
+	return a->suite == b->suite && a->mki_len == b->mki_len &&
+	       secret_eq(slice_make(a->key, si->key_len),
+			 slice_make(b->key, si->key_len)) &&
+	       secret_eq(slice_make(a->salt, si->salt_len),
+			 slice_make(b->salt, si->salt_len)) &&
+	       memcmp(a->mki, b->mki, a->mki_len) == 0;
+}
+
 void flow_wipe(struct flow *f)
 {
 	secret_wipe(&f->in, sizeof(f->in));
@@ -95,6 +107,9 @@ void flow_write(struct writer *w, const struct flow *f)
 	writer_u8(w, (uint8_t)f->latch);
 	write_key(w, &f->in);
 	write_key(w, &f->out);
+	writer_u8(w, f->is_borrowed);
+	writer_u8(w, f->is_muxed);
+	writer_u8(w, f->security);
 	writer_u8(w, f->is_blocked);
 	writer_u32be(w, f->idle_ms);
 }
@@ -102,7 +117,7 @@ void flow_write(struct writer *w, const struct flow *f)
 int flow_read(struct reader *r, struct flow *ret)
 {
 	struct flow f = {0};
-	uint8_t latch, blocked;
+	uint8_t latch, borrowed, muxed, blocked;
 
 	if (reader_u8(r) != FLOW_VERSION)
 		return ERR_BAD;
@@ -115,13 +130,19 @@ int flow_read(struct reader *r, struct flow *ret)
 	latch = reader_u8(r);
 	read_key(r, &f.in);
 	read_key(r, &f.out);
+	borrowed = reader_u8(r);
+	muxed = reader_u8(r);
+	f.security = reader_u8(r);
 	blocked = reader_u8(r);
 	f.idle_ms = reader_u32be(r);
-	if (!reader_ok(r) || latch > FLOW_LATCH_NAT || blocked > 1) {
+	if (!reader_ok(r) || latch > FLOW_LATCH_NAT || borrowed > 1 ||
+	    muxed > 1 || f.security > FLOW_SECURITY_MAX || blocked > 1) {
 		flow_wipe(&f);
 		return ERR_BAD;
 	}
 	f.latch = (enum flow_latch)latch;
+	f.is_borrowed = borrowed == 1;
+	f.is_muxed = muxed == 1;
 	f.is_blocked = blocked == 1;
 	*ret = f;
 	flow_wipe(&f);

@@ -18,31 +18,38 @@
 #include "flow/suite.h"
 
 enum flow_latch {
-	FLOW_LATCH_OFF = 0, /* only the signalled address and port */
+	FLOW_LATCH_OFF = 0,	   /* only the signalled address and port */
 	FLOW_LATCH_RESTRICTED = 1, /* signalled IP, any port; latch once */
-	FLOW_LATCH_NAT = 2  /* any source whose first packet authenticates */
+	FLOW_LATCH_NAT = 2 /* any source whose first packet authenticates */
 };
 
 struct flow_key {
-	enum suite suite;		/* SUITE_NONE: plain, rest unused */
-	uint8_t key[SUITE_KEY_MAX];	/* master key, suite_info lengths */
-	uint8_t salt[SUITE_SALT_MAX];	/* master salt */
-	uint8_t mki[4];			/* big-endian MKI value, mki_len used */
-	uint8_t mki_len;		/* bytes, 0..4; 0 = no MKI */
+	enum suite suite;	      /* SUITE_NONE: plain, rest unused */
+	uint8_t key[SUITE_KEY_MAX];   /* master key, suite_info lengths */
+	uint8_t salt[SUITE_SALT_MAX]; /* master salt */
+	uint8_t mki[4];		      /* big-endian MKI value, mki_len used */
+	uint8_t mki_len;	      /* bytes, 0..4; 0 = no MKI */
 };
 
 struct flow {
-	uint64_t id;	       /* unique for its owner, never 0 */
-	uint64_t peer_id;      /* the opposite direction */
-	uint64_t call;	       /* cookie of the call, for CALL-wide removal */
-	struct addr local;     /* arrival: our address and even RTP port */
-	struct addr remote;    /* signalled source; family NONE = not known */
+	uint64_t id;		 /* unique for its owner, never 0 */
+	uint64_t peer_id;	 /* the opposite direction */
+	uint64_t call;		 /* cookie of the call, for CALL-wide removal */
+	struct addr local;	 /* arrival: our address and even RTP port */
+	struct addr remote;	 /* signalled source; family NONE = not known */
 	struct addr remote_rtcp; /* signalled RTCP source; port + 1 if unset */
-	enum flow_latch latch; /* what may be learned about the source */
-	struct flow_key in;    /* protection of what arrives */
-	struct flow_key out;   /* protection of what leaves */
-	bool is_blocked;       /* on hold: check, count, do not forward */
-	uint32_t idle_ms;      /* FLOW_IDLE after so long without a packet; 0 = never */
+	enum flow_latch latch;	 /* what may be learned about the source */
+	struct flow_key in;	 /* protection of what arrives */
+	struct flow_key out;	 /* protection of what leaves */
+	/* out is another phone's own key: what arrives under that key, checked,
+	 * may leave as it is; nothing is ever encrypted with it. */
+	bool is_borrowed;
+	bool is_muxed;	  /* RTCP of remote uses its RTP port (RFC 5761) */
+	uint8_t security; /* of whoever is behind this flow, told to whom
+				  it is joined with; 0..FLOW_SECURITY_MAX */
+	bool is_blocked;  /* on hold: check, count, do not forward */
+	uint32_t
+		idle_ms; /* FLOW_IDLE after so long without a packet; 0 = never */
 };
 
 struct flow_stats {
@@ -58,8 +65,13 @@ struct flow_stats {
 	uint64_t dropped;      /* blocked, no destination, or send refused */
 };
 
-enum { FLOW_BYTES_MAX = 512 }; /* a serialised flow always fits */
+enum {
+	FLOW_BYTES_MAX = 512, /* a serialised flow always fits */
+	FLOW_SECURITY_MAX = 2
+};
 
+/* Same suite, key, salt and MKI? The key is compared in constant time. */
+bool flow_key_eq(const struct flow_key *a, const struct flow_key *b);
 /* Wipe the keys of f. */
 void flow_wipe(struct flow *f);
 /* Append f as bytes, keys included: only for the media channel and, there

@@ -16,14 +16,21 @@
 enum media_event_kind {
 	MEDIA_EVENT_LATCHED, /* the source was learned: addr */
 	MEDIA_EVENT_IDLE,    /* no packet for the flow's idle time */
-	MEDIA_EVENT_FAILED   /* the flow died: a port was lost */
+	MEDIA_EVENT_ACTIVE,  /* a packet after MEDIA_EVENT_IDLE */
+	MEDIA_EVENT_FAILED,  /* the flow died: a port was lost */
+	/* Not from backends, see joins.h: the flow's far end is another flow
+	 * of ours (security, key), or is one no more. */
+	MEDIA_EVENT_JOINED,
+	MEDIA_EVENT_PARTED
 };
 
 struct media_event {
 	enum media_event_kind kind;
-	uint64_t owner; /* of the flow */
-	uint64_t flow;	/* id */
-	struct addr addr;
+	uint64_t owner;	     /* of the flow */
+	uint64_t flow;	     /* id */
+	struct addr addr;    /* LATCHED */
+	uint8_t security;    /* JOINED: flow.security of the far flow */
+	struct flow_key key; /* JOINED: what the far phone sends under */
 };
 
 struct media_features {
@@ -52,6 +59,17 @@ struct media_backend_ops {
 	 */
 	int (*update)(struct media_backend *b, uint64_t owner,
 		      const struct flow *f);
+	/*
+	 * Flow id's way out leads into flow far and the other way round: a
+	 * packet for one of their peers now leaves through the other's peer
+	 * in one step, as the flow it would have come to says. Ends when one
+	 * of the four is removed, or by part. Joining them again is no error.
+	 * ERR_NOTFOUND (also: no peer), ERR_NOMEM, ERR_LIMIT: nothing changed.
+	 */
+	int (*join)(struct media_backend *b, const uint64_t flow[2],
+		    const uint64_t far[2]);
+	/* Undo join; nothing happens when flow (owner, id) is not joined. */
+	void (*part)(struct media_backend *b, const uint64_t flow[2]);
 	/* Remove a flow, wipe its keys, *ret_last (may be NULL) gets its
 	 * final counters. ERR_NOTFOUND. */
 	int (*remove)(struct media_backend *b, uint64_t owner, uint64_t id,

@@ -1,10 +1,12 @@
 #include "media/media.h"
 
 #include "base/alloc.h"
+#include "media/joins.h"
 #include "media/wire.h"
 
 struct media {
 	struct media_backend *backend;
+	struct joins *joins;
 	struct addr bind[MEDIA_BIND_MAX];
 	uint32_t bind_count;
 	uint16_t port_min, port_max;
@@ -25,9 +27,14 @@ int media_new(const struct media_params *p, struct media **ret)
 	m->bind_count = p->bind_count;
 	m->port_min = p->port_min;
 	m->port_max = p->port_max;
-	err = media_socket_new(&p->socket, &m->backend);
+	m->backend = p->backend;
+	err = m->backend ? 0 : media_socket_new(&p->socket, &m->backend);
+	if (!err && !(m->joins = joins_new(m->backend)))
+		err = ERR_NOMEM;
 	if (err) {
-		alloc_free(m);
+		if (p->backend)
+			m->backend = NULL;
+		media_free(m);
 		return err;
 	}
 	*ret = m;
@@ -38,7 +45,9 @@ struct media *media_free(struct media *m)
 {
 	if (!m)
 		return NULL;
-	m->backend->ops->free(m->backend);
+	joins_free(m->joins);
+	if (m->backend)
+		m->backend->ops->free(m->backend);
 	return alloc_free(m);
 }
 
@@ -55,14 +64,45 @@ static bool is_ours(const struct media *m, const struct addr *a)
 	return found && a->port >= m->port_min && a->port < m->port_max;
 }
 
+static int del(struct media *m, uint64_t owner, uint64_t id,
+	       struct flow_stats *ret)
+{
+	joins_remove(m->joins, owner, id);
+	return m->backend->ops->remove(m->backend, owner, id, ret);
+}
+
 static int add(struct media *m, uint64_t owner, const struct media_request *rq)
 {
+	int err;
+
 	for (uint32_t i = 0; i < rq->flow_count; i++) {
 		if (!is_ours(m, &rq->flow[i].local))
 			return ERR_DENIED;
 	}
-	return m->backend->ops->add(m->backend, owner, rq->flow,
-				    rq->flow_count);
+	err = m->backend->ops->add(m->backend, owner, rq->flow, rq->flow_count);
+	if (err)
+		return err;
+	for (uint32_t i = 0; !err && i < rq->flow_count; i++)
+		err = joins_add(m->joins, owner, &rq->flow[i]);
+	/* All or none. */
+	for (uint32_t i = 0; err && i < rq->flow_count; i++)
+		(void)del(m, owner, rq->flow[i].id, NULL);
+	return err;
+}
+
+static int update(struct media *m, uint64_t owner, const struct flow *f)
+{
+	int err = m->backend->ops->update(m->backend, owner, f);
+
+	if (!err)
+		joins_update(m->joins, owner, f);
+	return err;
+}
+
+static void flush(struct media *m, uint64_t owner)
+{
+	joins_flush(m->joins, owner);
+	m->backend->ops->flush(m->backend, owner);
 }
 
 static uint32_t stats(struct media *m, uint64_t owner,
@@ -94,10 +134,10 @@ int media_request_do(struct media *m, uint64_t owner, struct slice msg,
 		err = add(m, owner, &rq);
 		break;
 	case MEDIA_OP_UPDATE:
-		err = ops->update(m->backend, owner, &rq.flow[0]);
+		err = update(m, owner, &rq.flow[0]);
 		break;
 	case MEDIA_OP_DEL:
-		err = ops->remove(m->backend, owner, rq.id[0], &st[0]);
+		err = del(m, owner, rq.id[0], &st[0]);
 		n = !err;
 		break;
 	case MEDIA_OP_QUERY:
@@ -105,7 +145,7 @@ int media_request_do(struct media *m, uint64_t owner, struct slice msg,
 		n = !err;
 		break;
 	case MEDIA_OP_FLUSH:
-		ops->flush(m->backend, owner);
+		flush(m, owner);
 		break;
 	case MEDIA_OP_STATS:
 		n = stats(m, owner, &rq, st);
@@ -123,5 +163,6 @@ int media_event_fd(struct media *m)
 
 bool media_next_event(struct media *m, struct media_event *ret)
 {
-	return m->backend->ops->next_event(m->backend, ret);
+	return joins_next_event(m->joins, ret) ||
+	       m->backend->ops->next_event(m->backend, ret);
 }

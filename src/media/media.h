@@ -19,6 +19,7 @@ struct media;
 
 struct media_params {
 	struct media_socket_params socket;
+	struct media_backend *backend; /* another one, owned; NULL = socket */
 	const struct addr *bind; /* flows' local addresses; copied */
 	uint32_t bind_count;	 /* 0 = any, at most MEDIA_BIND_MAX */
 	uint16_t port_min;	 /* lowest local port; 0 = any */
@@ -27,7 +28,7 @@ struct media_params {
 
 enum { MEDIA_BIND_MAX = 16 };
 
-/* Start the backends. ERR_NOMEM, ERR_IO, ERR_LIMIT too many addresses. */
+/* Start. On errors p->backend stays the caller's. ERR_NOMEM, ERR_IO, ERR_LIMIT too many addresses. */
 MUST_CHECK int media_new(const struct media_params *p, struct media **ret);
 /* End flows, sockets, threads; m may be NULL; returns NULL. */
 struct media *media_free(struct media *m);
@@ -39,7 +40,8 @@ struct media *media_free(struct media *m);
  */
 MUST_CHECK int media_request_do(struct media *m, uint64_t owner,
 				struct slice msg, struct writer *answer);
-/* Readable while media_next_event has something. */
+/* Readable while media_next_event has something from the backend; what a
+ * request of a worker brings about is there when media_request_do returns. */
 int media_event_fd(struct media *m);
-/* Take the oldest event; false when there is none. */
+/* Take an event, which may hold a key (joins.h); false when there is none. */
 bool media_next_event(struct media *m, struct media_event *ret);

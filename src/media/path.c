@@ -27,8 +27,11 @@ struct path {
 	struct flow_stats stats;
 	uint64_t last_ms; /* of the last valid packet */
 	uint32_t epoch;
+	struct path *far; /* see path_join; NULL = none */
+	bool is_through;  /* far has our own key */
 	bool was_latched; /* not yet reported */
 	bool is_idle;	  /* reported */
+	bool is_active;	  /* again, not yet reported */
 };
 
 /* What is known of a packet before and after the checks. */
@@ -131,10 +134,20 @@ int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
 	    !addr_eq(&f->remote_rtcp, &p->flow.remote_rtcp) ||
 	    f->latch != p->flow.latch)
 		set_signalled(p, f);
+	else if (f->is_muxed != p->flow.is_muxed)
+		p->epoch++;
 	set_flow(p, f);
 	p->last_ms = now_ms;
 	p->is_idle = false;
+	p->is_active = false;
 	return 0;
+}
+
+void path_join(struct path *p, struct path *far)
+{
+	p->far = far;
+	p->is_through = far && far->flow.is_borrowed && p->in && far->out &&
+			rtp_srtp_same_key(p->in, far->out);
 }
 
 /* Before anything is computed: may this source send us anything at all? */
@@ -307,6 +320,31 @@ static int count(struct path *p, int err)
 	return err;
 }
 
+static void touch(struct path *p, uint64_t now_ms)
+{
+	p->last_ms = now_ms;
+	p->is_active |= p->is_idle;
+	p->is_idle = false;
+}
+
+/* The way out, which may be another path's. */
+static int leave(struct path *p, struct path_packet *pkt, const struct facts *f,
+		 uint64_t now_ms)
+{
+	struct path *out = p->far ? p->far : p;
+
+	if (p->flow.is_blocked)
+		return ERR_STATE;
+	if (p->far)
+		touch(p->far, now_ms);
+	if (out->flow.is_blocked)
+		return ERR_STATE;
+	pkt->is_rtcp = f->is_rtcp;
+	if (p->is_through)
+		return 0;
+	return out->flow.is_borrowed ? ERR_STATE : protect(out, pkt, f, now_ms);
+}
+
 static int judge(struct path *p, struct path_packet *pkt, uint64_t now_ms)
 {
 	struct latch *l = &p->latch[pkt->is_rtcp];
@@ -331,20 +369,36 @@ static int judge(struct path *p, struct path_packet *pkt, uint64_t now_ms)
 		return ERR_DENIED;
 	if (!learn(p, l, &pkt->src, &f))
 		return ERR_DENIED;
-	p->last_ms = now_ms;
-	p->is_idle = false;
-	if (p->flow.is_blocked)
-		return ERR_STATE;
-	pkt->is_rtcp = f.is_rtcp;
-	return protect(p, pkt, &f, now_ms);
+	touch(p, now_ms);
+	return leave(p, pkt, &f, now_ms);
+}
+
+/* The far phone has the sender's own key: it gets the packet as it came, once
+ * all that makes a packet good has been checked on a copy. */
+static int judge_through(struct path *p, struct path_packet *pkt,
+			 uint64_t now_ms)
+{
+	uint8_t copy[PATH_BUF_MAX];
+	struct path_packet opened = *pkt;
+	int err;
+
+	if (pkt->len > PATH_PACKET_MAX)
+		return ERR_BAD;
+	memcpy(copy, pkt->buf, pkt->len);
+	opened.buf = copy;
+	err = judge(p, &opened, now_ms);
+	secret_wipe(copy, pkt->len);
+	pkt->is_rtcp = opened.is_rtcp;
+	return err;
 }
 
 int path_receive(struct path *p, struct path_packet *pkt, uint64_t now_ms)
 {
-	return count(p, judge(p, pkt, now_ms));
+	return count(p, p->is_through ? judge_through(p, pkt, now_ms)
+				      : judge(p, pkt, now_ms));
 }
 
-void path_sent(struct path *p, bool is_rtcp, size_t received, int err)
+static void count_sent(struct path *p, bool is_rtcp, size_t received, int err)
 {
 	if (err) {
 		p->stats.dropped++;
@@ -356,9 +410,16 @@ void path_sent(struct path *p, bool is_rtcp, size_t received, int err)
 	}
 }
 
+void path_sent(struct path *p, bool is_rtcp, size_t received, int err)
+{
+	count_sent(p, is_rtcp, received, err);
+	if (p->far)
+		count_sent(p->far, is_rtcp, received, err);
+}
+
 const struct addr *path_dest(const struct path *p, bool is_rtcp)
 {
-	const struct latch *l = &p->latch[is_rtcp];
+	const struct latch *l = &p->latch[is_rtcp && !p->flow.is_muxed];
 
 	return l->proven.family != ADDR_NONE ? &l->proven : &l->signalled;
 }
@@ -393,6 +454,14 @@ bool path_take_idle(struct path *p, uint64_t now_ms)
 		return false;
 	p->is_idle = true;
 	return true;
+}
+
+bool path_take_active(struct path *p)
+{
+	bool was = p->is_active;
+
+	p->is_active = false;
+	return was;
 }
 
 static void prefetch(const void *ptr, size_t len)

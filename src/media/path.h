@@ -19,6 +19,13 @@
  * SSRC. Nothing is learned before the tag is checked, and unproven plain
  * packets are not forwarded. RTCP on the odd port has a latch of its own.
  *
+ * Two phones that talk to each other are two pairs of flows, back to back:
+ * what enters the first pair from its phone leaves the second towards the
+ * other. path_join makes one step of that: the packet is judged by the path it
+ * came to and leaves as the far path says. Where the far phone was given the
+ * near one's own key (flow.is_borrowed), what leaves is the packet as it came,
+ * its tag verified.
+ *
  * Not thread-safe; time is the caller's milliseconds.
  */
 #pragma once
@@ -62,10 +69,18 @@ struct path *path_free(struct path *p);
 MUST_CHECK int path_update(struct path *p, const struct flow *f,
 			   uint64_t now_ms);
 /*
+ * From now on what passes p leaves as far says (its key, its hold, its
+ * counters), instead of as p itself says. far: the path a packet of p would
+ * have come to next; NULL: p is on its own again. far must outlive that. To
+ * be called again after an update of either.
+ */
+void path_join(struct path *p, struct path *far);
+/*
  * Judge pkt and turn it, in place, into what leaves towards the peer flow.
  * 0: forward it. Otherwise drop it, it is counted: ERR_DENIED source,
  * ERR_AUTH tag, ERR_REPLAY, ERR_BAD malformed, ERR_LIMIT or ERR_NOMEM too
- * many SSRCs, ERR_STATE blocked. Constant time.
+ * many SSRCs, ERR_STATE blocked, or not under the borrowed key it would have
+ * to leave under. Constant time.
  */
 MUST_CHECK int path_receive(struct path *p, struct path_packet *pkt,
 			    uint64_t now_ms);
@@ -73,7 +88,8 @@ MUST_CHECK int path_receive(struct path *p, struct path_packet *pkt,
  * dropped. received: its length as it arrived. */
 void path_sent(struct path *p, bool is_rtcp, size_t received, int err);
 /* Where packets for p's remote party go: proven, else signalled; family NONE
- * when neither is known. Valid until p changes. */
+ * when neither is known. RTCP of a party that multiplexes goes where its RTP
+ * goes. Valid until p changes. */
 const struct addr *path_dest(const struct path *p, bool is_rtcp);
 /* A number that changes whenever path_dest does. */
 uint32_t path_epoch(const struct path *p);
@@ -85,6 +101,8 @@ void path_stats(const struct path *p, struct flow_stats *ret_stats);
 bool path_take_latched(struct path *p);
 /* True once when nothing valid arrived for the flow's idle time. */
 bool path_take_idle(struct path *p, uint64_t now_ms);
+/* True once when something valid arrived after path_take_idle was true. */
+bool path_take_active(struct path *p);
 
 /*
  * A relay with many flows finds a flow's memory cold for each packet. These

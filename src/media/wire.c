@@ -132,30 +132,37 @@ void media_wire_answer(struct writer *w, uint32_t req, int err,
 		flow_stats_write(w, &s[i]);
 }
 
-/* An event's address travels in a set of counters: one encoding of
- * addresses is enough, and events are rare. */
+/* What an event says travels as a flow: one encoding of addresses and keys is
+ * enough, and events are rare. */
 void media_wire_event(struct writer *w, const struct media_event *e)
 {
-	struct flow_stats s = {.id = e->flow, .latched = e->addr};
+	struct flow f = {.id = e->flow,
+			 .remote = e->addr,
+			 .security = e->security,
+			 .in = e->key};
 
 	writer_u8(w, TAG_EVENT);
 	writer_u8(w, (uint8_t)e->kind);
-	flow_stats_write(w, &s);
+	flow_write(w, &f);
+	flow_wipe(&f);
 }
 
 static int read_event(struct reader *r, struct media_reply *ret)
 {
 	uint8_t kind = reader_u8(r);
-	struct flow_stats s;
-	int err = flow_stats_read(r, &s);
+	struct flow f;
+	int err = flow_read(r, &f);
 
-	if (err || kind > MEDIA_EVENT_FAILED)
-		return ERR_BAD;
+	if (err)
+		return err;
 	ret->is_event = true;
-	ret->event.kind = (enum media_event_kind)kind;
-	ret->event.flow = s.id;
-	ret->event.addr = s.latched;
-	return 0;
+	ret->event = (struct media_event){.kind = (enum media_event_kind)kind,
+					  .flow = f.id,
+					  .addr = f.remote,
+					  .security = f.security,
+					  .key = f.in};
+	flow_wipe(&f);
+	return kind > MEDIA_EVENT_PARTED ? ERR_BAD : 0;
 }
 
 static int read_answer(struct reader *r, struct media_reply *ret)
@@ -191,5 +198,13 @@ int media_wire_read_reply(struct slice msg, struct media_reply *ret)
 		err = read_event(&r, ret);
 	else
 		err = ERR_BAD;
-	return !err && reader_end(&r) ? 0 : ERR_BAD;
+	if (!err && reader_end(&r))
+		return 0;
+	media_reply_wipe(ret);
+	return ERR_BAD;
+}
+
+void media_reply_wipe(struct media_reply *r)
+{
+	secret_wipe(&r->event.key, sizeof(r->event.key));
 }

@@ -69,8 +69,11 @@ void media_wire_flush(struct writer *w, uint32_t req);
 /* Append a STATS of n ids, 1..MEDIA_WIRE_STATS_MAX. */
 void media_wire_stats(struct writer *w, uint32_t req, const uint64_t *id,
 		      uint32_t n);
-/* Read one answer or event, the whole of msg. ERR_BAD otherwise. */
+/* Read one answer or event, the whole of msg. ERR_BAD otherwise. The caller
+ * wipes *ret (an event may bring a key) with media_reply_wipe. */
 MUST_CHECK int media_wire_read_reply(struct slice msg, struct media_reply *ret);
+/* Wipe the key of r's event. */
+void media_reply_wipe(struct media_reply *r);
 
 /* Read one request, the whole of msg. ERR_BAD otherwise. The caller wipes
  * *ret (keys) with media_request_wipe. */
@@ -82,5 +85,5 @@ void media_request_wipe(struct media_request *r);
  * NULL when n is 0). */
 void media_wire_answer(struct writer *w, uint32_t req, int err,
 		       const struct flow_stats *s, uint32_t n);
-/* Append an event; its owner is left out. */
+/* Append an event; its owner is left out. The caller wipes the buffer. */
 void media_wire_event(struct writer *w, const struct media_event *e);

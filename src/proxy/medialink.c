@@ -278,7 +278,14 @@ static void on_event(struct medialink *l, const struct media_event *e)
 	struct known *k = known_find(l, e->flow);
 
 	if (k)
-		l->cb.event(l->cb.ctx, e->kind, k->call, k->id);
+		l->cb.event(l->cb.ctx, e, k->call);
+}
+
+static void tell_failed(struct medialink *l, uint64_t call, uint64_t id)
+{
+	struct media_event e = {.kind = MEDIA_EVENT_FAILED, .flow = id};
+
+	l->cb.event(l->cb.ctx, &e, call);
 }
 
 static void on_own_answer(struct medialink *l, const struct media_reply *r)
@@ -303,8 +310,7 @@ static void on_own_answer(struct medialink *l, const struct media_reply *r)
 		/* A flow that could not be changed still has its old keys and
 		 * addresses: the call must not go on believing otherwise. */
 		if (r->err && known_find(l, was.id))
-			l->cb.event(l->cb.ctx, MEDIA_EVENT_FAILED, was.call,
-				    was.id);
+			tell_failed(l, was.call, was.id);
 		break;
 	case PENDING_NONE:
 		break;
@@ -326,6 +332,7 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 		on_own_answer(l, &r);
 	else
 		l->cb.answer(l->cb.ctx, r.req, r.err);
+	media_reply_wipe(&r);
 }
 
 static void on_down(void *ctx, const char *reason)
@@ -345,7 +352,7 @@ static void on_down(void *ctx, const char *reason)
 			uint64_t call = k->call;
 
 			known_del(l, k);
-			l->cb.event(l->cb.ctx, MEDIA_EVENT_FAILED, call, id);
+			tell_failed(l, call, id);
 		}
 	}
 }

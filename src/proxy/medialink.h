@@ -19,9 +19,8 @@ enum { MEDIALINK_FLOWS_MAX = 40000 };
 struct medialink_cb {
 	/* The ADD with this number was answered. */
 	void (*answer)(void *ctx, uint32_t number, int err);
-	/* Something happened to a flow of a call. */
-	void (*event)(void *ctx, enum media_event_kind kind, uint64_t call,
-		      uint64_t flow);
+	/* Something happened to a flow of a call. *e may hold a key. */
+	void (*event)(void *ctx, const struct media_event *e, uint64_t call);
 	/* Last counters of a flow that was removed. */
 	void (*last)(void *ctx, uint64_t call, const struct flow_stats *s);
 	/* Counters asked for with medialink_stats; n may be less than asked

@@ -84,21 +84,32 @@ static void media_answer(void *ctx, uint32_t number, int err)
 	pipeline_expire(w->pipeline, now);
 }
 
-static void media_event(void *ctx, enum media_event_kind kind, uint64_t call,
-			uint64_t flow)
+static void media_event(void *ctx, const struct media_event *e, uint64_t call)
 {
 	struct worker *w = ctx;
-	struct event ev = {.flow = {.call = call, .flow = flow}};
+	struct event ev = {.flow = {.call = call,
+				    .flow = e->flow,
+				    .security = e->security,
+				    .key = &e->key}};
 
-	switch (kind) {
+	switch (e->kind) {
 	case MEDIA_EVENT_LATCHED:
 		ev.kind = EVENT_FLOW_LATCHED;
 		break;
 	case MEDIA_EVENT_IDLE:
 		ev.kind = EVENT_FLOW_IDLE;
 		break;
+	case MEDIA_EVENT_ACTIVE:
+		ev.kind = EVENT_FLOW_ACTIVE;
+		break;
 	case MEDIA_EVENT_FAILED:
 		ev.kind = EVENT_FLOW_FAILED;
+		break;
+	case MEDIA_EVENT_JOINED:
+		ev.kind = EVENT_FLOW_JOINED;
+		break;
+	case MEDIA_EVENT_PARTED:
+		ev.kind = EVENT_FLOW_PARTED;
 		break;
 	}
 	pipeline_event(w->pipeline, &ev, loop_now_ms(w->loop));

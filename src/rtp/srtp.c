@@ -63,12 +63,12 @@ struct rtp_srtp *rtp_srtp_free(struct rtp_srtp *s)
 
 bool rtp_srtp_has_key(const struct rtp_srtp *s, const struct flow_key *k)
 {
-	return s->key.suite == k->suite && s->key.mki_len == k->mki_len &&
-	       secret_eq(slice_make(s->key.key, s->info->key_len),
-			 slice_make(k->key, s->info->key_len)) &&
-	       secret_eq(slice_make(s->key.salt, s->info->salt_len),
-			 slice_make(k->salt, s->info->salt_len)) &&
-	       memcmp(s->key.mki, k->mki, k->mki_len) == 0;
+	return flow_key_eq(&s->key, k);
+}
+
+bool rtp_srtp_same_key(const struct rtp_srtp *a, const struct rtp_srtp *b)
+{
+	return rtp_srtp_has_key(a, &b->key);
 }
 
 uint32_t rtp_srtp_ssrcs(const struct rtp_srtp *s)

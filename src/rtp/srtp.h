@@ -29,6 +29,8 @@ struct rtp_srtp *rtp_srtp_new(const struct flow_key *k);
 struct rtp_srtp *rtp_srtp_free(struct rtp_srtp *s);
 /* Is s under exactly this key? Compared in constant time. */
 bool rtp_srtp_has_key(const struct rtp_srtp *s, const struct flow_key *k);
+/* Are both under the same key? Compared in constant time. */
+bool rtp_srtp_same_key(const struct rtp_srtp *a, const struct rtp_srtp *b);
 /* Streams (SSRCs) s knows. */
 uint32_t rtp_srtp_ssrcs(const struct rtp_srtp *s);
 /* True when s knows ssrc. O(RTP_SSRC_MAX). */

@@ -209,6 +209,14 @@ static void do_call(struct run *r, char *rest)
 	r->last_call = info.id;
 }
 
+static enum event_kind flow_event_kind(const char *word)
+{
+	if (strcmp(word, "flow-failed") == 0)
+		return EVENT_FLOW_FAILED;
+	return strcmp(word, "flow-active") == 0 ? EVENT_FLOW_ACTIVE
+						: EVENT_FLOW_IDLE;
+}
+
 static void do_event(struct run *r, const char *word, const char *rest)
 {
 	struct event ev = {.kind = EVENT_TIMER};
@@ -222,8 +230,7 @@ static void do_event(struct run *r, const char *word, const char *rest)
 		ev.kind = EVENT_CALL_DROP;
 		ev.call = r->last_call;
 	} else {
-		ev.kind = strcmp(word, "flow-failed") == 0 ? EVENT_FLOW_FAILED
-							   : EVENT_FLOW_IDLE;
+		ev.kind = flow_event_kind(word);
 		ev.flow.call = r->last_call;
 		ev.flow.flow = strtoull(arg, NULL, 10);
 	}
@@ -346,7 +353,8 @@ static void do_line(struct run *r, char *line)
 		do_clear(r);
 	else if (strcmp(line, "down") == 0 || strcmp(line, "drop") == 0 ||
 		 strcmp(line, "flow-failed") == 0 ||
-		 strcmp(line, "flow-idle") == 0)
+		 strcmp(line, "flow-idle") == 0 ||
+		 strcmp(line, "flow-active") == 0)
 		do_event(r, line, rest);
 	else if (strncmp(rest, "sends", 5) == 0)
 		replay_send(r, replay_conn_find(r, line));

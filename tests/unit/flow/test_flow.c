@@ -63,6 +63,9 @@ static struct flow sample(enum suite in, enum suite out)
 	f.remote = (struct addr){ADDR_V6, {0x20, 1, 0xd, 0xb8}, 5004};
 	f.latch = FLOW_LATCH_NAT;
 	f.is_blocked = true;
+	f.is_borrowed = true;
+	f.is_muxed = true;
+	f.security = 2;
 	f.idle_ms = 30000;
 	f.in.suite = in;
 	f.out.suite = out;
@@ -103,6 +106,9 @@ START_TEST(a_flow_survives_writing_and_reading)
 	ck_assert_mem_eq(&f.in, &g.in, sizeof(f.in));
 	ck_assert_uint_eq(g.idle_ms, 30000);
 	ck_assert(g.is_blocked);
+	ck_assert(g.is_borrowed);
+	ck_assert(g.is_muxed);
+	ck_assert_uint_eq(g.security, 2);
 }
 END_TEST
 
@@ -126,10 +132,15 @@ static const struct {
 	size_t at;
 	uint8_t value;
 } wrong[] = {
-	{0, 2},	       /* version */
+	{0, 1},	       /* version */
 	{LOCAL_AT, 5}, /* family */
 	{LATCH_AT, 3},
 	{LATCH_AT + 1, 7}, /* suite of in */
+	/* Behind two suites without keys: borrowed, muxed, security, blocked */
+	{LATCH_AT + 3, 2},
+	{LATCH_AT + 4, 2},
+	{LATCH_AT + 5, FLOW_SECURITY_MAX + 1},
+	{LATCH_AT + 6, 2},
 };
 
 START_TEST(values_that_do_not_exist_are_refused)
@@ -214,7 +225,8 @@ int main(void)
 	t = tcase_create("bytes");
 	tcase_add_loop_test(t, a_flow_survives_writing_and_reading, 0, 7);
 	tcase_add_test(t, a_flow_cut_anywhere_is_refused);
-	tcase_add_loop_test(t, values_that_do_not_exist_are_refused, 0, 4);
+	tcase_add_loop_test(t, values_that_do_not_exist_are_refused, 0,
+			    sizeof(wrong) / sizeof(*wrong));
 	tcase_add_test(t, an_mki_longer_than_four_bytes_is_refused);
 	tcase_add_test(t, counters_survive_writing_and_reading);
 	tcase_add_test(t, wiping_leaves_no_key);

@@ -139,10 +139,35 @@ START_TEST(events_are_read_as_written)
 	ck_assert_int_eq(r.event.kind, MEDIA_EVENT_LATCHED);
 	ck_assert_uint_eq(r.event.flow, 6);
 	ck_assert(addr_eq(&r.event.addr, &e.addr));
-	buf[1] = 3;
+	ck_assert_int_eq(r.event.key.suite, SUITE_NONE);
+	buf[1] = MEDIA_EVENT_PARTED + 1;
 	ck_assert_int_eq(media_wire_read_reply(writer_slice(&w), &r), ERR_BAD);
 	buf[0] = 1;
 	ck_assert_int_eq(media_wire_read_reply(writer_slice(&w), &r), ERR_BAD);
+}
+END_TEST
+
+START_TEST(a_join_brings_the_far_phones_key)
+{
+	static struct media_reply r;
+	struct media_event e = {.kind = MEDIA_EVENT_JOINED,
+				.flow = 6,
+				.security = 2,
+				.key = {.suite = SUITE_AEAD_AES_256_GCM}};
+	struct writer w;
+
+	memset(e.key.key, 7, 32);
+	writer_init(&w, buf, sizeof(buf));
+	media_wire_event(&w, &e);
+	ck_assert_int_eq(media_wire_read_reply(writer_slice(&w), &r), 0);
+	ck_assert_uint_eq(r.event.security, 2);
+	ck_assert(flow_key_eq(&r.event.key, &e.key));
+	media_reply_wipe(&r);
+	ck_assert_uint_eq(r.event.key.key[0], 0);
+	for (size_t len = 0; len < w.len; len++)
+		ck_assert_int_eq(
+			media_wire_read_reply(slice_make(buf, len), &r),
+			ERR_BAD);
 }
 END_TEST
 
@@ -160,6 +185,7 @@ int main(void)
 	tcase_add_test(t, counts_outside_their_range_are_refused);
 	tcase_add_test(t, answers_are_read_as_written);
 	tcase_add_test(t, events_are_read_as_written);
+	tcase_add_test(t, a_join_brings_the_far_phones_key);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -28,20 +28,22 @@ static void on_answer(void *ctx, uint32_t number, int err)
 	note("answer", number, err ? 1 : 0);
 }
 
-static void on_event(void *ctx, enum media_event_kind kind, uint64_t call,
-		     uint64_t flow)
+static void on_event(void *ctx, const struct media_event *e, uint64_t call)
 {
 	static const char *const names[] = {
 		[MEDIA_EVENT_LATCHED] = "latched",
 		[MEDIA_EVENT_IDLE] = "idle",
+		[MEDIA_EVENT_ACTIVE] = "active",
 		[MEDIA_EVENT_FAILED] = "failed",
+		[MEDIA_EVENT_JOINED] = "joined",
+		[MEDIA_EVENT_PARTED] = "parted",
 	};
 
 	(void)ctx;
-	note(names[kind], call, flow);
+	note(names[e->kind], call, e->flow);
 	/* As the call machine does: the call ends, its flows go. */
-	if (kind == MEDIA_EVENT_FAILED)
-		medialink_del(link_, flow ^ 1);
+	if (e->kind == MEDIA_EVENT_FAILED)
+		medialink_del(link_, e->flow ^ 1);
 }
 
 static void on_last(void *ctx, uint64_t call, const struct flow_stats *s)

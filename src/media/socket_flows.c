@@ -1,0 +1,438 @@
+/*
+ * The commands of the socket backend: flows come, change, are joined and go.
+ */
+#include "media/socket_int.h"
+
+#include <netinet/ip.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+enum { RCVBUF = 65536 /* a second or two of one stream */ };
+
+static struct relay *relay_of(struct media_backend *b)
+{
+	return (struct relay *)(void *)b;
+}
+
+/* --- sockets ------------------------------------------------------------ */
+
+static void set_options(int fd, sa_family_t family, uint8_t dscp)
+{
+	int size = RCVBUF, tos = dscp << 2, one = 1;
+	int df4 = IP_PMTUDISC_DO, df6 = IPV6_PMTUDISC_DO;
+
+	/* None of these is worth refusing a call for. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	/* Media is never fragmented; without fragments the kernel need not
+	 * draw an IP identification for each packet. */
+	if (family == AF_INET6) {
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one,
+				 sizeof(one));
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &df6,
+				 sizeof(df6));
+	} else {
+		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &df4,
+				 sizeof(df4));
+	}
+	if (dscp == 0)
+		return;
+	if (family == AF_INET)
+		(void)setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+	else
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos,
+				 sizeof(tos));
+}
+
+static int open_udp(const struct addr *a, uint8_t dscp)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(a, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			0);
+
+	if (fd < 0)
+		return -1;
+	set_options(fd, ss.ss_family, dscp);
+	if (bind(fd, (struct sockaddr *)&ss, len) != 0) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* --- commands ----------------------------------------------------------- */
+
+static void enter(struct shard *s)
+{
+	(void)atomic_fetch_add(&s->waiters, 1);
+	(void)pthread_mutex_lock(&s->lock);
+	(void)atomic_fetch_sub(&s->waiters, 1);
+}
+
+static void leave(struct shard *s)
+{
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* Both flows of a pair must meet in one shard: owner and the smaller id
+ * decide, which both know. */
+static struct shard *shard_for(struct relay *r, uint64_t owner, uint64_t id,
+			       uint64_t peer_id)
+{
+	uint64_t x = owner * 31 + (id < peer_id ? id : peer_id);
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	return &r->shard[(x ^ x >> 27) % r->shards];
+}
+
+static struct relay_flow *find_in(struct shard *s, uint64_t owner, uint64_t id)
+{
+	uint64_t key[2] = {owner, id};
+
+	return TABLE_ENTRY(table_find(&s->by_key, slice_make(key, sizeof(key))),
+			   struct relay_flow, node);
+}
+
+/* Find a flow by id alone, and enter its shard; NULL: entered none. */
+static struct relay_flow *find_enter(struct relay *r, uint64_t owner,
+				     uint64_t id, struct shard **ret)
+{
+	for (uint32_t i = 0; i < r->shards; i++) {
+		struct shard *s = &r->shard[i];
+		struct relay_flow *f;
+
+		enter(s);
+		f = find_in(s, owner, id);
+		if (f) {
+			*ret = s;
+			return f;
+		}
+		leave(s);
+	}
+	return NULL;
+}
+
+static void set_peers(struct relay_flow *a, struct relay_flow *b)
+{
+	a->peer = a->exit = b;
+	b->peer = b->exit = a;
+}
+
+/* What enters f's peer leaves through far's: the paths know, the sockets
+ * follow. far NULL: through f again. */
+static void lead_out(struct relay_flow *f, struct relay_flow *far)
+{
+	f->far = far;
+	if (!f->peer)
+		return;
+	path_join(f->peer->path, far ? far->path : NULL);
+	f->peer->exit = far ? far->peer : f;
+}
+
+/* After a change of f: does what passes unopened still pass so? */
+static void join_again(struct relay_flow *f)
+{
+	struct relay_flow *far = f->far;
+
+	if (!far && f->peer)
+		far = f->peer->far ? f->peer : NULL;
+	if (!far || !far->far)
+		return;
+	lead_out(far, far->far);
+	lead_out(far->far, far);
+}
+
+static void part(struct relay_flow *f)
+{
+	struct relay_flow *far = f->far;
+
+	if (!far)
+		return;
+	lead_out(f, NULL);
+	lead_out(far, NULL);
+}
+
+static void destroy(struct shard *s, struct relay_flow *f)
+{
+	part(f);
+	if (f->peer) {
+		part(f->peer);
+		f->peer->peer = f->peer->exit = NULL;
+	}
+	table_del(&s->by_key, &f->node);
+	slots_del(&s->slots, f->handle);
+	for (int i = 0; i < 2; i++) {
+		if (f->fd[i] >= 0)
+			(void)close(f->fd[i]);
+	}
+	path_free(f->path);
+	alloc_free(f);
+	(void)atomic_fetch_sub(&s->relay->flows, 1);
+}
+
+static int open_sockets(struct shard *s, struct relay_flow *f,
+			const struct addr *local)
+{
+	uint8_t dscp = s->relay->params.dscp;
+
+	for (int i = 0; i < 2; i++) {
+		struct addr a =
+			addr_with_port(local, (uint16_t)(local->port + i));
+
+		f->fd[i] = open_udp(&a, dscp);
+		if (f->fd[i] < 0 ||
+		    socket_watch(s, f->fd[i],
+				 socket_watch_data(f->handle, i == 1)))
+			return ERR_IO;
+	}
+	return 0;
+}
+
+static int check_flow(const struct flow *f)
+{
+	if (f->id == 0 || f->local.family == ADDR_NONE || f->local.port == 0 ||
+	    (f->local.port & 1))
+		return ERR_BAD;
+	return 0;
+}
+
+static int create(struct shard *s, uint64_t owner, const struct flow *conf)
+{
+	struct relay_flow *f, *peer;
+	int err = check_flow(conf);
+
+	if (!err && find_in(s, owner, conf->id))
+		err = ERR_EXISTS;
+	if (err)
+		return err;
+	if (atomic_fetch_add(&s->relay->flows, 1) >=
+	    s->relay->params.max_flows) {
+		(void)atomic_fetch_sub(&s->relay->flows, 1);
+		return ERR_LIMIT;
+	}
+	f = alloc_zero(sizeof(*f));
+	if (!f) {
+		(void)atomic_fetch_sub(&s->relay->flows, 1);
+		return ERR_NOMEM;
+	}
+	f->fd[0] = f->fd[1] = -1;
+	f->key[0] = owner;
+	f->key[1] = conf->id;
+	f->path = path_new(conf, socket_now_ms());
+	err = f->path ? slots_add(&s->slots, f, &f->handle) : ERR_NOMEM;
+	if (!err)
+		err = table_add(&s->by_key, &f->node,
+				slice_make(f->key, sizeof(f->key)));
+	if (!err)
+		err = open_sockets(s, f, &conf->local);
+	if (err) {
+		destroy(s, f);
+		return err;
+	}
+	socket_refresh_target(f);
+	peer = find_in(s, owner, conf->peer_id);
+	if (peer && peer != f)
+		set_peers(f, peer);
+	return 0;
+}
+
+int socket_add(struct media_backend *b, uint64_t owner, const struct flow *f,
+	       uint32_t n)
+{
+	struct relay *r = relay_of(b);
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; !err && i < n; i++) {
+		struct shard *s = shard_for(r, owner, f[i].id, f[i].peer_id);
+
+		enter(s);
+		err = create(s, owner, &f[i]);
+		leave(s);
+	}
+	/* All or none: the last one failed, those before it go. */
+	while (err && i-- > 1) {
+		struct shard *s =
+			shard_for(r, owner, f[i - 1].id, f[i - 1].peer_id);
+
+		enter(s);
+		destroy(s, find_in(s, owner, f[i - 1].id));
+		leave(s);
+	}
+	return err;
+}
+
+int socket_update(struct media_backend *b, uint64_t owner,
+		  const struct flow *conf)
+{
+	struct shard *s;
+	struct relay_flow *f = find_enter(relay_of(b), owner, conf->id, &s);
+	int err;
+
+	if (!f)
+		return ERR_NOTFOUND;
+	if (addr_eq(&conf->local, &path_flow(f->path)->local) &&
+	    conf->peer_id == path_flow(f->path)->peer_id)
+		err = path_update(f->path, conf, socket_now_ms());
+	else
+		err = ERR_UNSUPPORTED;
+	socket_refresh_target(f);
+	join_again(f);
+	leave(s);
+	return err;
+}
+
+static void unlink_flow(struct shard *s, struct relay_flow *f)
+{
+	for (int i = 0; i < 2; i++)
+		(void)epoll_ctl(s->epoll, EPOLL_CTL_DEL, f->fd[i], NULL);
+	table_del(&s->by_key, &f->node);
+	slots_del(&s->slots, f->handle);
+}
+
+static int link_flow(struct shard *s, struct relay_flow *f)
+{
+	int err = slots_add(&s->slots, f, &f->handle);
+
+	if (!err)
+		err = table_add(&s->by_key, &f->node,
+				slice_make(f->key, sizeof(f->key)));
+	for (int i = 0; !err && i < 2; i++)
+		err = socket_watch(s, f->fd[i],
+				   socket_watch_data(f->handle, i == 1));
+	if (err)
+		unlink_flow(s, f);
+	return err;
+}
+
+/* Both are locked. Without memory for it f stays where it was, and if even
+ * that fails it is lost: its owner learns so. */
+static int rehome(struct shard *from, struct shard *to, struct relay_flow *f)
+{
+	int err;
+
+	unlink_flow(from, f);
+	err = link_flow(to, f);
+	if (err && link_flow(from, f))
+		(void)socket_emit(from->relay, MEDIA_EVENT_FAILED, f);
+	return err;
+}
+
+/* Joined flows meet in one shard: one lock, one thread. */
+static int bring(struct shard *from, struct shard *to, struct relay_flow *f)
+{
+	int err;
+
+	if (from == to)
+		return 0;
+	err = rehome(from, to, f);
+	if (!err)
+		err = rehome(from, to, f->peer);
+	/* A pair is never torn apart. */
+	if (err && find_in(to, f->key[0], f->key[1]))
+		(void)rehome(to, from, f);
+	return err;
+}
+
+static struct shard *shard_of(struct relay *r, const uint64_t key[2],
+			      struct relay_flow **ret)
+{
+	struct shard *s = NULL;
+
+	*ret = find_enter(r, key[0], key[1], &s);
+	if (*ret)
+		leave(s);
+	return s;
+}
+
+/* Only commands move or remove flows, and they come from one thread: what was
+ * found stays there between the locks. */
+int socket_join(struct media_backend *b, const uint64_t flow[2],
+		const uint64_t far[2])
+{
+	struct relay_flow *f, *g;
+	struct shard *sf = shard_of(relay_of(b), flow, &f);
+	struct shard *sg = shard_of(relay_of(b), far, &g);
+	int err;
+
+	if (!f || !g || !f->peer || !g->peer || f == g || f->peer == g)
+		return ERR_NOTFOUND;
+	if (f->far == g)
+		return 0;
+	enter(sf < sg ? sf : sg);
+	if (sf != sg)
+		enter(sf < sg ? sg : sf);
+	part(f);
+	part(g);
+	err = bring(sg, sf, g);
+	if (!err) {
+		lead_out(f, g);
+		lead_out(g, f);
+	}
+	leave(sf);
+	if (sf != sg)
+		leave(sg);
+	return err;
+}
+
+void socket_part(struct media_backend *b, const uint64_t flow[2])
+{
+	struct shard *s;
+	struct relay_flow *f = find_enter(relay_of(b), flow[0], flow[1], &s);
+
+	if (!f)
+		return;
+	part(f);
+	leave(s);
+}
+
+int socket_remove(struct media_backend *b, uint64_t owner, uint64_t id,
+		  struct flow_stats *ret_last)
+{
+	struct shard *s;
+	struct relay_flow *f = find_enter(relay_of(b), owner, id, &s);
+
+	if (!f)
+		return ERR_NOTFOUND;
+	if (ret_last)
+		path_stats(f->path, ret_last);
+	destroy(s, f);
+	leave(s);
+	return 0;
+}
+
+int socket_query(struct media_backend *b, uint64_t owner, uint64_t id,
+		 struct flow_stats *ret)
+{
+	struct shard *s;
+	struct relay_flow *f = find_enter(relay_of(b), owner, id, &s);
+
+	if (!f)
+		return ERR_NOTFOUND;
+	path_stats(f->path, ret);
+	leave(s);
+	return 0;
+}
+
+void socket_flush_shard(struct shard *s, bool all, uint64_t owner)
+{
+	uint32_t i = 0;
+	struct relay_flow *f;
+
+	enter(s);
+	while ((f = slots_next(&s->slots, &i))) {
+		if (all || f->key[0] == owner)
+			destroy(s, f);
+	}
+	leave(s);
+}
+
+void socket_flush(struct media_backend *b, uint64_t owner)
+{
+	struct relay *r = relay_of(b);
+
+	for (uint32_t i = 0; i < r->shards; i++)
+		socket_flush_shard(&r->shard[i], false, owner);
+}

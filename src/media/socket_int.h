@@ -1,0 +1,120 @@
+/*
+ * Inside of the socket backend, for media/socket*.c only: socket.c moves
+ * packets and owns the threads, socket_flows.c does the commands. A shard is a
+ * thread with its epoll and its flows; its lock protects them. Commands come
+ * from one thread, packets from the shards'.
+ */
+#pragma once
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "base/handle.h"
+#include "base/table.h"
+#include "media/backend.h"
+#include "media/path.h"
+#include "media/socket.h"
+
+enum {
+	ROUND_MAX = 64,	   /* sockets served under one lock */
+	OUTBOX_MAX = 1024, /* events not yet taken */
+};
+
+/* Where packets leave to, in the system's form, made anew when the path's
+ * epoch moves. */
+struct target {
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} u;
+	socklen_t len;	  /* 0 = nowhere */
+	uint8_t from_odd; /* 1: leaves from the RTCP socket */
+};
+
+/* What each packet needs comes first: two cache lines. */
+struct relay_flow {
+	struct path *path;
+	struct relay_flow *exit; /* packets leave from there; NULL = nowhere */
+	int fd[2];		 /* RTP, RTCP; -1 = closed */
+	struct target to[2];	 /* this flow's remote party */
+	uint32_t epoch;		 /* of the path when to[] was made */
+	struct handle handle;	 /* in shard->slots */
+	struct relay_flow *peer; /* NULL = not (or no longer) there */
+	struct relay_flow *far;	 /* see op_join; NULL = not joined */
+	uint64_t key[2];	 /* owner, id */
+	struct table_node node;	 /* in shard->by_key */
+};
+
+/* A packet of the present round. */
+struct job {
+	struct relay_flow *flow; /* arrived here; NULL = nothing to send */
+	struct path_packet pkt;
+	size_t received; /* bytes, as it arrived */
+	uint8_t buf[PATH_BUF_MAX];
+};
+
+struct shard {
+	pthread_mutex_t lock; /* everything below */
+	pthread_t thread;
+	struct relay *relay;
+	struct table by_key;
+	struct slots slots;
+	uint64_t next_sweep_ms;
+	struct job job[ROUND_MAX];
+	atomic_uint waiters; /* commands that want the lock */
+	int epoll;
+	int wake; /* eventfd: leave epoll_wait and look at is_stopping */
+	atomic_bool is_stopping;
+	bool has_thread;
+};
+
+struct relay {
+	struct media_backend base;
+	struct media_socket_params params;
+	struct shard *shard; /* params.threads of them */
+	uint32_t shards;
+	atomic_uint flows;
+	pthread_mutex_t out_lock; /* outbox */
+	struct media_event outbox[OUTBOX_MAX];
+	uint32_t out_head, out_count;
+	int out_fd; /* eventfd, readable while the outbox is not empty */
+};
+
+/* --- socket.c ----------------------------------------------------------- */
+/* Monotonic. */
+uint64_t socket_now_ms(void);
+/* Put out an event about f; false when nobody takes them. */
+bool socket_emit(struct relay *r, enum media_event_kind kind,
+		 const struct relay_flow *f);
+/* Make f's targets anew when its path's epoch moved. */
+void socket_refresh_target(struct relay_flow *f);
+/* Have the shard read fd; data comes back with it. ERR_IO. */
+MUST_CHECK int socket_watch(struct shard *s, int fd, uint64_t data);
+/* A handle and which of its two sockets, as epoll's 64 bits. */
+uint64_t socket_watch_data(struct handle h, bool is_rtcp);
+
+/* --- socket_flows.c: what media_backend_ops asks for --------------------- */
+/* See media/backend.h. */
+int socket_add(struct media_backend *b, uint64_t owner, const struct flow *f,
+	       uint32_t n);
+/* See media/backend.h. */
+int socket_update(struct media_backend *b, uint64_t owner,
+		  const struct flow *conf);
+/* See media/backend.h. */
+int socket_join(struct media_backend *b, const uint64_t flow[2],
+		const uint64_t far[2]);
+/* See media/backend.h. */
+void socket_part(struct media_backend *b, const uint64_t flow[2]);
+/* See media/backend.h. */
+int socket_remove(struct media_backend *b, uint64_t owner, uint64_t id,
+		  struct flow_stats *ret_last);
+/* See media/backend.h. */
+int socket_query(struct media_backend *b, uint64_t owner, uint64_t id,
+		 struct flow_stats *ret);
+/* See media/backend.h. */
+void socket_flush(struct media_backend *b, uint64_t owner);
+/* Remove the flows of owner, or all. */
+void socket_flush_shard(struct shard *s, bool all, uint64_t owner);
