@@ -95,6 +95,23 @@ static int read_dns(gnutls_x509_crt_t crt, struct cert *c)
 	return 0;
 }
 
+/* For people; "" when GnuTLS does not know the algorithm. */
+static void read_key(gnutls_x509_crt_t crt, struct cert *c)
+{
+	unsigned bits = 0;
+	int pk = gnutls_x509_crt_get_pk_algorithm(crt, &bits);
+	const char *name = gnutls_pk_get_name((gnutls_pk_algorithm_t)pk);
+	struct writer w;
+
+	if (pk < 0 || !name)
+		return;
+	writer_init(&w, c->key, sizeof(c->key) - 1);
+	writer_str(&w, name);
+	writer_str(&w, " ");
+	writer_dec(&w, bits);
+	c->key[writer_ok(&w) ? w.len : 0] = '\0';
+}
+
 static int read_numbers(gnutls_x509_crt_t crt, struct cert *c)
 {
 	size_t len = sizeof(c->fingerprint);
@@ -110,6 +127,7 @@ static int read_numbers(gnutls_x509_crt_t crt, struct cert *c)
 	c->not_after_s = gnutls_x509_crt_get_expiration_time(crt);
 	if (c->not_before_s == -1 || c->not_after_s == -1)
 		return ERR_BAD;
+	read_key(crt, c);
 	c->is_ca = gnutls_x509_crt_get_ca_status(crt, &critical) > 0;
 	return 0;
 }

@@ -20,6 +20,7 @@ enum {
 	CERT_DN_MAX = 512,	   /* bytes of a distinguished name with NUL */
 	CERT_DNS_MAX = 8,	   /* DNS names kept; more are ignored */
 	CERT_FINGERPRINT_LEN = 32, /* SHA-256 of the DER */
+	CERT_KEY_MAX = 32,	   /* bytes of the kind of a key with NUL */
 	CERT_SERIAL_MAX = 20	   /* bytes, RFC 5280 section 4.1.2.2 */
 };
 
@@ -37,6 +38,7 @@ struct cert {
 	int64_t not_before_s; /* seconds since 1970 UTC */
 	int64_t not_after_s;  /* seconds since 1970 UTC */
 	bool is_ca;
+	char key[CERT_KEY_MAX]; /* "RSA 2048", "EC/ECDSA 256" */
 };
 
 /*

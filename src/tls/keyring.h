@@ -11,7 +11,7 @@
 
 struct keyring;
 
-enum { KEYRING_MAX = 64 };
+enum { KEYRING_MAX = 128 };
 
 /* No keys. ERR_NOMEM. */
 MUST_CHECK int keyring_new(struct keyring **ret);

@@ -111,8 +111,6 @@ static bool is_again(const struct tls_session *s, int rc, size_t before)
 static int configure(struct tls_session *s)
 {
 	struct tls_creds *c = s->creds;
-	gnutls_datum_t key = {.data = c->ticket_key,
-			      .size = sizeof(c->ticket_key)};
 
 	if (gnutls_priority_set(s->gs, c->priority) < 0 ||
 	    gnutls_credentials_set(s->gs, GNUTLS_CRD_CERTIFICATE, c->cred) < 0)
@@ -124,9 +122,7 @@ static int configure(struct tls_session *s)
 		/* Names of authorities would not fit old phones' buffers, and
 		 * tell strangers whom we trust. */
 		gnutls_certificate_send_x509_rdn_sequence(s->gs, 1);
-		if (c->has_ticket_key &&
-		    gnutls_session_ticket_enable_server(s->gs, &key) < 0)
-			return ERR_NOMEM;
+		tls_ticket_enable(s->gs, c);
 	} else if (s->expect_name) {
 		struct addr a;
 
@@ -165,7 +161,7 @@ int tls_session_new(struct tls_creds *c, enum tls_side side,
 			goto out;
 	}
 	flags |= side == TLS_SERVER ? GNUTLS_SERVER : GNUTLS_CLIENT;
-	if (side == TLS_SERVER && !c->has_ticket_key)
+	if (side == TLS_SERVER && c->ticket_count == 0)
 		flags |= GNUTLS_NO_TICKETS;
 	if (gnutls_init(&s->gs, flags) < 0)
 		goto out;
@@ -337,7 +333,8 @@ static int verify(struct tls_session *s)
 			      GNUTLS_A_BAD_CERTIFICATE);
 	if (status)
 		return judge(s, status);
-	if (tls_creds_crl_is_old(s->creds, chain, n))
+	if (!s->creds->is_crl_lenient &&
+	    tls_creds_crl_is_old(s->creds, chain, n))
 		return judge(s, GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED);
 	return 0;
 }
@@ -409,8 +406,11 @@ static void learn(struct tls_session *s)
 	s->facts.suite = suite ? suite : "unknown";
 	s->facts.is_null = gnutls_cipher_get(s->gs) == GNUTLS_CIPHER_NULL;
 	s->facts.is_resumed = gnutls_session_is_resumed(s->gs) != 0;
-	if (chain && n > 0)
+	if (chain && n > 0) {
 		s->facts.peer_cert = slice_make(chain[0].data, chain[0].size);
+		s->facts.has_lsc = tls_creds_has_lsc(s->creds);
+		s->facts.is_lsc = tls_creds_is_lsc(s->creds, chain, n);
+	}
 	s->is_up = true;
 }
 

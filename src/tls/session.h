@@ -41,7 +41,9 @@ struct tls_facts {
 	const char *version; /* "TLS1.3" */
 	const char *suite;   /* "TLS_AES_256_GCM_SHA384"; in session memory */
 	bool is_null;	     /* integrity only: nothing is encrypted */
-	bool is_resumed;     /* by ticket */
+	bool is_resumed;     /* by ticket or session ID */
+	bool has_lsc;	     /* the trust store tells LSCs from others */
+	bool is_lsc;	     /* the peer's is a locally significant one */
 	struct slice peer_cert; /* DER, empty when optional and absent */
 };
 
