@@ -448,24 +448,27 @@ int conffile_load(const char *path, struct config_report *rep,
 
 /* ---- files the configuration names ----------------------------------- */
 
-static void check_file(const struct config_listener *l, const char *what,
-		       const char *path, struct config_report *rep)
+static void check_file(const char *what, const char *path,
+		       struct config_report *rep)
 {
-	char buf[512];
+	char buf[256];
 
-	if (access(path, R_OK) == 0)
+	if (!path[0] || access(path, R_OK) == 0)
 		return;
-	(void)snprintf(buf, sizeof(buf), "%s (%s of listener \"%s\")",
-		       strerror(errno), what, l->name);
+	(void)snprintf(buf, sizeof(buf), "%s (%s)", strerror(errno), what);
 	config_report_add(rep, true, path, 0, slice_str(buf));
 }
 
-static void check_key_mode(const char *path, struct config_report *rep)
+static void check_key(const struct config_identity *id, const char *what,
+		      struct config_report *rep)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0 && (st.st_mode & (S_IRWXO | S_IWGRP)) != 0)
-		config_report_add(rep, false, path, 0,
+	if (config_key_is_token(id->key))
+		return;
+	check_file(what, id->key, rep);
+	if (stat(id->key, &st) == 0 && (st.st_mode & (S_IRWXO | S_IWGRP)) != 0)
+		config_report_add(rep, false, id->key, 0,
 				  slice_str("a private key that others may "
 					    "read or write: chmod 600"));
 }
@@ -473,16 +476,28 @@ static void check_key_mode(const char *path, struct config_report *rep)
 int conffile_check_files(const struct config *c, struct config_report *rep)
 {
 	uint32_t before = rep->errors;
+	struct config_identity id;
 
-	for (uint32_t i = 0; i < c->listener_count; i++) {
-		const struct config_listener *l = &c->listener[i];
+	for (uint32_t i = 0; config_identity_at(c, i, &id); i++) {
+		const char *name = id.owner ? id.owner->name : id.section->name;
+		const char *kind = id.owner ? "listener" : "certificate";
+		char what[3][CONFIG_NAME_MAX + 64];
 
-		if (l->address.transport != CONFIG_TLS)
-			continue;
-		check_file(l, "certificate", l->certificate, rep);
-		check_file(l, "key", l->key, rep);
-		check_key_mode(l->key, rep);
-		check_file(l, "trust directory", l->trust, rep);
+		(void)snprintf(what[0], sizeof(what[0]),
+			       "certificate of %s \"%s\"", kind, name);
+		(void)snprintf(what[1], sizeof(what[1]), "key of %s \"%s\"",
+			       kind, name);
+		(void)snprintf(what[2], sizeof(what[2]), "ocsp of %s \"%s\"",
+			       kind, name);
+		check_file(what[0], id.certificate, rep);
+		check_key(&id, what[1], rep);
+		check_file(what[2], id.ocsp, rep);
+		if (id.owner) {
+			(void)snprintf(what[0], sizeof(what[0]),
+				       "trust directory of listener \"%s\"",
+				       name);
+			check_file(what[0], id.owner->trust, rep);
+		}
 	}
 	return rep->errors > before ? ERR_BAD : 0;
 }

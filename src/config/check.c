@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "config/build.h"
 
 #define OBJ(it, type) ((struct type *)(it)->obj)
@@ -55,6 +56,17 @@ bool config_is_clash(const struct config_endpoint *a,
 		addr_is_any(&b->addr));
 }
 
+/* A PIN in the configuration would be readable for its whole group. */
+static void check_key(struct config_build *b, const struct config_item *it,
+		      const char *key)
+{
+	if (config_key_is_token(key) &&
+	    text_find(slice_str(key), "pin-value") >= 0)
+		error(b, it, "key",
+		      "has a PIN in it: write it into a file of its own and "
+		      "name that with pin-source=file:...");
+}
+
 static void check_listener_files(struct config_build *b,
 				 const struct config_item *it)
 {
@@ -70,10 +82,34 @@ static void check_listener_files(struct config_build *b,
 			warn(b, it, names[i],
 			     "has no effect without a tls: address");
 	}
+	check_key(b, it, l->key);
 	if (strcmp(l->tls_policy, "legacy") == 0)
 		warn(b, it, "tls-policy",
 		     "legacy allows protocols and ciphers that are no longer "
 		     "held to be safe");
+}
+
+static bool is_tls_listener(const struct config *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->listener_count; i++)
+		if (c->listener[i].address.transport == CONFIG_TLS &&
+		    strcmp(c->listener[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void check_certificate(struct config_build *b,
+			      const struct config_item *it)
+{
+	const struct config_certificate *cert = OBJ(it, config_certificate);
+
+	check_key(b, it, cert->key);
+	for (uint32_t i = 0; i < cert->listeners.count; i++)
+		if (!is_tls_listener(b->c, cert->listeners.item[i]))
+			about(b, it, "listeners", true,
+			      (const char *const[3]){
+				      "no tls: listener is called \"",
+				      cert->listeners.item[i], "\""});
 }
 
 /* At most 64 listeners: each pair is looked at. */
@@ -98,6 +134,9 @@ static void check_listeners(struct config_build *b)
 					      "\" already"});
 		}
 	}
+	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++)
+		if (is_kind(&b->item[i], "certificate"))
+			check_certificate(b, &b->item[i]);
 	if (b->c->listener_count == 0)
 		error(b, single(b, ""), NULL,
 		      "no listener: at least one section listener \"name\" "
@@ -211,6 +250,11 @@ static void check_numbers(struct config_build *b)
 	    c->limits.connections_per_address > c->limits.connections)
 		warn(b, single(b, "limits"), "connections-per-address",
 		     "is more than connections: one address can use up all");
+	if (!single(b, "limits")->is_bad && !single(b, "sip")->is_bad &&
+	    c->limits.idle_timeout_s <= c->sip.expires_max_s)
+		warn(b, single(b, "limits"), "idle-timeout",
+		     "is not more than expires-max: phones that send nothing "
+		     "between their registrations are cut off");
 	if (c->sandbox != CONFIG_SANDBOX_ENFORCE)
 		warn(b, single(b, ""), "sandbox",
 		     "system calls are not restricted");

@@ -20,6 +20,7 @@ struct config *config_unref(struct config *c)
 	table_done(&c->devices_by_user);
 	table_done(&c->devices_by_line);
 	alloc_free(c->listener);
+	alloc_free(c->certificate);
 	alloc_free(c->call_manager);
 	alloc_free(c->device);
 	config_blocks_free(c);
@@ -87,4 +88,65 @@ enum config_media_policy config_device_media(const struct config *c,
 {
 	return c->mode == CONFIG_MODE_NONSECURE ? CONFIG_MEDIA_RTP_ONLY
 						: d->media;
+}
+
+/* Unique: a listener and a certificate may have the same name. Names have at
+ * most 64 bytes, of which a long one keeps its end. */
+static void make_key_id(char *buf, const char *kind, uint32_t i,
+			const char *name)
+{
+	struct slice s = slice_str(name);
+	size_t most = CONFIG_KEY_ID_MAX - 24;
+	struct writer w;
+
+	writer_init(&w, buf, CONFIG_KEY_ID_MAX - 1);
+	writer_str(&w, kind);
+	writer_dec(&w, i);
+	writer_str(&w, ":");
+	writer_put(&w, slice_from(s, s.len > most ? s.len - most : 0));
+	buf[w.len] = '\0';
+}
+
+bool config_identity_at(const struct config *c, uint32_t i,
+			struct config_identity *ret)
+{
+	for (uint32_t k = 0; k < c->listener_count; k++) {
+		const struct config_listener *l = &c->listener[k];
+
+		if (l->address.transport != CONFIG_TLS || i-- > 0)
+			continue;
+		*ret = (struct config_identity){.owner = l,
+						.certificate = l->certificate,
+						.key = l->key,
+						.ocsp = l->ocsp};
+		make_key_id(ret->key_id, "listener", k, l->name);
+		return true;
+	}
+	if (i >= c->certificate_count)
+		return false;
+	*ret = (struct config_identity){.section = &c->certificate[i],
+					.certificate = c->certificate[i].file,
+					.key = c->certificate[i].key,
+					.ocsp = c->certificate[i].ocsp};
+	make_key_id(ret->key_id, "certificate", i, c->certificate[i].name);
+	return true;
+}
+
+bool config_identity_serves(const struct config_identity *id,
+			    const struct config_listener *l)
+{
+	const struct config_strings *names;
+
+	if (id->owner)
+		return id->owner == l;
+	names = &id->section->listeners;
+	for (uint32_t i = 0; i < names->count; i++)
+		if (strcmp(names->item[i], l->name) == 0)
+			return true;
+	return names->count == 0;
+}
+
+bool config_key_is_token(const char *key)
+{
+	return strncmp(key, "pkcs11:", strlen("pkcs11:")) == 0;
 }

@@ -21,14 +21,16 @@
 #include "flow/suite.h"
 
 enum {
-	CONFIG_TEXT_MAX = 256,	    /* bytes of one value */
-	CONFIG_NAME_MAX = 64,	    /* bytes of a section's label, a line */
-	CONFIG_LIST_MAX = 32,	    /* items of one list */
-	CONFIG_LISTENERS_MAX = 64,  /* listener sections */
-	CONFIG_DEVICES_MAX = 30000, /* device sections */
-	CONFIG_MESSAGES_MAX = 100,  /* messages kept by a report */
-	CONFIG_WORKERS_MAX = 60,    /* worker processes */
-	CONFIG_WORKER_PORTS = 8	    /* relay ports a worker needs at least */
+	CONFIG_TEXT_MAX = 256,	      /* bytes of one value */
+	CONFIG_NAME_MAX = 64,	      /* bytes of a section's label, a line */
+	CONFIG_LIST_MAX = 32,	      /* items of one list */
+	CONFIG_LISTENERS_MAX = 64,    /* listener sections */
+	CONFIG_DEVICES_MAX = 30000,   /* device sections */
+	CONFIG_MESSAGES_MAX = 100,    /* messages kept by a report */
+	CONFIG_WORKERS_MAX = 60,      /* worker processes */
+	CONFIG_WORKER_PORTS = 8,      /* relay ports a worker needs at least */
+	CONFIG_CERTIFICATES_MAX = 64, /* certificate sections */
+	CONFIG_KEY_ID_MAX = 64,	      /* bytes of a key's name with its NUL */
 };
 
 /* ---- what goes in ---------------------------------------------------- */
@@ -93,6 +95,9 @@ enum config_media_policy {
 	CONFIG_MEDIA_SRTP_REQUIRED
 };
 
+/* What to do with a peer whose issuer's revocation list is out of date. */
+enum config_crl { CONFIG_CRL_REFUSE, CONFIG_CRL_WARN };
+
 struct config_endpoint {
 	enum config_transport transport;
 	struct addr addr; /* port is never 0 */
@@ -116,9 +121,21 @@ struct config_listener {
 	const char *name;
 	struct config_endpoint address;
 	const char *certificate; /* absolute file, PEM chain; "" unless TLS */
-	const char *key;	 /* absolute file; "" unless TLS */
+	const char *key;	 /* absolute file or pkcs11:; "" unless TLS */
+	const char *ocsp;	 /* absolute file with a response; "" = none */
 	const char *trust;	 /* absolute directory; "" unless TLS */
 	const char *tls_policy;	 /* "default", "authenticated", "legacy" */
+	bool check_purpose;	 /* peers need id-kp-clientAuth */
+	enum config_crl crl_expired;
+};
+
+/* One more certificate of ours for one or more listeners. */
+struct config_certificate {
+	const char *name;
+	const char *file; /* absolute, PEM chain */
+	const char *key;  /* absolute file or pkcs11: */
+	const char *ocsp; /* absolute file with a response; "" = none */
+	struct config_strings listeners; /* names; empty = every tls: one */
 };
 
 struct config_call_manager {
@@ -162,7 +179,13 @@ struct config_sip {
 struct config_limits {
 	uint32_t connections;
 	uint32_t connections_per_address;
-	uint32_t handshakes;	/* TLS handshakes at once */
+	uint32_t handshakes; /* TLS handshakes at once */
+	uint32_t handshakes_per_address;
+	uint32_t handshake_timeout_s;	  /* TLS handshake, connect */
+	uint32_t first_message_timeout_s; /* from the handshake's end */
+	uint32_t message_timeout_s;	  /* until a begun message is whole */
+	uint32_t idle_timeout_s;	  /* without a received byte */
+	uint32_t output_bytes;		  /* waiting for one peer */
 	uint32_t message_rate;	/* messages a second from one source */
 	uint32_t message_burst; /* at once, on top of the rate */
 	uint32_t registrations;
@@ -182,10 +205,14 @@ struct config {
 	const char *state_directory; /* absolute */
 	const char *control_socket;  /* absolute */
 	enum config_sandbox sandbox;
-	uint32_t workers; /* 0 = one for each processor */
+	uint32_t workers;	       /* 0 = one for each processor */
+	uint32_t session_lifetime_min; /* of TLS sessions; 0 = none resumed */
+	uint32_t expiry_warning_days;  /* before a certificate ends; 0 = off */
 	/* sections */
 	struct config_listener *listener;
 	uint32_t listener_count;
+	struct config_certificate *certificate;
+	uint32_t certificate_count;
 	struct config_call_manager *call_manager;
 	uint32_t call_manager_count; /* 1 */
 	struct config_media media;
@@ -253,6 +280,23 @@ struct config_ports config_worker_ports(const struct config_ports *all,
  */
 MUST_CHECK int config_check_workers(const struct config *c, uint32_t workers,
 				    struct config_report *rep);
+/* One of our certificates with its key, wherever it is configured. */
+struct config_identity {
+	const struct config_listener *owner; /* NULL: a certificate section */
+	const struct config_certificate *section; /* or NULL */
+	const char *certificate, *key, *ocsp; /* as in struct config_listener */
+	char key_id[CONFIG_KEY_ID_MAX];	      /* name of the key, unique */
+};
+
+/* Identity number i from 0, those of tls: listeners first; false at the end,
+ * *ret is then untouched. */
+bool config_identity_at(const struct config *c, uint32_t i,
+			struct config_identity *ret);
+/* True when this listener shows that certificate. */
+bool config_identity_serves(const struct config_identity *id,
+			    const struct config_listener *l);
+/* True when the key is in a PKCS#11 token, not in a file. */
+bool config_key_is_token(const char *key);
 
 /*
  * Print c as configuration text, each option with its value, through emit,

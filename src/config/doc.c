@@ -72,6 +72,7 @@ static bool is_quoted(const struct config_option *o)
 	case CONFIG_TYPE_TEXT:
 	case CONFIG_TYPE_NAME:
 	case CONFIG_TYPE_PATH:
+	case CONFIG_TYPE_KEY:
 	case CONFIG_TYPE_CHOICE:
 	case CONFIG_TYPE_ENDPOINT:
 	case CONFIG_TYPE_ADDR:
@@ -185,6 +186,7 @@ static void man_kind(const struct doc *d, const struct config_option *o)
 		put(d, "name");
 		break;
 	case CONFIG_TYPE_PATH:
+	case CONFIG_TYPE_KEY:
 		put(d, "path");
 		break;
 	case CONFIG_TYPE_BOOL:

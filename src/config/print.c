@@ -128,6 +128,7 @@ void config_value_print(const struct config_option *o, const void *obj,
 	case CONFIG_TYPE_TEXT:
 	case CONFIG_TYPE_NAME:
 	case CONFIG_TYPE_PATH:
+	case CONFIG_TYPE_KEY:
 	case CONFIG_TYPE_CHOICE:
 		print_string(at, emit, ctx);
 		break;

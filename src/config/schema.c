@@ -14,6 +14,7 @@ static const char *const words_media[] = {"auto", "rtp-only", "srtp-preferred",
 					  "srtp-required", NULL};
 static const char *const words_policy[] = {"default", "authenticated", "legacy",
 					   NULL};
+static const char *const words_crl[] = {"refuse", "warn", NULL};
 static const char *const any_transport[] = {"udp", "tcp", "tls", NULL};
 static const char *const core_transport[] = {"udp", "tcp", NULL};
 static const char *const below_base[] = {"", NULL};
@@ -68,7 +69,24 @@ static const struct config_option top_options[] = {
 		    "address; 0 is one for each processor. Each worker has "
 		    "ports of its own towards the call managers: local-address "
 		    "and as many ports above it."),
+	TOP(session_lifetime_min, "tls-session-lifetime", UINT, "1440",
+	    .min = 0, .max = 10080, .unit = "minutes",
+	    .text = "How long a TLS session can be resumed, which is cheaper "
+		    "than a full handshake. The keys of tickets are replaced "
+		    "as often and outlive a restart. 0: never."),
+	TOP(expiry_warning_days, "certificate-warning", UINT, "30", .min = 0,
+	    .max = 3650, .unit = "days",
+	    .text = "How long before one of our certificates or a trusted one "
+		    "expires the log and sallyportctl(8) say so; 0 is never."),
 };
+
+#define KEY_TEXT                                                              \
+	"File with the private key of the certificate (PEM, not encrypted), " \
+	"or a PKCS#11 URI (\"pkcs11:token=...;object=...\") whose "           \
+	"pin-source names a file with the PIN. Only the keys process uses it."
+#define OCSP_TEXT                                                           \
+	"File with an OCSP response about the certificate (DER), shown to " \
+	"clients that ask; kept current by the operator and read at a reload."
 
 #define LISTENER(member, key, kind, dflt, ...) \
 	OPTION(config_listener, member, key, kind, dflt, __VA_ARGS__)
@@ -84,10 +102,10 @@ static const struct config_option listener_options[] = {
 		 .text = "File with our certificate and its chain (PEM) for a "
 			 "tls: listener. Names that are not absolute are taken "
 			 "from the directory of this file."),
-	LISTENER(key, "key", PATH, "", .words = below_base,
-		 .example = "keys/server.key",
-		 .text = "File with the private key of the certificate (PEM). "
-			 "Only the keys process reads it."),
+	LISTENER(key, "key", KEY, "", .words = below_base,
+		 .example = "keys/server.key", .text = KEY_TEXT),
+	LISTENER(ocsp, "ocsp", PATH, "", .words = below_base,
+		 .text = OCSP_TEXT),
 	LISTENER(trust, "trust", PATH, "", .words = below_trust,
 		 .example = "device",
 		 .text = "Directory with the certificates that phones' "
@@ -100,6 +118,31 @@ static const struct config_option listener_options[] = {
 			 "phones whose security-mode is authenticated. "
 			 "legacy: also what phones of 2006 need; choose it for "
 			 "them alone."),
+	LISTENER(check_purpose, "check-purpose", BOOL, "no",
+		 .text = "Refuse a certificate that is not meant for TLS "
+			 "clients (extended key usage). Certificates that "
+			 "manufacturers install often carry none."),
+	LISTENER(crl_expired, "crl-expired", WORD, "refuse", .words = words_crl,
+		 .text = "When a revocation list in the trust directory is "
+			 "past its next update: refuse the certificates of its "
+			 "issuer, or warn in the log and go by the old list."),
+};
+
+#define CERTIFICATE(member, key, kind, dflt, ...) \
+	OPTION(config_certificate, member, key, kind, dflt, __VA_ARGS__)
+
+static const struct config_option certificate_options[] = {
+	CERTIFICATE(file, "file", PATH, NULL, .words = below_base,
+		    .example = "certs/server-ecdsa.pem",
+		    .text = "File with the certificate and its chain (PEM)."),
+	CERTIFICATE(key, "key", KEY, NULL, .words = below_base,
+		    .example = "keys/server-ecdsa.key", .text = KEY_TEXT),
+	CERTIFICATE(ocsp, "ocsp", PATH, "", .words = below_base,
+		    .text = OCSP_TEXT),
+	CERTIFICATE(listeners, "listeners", NAMES, "",
+		    .example = "{ \"phones\" }",
+		    .text = "Listeners that show it; none given is every tls: "
+			    "listener."),
 };
 
 #define MANAGER(member, key, kind, dflt, ...) \
@@ -181,6 +224,28 @@ static const struct config_option limit_options[] = {
 	LIMIT(handshakes, "handshakes", "256", 1, 100000,
 	      .text = "TLS handshakes waiting or under way at once; further "
 		      "connections wait in the kernel."),
+	LIMIT(handshakes_per_address, "handshakes-per-address", "16", 1, 100000,
+	      .text = "The same from one address, beyond which they are "
+		      "refused; phones behind one translator share it."),
+	LIMIT(handshake_timeout_s, "handshake-timeout", "5", 1, 300,
+	      .unit = "seconds",
+	      .text = "Until a TLS handshake is done, or a connection to the "
+		      "call manager is made."),
+	LIMIT(first_message_timeout_s, "first-message-timeout", "10", 1, 3600,
+	      .unit = "seconds",
+	      .text = "Until a new connection has brought a message."),
+	LIMIT(message_timeout_s, "message-timeout", "10", 1, 3600,
+	      .unit = "seconds",
+	      .text = "Until a message that has begun is complete."),
+	LIMIT(idle_timeout_s, "idle-timeout", "4000", 10, 604800,
+	      .unit = "seconds",
+	      .text = "A connection that brings no byte for so long is closed; "
+		      "longer than expires-max, or phones that send nothing "
+		      "between their registrations lose theirs."),
+	LIMIT(output_bytes, "output-bytes", "262144", 16384, 16777216,
+	      .unit = "bytes",
+	      .text = "What may wait for a peer that does not read; one byte "
+		      "more closes its connection."),
 	LIMIT(message_rate, "message-rate", "50", 1, 100000,
 	      .unit = "messages per second",
 	      .text = "Messages taken from one source on average."),
@@ -250,6 +315,17 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .max = CONFIG_LISTENERS_MAX,
 	 ROWS(listener_options),
 	 .text = "Where phones connect; one section for each address."},
+	{.name = "certificate",
+	 .label = "ecdsa",
+	 .offset = offsetof(struct config, certificate),
+	 .count_offset = offsetof(struct config, certificate_count),
+	 .size = sizeof(struct config_certificate),
+	 .max = CONFIG_CERTIFICATES_MAX,
+	 ROWS(certificate_options),
+	 .text = "A further certificate of ours beside the one of the "
+		 "listener: with another kind of key (which the client can "
+		 "use decides) or for another name (which the client asks "
+		 "for by SNI decides)."},
 	{.name = "call-manager",
 	 .label = "cm1",
 	 .offset = offsetof(struct config, call_manager),

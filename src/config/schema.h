@@ -15,6 +15,7 @@ enum config_type {
 	CONFIG_TYPE_TEXT,     /* const char *: printable text */
 	CONFIG_TYPE_NAME,     /* const char *: token characters */
 	CONFIG_TYPE_PATH,     /* const char *: absolute or below words[0] */
+	CONFIG_TYPE_KEY,      /* as PATH, or a pkcs11: URI as it is */
 	CONFIG_TYPE_BOOL,     /* bool: yes or no */
 	CONFIG_TYPE_UINT,     /* uint32_t: min..max, in unit */
 	CONFIG_TYPE_WORD,     /* enum: index into words + min */
@@ -52,8 +53,8 @@ struct config_section {
 };
 
 enum {
-	CONFIG_SECTIONS = 7,	/* rows of config_schema */
-	CONFIG_OPTIONS_MAX = 16 /* options of one section at most */
+	CONFIG_SECTIONS = 8,	/* rows of config_schema */
+	CONFIG_OPTIONS_MAX = 24 /* options of one section at most */
 };
 
 /* All sections, the top level first. */

@@ -121,6 +121,11 @@ static int set_name(struct config_build *b, void *at, struct slice value,
 	return set_string(b->c, at, value);
 }
 
+static bool is_token(struct slice value)
+{
+	return slice_eqs(slice_sub(value, 0, strlen("pkcs11:")), "pkcs11:");
+}
+
 static int set_path(struct config_build *b, const struct config_option *o,
 		    void *at, struct slice value, struct writer *why)
 {
@@ -131,7 +136,8 @@ static int set_path(struct config_build *b, const struct config_option *o,
 	if (!is_printable(value))
 		return bad(why, "a path without control bytes");
 	writer_init(&w, buf, sizeof(buf));
-	if (value.len > 0 && value.ptr[0] != '/') {
+	if (value.len > 0 && value.ptr[0] != '/' &&
+	    !(o->type == CONFIG_TYPE_KEY && is_token(value))) {
 		writer_str(&w, b->base_dir);
 		writer_str(&w, "/");
 		writer_str(&w, o->words[0]);
@@ -328,6 +334,7 @@ static int value_set(struct config_build *b, const struct config_option *o,
 	case CONFIG_TYPE_NAME:
 		return set_name(b, at, value, why);
 	case CONFIG_TYPE_PATH:
+	case CONFIG_TYPE_KEY:
 		return set_path(b, o, at, value, why);
 	case CONFIG_TYPE_BOOL:
 		return set_bool(at, value, why);

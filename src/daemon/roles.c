@@ -12,44 +12,31 @@
 
 int role_keys(void)
 {
-	static const struct keys_named_file none;
 	struct config *c = setup_config_from_fd(ROLE_FD_CONFIG);
-	struct keys_named_file *files;
-	char(*names)[SIGNER_KEY_ID_MAX + 1];
+	/* One more: the look that finds no further one. */
+	uint32_t most = c->listener_count + c->certificate_count + 1;
+	struct keys_named_file *files = alloc_array(most, sizeof(*files));
+	struct config_identity *ids = alloc_array(most, sizeof(*ids));
 	char store_key[ROLE_PATH_MAX];
 	char empty[ROLE_PATH_MAX];
-	struct keys_main_params p = {.files = &none,
+	struct keys_main_params p = {.files = files,
 				     .store_key = store_key,
 				     .control_fd = ROLE_FD_MONITOR};
 	int status;
 
 	setup_role(c, "keys");
-	files = alloc_array(c->listener_count, sizeof(*files));
-	names = alloc_array(c->listener_count, sizeof(*names));
-	if (!files || !names)
+	if (!files || !ids)
 		log_fatal("out of memory");
-	for (uint32_t i = 0; i < c->listener_count; i++) {
-		const struct config_listener *l = &c->listener[i];
-
-		if (l->address.transport != CONFIG_TLS)
-			continue;
-		(void)snprintf(names[p.file_count], sizeof(*names),
-			       "listener:%.54s", l->name);
-		files[p.file_count] = (struct keys_named_file){
-			.name = names[p.file_count],
-			.path = l->key,
-		};
-		p.file_count++;
-	}
-	if (p.file_count > 0)
-		p.files = files;
+	for (uint32_t i = 0; config_identity_at(c, i, &ids[i]); i++)
+		files[p.file_count++] = (struct keys_named_file){
+			.name = ids[i].key_id, .path = ids[i].key};
 	(void)snprintf(store_key, sizeof(store_key), "%s/store.key",
 		       c->state_directory);
 	(void)snprintf(empty, sizeof(empty), "%s/empty", c->state_directory);
 	p.sandbox = setup_sandbox(c, SANDBOX_KEYS, empty);
 	status = keys_main(&p);
 	alloc_free(files);
-	alloc_free(names);
+	alloc_free(ids);
 	config_unref(c);
 	return status;
 }

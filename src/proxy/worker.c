@@ -329,7 +329,13 @@ static int make_transport(struct worker *w)
 		.ctx = w,
 		.limits = {.conn_max = l->connections,
 			   .conn_source_max = l->connections_per_address,
-			   .pending_max = l->handshakes},
+			   .pending_max = l->handshakes,
+			   .pending_source_max = l->handshakes_per_address,
+			   .write_max = l->output_bytes,
+			   .handshake_ms = l->handshake_timeout_s * 1000,
+			   .first_ms = l->first_message_timeout_s * 1000,
+			   .rest_ms = l->message_timeout_s * 1000,
+			   .idle_ms = l->idle_timeout_s * 1000},
 	};
 
 	conns_init(&w->conns, l->connections + 64, entropy_u64(&w->p.entropy));
@@ -430,6 +436,7 @@ struct worker *worker_free(struct worker *w)
 	if (w->hook.run)
 		loop_hook_del(&w->hook);
 	transport_free(w->transport);
+	worker_tls_end(w);
 	pipeline_free(w->pipeline);
 	egress_free(w->egress);
 	calls_free(w->calls);

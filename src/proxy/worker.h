@@ -18,6 +18,7 @@
 #include "proxy/pipeline.h"
 #include "transport/transport.h"
 
+struct tls_files;
 struct worker;
 
 enum {
@@ -59,6 +60,26 @@ MUST_CHECK int worker_new_media(struct worker *w, int fd);
 MUST_CHECK int worker_new_store(struct worker *w, int fd);
 /* As worker_new_media. */
 MUST_CHECK int worker_new_keys(struct worker *w, int fd);
+/*
+ * The public files that the tls: listeners of c need, read from the disk: by
+ * the monitor for a reload, by a worker before its sandbox. On error reterr
+ * (WORKER_ERR_MAX bytes) names the file. ERR_IO, ERR_LIMIT, ERR_NOMEM. Owner of
+ * *ret: the caller, until tls_files_free.
+ */
+MUST_CHECK int worker_tls_files(const struct config *c, struct tls_files **ret,
+				char *reterr);
+/*
+ * New certificates, trust and revocation lists for all tls: listeners, for
+ * handshakes from now on; connections stay as they are. The keys process must
+ * hold the keys already (blocking, seconds). All or nothing: on error every
+ * listener keeps what it has and reterr (WORKER_ERR_MAX bytes) says why.
+ * ERR_BAD, ERR_NOTFOUND (a file is not in f), ERR_NOMEM, ERR_CLOSED...
+ */
+MUST_CHECK int worker_reload_tls(struct worker *w, const struct tls_files *f,
+				 char *reterr);
+/* Credentials of listener number i of the configuration, for reports; NULL
+ * unless it is a tls: one. */
+const struct tls_creds *worker_creds(const struct worker *w, uint32_t i);
 /* The call machine, for reports. */
 const struct calls *worker_calls(const struct worker *w);
 /* The pipeline, for reports. */

@@ -10,11 +10,22 @@
 #include "priv/keys_client.h"
 #include "proxy/medialink.h"
 #include "proxy/worker.h"
+#include "tls/cache.h"
+#include "tls/files.h"
 
 enum {
 	WORKER_TAG_CORE = 0x10000, /* transport tag of the core side */
 	WORKER_LOG_RATE = 20,	   /* refusals logged a second */
 	WORKER_LOG_BURST = 100
+};
+
+/* TLS of a worker: worker_tls.c. */
+struct worker_tls {
+	struct handle *listener;  /* one per config listener */
+	struct tls_creds **creds; /* the same; NULL unless TLS */
+	struct tls_cache *cache;  /* of all listeners */
+	struct loop_timer timer;  /* looks at keys and dates */
+	uint64_t warned_ms;	  /* when dates were looked at; 0 = never */
 };
 
 struct worker {
@@ -35,6 +46,7 @@ struct worker {
 	uint64_t log_suppressed;
 	struct dest core;	 /* where requests to the call manager go */
 	struct handle connector; /* stream core: else none */
+	struct worker_tls tls;
 };
 
 /* The upcalls of struct transport; ctx is the worker. */
@@ -42,6 +54,16 @@ extern const struct transport_cb worker_transport_cb;
 
 /* May another refusal be logged now? Counts what was not. */
 bool worker_may_log(struct worker *w);
+/* Room for the listeners' credentials; the timer runs. ERR_NOMEM. */
+MUST_CHECK int worker_tls_begin(struct worker *w);
+/* Free what worker_tls_begin made and the credentials. */
+void worker_tls_end(struct worker *w);
+/* Credentials of a tls: listener from files; the caller's reference. reterr
+ * as worker_new. */
+MUST_CHECK int worker_tls_creds(struct worker *w,
+				const struct config_listener *l,
+				const struct tls_files *f,
+				struct tls_creds **ret, char *reterr);
 /* Open listeners, the core endpoint and its connector. reterr as
  * worker_new. */
 MUST_CHECK int worker_net_open(struct worker *w, char *reterr);

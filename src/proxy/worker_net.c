@@ -6,7 +6,6 @@
 #include "pki/cert.h"
 #include "proxy/worker_int.h"
 #include "sip/frame.h"
-#include "tls/creds.h"
 
 bool worker_may_log(struct worker *w)
 {
@@ -216,61 +215,24 @@ static enum transport_proto proto_of(enum config_transport t)
 	return TRANSPORT_TLS;
 }
 
-static int listener_creds(struct worker *w, const struct config_listener *l,
-			  struct tls_creds **ret, char *reterr)
-{
-	uint8_t ticket[TLS_TICKET_KEY_LEN];
-	char key_id[SIGNER_KEY_ID_MAX + 1];
-	struct tls_creds_params p = {
-		.policy = tls_policy_find(slice_str(l->tls_policy)),
-		.purpose = TLS_PURPOSE_ANY, /* phones' MICs often carry none */
-	};
-	struct tls_creds *c = NULL;
-	struct writer tw;
-	int err;
-
-	writer_init(&tw, ticket, sizeof(ticket));
-	(void)snprintf(reterr, WORKER_ERR_MAX,
-		       "no answer from the keys process");
-	err = p.policy ? keys_client_ticket(w->keys, &tw) : ERR_NOTFOUND;
-	p.ticket_key = writer_slice(&tw);
-	if (!err)
-		err = tls_creds_new(&p, &c);
-	secret_wipe(ticket, sizeof(ticket));
-	(void)snprintf(key_id, sizeof(key_id), "listener:%.54s", l->name);
-	if (!err)
-		err = tls_creds_identity_file(c, l->certificate,
-					      keys_client_signer(w->keys),
-					      slice_str(key_id), reterr);
-	if (!err)
-		err = tls_creds_trust_dir(c, l->trust, reterr);
-	if (!err && tls_creds_trust_count(c) == 0)
-		log_warn("listener \"%s\": no certificate in %s: nobody can "
-			 "connect",
-			 l->name, l->trust);
-	if (err) {
-		tls_creds_unref(c);
-		return err;
-	}
-	*ret = c;
-	return 0;
-}
-
-static int open_listener(struct worker *w, uint32_t i, char *reterr)
+static int open_listener(struct worker *w, uint32_t i,
+			 const struct tls_files *f, char *reterr)
 {
 	const struct config_listener *l = &w->config->listener[i];
 	struct transport_listen p = {.proto = proto_of(l->address.transport),
 				     .fd = w->p.listener_fd[i],
 				     .tag = i};
 	char addr[ADDR_STR_MAX];
-	struct handle h;
 	int err = 0;
 
 	if (p.proto == TRANSPORT_TLS)
-		err = listener_creds(w, l, &p.creds, reterr);
+		err = worker_tls_creds(w, l, f, &p.creds, reterr);
 	if (!err)
-		err = transport_listen(w->transport, &p, &h);
-	tls_creds_unref(p.creds);
+		err = transport_listen(w->transport, &p, &w->tls.listener[i]);
+	if (err)
+		tls_creds_unref(p.creds);
+	else
+		w->tls.creds[i] = p.creds;
 	if (!err)
 		log_info("listening name=%s on=%s:%s", l->name,
 			 transport_proto_str(p.proto),
@@ -310,6 +272,22 @@ static int open_core(struct worker *w)
 	return err;
 }
 
+static int open_listeners(struct worker *w, char *reterr)
+{
+	struct tls_files *f = NULL;
+	int err = worker_tls_begin(w);
+
+	reterr[0] = '\0';
+	if (!err)
+		err = worker_tls_files(w->config, &f, reterr);
+	for (uint32_t i = 0; i < w->config->listener_count && !err; i++)
+		err = open_listener(w, i, f, reterr);
+	(void)tls_files_free(f);
+	if (err && reterr[0] == '\0')
+		(void)snprintf(reterr, WORKER_ERR_MAX, "%s", err_str(err));
+	return err;
+}
+
 int worker_net_open(struct worker *w, char *reterr)
 {
 	int err = open_core(w);
@@ -320,14 +298,5 @@ int worker_net_open(struct worker *w, char *reterr)
 			       w->config->call_manager[0].name, err_str(err));
 		return err;
 	}
-	for (uint32_t i = 0; i < w->config->listener_count; i++) {
-		reterr[0] = '\0';
-		err = open_listener(w, i, reterr);
-		if (err && reterr[0] == '\0')
-			(void)snprintf(reterr, WORKER_ERR_MAX, "%s",
-				       err_str(err));
-		if (err)
-			return err;
-	}
-	return 0;
+	return open_listeners(w, reterr);
 }

@@ -35,6 +35,9 @@ static void add_base(struct tuples *t)
 {
 	add(t, "listener", "phones", NULL, "");
 	add(t, "listener", "phones", "address", "tcp:192.0.2.1:5060");
+	add(t, "certificate", "ecdsa", NULL, "");
+	add(t, "certificate", "ecdsa", "file", "certs/e.pem");
+	add(t, "certificate", "ecdsa", "key", "keys/e.key");
 	add(t, "call-manager", "cm", NULL, "");
 	add(t, "call-manager", "cm", "address", "udp:192.0.2.10:5060");
 	add(t, "call-manager", "cm", "local-address", "192.0.2.1:5070");

@@ -1,0 +1,298 @@
+#include <stdio.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "log/log.h"
+#include "pki/cert.h"
+#include "proxy/worker_int.h"
+#include "tls/creds.h"
+
+enum {
+	CACHE_COUNT = 4096,	    /* sessions of peers without tickets */
+	CACHE_BYTES = 16 << 20,	    /* of these */
+	LOOK_MS = 600 * 1000,	    /* ticket keys are asked for */
+	WARN_MS = 24 * 3600 * 1000, /* dates are looked at */
+	DAY_S = 24 * 3600
+};
+
+/* ---- files --------------------------------------------------------------- */
+
+int worker_tls_files(const struct config *c, struct tls_files **ret,
+		     char *reterr)
+{
+	struct config_identity id;
+	struct tls_files *f = NULL;
+	int err = tls_files_new(&f);
+
+	(void)snprintf(reterr, WORKER_ERR_MAX, "%s", err_str(ERR_NOMEM));
+	for (uint32_t i = 0; !err && config_identity_at(c, i, &id); i++) {
+		err = tls_files_read(f, id.certificate, reterr);
+		if (!err && id.ocsp[0])
+			err = tls_files_read(f, id.ocsp, reterr);
+		if (!err && id.owner)
+			err = tls_files_read_dir(f, id.owner->trust, reterr);
+	}
+	if (err)
+		(void)tls_files_free(f);
+	else
+		*ret = f;
+	return err;
+}
+
+static int find(const struct tls_files *f, const char *path, struct slice *ret,
+		char *reterr)
+{
+	int err = tls_files_find(f, path, ret);
+
+	if (err)
+		(void)snprintf(reterr, WORKER_ERR_MAX, "%s: not read", path);
+	return err;
+}
+
+/* ---- credentials ---------------------------------------------------------- */
+
+static int add_identity(struct worker *w, struct tls_creds *c,
+			const struct config_identity *id,
+			const struct tls_files *f, char *reterr)
+{
+	struct slice bytes;
+	int err = find(f, id->certificate, &bytes, reterr);
+
+	if (!err)
+		err = tls_creds_identity(c, id->certificate, bytes,
+					 keys_client_signer(w->keys),
+					 slice_str(id->key_id), reterr);
+	if (err || !id->ocsp[0])
+		return err;
+	err = find(f, id->ocsp, &bytes, reterr);
+	return err ? err : tls_creds_ocsp(c, id->ocsp, bytes, reterr);
+}
+
+static int fill(struct worker *w, struct tls_creds *c,
+		const struct config_listener *l, const struct tls_files *f,
+		char *reterr)
+{
+	struct config_identity id;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && config_identity_at(w->config, i, &id); i++)
+		if (config_identity_serves(&id, l))
+			err = add_identity(w, c, &id, f, reterr);
+	return err ? err : tls_creds_trust_files(c, f, l->trust, reterr);
+}
+
+int worker_tls_creds(struct worker *w, const struct config_listener *l,
+		     const struct tls_files *f, struct tls_creds **ret,
+		     char *reterr)
+{
+	uint8_t ticket[TLS_TICKET_KEYS_MAX * TLS_TICKET_KEY_LEN];
+	struct tls_creds_params p = {
+		.policy = tls_policy_find(slice_str(l->tls_policy)),
+		.purpose =
+			l->check_purpose ? TLS_PURPOSE_CLIENT : TLS_PURPOSE_ANY,
+		.session_s = w->config->session_lifetime_min * 60,
+		.cache = w->tls.cache,
+		.is_crl_lenient = l->crl_expired == CONFIG_CRL_WARN,
+	};
+	struct tls_creds *c = NULL;
+	struct writer tw;
+	int err = p.policy ? 0 : ERR_NOTFOUND;
+
+	writer_init(&tw, ticket, sizeof(ticket));
+	(void)snprintf(reterr, WORKER_ERR_MAX,
+		       "no answer from the keys process");
+	if (!err && p.session_s > 0)
+		err = keys_client_ticket(w->keys, &tw);
+	p.ticket_key = writer_slice(&tw);
+	if (!err)
+		err = tls_creds_new(&p, &c);
+	secret_wipe(ticket, sizeof(ticket));
+	if (!err)
+		err = fill(w, c, l, f, reterr);
+	if (err) {
+		tls_creds_unref(c);
+		return err;
+	}
+	if (tls_creds_trust_count(c) == 0)
+		log_warn("listener \"%s\": no certificate in %s: nobody can "
+			 "connect",
+			 l->name, l->trust);
+	*ret = c;
+	return 0;
+}
+
+/* ---- what time changes ----------------------------------------------------- */
+
+static void warn_date(const struct worker *w, const char *listener,
+		      const char *what, int64_t at_s)
+{
+	int64_t left = (at_s - (int64_t)time(NULL)) / DAY_S;
+	char quoted[LOG_QUOTE_MAX];
+
+	if (at_s == 0 || left >= (int64_t)w->config->expiry_warning_days)
+		return;
+	log_quote(slice_str(what), quoted);
+	if (at_s < (int64_t)time(NULL))
+		log_error("listener \"%s\": has expired: %s", listener, quoted);
+	else
+		log_warn("listener \"%s\": expires in %lld days: %s", listener,
+			 (long long)left, quoted);
+}
+
+static void warn_dates(struct worker *w, const struct config_listener *l,
+		       const struct tls_creds *c)
+{
+	struct cert *cert = NULL;
+	struct slice der;
+	int64_t ocsp_s;
+	size_t old;
+
+	for (unsigned i = 0; i < tls_creds_identity_count(c); i++) {
+		if (tls_creds_identity_at(c, i, &der, &ocsp_s) != 0 ||
+		    cert_parse(der, &cert) != 0)
+			continue;
+		warn_date(w, l->name, cert->subject, cert->not_after_s);
+		if (ocsp_s != 0 && ocsp_s < (int64_t)time(NULL))
+			log_warn("listener \"%s\": OCSP response is out of "
+				 "date and not shown: %s",
+				 l->name, cert->subject);
+		cert = cert_free(cert);
+	}
+	warn_date(w, l->name, "a certificate in the trust directory",
+		  tls_creds_trust_expiry(c));
+	old = tls_creds_crl_old_count(c, (int64_t)time(NULL));
+	if (old > 0)
+		log_warn("listener \"%s\": revocation lists are out of date "
+			 "count=%zu trust=%s",
+			 l->name, old, l->trust);
+}
+
+static void warn_all(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->config->listener_count; i++)
+		if (w->tls.creds[i] && w->config->expiry_warning_days > 0)
+			warn_dates(w, &w->config->listener[i], w->tls.creds[i]);
+	w->tls.warned_ms = loop_now_ms(w->loop);
+}
+
+/* The keys process replaces the keys of tickets when their time has come. */
+static void fetch_tickets(struct worker *w)
+{
+	uint8_t ticket[TLS_TICKET_KEYS_MAX * TLS_TICKET_KEY_LEN];
+	struct writer tw;
+	int err;
+
+	writer_init(&tw, ticket, sizeof(ticket));
+	err = keys_client_ticket(w->keys, &tw);
+	for (uint32_t i = 0; i < w->config->listener_count && !err; i++)
+		if (w->tls.creds[i])
+			err = tls_creds_tickets(w->tls.creds[i],
+						writer_slice(&tw));
+	if (err)
+		log_warn("the keys of session tickets stay as they are: %s",
+			 err_str(err));
+	secret_wipe(ticket, sizeof(ticket));
+}
+
+static void arm(struct worker *w)
+{
+	uint64_t at = loop_now_ms(w->loop) + LOOK_MS;
+
+	if (loop_timer_set(w->loop, &w->tls.timer, at) != 0)
+		log_error("no memory: ticket keys and dates of certificates "
+			  "are not looked at any more");
+}
+
+static void on_timer(void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->config->session_lifetime_min > 0 && w->tls.warned_ms > 0)
+		fetch_tickets(w);
+	if (w->tls.warned_ms == 0 ||
+	    loop_now_ms(w->loop) - w->tls.warned_ms >= WARN_MS)
+		warn_all(w);
+	arm(w);
+}
+
+/* ---- begin, reload, end ---------------------------------------------------- */
+
+static bool has_tls(const struct config *c)
+{
+	struct config_identity id;
+
+	return config_identity_at(c, 0, &id);
+}
+
+int worker_tls_begin(struct worker *w)
+{
+	struct worker_tls *t = &w->tls;
+	size_t n = w->config->listener_count;
+
+	loop_timer_init(&t->timer, on_timer, w);
+	t->listener = alloc_array(n, sizeof(*t->listener));
+	t->creds = alloc_array(n, sizeof(struct tls_creds *));
+	if (!t->listener || !t->creds)
+		return ERR_NOMEM;
+	if (!has_tls(w->config))
+		return 0;
+	/* At once, but after the listeners are open. */
+	if (loop_timer_set(w->loop, &t->timer, loop_now_ms(w->loop)) != 0)
+		return ERR_NOMEM;
+	return w->config->session_lifetime_min == 0
+		       ? 0
+		       : tls_cache_new(CACHE_COUNT, CACHE_BYTES,
+				       entropy_u64(&w->p.entropy), &t->cache);
+}
+
+void worker_tls_end(struct worker *w)
+{
+	struct worker_tls *t = &w->tls;
+
+	if (!t->timer.fn)
+		return;
+	loop_timer_clear(w->loop, &t->timer);
+	for (uint32_t i = 0; t->creds && i < w->config->listener_count; i++)
+		tls_creds_unref(t->creds[i]);
+	alloc_free(t->creds);
+	alloc_free(t->listener);
+	(void)tls_cache_free(t->cache);
+}
+
+static void drop_all(struct tls_creds **creds, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		tls_creds_unref(creds[i]);
+	alloc_free(creds);
+}
+
+int worker_reload_tls(struct worker *w, const struct tls_files *f, char *reterr)
+{
+	uint32_t n = w->config->listener_count;
+	struct tls_creds **fresh = alloc_array(n, sizeof(struct tls_creds *));
+	int err = fresh ? 0 : ERR_NOMEM;
+
+	(void)snprintf(reterr, WORKER_ERR_MAX, "%s", err_str(ERR_NOMEM));
+	for (uint32_t i = 0; i < n && !err; i++)
+		if (w->tls.creds[i])
+			err = worker_tls_creds(w, &w->config->listener[i], f,
+					       &fresh[i], reterr);
+	for (uint32_t i = 0; i < n && !err; i++)
+		if (fresh[i])
+			err = transport_set_creds(w->transport,
+						  w->tls.listener[i], fresh[i]);
+	if (err) {
+		if (fresh)
+			drop_all(fresh, n);
+		return err;
+	}
+	drop_all(w->tls.creds, n);
+	w->tls.creds = fresh;
+	warn_all(w);
+	return 0;
+}
+
+const struct tls_creds *worker_creds(const struct worker *w, uint32_t i)
+{
+	return w->tls.creds[i];
+}
