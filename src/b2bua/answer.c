@@ -80,34 +80,6 @@ static void end_unwanted(struct calls *c, struct leg *leg, uint32_t cseq,
 	leg_bye(c, leg, reason);
 }
 
-/* A second callee answered: the first one won (RFC 3261 section 13.2.2.4
- * leaves it to us to end the other). */
-static void end_fork(struct calls *c, struct call *call, struct leg *leg,
-		     const struct sip_msg *m)
-{
-	struct leg fork = {.call = call, .side = leg->side, .dest = leg->dest};
-	const struct sip_dialog *d = &leg->dialog;
-	int err = sip_dialog_init_uac(
-		&fork.dialog, slice_str(d->call_id), slice_str(d->local),
-		slice_str(d->local_tag), slice_str(d->remote),
-		slice_str(d->target));
-
-	if (!err)
-		err = sip_dialog_learn(&fork.dialog, m);
-	if (!err) {
-		fork.dialog.local_cseq = call->ex.cseq_out;
-		end_unwanted(c, &fork, call->ex.cseq_out, NULL);
-	}
-	sip_dialog_done(&fork.dialog);
-}
-
-static void keep_answer(struct exch *ex, struct slice body)
-{
-	calls_wipe(ex->answer, ex->answer_len);
-	ex->answer = alloc_copy(body);
-	ex->answer_len = ex->answer ? body.len : 0;
-}
-
 static void client_failed(struct calls *c, struct call *call,
 			  enum sip_txn_fail why);
 
@@ -115,9 +87,9 @@ static void on_provisional(struct calls *c, struct call *call,
 			   const struct sip_msg *m)
 {
 	struct exch *ex = &call->ex;
-	struct leg *leg = &call->leg[!ex->from];
 	struct media_refusal no;
 	struct slice body = SLICE_NULL;
+	struct fork *f;
 
 	ex->has_provisional = true;
 	if (ex->is_cancelled) {
@@ -127,43 +99,40 @@ static void on_provisional(struct calls *c, struct call *call,
 	}
 	if (m->status == 100)
 		return;
-	(void)call_ring(c, call); /* it is set, so only moved */
-	if (ex->is_initial) {
-		/* One early dialog is shown to the caller: the first. */
-		if (!leg->dialog.remote_tag &&
-		    sip_dialog_learn(&leg->dialog, m) != 0)
-			return;
-	}
+	deadline_set(c, call, DEADLINE_RING, c->now_ms + RING_MS);
+	f = fork_take(c, call, m);
+	if (!f)
+		return;
 	/* An answer in a provisional is unreliable (no 100rel with us), so a
 	 * re-INVITE's media wait for the 2xx: they could not be undone. */
 	if (ex->is_initial && ex->has_offer && has_sdp(m) &&
-	    media_answer(c, call, leg->side, m->body, &body, &no))
-		keep_answer(ex, body);
+	    media_answer(c, call, !ex->from, m->body, &body, &no))
+		fork_answered(ex, f, m->body);
 	(void)pass_on(c, call, m, body); /* unreliable anyway */
 }
 
-/* The session description for the sender of the INVITE out of a 2xx. False:
+/* The session description for the sender of the INVITE out of f's 2xx. False:
  * *ret_no says why there is none. */
 static bool answer_body(struct calls *c, struct call *call,
-			const struct sip_msg *m, struct slice *ret_body,
-			struct media_refusal *ret_no)
+			const struct fork *f, const struct sip_msg *m,
+			struct slice *ret_body, struct media_refusal *ret_no)
 {
 	struct exch *ex = &call->ex;
+	struct slice answer = m->body;
 
 	*ret_body = SLICE_NULL;
 	if (!ex->has_offer) /* late offer: the 2xx makes it */
 		return !has_sdp(m) || media_offer(c, call, !ex->from, m->body,
 						  ret_body, ret_no);
-	if (!has_sdp(m) && ex->answer) {
-		/* The answer came in a 18x and the 2xx does not repeat it. */
-		*ret_body = slice_make(ex->answer, ex->answer_len);
-		return true;
-	}
-	if (!has_sdp(m)) {
+	/* The answer may have come in a 18x, and the 2xx need not repeat it;
+	 * since then somebody else may have answered too, so it counts anew. */
+	if (!has_sdp(m))
+		answer = fork_answer(ex, f);
+	if (answer.len == 0) {
 		*ret_no = (struct media_refusal){488, "no answer"};
 		return false;
 	}
-	return media_answer(c, call, !ex->from, m->body, ret_body, ret_no);
+	return media_answer(c, call, !ex->from, answer, ret_body, ret_no);
 }
 
 static void on_first_success(struct calls *c, struct call *call,
@@ -172,14 +141,17 @@ static void on_first_success(struct calls *c, struct call *call,
 	struct exch *ex = &call->ex;
 	struct leg *leg = &call->leg[!ex->from];
 	struct media_refusal no = {500, "dialog headers"};
+	struct fork *f = fork_take(c, call, m);
 	struct slice body;
-	int err;
+	int err = 0;
 
-	err = ex->is_initial ? sip_dialog_learn(&leg->dialog, m)
-			     : sip_dialog_refresh(&leg->dialog, m);
+	if (!ex->is_initial)
+		err = sip_dialog_refresh(&leg->dialog, m);
+	else if (!f) /* one too many, and the one that answers */
+		err = sip_dialog_learn(&leg->dialog, m);
 	if (!err && !leg->dialog.target)
 		err = ERR_BAD;
-	if (err || !answer_body(c, call, m, &body, &no)) {
+	if (err || !answer_body(c, call, f, m, &body, &no)) {
 		invite_refuse_media(c, call, &no);
 		leg_ack(c, leg, ex->cseq_out, SLICE_NULL, NULL, NULL);
 		leg->is_confirmed = true;
@@ -192,7 +164,7 @@ static void on_first_success(struct calls *c, struct call *call,
 		leg->allows_update =
 			sip_msg_has_token(m, SIP_HDR_ALLOW, "UPDATE");
 	leg->is_confirmed = true;
-	timerq_clear(&c->call_timers, &call->timer);
+	deadline_clear(c, call, DEADLINE_RING);
 	if (pass_on(c, call, m, body) != 0) {
 		/* Nobody would ever acknowledge it. */
 		ex->is_on = false;
@@ -224,7 +196,7 @@ static void on_success(struct calls *c, struct call *call,
 	}
 	if (!leg->dialog.remote_tag ||
 	    !slice_eqs(m->to_tag, leg->dialog.remote_tag)) {
-		end_fork(c, call, leg, m);
+		fork_end(c, call, m);
 		return;
 	}
 	/* Our ACK was lost; before the caller's came there is none yet. */
@@ -255,6 +227,7 @@ static bool retry_plain(struct calls *c, struct call *call, unsigned status)
 	ex->is_retry = true;
 	call->media.no_srtp = true;
 	/* No dialog came of the first INVITE. */
+	forks_done(ex);
 	leg->dialog.remote_tag = alloc_free(leg->dialog.remote_tag);
 	if (sip_msg_parse(ex->raw, ex->raw_len, &c->msg, &why) != 0 ||
 	    !media_offer(c, call, ex->from, c->msg.body, &body, &no) ||
@@ -307,11 +280,12 @@ static void on_failure(struct calls *c, struct call *call,
 		(void)pass_on(c, call, m, SLICE_NULL); /* c->err tells */
 	ex->is_on = false;
 	media_abort(c, call);
-	timerq_clear(&c->call_timers, &call->timer);
+	deadline_clear(c, call, DEADLINE_RING);
 	if (ex->is_initial)
 		call_free(c, call, reason);
-	else if (is_over) /* RFC 3261 section 12.2.1.2 */
-		call_end(c, call, &call->leg[!ex->from], 0,
+	else if (is_over) /* RFC 3261 section 12.2.1.2, RFC 5057 */
+		call_end(c, call,
+			 m->status == 481 ? &call->leg[!ex->from] : NULL, 0,
 			 "re-INVITE found no dialog");
 }
 
@@ -399,10 +373,24 @@ static void client_failed(struct calls *c, struct call *call,
 	if (why == SIP_TXN_FAIL_TRANSPORT)
 		status = to_phone ? 480 : 503;
 	invite_refuse(c, call, ex->is_cancelled ? 487 : status, "", "");
-	if (ex->is_initial)
+	deadline_clear(c, call, DEADLINE_RING);
+	if (ex->is_initial) {
 		call_free(c, call, "no answer");
-	else
+	} else if (ex->is_cancelled && ex->has_provisional) {
+		/* RFC 3261 section 9.1: it counts as cancelled, and the call
+		 * is what it was. */
+		media_abort(c, call);
+	} else {
 		call_end(c, call, NULL, 0, "re-INVITE timed out");
+	}
+}
+
+void invite_unanswered(struct calls *c, struct call *call)
+{
+	if (call->ex.is_initial)
+		call_end(c, call, NULL, 408, "nobody answered");
+	else if (!invite_cancel_out(c, call))
+		client_failed(c, call, SIP_TXN_FAIL_TIMEOUT);
 }
 
 void invite_failed(struct calls *c, struct call *call, bool is_client,

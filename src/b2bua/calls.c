@@ -441,6 +441,12 @@ static void on_request(struct calls *c, const struct event_sip *ev)
 	}
 	if (refuse_extensions(c, ev))
 		return;
+	/* The same request by a second way (RFC 3261 section 8.2.2.2). A phone
+	 * may repeat its REGISTER over a new connection. */
+	if (m->method != SIP_METHOD_REGISTER && sip_txn_is_merged(c->txns, m)) {
+		sip_refuse(c, ev, 482, "merged request", "");
+		return;
+	}
 	if (m->method == SIP_METHOD_REGISTER && ev->side == SIDE_PHONE)
 		reg_request(c, ev);
 	else if (m->to_tag.len > 0)
@@ -475,8 +481,10 @@ static void on_timer(struct calls *c)
 
 	sip_txns_expire(c->txns, c->now_ms);
 	run_failed(c);
-	while ((n = timerq_pop(&c->call_timers, c->now_ms)))
-		call_timer(c, TIMERQ_ENTRY(n, struct call, timer));
+	/* Looked at, not popped: a call's node is set for all its life. */
+	while (timerq_next(&c->call_timers) <= c->now_ms)
+		deadline_run(c, TIMERQ_ENTRY(c->call_timers.heap[0],
+					     struct call, timer));
 	while ((n = timerq_pop(&c->binding_timers, c->now_ms)))
 		binding_timer(c, TIMERQ_ENTRY(n, struct binding, timer));
 }

@@ -37,7 +37,7 @@ static void end_trying(struct calls *c, struct call *call,
 	invite_refuse(c, call, status ? status : 480, "", "");
 	record_call(c, RECORD_CALL_END, call, reason);
 	media_done(c, call);
-	timerq_clear(&c->call_timers, &call->timer);
+	deadline_clear(c, call, DEADLINE_RING);
 	if (is_callee_gone) {
 		call_free(c, call, NULL);
 		return;
@@ -172,15 +172,4 @@ void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
 			 is_idle ? "no media" : "media relay failed");
 		return;
 	}
-}
-
-int call_ring(struct calls *c, struct call *call)
-{
-	return timerq_set(&c->call_timers, &call->timer, c->now_ms + RING_MS);
-}
-
-void call_timer(struct calls *c, struct call *call)
-{
-	/* Set while an INVITE waits for its final response only. */
-	call_end(c, call, NULL, 408, "nobody answered");
 }

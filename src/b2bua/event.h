@@ -70,8 +70,8 @@ struct event_sip {
 };
 
 struct event_flow {
-	uint64_t call; /* cookie */
-	uint64_t flow; /* id */
+	uint64_t call;		    /* cookie */
+	uint64_t flow;		    /* id */
 	uint8_t security;	    /* JOINED: flow.security of the far end */
 	const struct flow_key *key; /* JOINED: what the far phone sends under;
 				       suite NONE: plain or not known */

@@ -16,9 +16,9 @@ void exch_done(struct exch *ex)
 {
 	reply_done(&ex->reply);
 	calls_wipe(ex->raw, ex->raw_len);
-	calls_wipe(ex->answer, ex->answer_len);
 	calls_wipe(ex->ack, ex->ack_len);
 	alloc_free(ex->cancel);
+	forks_done(ex);
 	*ex = (struct exch){.is_on = false};
 }
 
@@ -85,7 +85,7 @@ struct call *call_new(struct calls *c, const struct event_sip *ev,
 	leg_init(c, call, SIDE_CORE);
 	call->from = uri_of(ev->msg->from);
 	call->to = uri_of(ev->msg->to);
-	if (!call->from || !call->to) {
+	if (deadline_init(c, call) != 0 || !call->from || !call->to) {
 		call_free(c, call, NULL);
 		return NULL;
 	}
@@ -310,8 +310,7 @@ static void invite_go(struct calls *c, struct call *call,
 	if (is_ok && ex->is_initial && ex->from == SIDE_CORE && ex->has_offer &&
 	    keep_raw(call, ev->msg) != 0)
 		is_ok = false;
-	if (is_ok && call_ring(c, call) != 0)
-		is_ok = false;
+	deadline_set(c, call, DEADLINE_RING, c->now_ms + RING_MS);
 	if (is_ok && invite_forward(c, call, ev->msg, body) == 0) {
 		if (ex->is_initial)
 			record_call(c, RECORD_CALL_START, call, NULL);
@@ -320,7 +319,7 @@ static void invite_go(struct calls *c, struct call *call,
 	record_refused(c, ev, no.why);
 	invite_refuse_media(c, call, &no);
 	media_abort(c, call);
-	timerq_clear(&c->call_timers, &call->timer);
+	deadline_clear(c, call, DEADLINE_RING);
 	if (ex->is_initial)
 		call_free(c, call, NULL);
 }
@@ -461,25 +460,36 @@ void invite_begin(struct calls *c, const struct event_sip *ev)
 	invite_go(c, call, ev);
 }
 
-/*
- * RFC 3261 section 14.2: 500 when an INVITE from the same side is not done
- * yet, 491 when one of ours towards it is.
- */
+/* RFC 3261 section 14.2: 500 when an INVITE from the same side is not done
+ * yet, 491 when one of ours towards it is. */
+static bool is_glare(struct calls *c, const struct leg *leg,
+		     const struct event_sip *ev)
+{
+	const struct call *call = leg->call;
+	bool is_same =
+		call->media.is_pending && call->media.offerer == leg->side;
+
+	if (call->state == CALL_CANCELLING) {
+		sip_answer(c, ev, 481, "", "");
+		return true;
+	}
+	if (call->ex.is_on)
+		is_same = call->ex.from == leg->side;
+	if (!call->ex.is_on && !call->media.is_pending)
+		return false;
+	if (is_same)
+		answer_later(c, ev);
+	else
+		sip_answer(c, ev, 491, "", "");
+	return true;
+}
+
 void invite_again(struct calls *c, struct leg *leg, const struct event_sip *ev)
 {
 	struct call *call = leg->call;
 
-	if (call->state != CALL_UP) {
-		sip_answer(c, ev, 491, "", "");
+	if (is_glare(c, leg, ev))
 		return;
-	}
-	if (call->ex.is_on || call->media.is_pending) {
-		bool is_same = call->ex.is_on && call->ex.from == leg->side;
-
-		sip_answer(c, ev, is_same ? 500 : 491, "",
-			   is_same ? "Retry-After: 1\r\n" : "");
-		return;
-	}
 	if (!has_sdp_or_nothing(ev->msg)) {
 		sip_refuse(c, ev, 415, "body is not a session description",
 			   "Accept: application/sdp\r\n");

@@ -62,6 +62,19 @@ void sip_refuse(struct calls *c, const struct event_sip *ev, unsigned status,
 	sip_answer(c, ev, status, "", extra);
 }
 
+void answer_later(struct calls *c, const struct event_sip *ev)
+{
+	char extra[32];
+	struct writer w;
+
+	writer_init(&w, extra, sizeof(extra) - 1);
+	writer_str(&w, "Retry-After: ");
+	writer_dec(&w, entropy_u32(&c->p.entropy) % 11);
+	writer_str(&w, "\r\n");
+	extra[w.len] = '\0';
+	sip_answer(c, ev, 500, "", extra);
+}
+
 int reply_open(struct calls *c, const struct event_sip *ev, uint64_t user,
 	       struct slice to_tag, struct reply *ret)
 {
@@ -217,7 +230,10 @@ struct leg *leg_find(struct calls *c, const struct sip_msg *m)
 		return NULL;
 	leg = TABLE_ENTRY(table_find(&c->dialogs, slice_make(buf, len)),
 			  struct leg, node);
-	if (!leg || !sip_dialog_match(&leg->dialog, m))
+	if (!leg)
+		return NULL;
+	if (!sip_dialog_match(&leg->dialog, m) &&
+	    !fork_switch(leg, m->from_tag))
 		return NULL;
 	return leg;
 }

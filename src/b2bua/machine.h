@@ -31,7 +31,14 @@ enum {
 	TOKEN_LEN = 32,	     /* hex digits: 128 bits nobody can guess */
 	BRANCH_LEN = 7 + 16, /* cookie and hex digits */
 	RING_MS = 300000,    /* longest silence while ringing, timer C */
+	FORKS_MAX = 8,	     /* early dialogs of one INVITE */
 	RETRY_AFTER_S = 5    /* when we are full */
+};
+
+/* What a call waits for in time: one deadline each (deadline.c). */
+enum call_deadline {
+	DEADLINE_RING, /* the final response to the exchange's INVITE */
+	DEADLINE_COUNT
 };
 
 enum obj_kind {
@@ -82,6 +89,16 @@ struct leg {
 	bool allows_update; /* the peer names UPDATE in Allow */
 };
 
+/* One early dialog of the exchange's INVITE (RFC 3261 section 13.2.2.4): a
+ * callee, where a proxy inside asked several. */
+struct fork {
+	char *tag;		  /* the callee's, owned; "" = it gave none */
+	struct sip_dialog dialog; /* empty while it is the leg's */
+	uint8_t *answer;	  /* its SDP answer from a 18x, owned */
+	size_t answer_len;
+	bool is_over; /* it lost: its 2xx was acknowledged and ended */
+};
+
 /* The INVITE transaction pair that is going on in a call. */
 struct exch {
 	bool is_on;
@@ -96,17 +113,18 @@ struct exch {
 	bool cancel_sent;
 	bool is_answered; /* 2xx passed on, ACK awaited */
 	bool has_offer;	  /* the INVITE carried one */
-	bool has_answer;  /* offer and answer are complete */
 	bool is_retry;	  /* second INVITE, without SRTP */
 	uint8_t *raw;	  /* the INVITE for that, owned */
 	size_t raw_len;
 	uint8_t *cancel; /* finished CANCEL, owned */
 	size_t cancel_len;
 	char cancel_branch[BRANCH_LEN + 1];
-	uint8_t *answer; /* answer towards the sender from a 18x, owned */
-	size_t answer_len;
 	uint8_t *ack; /* our ACK of the 2xx, to be repeated; owned */
 	size_t ack_len;
+	struct fork *fork[FORKS_MAX]; /* owned, in the order they came */
+	uint32_t fork_count;
+	struct fork *now;   /* whose dialog the callee's leg holds, or NULL */
+	struct fork *heard; /* who answered last in a provisional, or NULL */
 };
 
 /* What a side last said about a stream. */
@@ -167,7 +185,8 @@ struct call {
 	struct obj obj;		     /* first */
 	struct table_node by_device; /* in calls.devices */
 	bool has_device;
-	struct timerq_node timer;
+	struct timerq_node timer; /* always set: the first of deadline_ms */
+	uint64_t deadline_ms[DEADLINE_COUNT]; /* deadlines; UINT64_MAX = none */
 	enum call_state state;
 	enum side caller;
 	struct leg leg[2]; /* by enum side */
@@ -328,6 +347,9 @@ void sip_answer(struct calls *c, const struct event_sip *ev, unsigned status,
 /* The same with a record of the refusal. */
 void sip_refuse(struct calls *c, const struct event_sip *ev, unsigned status,
 		const char *why, const char *extra);
+/* Answer 500 and ask for another try within ten seconds: the same side has
+ * another request under way (RFC 3261 section 14.2, RFC 3311 section 5.2). */
+void answer_later(struct calls *c, const struct event_sip *ev);
 /* Open the server transaction of a request that is answered later. to_tag:
  * ours. ERR_LIMIT, ERR_NOMEM, ERR_EXISTS. */
 MUST_CHECK int reply_open(struct calls *c, const struct event_sip *ev,
@@ -357,7 +379,8 @@ MUST_CHECK int leg_set_dest(struct calls *c, struct leg *leg,
 			    const struct dest *dest);
 /* Unlink and empty. */
 void leg_done(struct calls *c, struct leg *leg);
-/* The leg an in-dialog message belongs to, or NULL. */
+/* The leg an in-dialog request belongs to, or NULL. Of several early dialogs
+ * the leg goes over to the one the request speaks in. */
 struct leg *leg_find(struct calls *c, const struct sip_msg *m);
 /* Send a request on leg in a client transaction. m: method, src, rules,
  * body, extra, max_forwards are the caller's; the rest is filled in. With
@@ -436,6 +459,9 @@ void invite_cancel(struct calls *c, struct call *call);
  * first provisional (RFC 3261 section 9.1). False: memory is out and its
  * final response must not be waited for. */
 bool invite_cancel_out(struct calls *c, struct call *call);
+/* Nobody gave the exchange's INVITE a final response for too long: a new call
+ * is over, an old one goes on as it was. */
+void invite_unanswered(struct calls *c, struct call *call);
 /* A transaction of the exchange failed. */
 void invite_failed(struct calls *c, struct call *call, bool is_client,
 		   enum sip_txn_fail why);
@@ -464,10 +490,41 @@ void call_bye(struct calls *c, struct leg *leg, const struct event_sip *ev);
 /* Media is gone: a flow failed, or all fell silent. */
 void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
 		     bool is_idle);
-/* It rings: (re)start its timer. ERR_NOMEM the first time only. */
-int call_ring(struct calls *c, struct call *call);
-/* Its timer is due. */
-void call_timer(struct calls *c, struct call *call);
+
+/* --- deadline.c ------------------------------------------------------------ */
+/* Begin with no deadline. ERR_NOMEM. Nothing fails after this. */
+MUST_CHECK int deadline_init(struct calls *c, struct call *call);
+/* Set or move a deadline (absolute). */
+void deadline_set(struct calls *c, struct call *call, enum call_deadline which,
+		  uint64_t at_ms);
+/* Take it away. */
+void deadline_clear(struct calls *c, struct call *call,
+		    enum call_deadline which);
+/* The earliest deadline is due: it is taken away and dealt with, which may
+ * end the call. */
+void deadline_run(struct calls *c, struct call *call);
+
+/* --- fork.c ------------------------------------------------------------- */
+/*
+ * The early dialog that a response to the exchange's INVITE belongs to; the
+ * callee's leg speaks in it from here on, and knows what m says of it. NULL:
+ * there are too many, m's headers are unusable, or memory is out.
+ */
+struct fork *fork_take(struct calls *c, struct call *call,
+		       const struct sip_msg *m);
+/* The callee's leg goes over to the early dialog with this tag. False: there
+ * is none. */
+bool fork_switch(struct leg *leg, struct slice tag);
+/* A 2xx from somebody who is not the one that won: acknowledge it and end
+ * its dialog, or only acknowledge it again. */
+void fork_end(struct calls *c, struct call *call, const struct sip_msg *m);
+/* Keep what f answered in a provisional (raw). */
+void fork_answered(struct exch *ex, struct fork *f, struct slice body);
+/* What f (may be NULL) answered so, or whoever did last, since a tag may
+ * change without another callee; empty when nobody did. */
+struct slice fork_answer(const struct exch *ex, const struct fork *f);
+/* Forget all. */
+void forks_done(struct exch *ex);
 
 /* --- relay.c ------------------------------------------------------------ */
 /* A request inside a dialog that is neither INVITE, ACK, BYE nor CANCEL. */

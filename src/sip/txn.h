@@ -74,7 +74,9 @@ sip_txn_recv_request(struct sip_txns *t, const struct sip_msg *m,
 /*
  * Is m, which is SIP_TXN_NEW, a request of an ongoing server transaction that
  * came here a second time by another way (a fork that joined again)? Answer
- * 482 then (RFC 3261 section 8.2.2.2). False inside of dialogs. O(1).
+ * 482 then (RFC 3261 section 8.2.2.2). Another request-URI is another
+ * destination behind us, and what was refused is not ongoing: neither is a
+ * repetition. False inside of dialogs. O(1).
  */
 bool sip_txn_is_merged(struct sip_txns *t, const struct sip_msg *m);
 /*

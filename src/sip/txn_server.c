@@ -86,6 +86,10 @@ static bool make_merge_key(struct sip_txns *t, const struct sip_msg *m,
 	writer_u8(&w, ' ');
 	writer_u32be(&w, m->cseq);
 	writer_put(&w, m->method_name);
+	/* Several phones of a fork may all be behind us: each has a
+	 * request-URI of its own. */
+	writer_u8(&w, ' ');
+	writer_put(&w, m->ruri);
 	*ret = writer_slice(&w);
 	return writer_ok(&w);
 }
@@ -93,8 +97,18 @@ static bool make_merge_key(struct sip_txns *t, const struct sip_msg *m,
 bool sip_txn_is_merged(struct sip_txns *t, const struct sip_msg *m)
 {
 	struct slice key;
+	struct table_node *n;
 
-	return make_merge_key(t, m, &key) && table_find(&t->merges, key);
+	if (!make_merge_key(t, m, &key))
+		return false;
+	/* What was refused is over: its sender may have another try. */
+	for (n = table_find(&t->merges, key); n; n = table_find_next(n)) {
+		const struct txn *x = TABLE_ENTRY(n, struct txn, merge);
+
+		if (x->state != TXN_COMPLETED && x->state != TXN_CONFIRMED)
+			return true;
+	}
+	return false;
 }
 
 static int remember_merge(struct sip_txns *t, struct txn *x,
