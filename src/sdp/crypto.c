@@ -44,7 +44,7 @@ static int parse_mki(struct slice s, struct flow_key *k)
 		return ERR_UNSUPPORTED;
 	if (text_dec(text, (1ULL << 8 * len) - 1, &v) != 0)
 		return ERR_BAD;
-	for (size_t i = len; i > 0; i--) {
+	for (size_t i = (size_t)len; i > 0; i--) {
 		k->mki[i - 1] = (uint8_t)v;
 		v >>= 8;
 	}

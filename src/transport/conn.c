@@ -59,7 +59,7 @@ static void want(struct conn *c)
 	loop_fd_set(c->ep.t->loop, &c->w, events);
 }
 
-static uint64_t min_u64(uint64_t a, uint64_t b)
+static size_t min_size(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
@@ -383,7 +383,7 @@ static int read_plain(struct conn *c, uint8_t *buf, size_t cap, size_t *budget,
 			return ERR_MORE;
 		err = receive(c, buf, cap, ret_len);
 		if (!err)
-			*budget -= min_u64(*budget, *ret_len);
+			*budget -= min_size(*budget, *ret_len);
 		return err;
 	}
 	/* What GnuTLS holds must be taken now: no event announces it. */
@@ -396,7 +396,7 @@ static int read_plain(struct conn *c, uint8_t *buf, size_t cap, size_t *budget,
 		err = feed(c);
 		if (err && err != ERR_CLOSED)
 			return err;
-		*budget -= min_u64(*budget, SCRATCH_LEN);
+		*budget -= min_size(*budget, SCRATCH_LEN);
 	}
 }
 
