@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <linux/filter.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "transport/transport.h"
@@ -24,10 +25,12 @@ enum {
 
 static int attach(int fd, const struct sock_filter *code, size_t len)
 {
-	struct sock_fprog prog = {
-		.len = (unsigned short)len,
-		.filter = (struct sock_filter *)(uintptr_t)code};
+	struct sock_fprog prog;
 
+	/* The kernel is handed the padding too. */
+	memset(&prog, 0, sizeof(prog));
+	prog.len = (unsigned short)len;
+	prog.filter = (struct sock_filter *)(uintptr_t)code;
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog,
 			  sizeof(prog)) < 0
 		       ? ERR_IO
