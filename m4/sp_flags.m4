@@ -30,11 +30,16 @@ AC_DEFUN([SP_FLAGS], [
 	AC_SUBST([SP_CFLAGS])
 ])
 
-# SP_SANITIZERS: --enable-asan, --enable-fuzzing; hardening goes with
-# neither, because automatic initialisation hides what they look for.
+# SP_SANITIZERS: --enable-asan, --enable-tsan, --enable-fuzzing; hardening goes
+# with none of them (nor with valgrind: --disable-hardening), because automatic
+# initialisation hides what they look for.
 AC_DEFUN([SP_SANITIZERS], [
 	AC_ARG_ENABLE([asan], [AS_HELP_STRING([--enable-asan],
 		[build with AddressSanitizer and UBSan])])
+	AC_ARG_ENABLE([tsan], [AS_HELP_STRING([--enable-tsan],
+		[build with ThreadSanitizer])])
+	AC_ARG_ENABLE([hardening], [AS_HELP_STRING([--disable-hardening],
+		[build without hardening, for valgrind])])
 	AC_ARG_ENABLE([fuzzing], [AS_HELP_STRING([--enable-fuzzing],
 		[build the fuzz targets with libFuzzer (needs clang)])])
 	SP_HARDEN=""
@@ -43,7 +48,11 @@ AC_DEFUN([SP_SANITIZERS], [
 		SP_CFLAGS="$SP_CFLAGS -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 		SP_LDFLAGS="-fsanitize=address,undefined"
 		AC_DEFINE([SP_SANITIZED], [1], [built with sanitizers])
-	], [
+	], [test "$enable_tsan" = yes], [
+		SP_CFLAGS="$SP_CFLAGS -fsanitize=thread -fno-omit-frame-pointer"
+		SP_LDFLAGS="-fsanitize=thread"
+		AC_DEFINE([SP_SANITIZED], [1], [built with sanitizers])
+	], [test "$enable_hardening" != no], [
 		m4_foreach_w([sp_flag], [-D_FORTIFY_SOURCE=2
 			-fstack-protector-strong -fstack-clash-protection
 			-fcf-protection -ftrivial-auto-var-init=zero -fPIE],
