@@ -125,6 +125,23 @@ static int find_or_add(struct limit *l, struct slice key, uint64_t now_ms,
 	return 0;
 }
 
+static void set_rate(struct list *entries, uint32_t rate, uint32_t burst)
+{
+	struct list *n;
+
+	list_for_each(n, entries)
+		bucket_set(&LIST_ENTRY(n, struct entry, idle)->bucket, rate,
+			   burst);
+}
+
+void limit_set_rate(struct limit *l, uint32_t rate, uint32_t burst)
+{
+	l->params.rate = rate;
+	l->params.burst = burst;
+	set_rate(&l->idle, rate, burst);
+	set_rate(&l->busy, rate, burst);
+}
+
 static int take(struct limit *l, struct slice key, uint64_t now_ms)
 {
 	struct entry *e;

@@ -39,6 +39,8 @@ struct limit;
 struct limit *limit_new(const struct limit_params *p);
 /* Free l (may be NULL); returns NULL. */
 struct limit *limit_free(struct limit *l);
+/* Another rate and burst (see limit_params) for every key, at once. */
+void limit_set_rate(struct limit *l, uint32_t rate, uint32_t burst);
 /*
  * Count one request of key (a device name; longer than LIMIT_KEY_MAX: its
  * beginning). ERR_LIMIT: over the rate, or the table is full of entries that

@@ -36,6 +36,15 @@ struct calls_params {
 	uint64_t seed; /* for hash tables */
 };
 
+/* What can change while calls go on; as in calls_params. */
+struct calls_update {
+	uint32_t binding_limit, call_limit, txn_limit;
+	uint32_t expires_min_s, expires_max_s;
+	uint32_t media_idle_ms;
+	uint32_t port_cooldown_ms;
+	const char *server_name; /* copied */
+};
+
 enum call_security {
 	CALL_NONSECURE,	    /* NotAuthenticated: no icon */
 	CALL_AUTHENTICATED, /* shield */
@@ -80,6 +89,11 @@ bool calls_absorb(struct calls *c, const struct event_sip *ev, uint64_t now_ms,
  */
 MUST_CHECK int call_step(struct calls *c, const struct event *ev,
 			 uint64_t now_ms, struct actions *ret_out);
+/* Take over what a new configuration says; what is there already stays, also
+ * over a lower limit. ERR_NOMEM: then nothing has changed. */
+MUST_CHECK int calls_update(struct calls *c, const struct calls_update *u);
+/* Has this device a call? */
+bool calls_has_device(const struct calls *c, struct slice device);
 /* When EVENT_TIMER must come next (monotonic ms); UINT64_MAX = never. */
 uint64_t calls_deadline(const struct calls *c);
 /* Walk the calls: start *pos at 0; false at the end. */

@@ -524,6 +524,9 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 		if (call)
 			call_end(c, call, NULL, 480, "dropped by operator");
 		break;
+	case EVENT_BINDING:
+		binding_update(c, &ev->binding);
+		break;
 	}
 	return step_end(c);
 }
@@ -537,6 +540,20 @@ uint64_t calls_deadline(const struct calls *c)
 	if (timerq_next(&c->binding_timers) < at)
 		at = timerq_next(&c->binding_timers);
 	return at;
+}
+
+void calls_limit(struct calls *c)
+{
+	const struct calls_params *p = &c->p;
+
+	c->dialogs.limit = (size_t)p->call_limit * 2;
+	c->leg_eps.limit = p->call_limit;
+	c->devices.limit = p->call_limit;
+	c->lines.limit = p->binding_limit;
+	c->tokens.limit = p->binding_limit;
+	c->binding_eps.limit = p->binding_limit;
+	c->objs.limit = p->call_limit + p->txn_limit;
+	c->bindings.limit = p->binding_limit;
 }
 
 static void init_tables(struct calls *c)

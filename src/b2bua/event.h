@@ -53,7 +53,8 @@ enum event_kind {
 			       flow with security and key */
 	EVENT_FLOW_PARTED,  /* it is no more: flow */
 	EVENT_FLOW_LATCHED, /* a source was learned: flow */
-	EVENT_CALL_DROP	    /* an operator ends a call: call */
+	EVENT_CALL_DROP,    /* an operator ends a call: call */
+	EVENT_BINDING	    /* the configuration says so: binding */
 };
 
 struct event_sip {
@@ -77,12 +78,21 @@ struct event_flow {
 				       suite NONE: plain or not known */
 };
 
+/* The binding of a token gets another policy, or ends. */
+struct event_binding {
+	struct slice token;
+	const struct call_policy *policy; /* NULL: it ends */
+	bool pass_auth;			  /* as in event_sip */
+	const char *reason;		  /* why it ends, for the record */
+};
+
 struct event {
 	enum event_kind kind;
 	union {
-		struct handle conn;	/* EVENT_CONN_DOWN */
-		struct event_sip sip;	/* EVENT_SIP */
-		struct event_flow flow; /* EVENT_FLOW_* */
-		uint64_t call;		/* EVENT_CALL_DROP: cookie */
+		struct handle conn;	      /* EVENT_CONN_DOWN */
+		struct event_sip sip;	      /* EVENT_SIP */
+		struct event_flow flow;	      /* EVENT_FLOW_* */
+		uint64_t call;		      /* EVENT_CALL_DROP: cookie */
+		struct event_binding binding; /* EVENT_BINDING */
 	};
 };

@@ -329,6 +329,13 @@ void *calls_wipe(void *p, size_t len);
 /* What we call ourselves; may be empty. */
 struct slice calls_agent(const struct calls *c);
 
+/* Hold the tables to the limits of c->p. */
+void calls_limit(struct calls *c);
+
+/* --- update.c ------------------------------------------------------------ */
+/* EVENT_BINDING. */
+void binding_update(struct calls *c, const struct event_binding *ev);
+
 /* --- record.c ----------------------------------------------------------- */
 /* What happened to a call; reason may be NULL. */
 void record_call(struct calls *c, enum record_kind kind,

@@ -9,6 +9,14 @@ void bucket_init(struct bucket *b, uint32_t rate, uint32_t burst,
 	b->level_ms = (uint64_t)b->burst * 1000;
 }
 
+void bucket_set(struct bucket *b, uint32_t rate, uint32_t burst)
+{
+	b->rate = rate;
+	b->burst = burst > 0 ? burst : 1;
+	if (b->level_ms > (uint64_t)b->burst * 1000)
+		b->level_ms = (uint64_t)b->burst * 1000;
+}
+
 /* One event costs 1000 units; rate units flow in each millisecond. */
 bool bucket_take(struct bucket *b, uint64_t now_ms)
 {

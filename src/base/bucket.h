@@ -17,5 +17,7 @@ struct bucket {
 /* A full bucket at now_ms. rate 0 never refuses. */
 void bucket_init(struct bucket *b, uint32_t rate, uint32_t burst,
 		 uint64_t now_ms);
+/* Another rate and burst; credit over the burst is lost. */
+void bucket_set(struct bucket *b, uint32_t rate, uint32_t burst);
 /* Take one event; false when the rate is exceeded. O(1). */
 bool bucket_take(struct bucket *b, uint64_t now_ms);

@@ -12,7 +12,7 @@ void config_complain(struct config_build *b, const struct config_item *it,
 
 	for (uint32_t i = 0; option && i < it->section->count; i++)
 		if (strcmp(it->section->option[i].name, option) == 0 &&
-		    it->option[i].line > 0)
+		    it->option[i].file)
 			at = it->option[i];
 	writer_init(&w, buf, sizeof(buf));
 	writer_str(&w, it->section->name);
@@ -66,14 +66,6 @@ static void *object_at(struct config *c, const struct config_section *s,
 		return base;
 	memcpy(&array, base, sizeof(array));
 	return array + index * s->size;
-}
-
-static uint32_t count_of(const struct config *c, const struct config_section *s)
-{
-	uint32_t n;
-
-	memcpy(&n, (const uint8_t *)c + s->count_offset, sizeof(n));
-	return n;
 }
 
 static void set_count(struct config *c, const struct config_section *s,
@@ -140,7 +132,8 @@ static int complain_label(struct config_build *b, const struct config_tuple *t,
 	return 0;
 }
 
-/* A later line that silently wins would hide mistakes. */
+/* A later line that silently wins would hide mistakes; so would a device of
+ * the store that silently does not count. */
 static void complain_twice(struct config_build *b, const struct config_tuple *t,
 			   const char *option, const struct config_place *first)
 {
@@ -152,12 +145,21 @@ static void complain_twice(struct config_build *b, const struct config_tuple *t,
 	struct writer w;
 
 	writer_init(&w, buf, sizeof(buf) - 1);
-	writer_str(&w, "is there already at ");
+	writer_str(&w, t->is_stored ? "does not count, since the one at "
+				    : "is there already at ");
 	writer_put(&w, slice_sub(slice_str(first->file), 0, 256));
-	writer_str(&w, ":");
-	writer_dec(&w, first->line);
+	if (first->line > 0) {
+		writer_str(&w, ":");
+		writer_dec(&w, first->line);
+	}
+	writer_str(&w, t->is_stored ? " does" : "");
 	buf[w.len] = '\0';
-	config_complain(b, &it, option, true, buf);
+	config_complain(b, &it, option, !t->is_stored, buf);
+}
+
+static bool is_device(const struct config_section *s)
+{
+	return strcmp(s->name, "device") == 0;
 }
 
 /* *ret stays NULL when the section is refused: its options are skipped. */
@@ -166,7 +168,7 @@ static int open_section(struct config_build *b, const struct config_tuple *t,
 			struct config_item **ret)
 {
 	struct config_item *it = find_label(b, s, t->label);
-	uint32_t n = count_of(b->c, s);
+	uint32_t n = config_section_count(b->c, s);
 	const char *name;
 	int err;
 
@@ -193,6 +195,8 @@ static int open_section(struct config_build *b, const struct config_tuple *t,
 	if (!name)
 		return ERR_NOMEM;
 	memcpy(it->obj, &name, sizeof(name)); /* the first member */
+	if (t->is_stored && is_device(s))
+		((struct config_device *)it->obj)->is_stored = true;
 	set_count(b->c, s, n + 1);
 	err = table_add(&b->labels, &it->by_label, slice_str(name));
 	if (!err)
@@ -221,7 +225,7 @@ static int set_option(struct config_build *b, const struct config_tuple *t,
 		return 0;
 	}
 	at = &it->option[o - s->option];
-	if (at->line > 0 && !config_option_is_list(o)) {
+	if (at->file && !config_option_is_list(o)) {
 		complain_twice(b, t, o->name, at);
 		return 0;
 	}
@@ -274,7 +278,7 @@ static int fill_defaults(struct config_build *b, struct config_item *it)
 		const struct config_option *o = &it->section->option[i];
 		int err;
 
-		if (it->option[i].line > 0)
+		if (it->option[i].file)
 			continue;
 		if (!o->value) {
 			config_complain(b, it, o->name, true, "must be given");

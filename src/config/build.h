@@ -35,7 +35,10 @@ struct config_build {
 	struct table labels; /* items by label */
 };
 
-enum { CONFIG_WHY_MAX = 512 };
+enum {
+	CONFIG_WHY_MAX = 512,
+	CONFIG_PRINT_MAX = 64 /* bytes of a value that is no text */
+};
 
 /* size bytes that live as long as c, zeroed and aligned; NULL. */
 void *config_alloc(struct config *c, size_t size);
@@ -61,6 +64,13 @@ bool config_is_clash(const struct config_endpoint *a,
 		     const struct config_endpoint *b);
 /* Is a's port one of the relay's? */
 bool config_is_media_port(const struct config_media *m, const struct addr *a);
+/*
+ * Item n of the option's member of obj as text without quotes, into buf or a
+ * view of what obj holds; false past the last. What is no list has one item.
+ */
+bool config_value_text(const struct config_option *o, const void *obj,
+		       uint32_t n, char buf[CONFIG_PRINT_MAX],
+		       struct slice *ret);
 /* Print the option's member of obj as it is written in a file. */
 void config_value_print(const struct config_option *o, const void *obj,
 			void (*emit)(void *ctx, struct slice piece), void *ctx);
@@ -70,6 +80,12 @@ void config_quote_print(struct slice s,
 /* Message about an option of it (NULL: about the section), with its place. */
 void config_complain(struct config_build *b, const struct config_item *it,
 		     const char *option, bool is_error, const char *text);
+/* The struct number n of section s inside c; n is 0 where s has no label. */
+const void *config_section_at(const struct config *c,
+			      const struct config_section *s, uint32_t n);
+/* How many structs of section s c has; 1 where s has no label. */
+uint32_t config_section_count(const struct config *c,
+			      const struct config_section *s);
 /* Cross-option checks, derived values and look-up tables. ERR_NOMEM only;
  * errors are in the report. */
 MUST_CHECK int config_check(struct config_build *b);

@@ -43,7 +43,10 @@ struct config_tuple {
 	const char *name;    /* option; NULL = the section is opened here */
 	struct slice value;  /* text; a list gives one tuple for each item */
 	const char *file;    /* for messages */
-	uint32_t line;	     /* from 1 */
+	uint32_t line;	     /* from 1; 0 = the file as a whole */
+	/* The section comes from the store: one with the same name in a file
+	 * hides it, with a warning. All its tuples say so, after all files'. */
+	bool is_stored;
 };
 
 /* A message about the configuration: "sallyport.conf:12: ...". */
@@ -167,6 +170,7 @@ struct config_device {
 	struct config_suites suites;
 	bool nat;
 	uint32_t call_limit;	   /* 0 = no limit */
+	bool is_stored;		   /* it comes from the store, not a file */
 	struct table_node by_name; /* config_device_find */
 	struct table_node by_user; /* config_device_by_user */
 };

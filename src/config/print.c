@@ -26,137 +26,150 @@ void config_quote_print(struct slice s, emit_fn emit, void *ctx)
 	put(emit, ctx, "\"");
 }
 
-static void print_string(const void *at, emit_fn emit, void *ctx)
+static bool has_item(const struct config_option *o, const void *at, uint32_t n)
+{
+	struct config_strings names;
+	struct config_suites suites;
+
+	if (o->type == CONFIG_TYPE_NAMES) {
+		memcpy(&names, at, sizeof(names));
+		return n < names.count;
+	}
+	if (o->type == CONFIG_TYPE_SUITES) {
+		memcpy(&suites, at, sizeof(suites));
+		return n < suites.count;
+	}
+	return n == 0;
+}
+
+static const char *string_of(const void *at)
 {
 	const char *p;
 
 	memcpy(&p, at, sizeof(p));
-	config_quote_print(slice_str(p), emit, ctx);
+	return p;
 }
 
-static void print_word(const struct config_option *o, const void *at,
-		       emit_fn emit, void *ctx)
+static uint32_t number_of(const void *at)
 {
 	uint32_t v;
 
 	memcpy(&v, at, sizeof(v));
-	put(emit, ctx, o->words[v]);
+	return v;
 }
 
-static void print_uint(const void *at, emit_fn emit, void *ctx)
+static const char *item_of(const struct config_option *o, const void *at,
+			   uint32_t n)
 {
-	char buf[16];
-	struct writer w;
-	uint32_t v;
+	struct config_strings names;
+	struct config_suites suites;
 
-	memcpy(&v, at, sizeof(v));
-	writer_init(&w, buf, sizeof(buf));
-	writer_dec(&w, v);
-	emit(ctx, writer_slice(&w));
+	if (o->type == CONFIG_TYPE_NAMES) {
+		memcpy(&names, at, sizeof(names));
+		return names.item[n];
+	}
+	memcpy(&suites, at, sizeof(suites));
+	return suite_info(suites.item[n])->name;
 }
 
-static void print_addr(const struct config_option *o, const void *at,
-		       emit_fn emit, void *ctx)
+static void put_addr(const struct config_option *o, const void *at,
+		     struct writer *w)
 {
-	char buf[ADDR_STR_MAX + 8];
 	struct config_endpoint e = {0};
-	struct writer w;
 
-	writer_init(&w, buf, sizeof(buf));
 	if (o->type == CONFIG_TYPE_ENDPOINT) {
 		memcpy(&e, at, sizeof(e));
-		writer_str(&w, o->words[e.transport]);
-		writer_str(&w, ":");
+		writer_str(w, o->words[e.transport]);
+		writer_str(w, ":");
 	} else {
 		memcpy(&e.addr, at, sizeof(e.addr));
 	}
 	if (o->type == CONFIG_TYPE_ADDR)
-		addr_print_ip(&w, &e.addr);
+		addr_print_ip(w, &e.addr);
 	else
-		addr_print(&w, &e.addr);
-	config_quote_print(writer_slice(&w), emit, ctx);
+		addr_print(w, &e.addr);
 }
 
-static void print_ports(const void *at, emit_fn emit, void *ctx)
+static void put_ports(const void *at, struct writer *w)
 {
-	char buf[16];
 	struct config_ports p;
-	struct writer w;
 
 	memcpy(&p, at, sizeof(p));
-	writer_init(&w, buf, sizeof(buf));
-	writer_dec(&w, p.min);
-	writer_str(&w, "-");
-	writer_dec(&w, p.max);
-	emit(ctx, writer_slice(&w));
+	writer_dec(w, p.min);
+	writer_str(w, "-");
+	writer_dec(w, p.max);
 }
 
-static void print_names(const void *at, emit_fn emit, void *ctx)
-{
-	struct config_strings l;
-
-	memcpy(&l, at, sizeof(l));
-	put(emit, ctx, "{");
-	for (uint32_t i = 0; i < l.count; i++) {
-		put(emit, ctx, i > 0 ? ", " : " ");
-		config_quote_print(slice_str(l.item[i]), emit, ctx);
-	}
-	put(emit, ctx, " }");
-}
-
-static void print_suites(const void *at, emit_fn emit, void *ctx)
-{
-	struct config_suites l;
-
-	memcpy(&l, at, sizeof(l));
-	put(emit, ctx, "{");
-	for (uint32_t i = 0; i < l.count; i++) {
-		put(emit, ctx, i > 0 ? ", \"" : " \"");
-		put(emit, ctx, suite_info(l.item[i])->name);
-		put(emit, ctx, "\"");
-	}
-	put(emit, ctx, " }");
-}
-
-void config_value_print(const struct config_option *o, const void *obj,
-			emit_fn emit, void *ctx)
+bool config_value_text(const struct config_option *o, const void *obj,
+		       uint32_t n, char buf[CONFIG_PRINT_MAX],
+		       struct slice *ret)
 {
 	const void *at = (const uint8_t *)obj + o->offset;
+	struct writer w;
 	bool is_on;
 
+	if (!has_item(o, at, n))
+		return false;
+	writer_init(&w, buf, CONFIG_PRINT_MAX);
 	switch (o->type) {
 	case CONFIG_TYPE_TEXT:
 	case CONFIG_TYPE_NAME:
 	case CONFIG_TYPE_PATH:
 	case CONFIG_TYPE_KEY:
 	case CONFIG_TYPE_CHOICE:
-		print_string(at, emit, ctx);
-		break;
+		*ret = slice_str(string_of(at));
+		return true;
+	case CONFIG_TYPE_NAMES:
+	case CONFIG_TYPE_SUITES:
+		*ret = slice_str(item_of(o, at, n));
+		return true;
 	case CONFIG_TYPE_BOOL:
 		memcpy(&is_on, at, sizeof(is_on));
-		put(emit, ctx, is_on ? "yes" : "no");
+		writer_str(&w, is_on ? "yes" : "no");
 		break;
 	case CONFIG_TYPE_UINT:
-		print_uint(at, emit, ctx);
+		writer_dec(&w, number_of(at));
 		break;
 	case CONFIG_TYPE_WORD:
-		print_word(o, at, emit, ctx);
+		writer_str(&w, o->words[number_of(at)]);
 		break;
 	case CONFIG_TYPE_ENDPOINT:
 	case CONFIG_TYPE_ADDR:
 	case CONFIG_TYPE_ADDRPORT:
-		print_addr(o, at, emit, ctx);
+		put_addr(o, at, &w);
 		break;
 	case CONFIG_TYPE_PORTS:
-		print_ports(at, emit, ctx);
-		break;
-	case CONFIG_TYPE_NAMES:
-		print_names(at, emit, ctx);
-		break;
-	case CONFIG_TYPE_SUITES:
-		print_suites(at, emit, ctx);
+		put_ports(at, &w);
 		break;
 	}
+	*ret = writer_slice(&w);
+	return true;
+}
+
+/* What is a word or a number by its type needs no quotes. */
+static bool is_bare(const struct config_option *o)
+{
+	return o->type == CONFIG_TYPE_BOOL || o->type == CONFIG_TYPE_UINT ||
+	       o->type == CONFIG_TYPE_WORD || o->type == CONFIG_TYPE_PORTS;
+}
+
+void config_value_print(const struct config_option *o, const void *obj,
+			emit_fn emit, void *ctx)
+{
+	bool is_list = config_option_is_list(o);
+	char buf[CONFIG_PRINT_MAX];
+	struct slice text;
+
+	put(emit, ctx, is_list ? "{" : "");
+	for (uint32_t n = 0; config_value_text(o, obj, n, buf, &text); n++) {
+		if (is_list)
+			put(emit, ctx, n > 0 ? ", " : " ");
+		if (is_bare(o))
+			emit(ctx, text);
+		else
+			config_quote_print(text, emit, ctx);
+	}
+	put(emit, ctx, is_list ? " }" : "");
 }
 
 static void print_options(const struct config_section *s, const void *obj,
@@ -220,25 +233,40 @@ static void sink_emit(void *ctx, struct slice piece)
 	}
 }
 
+const void *config_section_at(const struct config *c,
+			      const struct config_section *s, uint32_t n)
+{
+	const uint8_t *base = (const uint8_t *)c + s->offset;
+	const uint8_t *array;
+
+	if (!s->label)
+		return base;
+	memcpy(&array, base, sizeof(array));
+	return array + n * s->size;
+}
+
+uint32_t config_section_count(const struct config *c,
+			      const struct config_section *s)
+{
+	uint32_t n = 1;
+
+	if (s->label)
+		memcpy(&n, (const uint8_t *)c + s->count_offset, sizeof(n));
+	return n;
+}
+
 void config_print(const struct config *c, emit_fn emit, void *ctx)
 {
-	const uint8_t *base = (const uint8_t *)c;
 	struct sink k = {.emit = emit, .ctx = ctx};
 
 	print_options(&config_schema[0], c, "", sink_emit, &k);
 	for (size_t i = 1; i < CONFIG_SECTIONS; i++) {
 		const struct config_section *s = &config_schema[i];
-		const uint8_t *array;
-		uint32_t count;
+		uint32_t count = config_section_count(c, s);
 
-		if (!s->label) {
-			print_section(s, base + s->offset, sink_emit, &k);
-			continue;
-		}
-		memcpy(&array, base + s->offset, sizeof(array));
-		memcpy(&count, base + s->count_offset, sizeof(count));
 		for (uint32_t n = 0; n < count; n++)
-			print_section(s, array + n * s->size, sink_emit, &k);
+			print_section(s, config_section_at(c, s, n), sink_emit,
+				      &k);
 	}
 	sink_flush(&k);
 }

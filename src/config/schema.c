@@ -32,11 +32,13 @@ static const char *const below_trust[] = {"trust", NULL};
 
 static const struct config_option top_options[] = {
 	TOP(mode, "cluster-security-mode", WORD, "mixed", .words = words_mode,
+	    .when = CONFIG_WHEN_NOW,
 	    .text = "mixed: every device is held to its own security-mode. "
 		    "nonsecure: security modes, media encryption and TLS "
 		    "identities are kept in this file but do not count; "
 		    "digest authentication still does."),
 	TOP(realm, "realm", TEXT, "sallyport", .min = 1,
+	    .when = CONFIG_WHEN_NOW,
 	    .text = "Station realm: the realm of digest challenges to phones. "
 		    "Stored credentials belong to one realm; after a change "
 		    "they must be made anew."),
@@ -46,12 +48,13 @@ static const struct config_option top_options[] = {
 	    .text = "System group of the processes; its members may use the "
 		    "control socket."),
 	TOP(log_level, "log-level", WORD, "info", .words = words_log,
+	    .when = CONFIG_WHEN_NOW,
 	    .text = "The least important messages that are logged."),
 	TOP(nonce_lifetime_min, "nonce-lifetime", UINT, "10", .min = 1,
-	    .max = 1440, .unit = "minutes",
+	    .max = 1440, .unit = "minutes", .when = CONFIG_WHEN_NOW,
 	    .text = "How long a digest nonce is good before the phone gets a "
 		    "new one (stale=true, no password is asked)."),
-	TOP(server_name, "server-name", TEXT, "",
+	TOP(server_name, "server-name", TEXT, "", .when = CONFIG_WHEN_NOW,
 	    .text = "Value of the Server and User-Agent headers; empty sends "
 		    "none."),
 	TOP(state_directory, "state-directory", PATH, "/var/lib/sallyport",
@@ -75,7 +78,7 @@ static const struct config_option top_options[] = {
 		    "than a full handshake. The keys of tickets are replaced "
 		    "as often and outlive a restart. 0: never."),
 	TOP(expiry_warning_days, "certificate-warning", UINT, "30", .min = 0,
-	    .max = 3650, .unit = "days",
+	    .max = 3650, .unit = "days", .when = CONFIG_WHEN_NOW,
 	    .text = "How long before one of our certificates or a trusted one "
 		    "expires the log and sallyportctl(8) say so; 0 is never."),
 };
@@ -175,11 +178,11 @@ static const struct config_option media_options[] = {
 		      "addresses are the same, the lower half is outside, the "
 		      "upper half inside."),
 	MEDIA(idle_timeout_s, "idle-timeout", UINT, "60", .min = 0,
-	      .max = 86400, .unit = "seconds",
+	      .max = 86400, .unit = "seconds", .when = CONFIG_WHEN_NOW,
 	      .text = "A call none of whose media arrived for so long is "
 		      "ended; 0 never ends it."),
 	MEDIA(cool_down_s, "cool-down", UINT, "10", .min = 0, .max = 600,
-	      .unit = "seconds",
+	      .unit = "seconds", .when = CONFIG_WHEN_NOW,
 	      .text = "How long a relay port rests after a call, so that late "
 		      "packets do not reach another."),
 	MEDIA(dscp, "dscp", UINT, "46", .min = 0, .max = 63,
@@ -192,11 +195,11 @@ static const struct config_option media_options[] = {
 
 static const struct config_option sip_options[] = {
 	SIP(expires_min_s, "expires-min", UINT, "60", .min = 10, .max = 86400,
-	    .unit = "seconds",
+	    .unit = "seconds", .when = CONFIG_WHEN_NOW,
 	    .text = "Shortest registration taken from a phone; a shorter one "
 		    "is answered 423."),
 	SIP(expires_max_s, "expires-max", UINT, "3600", .min = 10,
-	    .max = 604800, .unit = "seconds",
+	    .max = 604800, .unit = "seconds", .when = CONFIG_WHEN_NOW,
 	    .text = "Longest registration granted to a phone; a longer wish "
 		    "is shortened."),
 	SIP(t1_ms, "t1", UINT, "500", .min = 50, .max = 5000,
@@ -266,10 +269,11 @@ static const struct config_option device_options[] = {
 	DEVICE(description, "description", TEXT, "",
 	       .text = "Text for people."),
 	DEVICE(lines, "lines", NAMES, "", .example = "{ \"1001\" }",
+	       .when = CONFIG_WHEN_RESET,
 	       .text = "User parts the device may register and call from; it "
 		       "may register nothing else."),
 	DEVICE(security_mode, "security-mode", WORD, "encrypted",
-	       .words = words_security,
+	       .words = words_security, .when = CONFIG_WHEN_RESET,
 	       .text = "encrypted: TLS with a client certificate that names "
 		       "the device. authenticated: the same, but no media "
 		       "keys. nonsecure: any transport, no certificate."),
@@ -277,6 +281,7 @@ static const struct config_option device_options[] = {
 	       .text = "Challenge the device's requests with digest "
 		       "authentication."),
 	DEVICE(digest_user, "digest-user", NAME, "", .example = "",
+	       .when = CONFIG_WHEN_RESET,
 	       .text = "User name the device must answer challenges with; see "
 		       "sallyportctl user add."),
 	DEVICE(media, "media", WORD, "auto", .words = words_media,
@@ -305,6 +310,7 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .offset = 0,
 	 .max = 1,
 	 ROWS(top_options),
+	 .when = CONFIG_WHEN_RESTART,
 	 .text = "Options of the whole daemon stand outside of any "
 		 "section."},
 	{.name = "listener",
@@ -314,6 +320,7 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .size = sizeof(struct config_listener),
 	 .max = CONFIG_LISTENERS_MAX,
 	 ROWS(listener_options),
+	 .when = CONFIG_WHEN_RESTART,
 	 .text = "Where phones connect; one section for each address."},
 	{.name = "certificate",
 	 .label = "ecdsa",
@@ -322,6 +329,7 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .size = sizeof(struct config_certificate),
 	 .max = CONFIG_CERTIFICATES_MAX,
 	 ROWS(certificate_options),
+	 .when = CONFIG_WHEN_RESTART,
 	 .text = "A further certificate of ours beside the one of the "
 		 "listener: with another kind of key (which the client can "
 		 "use decides) or for another name (which the client asks "
@@ -333,22 +341,26 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .size = sizeof(struct config_call_manager),
 	 .max = 1,
 	 ROWS(manager_options),
+	 .when = CONFIG_WHEN_RESTART,
 	 .text = "The call manager behind Sallyport. This version serves "
 		 "exactly one."},
 	{.name = "media",
 	 .offset = offsetof(struct config, media),
 	 .max = 1,
 	 ROWS(media_options),
+	 .when = CONFIG_WHEN_RESTART,
 	 .text = "The media relay."},
 	{.name = "sip",
 	 .offset = offsetof(struct config, sip),
 	 .max = 1,
 	 ROWS(sip_options),
+	 .when = CONFIG_WHEN_RESTART,
 	 .text = "Registration times and SIP timers."},
 	{.name = "limits",
 	 .offset = offsetof(struct config, limits),
 	 .max = 1,
 	 ROWS(limit_options),
+	 .when = CONFIG_WHEN_NOW,
 	 .text = "What outsiders can use up has an end."},
 	{.name = "device",
 	 .label = "SEP001122334455",
@@ -357,6 +369,7 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .size = sizeof(struct config_device),
 	 .max = CONFIG_DEVICES_MAX,
 	 ROWS(device_options),
+	 .when = CONFIG_WHEN_NOW,
 	 .text = "A phone that may register, by its device name, which is "
 		 "the common name of its certificate."},
 };

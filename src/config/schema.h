@@ -28,6 +28,14 @@ enum config_type {
 	CONFIG_TYPE_SUITES,   /* struct config_suites: list of suites */
 };
 
+/* What a change of an option asks for while the daemon runs. */
+enum config_when {
+	CONFIG_WHEN_SECTION, /* options: what the row of the section says */
+	CONFIG_WHEN_RESTART, /* the daemon must be started anew */
+	CONFIG_WHEN_NOW,     /* a reload takes it up */
+	CONFIG_WHEN_RESET    /* the same, and the phone must be reset */
+};
+
 struct config_option {
 	const char *name;
 	enum config_type type;
@@ -37,6 +45,7 @@ struct config_option {
 	const char *example;	  /* for the default file; NULL = value */
 	const char *const *words; /* NULL-terminated; see the types */
 	size_t offset;		  /* of the member in the section's struct */
+	enum config_when when;	  /* a change counts */
 	const char *text;	  /* what it does, one or two sentences */
 };
 
@@ -50,6 +59,9 @@ struct config_section {
 	const struct config_option *option; /* count rows */
 	uint32_t max; /* sections of this kind at most; 1 = merged */
 	uint32_t count;
+	/* A change of an option counts, also of the set of sections; never
+	 * CONFIG_WHEN_SECTION. */
+	enum config_when when;
 };
 
 enum {

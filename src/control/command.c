@@ -63,6 +63,16 @@ const struct control_command control_command[CONTROL_COMMANDS] = {
 		 .help = "end a call, by its id in calls",
 		 .who = CONTROL_BY_WORKERS,
 		 .arg = {{.name = "call", .is_required = true, .max = 20}}},
+	[CONTROL_RELOAD] = {.id = CONTROL_RELOAD,
+			    .name = "reload",
+			    .args = "",
+			    .help = "read the configuration anew, drop no call",
+			    .who = CONTROL_BY_WORKERS},
+	[CONTROL_CHECK] = {.id = CONTROL_CHECK,
+			   .name = "check",
+			   .args = "",
+			   .help = "tell what reload would do, change nothing",
+			   .who = CONTROL_BY_MONITOR},
 };
 
 const struct control_command *control_command_find(struct slice name)

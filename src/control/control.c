@@ -404,6 +404,14 @@ void control_fail(struct control *c, uint64_t token, const char *fmt, ...)
 	answer_error(k, text);
 }
 
+void control_fail_text(struct control *c, uint64_t token, const char *text)
+{
+	struct client *k = waiting(c, token);
+
+	if (k)
+		answer_error(k, text);
+}
+
 static bool are_objects(const json_t *array)
 {
 	size_t i;

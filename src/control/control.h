@@ -43,6 +43,8 @@ void control_reply(struct control *c, uint64_t token, json_t *result);
 /* Answer with an error for the operator to read. printf-like. */
 void control_fail(struct control *c, uint64_t token, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same for a text of any length; its lines may be several. */
+void control_fail_text(struct control *c, uint64_t token, const char *text);
 /*
  * Add the rows of a JSON array in text, as a worker sent it, to the answer;
  * the last call sends it. ERR_BAD when text is no array of objects or the

@@ -161,5 +161,5 @@ int main(int argc, char **argv)
 		return check(&a);
 	if (setup_load(a.config, &c) != 0)
 		return 1;
-	return role_monitor(c);
+	return role_monitor(a.config, c);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "config/reload.h"
 #include "daemon/roles.h"
 #include "daemon/setup.h"
 #include "log/log.h"
@@ -452,6 +453,12 @@ static void on_term(void *arg)
 	stop_all(m, 0);
 }
 
+static void on_hup(void *arg)
+{
+	log_info("told to reload by a signal");
+	monitor_reload(arg, MONITOR_TOKEN_NONE, false);
+}
+
 /* The monitor stays root, with what starting and ending children takes; they
  * inherit its call filter and add their own. */
 static int enter_sandbox(const struct config *c)
@@ -467,8 +474,11 @@ static int enter_sandbox(const struct config *c)
 
 static int monitor_open(struct monitor *m)
 {
+	struct buf bytes = {.ptr = NULL};
 	int err = loop_new(&m->loop);
 
+	if (!err)
+		err = loop_signal(m->loop, SIGHUP, on_hup, m);
 	if (!err)
 		err = loop_signal(m->loop, SIGTERM, on_term, m);
 	if (!err)
@@ -478,7 +488,10 @@ static int monitor_open(struct monitor *m)
 	if (!err)
 		err = bind_all(m);
 	if (!err)
-		err = setup_config_fd(m->config, &m->config_fd);
+		err = config_pack(NULL, m->config, &bytes);
+	if (!err)
+		err = setup_config_fd(buf_slice(&bytes), &m->config_fd);
+	buf_done(&bytes);
 	if (!err)
 		err = monitor_ctl_open(m);
 	if (!err)
@@ -505,7 +518,7 @@ static void monitor_close(struct monitor *m)
 	m->config = config_unref(m->config);
 }
 
-int role_monitor(struct config *c)
+int role_monitor(const char *path, struct config *c)
 {
 	struct monitor *m = alloc_zero(sizeof(*m));
 	int status = 1;
@@ -513,6 +526,7 @@ int role_monitor(struct config *c)
 	setup_role(c, "sallyportd");
 	if (!m)
 		return 1;
+	m->config_path = path;
 	m->config = c;
 	m->workers = setup_workers(c);
 	if (monitor_open(m) == 0) {

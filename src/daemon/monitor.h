@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "config/config.h"
 #include "control/control.h"
 #include "daemon/wire.h"
@@ -54,16 +56,19 @@ struct monitor_asked {
 	enum control_id command;
 	char user[STORE_NAME_MAX + 1]; /* user add, user passwd */
 	char realm[STORE_NAME_MAX + 1];
+	json_t *result;		     /* reload: what there is to tell; owned */
 	uint8_t blob[KEYS_BLOB_MAX]; /* sealed credential to be kept */
 	size_t blob_len;	     /* 0 = it was sent */
 	uint64_t waiting;	     /* bit per worker that has to answer */
-	bool is_found;		     /* drop: some worker had it */
-	json_t *sum;		     /* status: what has come so far */
+	bool is_found;		     /* drop: some worker had it; reload: some
+					could not take it up */
+	json_t *sum;		     /* status, reload: what is to be told */
 };
 
 struct monitor {
 	struct loop *loop;
-	struct config *config;
+	const char *config_path;
+	struct config *config; /* the one in force */
 	int config_fd;
 	uint32_t workers;
 	uint32_t sockets; /* of a worker: managers', then listeners' */
@@ -81,6 +86,22 @@ struct monitor {
 	int status; /* exit status */
 };
 
+/* No client waits for the answer to a command of our own. */
+#define MONITOR_TOKEN_NONE UINT64_MAX
+
+/*
+ * Read the configuration's files; messages go to rep. ERR_BAD, ERR_NOMEM.
+ */
+MUST_CHECK int monitor_config_read(struct monitor *m, struct config_report *rep,
+				   struct config **ret);
+/*
+ * Read the configuration anew and take it up, or with is_check only tell what
+ * that would do. Answers token, which may be MONITOR_TOKEN_NONE, and logs.
+ */
+void monitor_reload(struct monitor *m, uint64_t token, bool is_check);
+/* The configuration in force is another: the worker is told, then token is
+ * answered with result, whose reference is taken. */
+void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result);
 /* Open the control socket and its commands. ERR_EXISTS, ERR_IO. */
 MUST_CHECK int monitor_ctl_open(struct monitor *m);
 /* The child of a worker. */

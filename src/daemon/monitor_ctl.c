@@ -73,29 +73,39 @@ static bool is_for_store(enum control_id command)
 
 static void worker_done(struct monitor *m, struct monitor_asked *a,
 			uint32_t number, struct slice rows);
+static void workers_done(struct monitor *m, struct monitor_asked *a);
+
+/* To all workers that run; fd goes along unless it is -1. */
+static void broadcast(struct monitor *m, struct monitor_asked *a,
+		      const char *arg, int fd)
+{
+	struct dwire_msg msg = {.op = DWIRE_QUERY,
+				.number = a->number,
+				.command = (uint8_t)a->command,
+				.text = slice_str(arg)};
+	struct writer w;
+
+	writer_init(&w, m->out, sizeof(m->out));
+	dwire_write(&w, &msg);
+	for (uint32_t i = 0; writer_ok(&w) && i < m->workers; i++) {
+		struct monitor_child *worker = monitor_worker(m, i);
+
+		if (worker->channel &&
+		    channel_send_fds(worker->channel, writer_slice(&w), &fd,
+				     fd >= 0 ? 1 : 0) == 0)
+			a->waiting |= (uint64_t)1 << i;
+	}
+}
 
 /* Ask all workers; who is not running has nothing to say. */
 static void ask_workers(struct monitor *m, uint64_t token,
 			enum control_id command, const char *arg)
 {
 	struct monitor_asked *a = asked_new(m, token, command);
-	struct dwire_msg msg = {.op = DWIRE_QUERY,
-				.command = (uint8_t)command,
-				.text = slice_str(arg)};
-	struct writer w;
 
 	if (!a)
 		return;
-	msg.number = a->number;
-	writer_init(&w, m->out, sizeof(m->out));
-	dwire_write(&w, &msg);
-	for (uint32_t i = 0; writer_ok(&w) && i < m->workers; i++) {
-		struct monitor_child *worker = monitor_worker(m, i);
-
-		if (worker->is_ready && worker->channel &&
-		    channel_send(worker->channel, writer_slice(&w)) == 0)
-			a->waiting |= (uint64_t)1 << i;
-	}
+	broadcast(m, a, arg, -1);
 	if (a->waiting == 0)
 		asked_fail(m, a, "no worker is running");
 }
@@ -240,6 +250,49 @@ static void reply_status(struct monitor *m, uint64_t token, json_t *sum)
 	control_reply(m->control, token, result);
 }
 
+/* ---- reload ------------------------------------------------------------------ */
+
+void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result)
+{
+	struct monitor_asked *a = asked_new(m, token, CONTROL_RELOAD);
+
+	if (!a) {
+		json_decref(result);
+		return;
+	}
+	a->sum = result;
+	broadcast(m, a, "", m->config_fd);
+	/* One that does not run will begin with the new configuration. */
+	if (a->waiting == 0)
+		workers_done(m, a);
+}
+
+/* Numbers of what ended are added up over the workers. */
+static void take_reload(struct monitor_asked *a, struct slice text)
+{
+	json_t *rows = json_loadb((const char *)text.ptr, text.len,
+				  JSON_REJECT_DUPLICATES, NULL);
+	json_t *row = json_array_get(rows, 0);
+
+	if (json_object_get(row, "error"))
+		a->is_found = true;
+	else if (row && a->sum)
+		add_up(a->sum, row);
+	json_decref(rows);
+}
+
+static void on_reload(void *ctx, uint64_t token, const json_t *args)
+{
+	(void)args;
+	monitor_reload(ctx, token, false);
+}
+
+static void on_check(void *ctx, uint64_t token, const json_t *args)
+{
+	(void)args;
+	monitor_reload(ctx, token, true);
+}
+
 /* All workers have answered: the end of the command. */
 static void workers_done(struct monitor *m, struct monitor_asked *a)
 {
@@ -252,6 +305,12 @@ static void workers_done(struct monitor *m, struct monitor_asked *a)
 		control_reply(m->control, token, json_object());
 	else if (a->command == CONTROL_DROP)
 		control_fail(m->control, token, "no such call");
+	else if (a->command == CONTROL_RELOAD && a->is_found)
+		control_fail(m->control, token,
+			     "a worker had no memory for the configuration: it "
+			     "goes on with the old one");
+	else if (a->command == CONTROL_RELOAD)
+		control_reply(m->control, token, json_incref(a->sum));
 	asked_end(a);
 }
 
@@ -267,6 +326,8 @@ static void worker_done(struct monitor *m, struct monitor_asked *a,
 		take_status(a, number, rows);
 	else if (a->command == CONTROL_DROP)
 		a->is_found |= !slice_eqs(rows, "[]");
+	else if (a->command == CONTROL_RELOAD)
+		take_reload(a, rows);
 	else if (control_reply_rows(m->control, a->token, rows, is_last) != 0)
 		a->waiting = 0;
 	if (a->waiting == 0)
@@ -520,7 +581,9 @@ int monitor_ctl_open(struct monitor *m)
 			    [CONTROL_USER_PASSWD] = on_user_passwd,
 			    [CONTROL_USER_LIST] = on_user_list,
 			    [CONTROL_USER_DELETE] = on_user_delete,
-			    [CONTROL_DROP] = on_drop},
+			    [CONTROL_DROP] = on_drop,
+			    [CONTROL_RELOAD] = on_reload,
+			    [CONTROL_CHECK] = on_check},
 		.ctx = m,
 	};
 	int err;

@@ -22,9 +22,10 @@ enum {
 
 enum { ROLE_PATH_MAX = 512 };
 
-/* Run the monitor until SIGTERM; owns c's reference.
- * Returns the exit status. */
-int role_monitor(struct config *c);
+/* Run the monitor until SIGTERM; owns c's reference, which was read from path
+ * (which outlives it) and is read from there again for a reload. Returns the
+ * exit status. */
+int role_monitor(const char *path, struct config *c);
 /* Run worker number (from 0) of count. Returns the exit status. */
 int role_worker(uint32_t number, uint32_t count);
 /* Run the keys process: keys_main (daemon/keys.h) with c's keys. */

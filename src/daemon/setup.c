@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "conffile/conffile.h"
+#include "config/reload.h"
 #include "control/rows.h"
 #include "log/log.h"
 #include "tls/random.h"
@@ -55,59 +58,83 @@ int setup_load(const char *path, struct config **ret)
 	return err;
 }
 
-struct emitter {
-	int fd;
-	bool failed;
-};
-
-static void emit(void *ctx, struct slice piece)
+static int write_all(int fd, struct slice bytes)
 {
-	struct emitter *e = ctx;
-
-	while (piece.len > 0 && !e->failed) {
-		ssize_t n = write(e->fd, piece.ptr, piece.len);
+	while (bytes.len > 0) {
+		ssize_t n = write(fd, bytes.ptr, bytes.len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			e->failed = true;
-		else
-			piece = slice_from(piece, (size_t)n);
+			return ERR_IO;
+		bytes = slice_from(bytes, (size_t)n);
 	}
+	return 0;
 }
 
-int setup_config_fd(const struct config *c, int *ret_fd)
+int setup_config_fd(struct slice bytes, int *ret_fd)
 {
-	struct emitter e = {
-		.fd = memfd_create("sallyport.conf",
-				   MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+	int fd =
+		memfd_create("sallyport.conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (e.fd < 0)
+	if (fd < 0)
 		return ERR_IO;
-	config_print(c, emit, &e);
-	if (e.failed || fcntl(e.fd, F_ADD_SEALS,
-			      F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK |
-				      F_SEAL_SEAL) != 0) {
-		(void)close(e.fd);
+	if (write_all(fd, bytes) != 0 ||
+	    fcntl(fd, F_ADD_SEALS,
+		  F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) !=
+		    0) {
+		(void)close(fd);
 		return ERR_IO;
 	}
-	*ret_fd = e.fd;
+	*ret_fd = fd;
 	return 0;
+}
+
+/* pread: several processes share the descriptor, and so its offset. */
+int setup_read_fd(int fd, size_t max, struct buf *ret)
+{
+	uint8_t piece[2048];
+	off_t at = 0;
+	int err = 0;
+
+	while (!err) {
+		ssize_t n = pread(fd, piece, sizeof(piece), at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ERR_IO;
+		if (n == 0)
+			return 0;
+		at += n;
+		err = buf_add(ret, slice_make(piece, (size_t)n), max);
+	}
+	return err;
+}
+
+int setup_config_read(int fd, struct config **ret)
+{
+	struct config_report rep;
+	struct buf bytes = {.ptr = NULL};
+	int err = setup_read_fd(fd, ALLOC_MAX, &bytes);
+
+	config_report_init(&rep);
+	if (!err)
+		err = config_unpack(buf_slice(&bytes), &rep, ret);
+	if (err)
+		log_error("configuration from the monitor cannot be read: %s",
+			  rep.first ? rep.first->text : err_str(err));
+	config_report_done(&rep);
+	buf_done(&bytes);
+	return err;
 }
 
 struct config *setup_config_from_fd(int fd)
 {
-	char path[64];
-	struct config_report rep;
 	struct config *c = NULL;
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	config_report_init(&rep);
-	if (conffile_load(path, &rep, &c) != 0) {
-		print_report(&rep);
-		log_fatal("configuration from the monitor cannot be read");
-	}
-	config_report_done(&rep);
+	if (setup_config_read(fd, &c) != 0)
+		exit(1);
 	(void)close(fd);
 	return c;
 }

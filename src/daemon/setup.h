@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "config/config.h"
 #include "priv/sandbox.h"
 
@@ -13,10 +14,21 @@
 MUST_CHECK int setup_load(const char *path, struct config **ret);
 /* Workers that c asks for, with this machine's processors. */
 uint32_t setup_workers(const struct config *c);
-/* c as a sealed memory file; *ret_fd is the caller's. ERR_IO, ERR_NOMEM. */
-MUST_CHECK int setup_config_fd(const struct config *c, int *ret_fd);
-/* Read what setup_config_fd made. Ends the process when that fails. */
+/* bytes (config_pack) as a sealed memory file; *ret_fd is the caller's.
+ * ERR_IO. */
+MUST_CHECK int setup_config_fd(struct slice bytes, int *ret_fd);
+/*
+ * The configuration in a file of setup_config_fd, also inside a sandbox; fd
+ * stays the caller's. What is wrong with it is logged. ERR_IO, ERR_BAD,
+ * ERR_NOMEM.
+ */
+MUST_CHECK int setup_config_read(int fd, struct config **ret);
+/* The same at the start of a role: closes fd, and ends the process when there
+ * is no configuration. */
 struct config *setup_config_from_fd(int fd);
+/* All of a regular file or memory file, from its beginning, at most max
+ * bytes, into *ret (empty before). ERR_LIMIT, ERR_IO, ERR_NOMEM. */
+MUST_CHECK int setup_read_fd(int fd, size_t max, struct buf *ret);
 /* Sandbox parameters of a role. chroot_dir may be NULL. The strings are c's. */
 struct sandbox_params setup_sandbox(const struct config *c,
 				    enum sandbox_role role,

@@ -4,6 +4,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/text.h"
@@ -176,7 +177,36 @@ static void drop_call(struct role *r, struct slice which)
 	emit_rows(r, slice_str(is_known ? "[{\"dropped\":true}]" : "[]"), true);
 }
 
-static void on_query(struct role *r, const struct dwire_msg *m)
+/* fd: another configuration, or -1 when none came along. */
+static void reload(struct role *r, int fd)
+{
+	struct worker_reload done;
+	struct config *next = NULL;
+	char text[128];
+	int err = fd >= 0 ? setup_config_read(fd, &next) : ERR_BAD;
+
+	if (!err)
+		err = worker_reload(r->worker, next, &done);
+	if (err) {
+		log_error("configuration not taken up: %s", err_str(err));
+		emit_rows(r, slice_str("[{\"error\":true}]"), true);
+		config_unref(next);
+		return;
+	}
+	config_unref(r->config);
+	r->config = next;
+	log_set_level((enum log_level)next->log_level);
+	log_info("configuration taken up connections-closed=%u "
+		 "registrations-ended=%u",
+		 done.connections, done.registrations);
+	(void)snprintf(text, sizeof(text),
+		       "[{\"connections-closed\":%u,"
+		       "\"registrations-ended\":%u}]",
+		       done.connections, done.registrations);
+	emit_rows(r, slice_str(text), true);
+}
+
+static void on_query(struct role *r, const struct dwire_msg *m, int fd)
 {
 	r->answering = m->number;
 	switch ((enum control_id)m->command) {
@@ -193,6 +223,10 @@ static void on_query(struct role *r, const struct dwire_msg *m)
 	case CONTROL_DROP:
 		drop_call(r, m->text);
 		break;
+	case CONTROL_RELOAD:
+		reload(r, fd);
+		break;
+	case CONTROL_CHECK:
 	case CONTROL_USER_ADD:
 	case CONTROL_USER_PASSWD:
 	case CONTROL_USER_LIST:
@@ -232,16 +266,18 @@ static void on_link(struct role *r, enum dwire_link link, int fd)
 static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 {
 	struct role *r = ctx;
-	struct dwire_msg m;
+	struct dwire_msg m = {.op = DWIRE_READY};
 
-	if (dwire_read(bytes, &m) != 0) {
+	if (dwire_read(bytes, &m) != 0)
 		log_error("unreadable message from the monitor");
-		return;
-	}
-	if (m.op == DWIRE_QUERY)
-		on_query(r, &m);
-	else if (m.op == DWIRE_LINK && n == 1)
+	else if (m.op == DWIRE_QUERY)
+		on_query(r, &m, n == 1 ? fds[0] : -1);
+	else if (m.op == DWIRE_LINK && n == 1) {
 		on_link(r, m.link, fds[0]);
+		return; /* which owns it */
+	}
+	for (size_t i = 0; i < n; i++)
+		(void)close(fds[i]);
 }
 
 static void on_down(void *ctx, const char *reason)

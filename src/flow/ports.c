@@ -109,6 +109,11 @@ int ports_give(struct ports *p, uint64_t now_ms, uint16_t port)
 	return 0;
 }
 
+void ports_cooldown(struct ports *p, uint64_t cooldown_ms)
+{
+	p->cooldown_ms = cooldown_ms;
+}
+
 uint32_t ports_used(const struct ports *p)
 {
 	return p->total - p->count;

@@ -23,11 +23,12 @@ struct ports *ports_new(uint16_t min, uint16_t max, uint64_t cooldown_ms,
 struct ports *ports_free(struct ports *p);
 /* Take a pair; *ret_port is the even port. ERR_LIMIT when none is free or
  * cooled down at now_ms. O(1). */
-MUST_CHECK int ports_take(struct ports *p, uint64_t now_ms,
-			  uint16_t *ret_port);
+MUST_CHECK int ports_take(struct ports *p, uint64_t now_ms, uint16_t *ret_port);
 /* Give the pair of the even port back at now_ms. ERR_NOTFOUND when it was
  * not taken. */
 int ports_give(struct ports *p, uint64_t now_ms, uint16_t port);
+/* Pairs given back from now on rest for so long. */
+void ports_cooldown(struct ports *p, uint64_t cooldown_ms);
 /* Pairs taken now. */
 uint32_t ports_used(const struct ports *p);
 /* Pairs in the pool. */

@@ -25,27 +25,29 @@ static struct slice auth_value(const struct sip_msg *m)
  * line, the request names; what it claims is proven by digest, or, for a
  * device without digest, believed as the configuration asks.
  */
-static const struct config_device *find_device(const struct config *c,
+static const struct config_device *find_device(const struct ingress *in,
 					       const struct unit *u)
 {
+	struct slice line = user_of(u->msg.from);
 	const struct config_device *d;
 	struct sip_cred cred;
 
 	if (u->conn && u->conn->device)
 		return u->conn->device;
 	if (sip_cred_parse(auth_value(&u->msg), &cred) == 0) {
-		d = config_device_by_user(c, cred.username);
+		d = config_device_by_user(in->config, cred.username);
 		for (; d; d = config_device_by_user_next(d))
-			if (config_device_has_line(d, user_of(u->msg.from)))
+			if (config_device_has_line(d, line))
 				return d;
 	}
-	return config_device_by_line(c, user_of(u->msg.from));
+	d = config_device_by_line(in->config, line);
+	return d ? d : retirees_by_line(in->retirees, line);
 }
 
 /* A device whose mode asks for TLS may not come in without it, nor over a
  * weaker suite than its mode names. */
-static bool mode_allows(const struct config *c, const struct config_device *d,
-			enum sig_level sig)
+bool ingress_mode_allows(const struct config *c, const struct config_device *d,
+			 enum sig_level sig)
 {
 	switch (config_device_mode(c, d)) {
 	case CONFIG_DEVICE_NONSECURE:
@@ -91,12 +93,13 @@ enum authn_verdict ingress_authn(const struct ingress *in, struct unit *u,
 	enum authn_verdict v;
 
 	*ret_check = false;
-	u->device = find_device(in->config, u);
-	if (!u->device) {
+	u->device = find_device(in, u);
+	if (!u->device ||
+	    (u->msg.to_tag.len == 0 && retirees_has(in->retirees, u->device))) {
 		*ret_stop = STOP_DEVICE;
 		return AUTHN_REFUSE;
 	}
-	if (!mode_allows(in->config, u->device, u->sig)) {
+	if (!ingress_mode_allows(in->config, u->device, u->sig)) {
 		*ret_stop = STOP_MODE;
 		return AUTHN_REFUSE;
 	}
@@ -147,13 +150,11 @@ enum pipeline_stop ingress_authz(const struct unit *u)
 	return STOP_LINE;
 }
 
-void ingress_policy(const struct ingress *in, const struct unit *u,
+void ingress_policy(const struct config *c, const struct config_device *d,
 		    struct call_policy *ret)
 {
-	const struct config_device *d = u->device;
-
 	*ret = (struct call_policy){.call_limit = d->call_limit, .nat = d->nat};
-	switch (config_device_media(in->config, d)) {
+	switch (config_device_media(c, d)) {
 	case CONFIG_MEDIA_AUTO:
 	case CONFIG_MEDIA_RTP_ONLY:
 		ret->media = MEDIA_RTP_ONLY;

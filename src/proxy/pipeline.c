@@ -33,6 +33,13 @@ struct pipeline {
 	uint8_t out[REPLY_MAX]; /* an answer made here */
 };
 
+static void take_config(struct pipeline *p, const struct config *c)
+{
+	p->in.config = c;
+	p->in.nonce.realm = slice_str(c->realm);
+	p->in.nonce.lifetime_ms = (uint64_t)c->nonce_lifetime_min * 60000;
+}
+
 struct pipeline *pipeline_new(const struct pipeline_params *params)
 {
 	const struct config *c = params->config;
@@ -45,14 +52,13 @@ struct pipeline *pipeline_new(const struct pipeline_params *params)
 	if (!p)
 		return NULL;
 	p->p = *params;
-	p->in.config = c;
+	p->in.retirees = params->retirees;
 	p->in.core = c->call_manager[0].address.addr;
 	p->in.nonce = (struct nonce_params){
 		.key = slice_make(p->p.nonce_key, sizeof(p->p.nonce_key)),
-		.realm = slice_str(c->realm),
 		.worker = params->worker,
-		.lifetime_ms = (uint64_t)c->nonce_lifetime_min * 60000,
 	};
+	take_config(p, c);
 	p->in.window = nonce_window_new(PIPELINE_NONCES_MAX, params->seed);
 	p->in.limit = limit_new(&lp);
 	slots_init(&p->parked, PIPELINE_PARKED_MAX);
@@ -302,7 +308,7 @@ static void fill_event(struct pipeline *p, const struct unit *u,
 				  .sig = u->sig};
 	if (!u->device)
 		return;
-	ingress_policy(&p->in, u, policy);
+	ingress_policy(p->in.config, u->device, policy);
 	ret->device = slice_str(u->device->name);
 	ret->policy = policy;
 	ret->pass_auth = !u->device->digest;
@@ -593,6 +599,26 @@ void pipeline_conn_down(struct pipeline *p, struct handle ep, uint64_t now_ms)
 		if (handle_eq(k->unit.from.ep, ep) && k->unit.from.is_reliable)
 			parked_free(p, k);
 	pipeline_event(p, &ev, now_ms);
+}
+
+void pipeline_reload(struct pipeline *p, const struct config *c,
+		     uint64_t now_ms)
+{
+	struct parked *k;
+	uint32_t i = 0;
+
+	take_config(p, c);
+	limit_set_rate(p->in.limit, c->limits.message_rate,
+		       c->limits.message_burst);
+	while ((k = slots_next(&p->parked, &i))) {
+		struct slice name = slice_str(k->unit.device->name);
+
+		k->unit.device = retirees_current(p->in.retirees, c, name);
+		if (k->unit.device)
+			continue;
+		refuse(p, &k->unit, STOP_DEVICE, now_ms);
+		parked_free(p, k);
+	}
 }
 
 const uint64_t *pipeline_stops(const struct pipeline *p)

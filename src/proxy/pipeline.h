@@ -26,6 +26,7 @@
 #include "priv/keys_wire.h"
 #include "proxy/conn.h"
 #include "proxy/egress.h"
+#include "proxy/retirees.h"
 #include "sip/hdr.h"
 #include "sip/msg.h"
 
@@ -70,9 +71,11 @@ struct pipeline_cb {
 };
 
 struct pipeline_params {
-	const struct config *config; /* outlives the pipeline */
-	struct calls *calls;	     /* outlives the pipeline */
-	struct egress *egress;	     /* outlives the pipeline */
+	const struct config *config;	 /* outlives the pipeline, or the next
+					pipeline_reload */
+	const struct retirees *retirees; /* outlives the pipeline */
+	struct calls *calls;		 /* outlives the pipeline */
+	struct egress *egress;		 /* outlives the pipeline */
 	struct pipeline_cb cb;
 	struct entropy entropy;
 	uint8_t nonce_key[NONCE_KEY_MIN];
@@ -121,6 +124,13 @@ uint64_t pipeline_deadline(const struct pipeline *p);
 void pipeline_expire(struct pipeline *p, uint64_t now_ms);
 /* A connection is gone: parked units forget it, its calls hear of it. */
 void pipeline_conn_down(struct pipeline *p, struct handle ep, uint64_t now_ms);
+/*
+ * Another configuration from now on; it outlives the pipeline or the next
+ * call. Requests that wait belong to the device of the same name, or are
+ * refused when it is gone and not among the retirees.
+ */
+void pipeline_reload(struct pipeline *p, const struct config *c,
+		     uint64_t now_ms);
 /* Units stopped, by reason; STOP_COUNT numbers. Lifetime of p. */
 const uint64_t *pipeline_stops(const struct pipeline *p);
 /* Messages that came in. */
@@ -141,6 +151,9 @@ enum stage {
 
 struct ingress {
 	const struct config *config;
+	/* Devices that are configured no more but have calls: those may be
+	 * gone on with and ended. */
+	const struct retirees *retirees;
 	struct nonce_params nonce;
 	struct nonce_window *window;
 	struct limit *limit;
@@ -160,6 +173,9 @@ enum authn_verdict ingress_authn_count(const struct ingress *in,
 				       const struct unit *u, uint64_t now_ms);
 /* May this device do what it asks for? STOP_NONE or why not. */
 enum pipeline_stop ingress_authz(const struct unit *u);
+/* Does the device's security mode allow signalling protected like this? */
+bool ingress_mode_allows(const struct config *c, const struct config_device *d,
+			 enum sig_level sig);
 /* The device's media policy as the call machine wants it. */
-void ingress_policy(const struct ingress *in, const struct unit *u,
+void ingress_policy(const struct config *c, const struct config_device *d,
 		    struct call_policy *ret);

@@ -7,7 +7,10 @@
 #include "proxy/worker_int.h"
 #include "store/wire.h"
 
-enum { STORE_GET_MAX = 512 }; /* bytes of a request for a credential */
+enum {
+	STORE_GET_MAX = 512, /* bytes of a request for a credential */
+	CONNS_MORE = 64	     /* connections towards the core */
+};
 
 /* ---- from egress to the world ------------------------------------------- */
 
@@ -254,6 +257,7 @@ static int make_pipeline(struct worker *w)
 {
 	struct pipeline_params p = {
 		.config = w->config,
+		.retirees = &w->retirees,
 		.calls = w->calls,
 		.egress = w->egress,
 		.cb = {.credential = store_get_credential,
@@ -320,26 +324,43 @@ static int make_egress(struct worker *w)
 	return w->egress ? 0 : ERR_NOMEM;
 }
 
-static int make_transport(struct worker *w)
+static struct transport_limits transport_limits(const struct worker *w)
 {
 	const struct config_limits *l = &w->config->limits;
+
+	return (struct transport_limits){
+		.conn_max = l->connections,
+		.conn_source_max = l->connections_per_address,
+		.pending_max = l->handshakes,
+		.pending_source_max = l->handshakes_per_address,
+		.write_max = l->output_bytes,
+		.handshake_ms = l->handshake_timeout_s * 1000,
+		.first_ms = l->first_message_timeout_s * 1000,
+		.rest_ms = l->message_timeout_s * 1000,
+		.idle_ms = l->idle_timeout_s * 1000,
+	};
+}
+
+static int make_transport(struct worker *w)
+{
 	struct transport_params p = {
 		.loop = w->loop,
 		.cb = &worker_transport_cb,
 		.ctx = w,
-		.limits = {.conn_max = l->connections,
-			   .conn_source_max = l->connections_per_address,
-			   .pending_max = l->handshakes,
-			   .pending_source_max = l->handshakes_per_address,
-			   .write_max = l->output_bytes,
-			   .handshake_ms = l->handshake_timeout_s * 1000,
-			   .first_ms = l->first_message_timeout_s * 1000,
-			   .rest_ms = l->message_timeout_s * 1000,
-			   .idle_ms = l->idle_timeout_s * 1000},
+		.limits = transport_limits(w),
 	};
 
-	conns_init(&w->conns, l->connections + 64, entropy_u64(&w->p.entropy));
+	conns_init(&w->conns, w->config->limits.connections + CONNS_MORE,
+		   entropy_u64(&w->p.entropy));
 	return transport_new(&p, &w->transport);
+}
+
+void worker_limit(struct worker *w)
+{
+	struct transport_limits l = transport_limits(w);
+
+	transport_set_limits(w->transport, &l);
+	w->conns.table.limit = w->config->limits.connections + CONNS_MORE;
 }
 
 static int open_store(struct worker *w, int fd)
@@ -403,8 +424,10 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 	w->p = *p;
 	if (w->p.count == 0)
 		w->p.count = 1;
-	w->config = p->config;
+	w->held = config_ref(p->config);
+	w->config = w->held;
 	w->loop = p->loop;
+	worker_reload_init(w);
 	bucket_init(&w->log_bucket, WORKER_LOG_RATE, WORKER_LOG_BURST,
 		    loop_now_ms(w->loop));
 	err = make_links(w);
@@ -444,6 +467,7 @@ struct worker *worker_free(struct worker *w)
 	channel_free(w->store);
 	keys_client_free(w->keys);
 	conns_done(&w->conns);
+	worker_reload_done(w);
 	return alloc_free(w);
 }
 

@@ -31,10 +31,10 @@ typedef void (*worker_stats_fn)(void *ctx, uint32_t number,
 				const struct flow_stats *s, uint32_t n);
 
 struct worker_params {
-	struct loop *loop;	     /* outlives the worker */
-	const struct config *config; /* outlives the worker */
-	uint16_t number;	     /* from 0 */
-	uint16_t count;		     /* of all workers; 0 = 1 */
+	struct loop *loop;     /* outlives the worker */
+	struct config *config; /* the worker takes a reference */
+	uint16_t number;       /* from 0 */
+	uint16_t count;	       /* of all workers; 0 = 1 */
 	struct entropy entropy;
 	const int *listener_fd; /* one per config listener, bound; owned */
 	int core_fd;		/* bound to the call manager's
@@ -80,6 +80,20 @@ MUST_CHECK int worker_reload_tls(struct worker *w, const struct tls_files *f,
 /* Credentials of listener number i of the configuration, for reports; NULL
  * unless it is a tls: one. */
 const struct tls_creds *worker_creds(const struct worker *w, uint32_t i);
+/* What a reload has ended. */
+struct worker_reload {
+	uint32_t connections; /* closed */
+	uint32_t registrations;
+};
+
+/*
+ * Another configuration from now on (config/reload.h: what cannot change is
+ * as it was); the worker takes a reference. Connections of devices that are
+ * gone are closed and their registrations end, calls go on; other devices'
+ * policies count at once. ERR_NOMEM: then the old one stays in force.
+ */
+MUST_CHECK int worker_reload(struct worker *w, struct config *next,
+			     struct worker_reload *ret);
 /* The call machine, for reports. */
 const struct calls *worker_calls(const struct worker *w);
 /* The pipeline, for reports. */

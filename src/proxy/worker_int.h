@@ -30,7 +30,10 @@ struct worker_tls {
 
 struct worker {
 	struct worker_params p;
-	const struct config *config;
+	const struct config *config; /* the one in force: held */
+	struct config *held;	     /* a reference */
+	struct retirees retirees;
+	struct loop_timer sweep; /* of the retirees */
 	struct loop *loop;
 	struct transport *transport;
 	struct conns conns;
@@ -64,6 +67,12 @@ MUST_CHECK int worker_tls_creds(struct worker *w,
 				const struct config_listener *l,
 				const struct tls_files *f,
 				struct tls_creds **ret, char *reterr);
+/* Hold transport and connections to the limits of the configuration. */
+void worker_limit(struct worker *w);
+/* No device has retired yet. */
+void worker_reload_init(struct worker *w);
+/* Let go of the configurations. */
+void worker_reload_done(struct worker *w);
 /* Open listeners, the core endpoint and its connector. reterr as
  * worker_new. */
 MUST_CHECK int worker_net_open(struct worker *w, char *reterr);

@@ -45,6 +45,15 @@ struct sip_txns *sip_txns_free(struct sip_txns *t)
 	return alloc_free(t);
 }
 
+void sip_txns_limit(struct sip_txns *t, uint32_t limit)
+{
+	t->p.limit = limit;
+	t->slots.limit = limit;
+	t->table.limit = limit;
+	t->eps.limit = limit;
+	t->merges.limit = limit;
+}
+
 uint32_t sip_txns_count(const struct sip_txns *t)
 {
 	return t->slots.count;

@@ -20,13 +20,13 @@
 struct sip_txns;
 
 struct sip_txn_params {
-	uint32_t t1_ms; /* 500 */
-	uint32_t t2_ms; /* 4000 */
-	uint32_t t4_ms; /* 5000 */
+	uint32_t t1_ms;	  /* 500 */
+	uint32_t t2_ms;	  /* 4000 */
+	uint32_t t4_ms;	  /* 5000 */
 	uint32_t nict_ms; /* patience of a client other than INVITE and
 			     CANCEL; 0 = 64*T1 (timer F) */
-	uint32_t limit; /* transactions alive at once */
-	uint64_t seed;	/* for the hash table */
+	uint32_t limit;	  /* transactions alive at once */
+	uint64_t seed;	  /* for the hash table */
 };
 
 /* Why a client or server transaction failed. */
@@ -54,6 +54,8 @@ enum sip_txn_verdict {
 /* A new table. cb is copied. NULL when memory is out. */
 struct sip_txns *sip_txns_new(const struct sip_txn_params *p,
 			      const struct sip_txn_cb *cb);
+/* At most limit transactions from now on; those that are there stay. */
+void sip_txns_limit(struct sip_txns *t, uint32_t limit);
 /* Free t (may be NULL) without callbacks; returns NULL. */
 struct sip_txns *sip_txns_free(struct sip_txns *t);
 /* Transactions alive. */

@@ -57,6 +57,13 @@ int transport_new(const struct transport_params *p, struct transport **ret)
 	return 0;
 }
 
+void transport_set_limits(struct transport *t, const struct transport_limits *l)
+{
+	t->limits = resolve(l);
+	t->eps.limit = t->limits.conn_max + EP_MAX;
+	t->sources.limit = t->limits.conn_max;
+}
+
 static void ep_free(struct ep *ep)
 {
 	switch (ep->kind) {

@@ -128,6 +128,10 @@ struct transport_stats {
 /* A new transport. ERR_NOMEM. */
 MUST_CHECK int transport_new(const struct transport_params *p,
 			     struct transport **ret);
+/* Other limits from now on; connections that are there stay, their deadlines
+ * too. */
+void transport_set_limits(struct transport *t,
+			  const struct transport_limits *l);
 /* Close everything without upcalls, free; takes NULL, returns NULL. */
 struct transport *transport_free(struct transport *t);
 

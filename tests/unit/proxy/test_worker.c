@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "config/reload.h"
 #include "lib/entropy.h"
 #include "lib/run.h"
 #include "priv/channel.h"
@@ -55,28 +56,30 @@ static void make_config(const struct sockaddr_in *peer)
 	struct slice dev = slice_str("SEP000000000002");
 	struct slice dig = slice_str("SEP000000000003");
 	const struct config_tuple t[] = {
-		{"listener", slice_str("l"), NULL, SLICE_NULL, "t", 1},
+		{"listener", slice_str("l"), NULL, SLICE_NULL, "t", 1, false},
 		{"listener", slice_str("l"), "address",
-		 print(l, "udp:", &listener), "t", 1},
-		{"call-manager", slice_str("cm"), NULL, SLICE_NULL, "t", 2},
+		 print(l, "udp:", &listener), "t", 1, false},
+		{"call-manager", slice_str("cm"), NULL, SLICE_NULL, "t", 2,
+		 false},
 		{"call-manager", slice_str("cm"), "address",
-		 print(p, "udp:", peer), "t", 2},
+		 print(p, "udp:", peer), "t", 2, false},
 		{"call-manager", slice_str("cm"), "local-address",
-		 print(c, "", &core), "t", 2},
-		{"media", SLICE_NULL, NULL, SLICE_NULL, "t", 3},
-		{"media", SLICE_NULL, "outside-address", ip, "t", 3},
-		{"media", SLICE_NULL, "inside-address", ip, "t", 3},
-		{"device", dev, NULL, SLICE_NULL, "t", 4},
-		{"device", dev, "lines", slice_str("2002"), "t", 4},
-		{"device", dev, "security-mode", slice_str("nonsecure"), "t",
-		 4},
-		{"device", dev, "digest", slice_str("no"), "t", 4},
-		{"device", dig, NULL, SLICE_NULL, "t", 5},
-		{"device", dig, "lines", slice_str("2003"), "t", 5},
-		{"device", dig, "security-mode", slice_str("nonsecure"), "t",
-		 5},
-		{"device", dig, "digest", slice_str("yes"), "t", 5},
-		{"device", dig, "digest-user", slice_str("carol"), "t", 5},
+		 print(c, "", &core), "t", 2, false},
+		{"media", SLICE_NULL, NULL, SLICE_NULL, "t", 3, false},
+		{"media", SLICE_NULL, "outside-address", ip, "t", 3, false},
+		{"media", SLICE_NULL, "inside-address", ip, "t", 3, false},
+		{"device", dev, NULL, SLICE_NULL, "t", 4, false},
+		{"device", dev, "lines", slice_str("2002"), "t", 4, false},
+		{"device", dev, "security-mode", slice_str("nonsecure"), "t", 4,
+		 false},
+		{"device", dev, "digest", slice_str("no"), "t", 4, false},
+		{"device", dig, NULL, SLICE_NULL, "t", 5, false},
+		{"device", dig, "lines", slice_str("2003"), "t", 5, false},
+		{"device", dig, "security-mode", slice_str("nonsecure"), "t", 5,
+		 false},
+		{"device", dig, "digest", slice_str("yes"), "t", 5, false},
+		{"device", dig, "digest-user", slice_str("carol"), "t", 5,
+		 false},
 	};
 	struct config_report rep;
 
@@ -161,18 +164,19 @@ static void says(int fd, const struct sockaddr_in *to, const char *what)
 
 static void phone_registers(const char *user, const char *extra)
 {
+	static unsigned count;
 	char msg[1024];
 
 	(void)snprintf(msg, sizeof(msg),
 		       "REGISTER sip:127.0.0.1 SIP/2.0\r\n"
-		       "Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK1;rport\r\n"
+		       "Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK%u;rport\r\n"
 		       "Max-Forwards: 70\r\n"
 		       "From: <sip:%s@127.0.0.1>;tag=a\r\n"
 		       "To: <sip:%s@127.0.0.1>\r\n"
 		       "Call-ID: 1\r\nCSeq: 1 REGISTER\r\n"
 		       "Contact: <sip:%s@127.0.0.1>\r\n%s"
 		       "Content-Length: 0\r\n\r\n",
-		       user, user, user, extra);
+		       ++count, user, user, user, extra);
 	says(phone, &listener, msg);
 }
 
@@ -292,6 +296,99 @@ START_TEST(what_the_other_processes_babble_is_ignored)
 }
 END_TEST
 
+/* The configuration without its first device, or with all. */
+static struct config *reloaded(bool has_first)
+{
+	struct buf bytes = {.ptr = NULL};
+	struct config_report rep;
+	struct config *c = NULL;
+	struct config_device *first = config->device;
+
+	config_report_init(&rep);
+	config->device += has_first ? 0 : 1;
+	config->device_count -= has_first ? 0 : 1;
+	ck_assert_int_eq(config_pack(NULL, config, &bytes), 0);
+	config->device_count += has_first ? 0 : 1;
+	config->device = first;
+	ck_assert_int_eq(config_unpack(buf_slice(&bytes), &rep, &c), 0);
+	config_report_done(&rep);
+	buf_done(&bytes);
+	return c;
+}
+
+static void reload(bool has_first, uint32_t ended)
+{
+	struct config *c = reloaded(has_first);
+	struct worker_reload done;
+
+	ck_assert_int_eq(worker_reload(worker, c, &done), 0);
+	ck_assert_uint_eq(done.registrations, ended);
+	config_unref(c);
+}
+
+/* Answer what came at the call manager's with 200. */
+static void cm_accepts(void)
+{
+	char msg[TEXT_MAX];
+	const char *head = strstr(text, "\r\n") + 2;
+	size_t len = strlen(head) - 4;
+
+	(void)snprintf(msg, sizeof(msg), "SIP/2.0 200 OK\r\n%.*s\r\n\r\n",
+		       (int)len, head);
+	says(cm, &core, msg);
+}
+
+static uint32_t registrations(void)
+{
+	struct binding_info b;
+	uint32_t pos = 0;
+	uint32_t n = 0;
+
+	while (bindings_next(worker_calls(worker), &pos, &b))
+		n++;
+	return n;
+}
+
+START_TEST(a_reload_ends_registrations_of_devices_that_are_gone)
+{
+	phone_registers("2002", "");
+	wait_at(cm);
+	cm_accepts();
+	wait_at(phone);
+	ck_assert_ptr_eq(strstr(text, "SIP/2.0 200 "), text);
+	reload(true, 0);
+	ck_assert_uint_eq(registrations(), 1);
+	reload(false, 1);
+	ck_assert_uint_eq(registrations(), 0);
+	wait_at(cm);
+	ck_assert_ptr_eq(strstr(text, "REGISTER "), text);
+	ck_assert_ptr_nonnull(strstr(text, ";expires=0\r\n"));
+	phone_registers("2002", "");
+	wait_at(phone);
+	ck_assert_ptr_eq(strstr(text, "SIP/2.0 403 "), text);
+	reload(true, 0);
+	phone_registers("2002", "");
+	wait_at(cm);
+	ck_assert_ptr_nonnull(strstr(text, ";expires=3600\r\n"));
+}
+END_TEST
+
+START_TEST(a_request_that_waits_for_the_store_outlives_a_reload)
+{
+	struct store_request r;
+	size_t len;
+
+	phone_answers_challenge();
+	len = wait_at(store);
+	ck_assert_int_eq(store_request_read(slice_make(text, len), &r), 0);
+	reload(false, 0);
+	reload(true, 0);
+	(void)close(store);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(loop_step(loop, 10), 0);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("worker");
@@ -305,5 +402,7 @@ int main(void)
 		       without_a_store_it_says_503_and_goes_on_with_a_new_one);
 	tcase_add_test(t, it_lives_without_any_of_the_other_processes);
 	tcase_add_test(t, what_the_other_processes_babble_is_ignored);
+	tcase_add_test(t, a_reload_ends_registrations_of_devices_that_are_gone);
+	tcase_add_test(t, a_request_that_waits_for_the_store_outlives_a_reload);
 	return run_case("proxy/worker", t);
 }

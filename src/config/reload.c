@@ -1,0 +1,311 @@
+#include "config/reload.h"
+
+#include "base/alloc.h"
+#include "base/reader.h"
+#include "config/build.h"
+
+enum {
+	PACK_OPEN = 0xff,	 /* in place of an option: a section begins */
+	PACK_OPEN_STORED = 0xfe, /* the same, from the store */
+	PACK_HEADER = 4,	 /* section, option, length */
+	PACK_MAX = ALLOC_MAX
+};
+
+static struct slice label_of(const struct config_section *s, const void *obj)
+{
+	const char *name;
+
+	if (!s->label)
+		return SLICE_NULL;
+	memcpy(&name, obj, sizeof(name)); /* the first member */
+	return slice_str(name);
+}
+
+/* The section of c with obj's label, or NULL. */
+static const void *counterpart(const struct config *c,
+			       const struct config_section *s, const void *obj)
+{
+	struct slice label = label_of(s, obj);
+
+	if (!s->label)
+		return config_section_at(c, s, 0);
+	if (strcmp(s->name, "device") == 0)
+		return config_device_find(c, label);
+	for (uint32_t n = 0; n < config_section_count(c, s); n++) {
+		const void *o = config_section_at(c, s, n);
+
+		if (slice_eq(label_of(s, o), label))
+			return o;
+	}
+	return NULL;
+}
+
+static enum config_when when_of(const struct config_section *s,
+				const struct config_option *o)
+{
+	return o && o->when != CONFIG_WHEN_SECTION ? o->when : s->when;
+}
+
+/* ---- differences ----------------------------------------------------- */
+
+static bool is_same(const struct config_option *o, const void *a, const void *b)
+{
+	char buf_a[CONFIG_PRINT_MAX];
+	char buf_b[CONFIG_PRINT_MAX];
+	struct slice ta;
+	struct slice tb;
+
+	for (uint32_t n = 0;; n++) {
+		bool has_a = config_value_text(o, a, n, buf_a, &ta);
+		bool has_b = config_value_text(o, b, n, buf_b, &tb);
+
+		if (has_a != has_b)
+			return false;
+		if (!has_a)
+			return true;
+		if (!slice_eq(ta, tb))
+			return false;
+	}
+}
+
+struct diff {
+	const struct config *old, *next;
+	void (*fn)(void *ctx, const struct config_change *change);
+	void *ctx;
+};
+
+static void tell(const struct diff *d, enum config_change_kind kind,
+		 const struct config_section *s, const void *obj,
+		 const struct config_option *o)
+{
+	struct config_change change = {.kind = kind,
+				       .when = when_of(s, o),
+				       .section = s,
+				       .label = label_of(s, obj),
+				       .option = o};
+
+	d->fn(d->ctx, &change);
+}
+
+static void diff_options(const struct diff *d, const struct config_section *s,
+			 const void *a, const void *b)
+{
+	for (uint32_t i = 0; i < s->count; i++)
+		if (!is_same(&s->option[i], a, b))
+			tell(d, CONFIG_CHANGED, s, b, &s->option[i]);
+}
+
+static void diff_section(const struct diff *d, const struct config_section *s)
+{
+	for (uint32_t n = 0; n < config_section_count(d->next, s); n++) {
+		const void *b = config_section_at(d->next, s, n);
+		const void *a = counterpart(d->old, s, b);
+
+		if (a)
+			diff_options(d, s, a, b);
+		else
+			tell(d, CONFIG_ADDED, s, b, NULL);
+	}
+	for (uint32_t n = 0; n < config_section_count(d->old, s); n++) {
+		const void *a = config_section_at(d->old, s, n);
+
+		if (!counterpart(d->next, s, a))
+			tell(d, CONFIG_REMOVED, s, a, NULL);
+	}
+}
+
+void config_diff(const struct config *old, const struct config *next,
+		 void (*fn)(void *ctx, const struct config_change *change),
+		 void *ctx)
+{
+	struct diff d = {.old = old, .next = next, .fn = fn, .ctx = ctx};
+
+	for (size_t i = 0; i < CONFIG_SECTIONS; i++)
+		diff_section(&d, &config_schema[i]);
+}
+
+/* ---- packing --------------------------------------------------------- */
+
+static int put(struct buf *b, const struct config_section *s, unsigned option,
+	       struct slice text)
+{
+	uint8_t head[PACK_HEADER];
+	struct writer w;
+	int err;
+
+	if (text.len > UINT16_MAX)
+		return ERR_LIMIT;
+	writer_init(&w, head, sizeof(head));
+	writer_u8(&w, (uint8_t)(s - config_schema));
+	writer_u8(&w, (uint8_t)option);
+	writer_u16be(&w, (uint16_t)text.len);
+	err = buf_add(b, writer_slice(&w), PACK_MAX);
+	return err ? err : buf_add(b, text, PACK_MAX);
+}
+
+struct text {
+	char buf[CONFIG_WHY_MAX];
+	struct writer w;
+};
+
+static void collect(void *ctx, struct slice piece)
+{
+	struct text *t = ctx;
+
+	writer_put(&t->w, piece);
+}
+
+/* As its row writes it, so reading nothing gives the same. */
+static bool is_default(const struct config_option *o, const void *obj)
+{
+	char buf[CONFIG_PRINT_MAX];
+	struct slice value;
+	struct text t;
+
+	if (!o->value)
+		return false;
+	if (!config_option_is_list(o))
+		return config_value_text(o, obj, 0, buf, &value) &&
+		       slice_eqs(value, o->value);
+	if (!o->value[0])
+		return !config_value_text(o, obj, 0, buf, &value);
+	writer_init(&t.w, t.buf, sizeof(t.buf));
+	config_value_print(o, obj, collect, &t);
+	return writer_ok(&t.w) && slice_eqs(writer_slice(&t.w), o->value);
+}
+
+static int pack_option(struct buf *b, const struct config_section *s,
+		       unsigned i, const void *obj)
+{
+	const struct config_option *o = &s->option[i];
+	char buf[CONFIG_PRINT_MAX];
+	struct slice text;
+	int err = 0;
+
+	if (is_default(o, obj))
+		return 0;
+	for (uint32_t n = 0; !err && config_value_text(o, obj, n, buf, &text);
+	     n++)
+		err = put(b, s, i, text);
+	return err;
+}
+
+/* a: the section as it runs, or NULL; b: as it shall be, or NULL. */
+static int pack_section(struct buf *b, const struct config_section *s,
+			const void *running, const void *next)
+{
+	const void *any = next ? next : running;
+	unsigned opening = PACK_OPEN;
+	int err = 0;
+
+	if (strcmp(s->name, "device") == 0 &&
+	    ((const struct config_device *)any)->is_stored)
+		opening = PACK_OPEN_STORED;
+	if (s->label)
+		err = put(b, s, opening, label_of(s, any));
+	for (uint32_t i = 0; !err && i < s->count; i++) {
+		bool keeps = !next || (running && when_of(s, &s->option[i]) ==
+							  CONFIG_WHEN_RESTART);
+
+		err = pack_option(b, s, i, keeps ? running : next);
+	}
+	return err;
+}
+
+int config_pack(const struct config *running, const struct config *next,
+		struct buf *ret)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < CONFIG_SECTIONS; i++) {
+		const struct config_section *s = &config_schema[i];
+		bool keeps_set =
+			running && s->label && s->when == CONFIG_WHEN_RESTART;
+		const struct config *set = keeps_set ? running : next;
+		uint32_t count = config_section_count(set, s);
+
+		for (uint32_t n = 0; !err && n < count; n++) {
+			const void *obj = config_section_at(set, s, n);
+			const void *other =
+				!running ? NULL
+					 : counterpart(keeps_set ? next
+								 : running,
+						       s, obj);
+
+			err = keeps_set ? pack_section(ret, s, obj, other)
+					: pack_section(ret, s, other, obj);
+		}
+	}
+	return err;
+}
+
+/* ---- unpacking ------------------------------------------------------- */
+
+struct tuples {
+	struct config_tuple *item;
+	size_t count, cap;
+};
+
+static int add(struct tuples *t, const struct config_tuple *tuple)
+{
+	struct config_tuple *p;
+	size_t cap = t->cap ? t->cap * 2 : 256;
+
+	if (t->count == t->cap) {
+		p = alloc_resize(t->item, cap, sizeof(*p));
+		if (!p)
+			return ERR_NOMEM;
+		t->item = p;
+		t->cap = cap;
+	}
+	t->item[t->count++] = *tuple;
+	return 0;
+}
+
+static int read_tuple(struct reader *r, struct slice *label,
+		      struct config_tuple *ret)
+{
+	unsigned section = reader_u8(r);
+	unsigned option = reader_u8(r);
+	struct slice text = reader_bytes(r, reader_u16be(r));
+	const struct config_section *s;
+
+	if (!reader_ok(r) || section >= CONFIG_SECTIONS)
+		return ERR_BAD;
+	s = &config_schema[section];
+	*ret = (struct config_tuple){
+		.section = s->name, .value = text, .file = "sallyport.conf"};
+	if (option == PACK_OPEN || option == PACK_OPEN_STORED) {
+		*label = text;
+		ret->is_stored = option == PACK_OPEN_STORED;
+	} else if (option < s->count) {
+		ret->name = s->option[option].name;
+	} else {
+		return ERR_BAD;
+	}
+	ret->label = s->label ? *label : SLICE_NULL;
+	return 0;
+}
+
+int config_unpack(struct slice bytes, struct config_report *rep,
+		  struct config **ret_config)
+{
+	struct tuples t = {.count = 0};
+	struct config_tuple tuple;
+	struct slice label = SLICE_NULL;
+	struct reader r;
+	int err = 0;
+
+	reader_init(&r, bytes);
+	while (!err && reader_left(&r) > 0) {
+		err = read_tuple(&r, &label, &tuple);
+		if (!err)
+			err = add(&t, &tuple);
+	}
+	if (!err && !reader_end(&r))
+		err = ERR_BAD;
+	if (!err)
+		err = config_build(t.item, t.count, "/", rep, ret_config);
+	alloc_free(t.item);
+	return err;
+}

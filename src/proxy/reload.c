@@ -1,0 +1,200 @@
+/*
+ * A running worker takes another configuration: its connections and bindings
+ * are judged anew, calls go on. Devices that are gone lose registrations and
+ * connections; the connection of one that is in a call is closed after it.
+ */
+#include "base/text.h"
+#include "log/log.h"
+#include "proxy/worker_int.h"
+
+enum {
+	SWEEP_MS = 1000, /* how often retired devices are looked at */
+	TOKEN_MAX = 64
+};
+
+/* ---- connections --------------------------------------------------------- */
+
+static void forget_device(struct worker *w, struct conn *c)
+{
+	/* conn_down follows later: the device's configuration is gone then. */
+	c->device = NULL;
+	transport_close(w->transport, c->ep,
+			"the device is configured no more");
+}
+
+/* The next connection with a device, at or after *bucket; c: the last. */
+static struct conn *next_conn(const struct conns *cs, size_t *bucket,
+			      struct conn *c)
+{
+	struct table_node *n = c ? c->node.next : NULL;
+
+	while (!n && *bucket < cs->table.cap)
+		n = cs->table.bucket[(*bucket)++];
+	return TABLE_ENTRY(n, struct conn, node);
+}
+
+static void rebind_conns(struct worker *w, struct worker_reload *ret)
+{
+	struct conn *c = NULL;
+	size_t at = 0;
+
+	while ((c = next_conn(&w->conns, &at, c))) {
+		if (!c->device)
+			continue;
+		c->device = retirees_current(&w->retirees, w->config,
+					     slice_str(c->device->name));
+		if (c->device)
+			continue;
+		forget_device(w, c);
+		ret->connections++;
+	}
+}
+
+/* ---- bindings ------------------------------------------------------------ */
+
+/* Why must b end? NULL: it may stay. */
+static const char *objection(const struct worker *w,
+			     const struct config_device *d,
+			     const struct binding_info *b)
+{
+	struct slice user;
+
+	text_cut(b->aor, '@', &user, NULL);
+	if (!d)
+		return "device removed";
+	if (!ingress_mode_allows(w->config, d, b->sig))
+		return "security mode changed";
+	if (!config_device_has_line(d, user) && !text_ieqs(user, d->name))
+		return "line removed";
+	return NULL;
+}
+
+/* The walk is by slots, which an ending binding leaves as they are. */
+static void judge_bindings(struct worker *w, struct worker_reload *ret)
+{
+	struct binding_info b;
+	uint32_t pos = 0;
+
+	while (bindings_next(w->calls, &pos, &b)) {
+		const struct config_device *d =
+			config_device_find(w->config, b.device);
+		char token[TOKEN_MAX];
+		struct call_policy policy;
+		struct event ev = {.kind = EVENT_BINDING};
+
+		if (text_copy(b.token, token, sizeof(token)) != 0)
+			continue;
+		ev.binding.token = slice_str(token);
+		ev.binding.reason = objection(w, d, &b);
+		if (ev.binding.reason) {
+			ret->registrations++;
+		} else {
+			ingress_policy(w->config, d, &policy);
+			ev.binding.policy = &policy;
+			ev.binding.pass_auth = !d->digest;
+		}
+		pipeline_event(w->pipeline, &ev, loop_now_ms(w->loop));
+	}
+}
+
+/* ---- devices that are gone, but talk ------------------------------------- */
+
+static bool has_calls(void *ctx, struct slice name)
+{
+	struct worker *w = ctx;
+
+	return calls_has_device(w->calls, name);
+}
+
+static void on_gone(void *ctx, const struct config_device *d)
+{
+	struct worker *w = ctx;
+	struct conn *c = NULL;
+	size_t at = 0;
+
+	while ((c = next_conn(&w->conns, &at, c)))
+		if (c->device == d)
+			forget_device(w, c);
+}
+
+static void sweep(void *arg)
+{
+	struct worker *w = arg;
+
+	/* Without memory for the timer the next reload sweeps. */
+	if (retirees_sweep(&w->retirees, w->config, has_calls, on_gone, w) &&
+	    loop_timer_set(w->loop, &w->sweep,
+			   loop_now_ms(w->loop) + SWEEP_MS) != 0)
+		log_warn("connections of removed devices stay open");
+}
+
+static int retire(struct worker *w, const struct config *next)
+{
+	const struct config *old = w->config;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < old->device_count; i++) {
+		const struct config_device *d = &old->device[i];
+		struct slice name = slice_str(d->name);
+
+		if (!config_device_find(next, name) &&
+		    calls_has_device(w->calls, name))
+			err = retirees_add(&w->retirees, w->held, d);
+	}
+	return err;
+}
+
+/* ---- all of it ------------------------------------------------------------ */
+
+static int update_calls(struct worker *w, const struct config *c)
+{
+	struct calls_update u = {
+		.binding_limit = c->limits.registrations,
+		.call_limit = c->limits.calls,
+		.txn_limit = c->limits.transactions,
+		.expires_min_s = c->sip.expires_min_s,
+		.expires_max_s = c->sip.expires_max_s,
+		.media_idle_ms = c->media.idle_timeout_s * 1000,
+		.port_cooldown_ms = c->media.cool_down_s * 1000,
+		.server_name = c->server_name,
+	};
+
+	return calls_update(w->calls, &u);
+}
+
+void worker_reload_init(struct worker *w)
+{
+	retirees_init(&w->retirees);
+	loop_timer_init(&w->sweep, sweep, w);
+}
+
+void worker_reload_done(struct worker *w)
+{
+	loop_timer_clear(w->loop, &w->sweep);
+	retirees_done(&w->retirees);
+	w->held = config_unref(w->held);
+}
+
+int worker_reload(struct worker *w, struct config *next,
+		  struct worker_reload *ret)
+{
+	struct config *old = w->held;
+	int err = retire(w, next);
+
+	*ret = (struct worker_reload){.connections = 0};
+	if (!err)
+		err = update_calls(w, next);
+	if (err) {
+		sweep(w); /* what is configured still does not retire */
+		return err;
+	}
+	w->held = config_ref(next);
+	w->config = next;
+	worker_limit(w);
+	pipeline_reload(w->pipeline, next, loop_now_ms(w->loop));
+	rebind_conns(w, ret);
+	judge_bindings(w, ret);
+	sweep(w);
+	config_unref(old);
+	return 0;
+}
