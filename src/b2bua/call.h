@@ -28,6 +28,8 @@ struct calls_params {
 	uint32_t binding_limit;		       /* registered contacts */
 	uint32_t call_limit;		       /* calls at once */
 	uint32_t txn_limit;		       /* transactions at once */
+	uint32_t sub_limit;		       /* subscriptions at once */
+	uint32_t sub_device_limit;	       /* the same of one device */
 	uint32_t expires_min_s, expires_max_s; /* towards phones */
 	uint32_t media_idle_ms;	      /* end a call without media; 0 = never */
 	uint32_t t1_ms, t2_ms, t4_ms; /* RFC 3261 timers */
@@ -104,6 +106,9 @@ bool bindings_next(const struct calls *c, uint32_t *pos,
 /* Counters for status: live calls, bindings, transactions. */
 void calls_counts(const struct calls *c, uint32_t *ret_calls,
 		  uint32_t *ret_bindings, uint32_t *ret_txns);
+/* Subscriptions alive, and how many were refused by a limit so far. */
+void calls_subs(const struct calls *c, uint32_t *ret_count,
+		uint64_t *ret_refused);
 /* Name of a security state as Call-Info has it: "NotAuthenticated",
  * "Authenticated", "Encrypted". Static. */
 const char *call_security_str(enum call_security s);

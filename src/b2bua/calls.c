@@ -1,7 +1,7 @@
 /*
  * The dispatcher: one event in, the right object's function, actions out.
  */
-#include "b2bua/machine.h"
+#include "b2bua/sub.h"
 
 #include "base/alloc.h"
 #include "base/secret.h"
@@ -188,22 +188,6 @@ static int step_end(struct calls *c)
 	return c->err;
 }
 
-/* Does this message come from where the dialog's peer is? A call manager is
- * believed by its side; a phone by its connection, or, where a new one was
- * made, by its authenticated name. */
-static bool is_peer(const struct leg *leg, const struct event_sip *ev)
-{
-	if (ev->side != leg->side)
-		return false;
-	if (leg->side == SIDE_CORE)
-		return true;
-	if (handle_eq(leg->dest.ep, ev->from.ep) &&
-	    (leg->dest.is_reliable ||
-	     addr_ip_eq(&leg->dest.peer, &ev->from.peer)))
-		return true;
-	return ev->device.len > 0 && slice_eqs(ev->device, leg->call->device);
-}
-
 static void absorb_cancel(struct calls *c, const struct event_sip *ev,
 			  struct handle txn, uint64_t user)
 {
@@ -216,7 +200,7 @@ static void absorb_cancel(struct calls *c, const struct event_sip *ev,
 		return;
 	}
 	if (call && handle_eq(call->ex.reply.txn, txn) &&
-	    !is_peer(&call->leg[call->ex.from], ev)) {
+	    !leg_is_peer(&call->leg[call->ex.from], ev)) {
 		sip_answer(c, ev, 481, "", "");
 		return;
 	}
@@ -239,7 +223,7 @@ static bool absorb(struct calls *c, const struct event_sip *ev)
 		return true;
 	case SIP_TXN_ACK:
 		leg = leg_find(c, ev->msg);
-		if (leg && is_peer(leg, ev))
+		if (leg && leg->call && leg_is_peer(leg, ev))
 			invite_ack(c, leg, ev->msg);
 		return true;
 	case SIP_TXN_CANCEL:
@@ -288,6 +272,8 @@ static void on_response(struct calls *c, const struct sip_msg *m)
 		if (handle_eq(try_of(o)->client, txn))
 			reg_response(c, try_of(o), m);
 		break;
+	case OBJ_SUB:
+		break; /* its transactions are relays' */
 	}
 }
 
@@ -320,11 +306,14 @@ static void on_dialog_request(struct calls *c, const struct event_sip *ev)
 {
 	struct leg *leg = leg_find(c, ev->msg);
 
-	if (!leg || !is_peer(leg, ev)) {
+	if (!leg)
+		leg = sub_adopt(c, ev);
+	if (!leg || !leg_is_peer(leg, ev)) {
 		sip_answer(c, ev, 481, "", "");
 		return;
 	}
-	c->cookie = handle_u64(leg->call->obj.self);
+	if (leg->call)
+		c->cookie = handle_u64(leg->call->obj.self);
 	if (sip_dialog_recv(&leg->dialog, ev->msg) != 0) {
 		sip_answer(c, ev, 500, "CSeq Out of Order", "");
 		return;
@@ -335,9 +324,12 @@ static void on_dialog_request(struct calls *c, const struct event_sip *ev)
 			sip_answer(c, ev, 500, "", "");
 			return;
 		}
-		leg->call->sig = ev->sig;
+		if (leg->call)
+			leg->call->sig = ev->sig;
 	}
-	if (ev->msg->method == SIP_METHOD_INVITE)
+	if (leg->sub)
+		sub_request(c, leg, ev);
+	else if (ev->msg->method == SIP_METHOD_INVITE)
 		invite_again(c, leg, ev);
 	else if (ev->msg->method == SIP_METHOD_BYE)
 		call_bye(c, leg, ev);
@@ -395,6 +387,7 @@ static void on_new_request(struct calls *c, const struct event_sip *ev)
 			answer_options(c, ev);
 		return;
 	case SIP_METHOD_MESSAGE:
+	case SIP_METHOD_PUBLISH:
 		relay_out_of_dialog(c, ev);
 		return;
 	case SIP_METHOD_NOTIFY:
@@ -404,9 +397,9 @@ static void on_new_request(struct calls *c, const struct event_sip *ev)
 			sip_refuse(c, ev, 481, "no subscription", "");
 		return;
 	case SIP_METHOD_SUBSCRIBE:
-		sip_refuse(c, ev, 489, "event package", "");
-		return;
 	case SIP_METHOD_REFER:
+		sub_begin(c, ev);
+		return;
 	case SIP_METHOD_REGISTER:
 		refuse_method(c, ev, 405);
 		return;
@@ -419,7 +412,6 @@ static void on_new_request(struct calls *c, const struct event_sip *ev)
 	case SIP_METHOD_ACK:
 	case SIP_METHOD_CANCEL:
 		return; /* absorbed before; nothing answers an ACK */
-	case SIP_METHOD_PUBLISH:
 	case SIP_METHOD_OTHER:
 		refuse_method(c, ev, 501);
 		return;
@@ -470,7 +462,10 @@ static void on_conn_down(struct calls *c, struct handle conn)
 
 		table_del(&c->leg_eps, n);
 		leg->has_ep = false;
-		call_end(c, leg->call, leg, 480, "connection lost");
+		if (leg->sub)
+			sub_conn_down(c, leg);
+		else
+			call_end(c, leg->call, leg, 480, "connection lost");
 	}
 	binding_conn_down(c, conn);
 }
@@ -487,6 +482,8 @@ static void on_timer(struct calls *c)
 					     struct call, timer));
 	while ((n = timerq_pop(&c->binding_timers, c->now_ms)))
 		binding_timer(c, TIMERQ_ENTRY(n, struct binding, timer));
+	while ((n = timerq_pop(&c->sub_timers, c->now_ms)))
+		sub_timer(c, TIMERQ_ENTRY(n, struct sub, timer));
 }
 
 int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
@@ -539,6 +536,8 @@ uint64_t calls_deadline(const struct calls *c)
 		at = timerq_next(&c->call_timers);
 	if (timerq_next(&c->binding_timers) < at)
 		at = timerq_next(&c->binding_timers);
+	if (timerq_next(&c->sub_timers) < at)
+		at = timerq_next(&c->sub_timers);
 	return at;
 }
 
@@ -561,16 +560,19 @@ static void init_tables(struct calls *c)
 	const struct calls_params *p = &c->p;
 	size_t calls = p->call_limit;
 	size_t bindings = p->binding_limit;
+	size_t subs = p->sub_limit;
 
-	table_init(&c->dialogs, calls * 2, p->seed);
-	table_init(&c->leg_eps, calls, p->seed);
+	table_init(&c->dialogs, (calls + subs) * 2, p->seed);
+	table_init(&c->leg_eps, calls + subs, p->seed);
+	table_init(&c->sub_devices, subs, p->seed);
 	table_init(&c->devices, calls, p->seed);
 	table_init(&c->lines, bindings, p->seed);
 	table_init(&c->tokens, bindings, p->seed);
 	table_init(&c->binding_eps, bindings, p->seed);
 	timerq_init(&c->call_timers);
 	timerq_init(&c->binding_timers);
-	slots_init(&c->objs, p->call_limit + p->txn_limit);
+	timerq_init(&c->sub_timers);
+	slots_init(&c->objs, p->call_limit + p->sub_limit + p->txn_limit);
 	slots_init(&c->bindings, p->binding_limit);
 	list_init(&c->failed);
 }
@@ -639,6 +641,9 @@ static void free_objects(struct calls *c)
 		case OBJ_REG:
 			reg_try_free(c, try_of(o));
 			break;
+		case OBJ_SUB:
+			sub_free(c, LIST_ENTRY(o, struct sub, obj));
+			break;
 		}
 	}
 	i = 0;
@@ -662,6 +667,8 @@ struct calls *calls_free(struct calls *c)
 	table_done(&c->lines);
 	table_done(&c->tokens);
 	table_done(&c->binding_eps);
+	table_done(&c->sub_devices);
+	timerq_done(&c->sub_timers);
 	timerq_done(&c->call_timers);
 	timerq_done(&c->binding_timers);
 	slots_done(&c->objs);

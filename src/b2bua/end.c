@@ -1,7 +1,7 @@
 /*
  * How calls end: BYE, CANCEL, lost connections, lost media, the operator.
  */
-#include "b2bua/machine.h"
+#include "b2bua/sub.h"
 
 #include "base/alloc.h"
 
@@ -139,6 +139,7 @@ void call_bye(struct calls *c, struct leg *leg, const struct event_sip *ev)
 		(void)invite_cancel_out(c, call); /* freed below anyway */
 	invite_refuse(c, call, 487, "", "");
 	pass_bye(c, call, from, ev->msg);
+	sub_inherit(c, call);
 	call_free(c, call, "BYE");
 }
 

@@ -1,7 +1,7 @@
 /*
  * A call's SIP legs: dialogs, and the messages that go over them.
  */
-#include "b2bua/machine.h"
+#include "b2bua/sub.h"
 
 #include "base/alloc.h"
 #include "base/text.h"
@@ -220,22 +220,48 @@ int leg_link(struct calls *c, struct leg *leg)
 	return 0;
 }
 
-struct leg *leg_find(struct calls *c, const struct sip_msg *m)
+/* First dialog with this Call-ID and our tag. */
+static struct table_node *find_node(struct calls *c, const struct sip_msg *m)
 {
 	uint8_t buf[KEY_MAX];
 	size_t len = print_key(buf, m->call_id, m->to_tag);
+
+	return len > 0 ? table_find(&c->dialogs, slice_make(buf, len)) : NULL;
+}
+
+struct leg *leg_find_ours(struct calls *c, const struct sip_msg *m)
+{
+	return TABLE_ENTRY(find_node(c, m), struct leg, node);
+}
+
+struct leg *leg_find(struct calls *c, const struct sip_msg *m)
+{
 	struct leg *leg;
 
-	if (len == 0)
-		return NULL;
-	leg = TABLE_ENTRY(table_find(&c->dialogs, slice_make(buf, len)),
-			  struct leg, node);
-	if (!leg)
-		return NULL;
-	if (!sip_dialog_match(&leg->dialog, m) &&
-	    !fork_switch(leg, m->from_tag))
-		return NULL;
-	return leg;
+	/* Forked subscriptions differ in the peer's tag only. */
+	for (struct table_node *n = find_node(c, m); n;
+	     n = table_find_next(n)) {
+		leg = TABLE_ENTRY(n, struct leg, node);
+		if (sip_dialog_match(&leg->dialog, m))
+			return leg;
+	}
+	leg = leg_find_ours(c, m);
+	return leg && leg->call && fork_switch(leg, m->from_tag) ? leg : NULL;
+}
+
+bool leg_is_peer(const struct leg *leg, const struct event_sip *ev)
+{
+	if (ev->side != leg->side)
+		return false;
+	if (leg->side == SIDE_CORE)
+		return true;
+	if (handle_eq(leg->dest.ep, ev->from.ep) &&
+	    (leg->dest.is_reliable ||
+	     addr_ip_eq(&leg->dest.peer, &ev->from.peer)))
+		return true;
+	return ev->device.len > 0 &&
+	       slice_eqs(ev->device,
+			 leg->call ? leg->call->device : leg->sub->device);
 }
 
 int leg_set_dest(struct calls *c, struct leg *leg, const struct dest *dest)

@@ -32,6 +32,7 @@ enum {
 	BRANCH_LEN = 7 + 16, /* cookie and hex digits */
 	RING_MS = 300000,    /* longest silence while ringing, timer C */
 	FORKS_MAX = 8,	     /* early dialogs of one INVITE */
+	REFERS_MAX = 8,	     /* REFERs of a dialog that are still notified */
 	RETRY_AFTER_S = 5    /* when we are full */
 };
 
@@ -44,7 +45,8 @@ enum call_deadline {
 enum obj_kind {
 	OBJ_CALL,  /* struct call */
 	OBJ_RELAY, /* struct relay */
-	OBJ_REG	   /* struct reg_try */
+	OBJ_REG,   /* struct reg_try */
+	OBJ_SUB	   /* struct sub (b2bua/sub.h) */
 };
 
 /* What a transaction's user number names: the first member of each kind. */
@@ -66,14 +68,27 @@ struct reply {
 	size_t head_len;
 };
 
-/* One dialog of a call. */
+struct sub;
+
+/* REFERs whose NOTIFYs are not done (RFC 3515), oldest first: their CSeq
+ * numbers on each side. */
+struct refers {
+	struct refer_ids {
+		enum side from;
+		uint32_t cseq[2];
+	} item[REFERS_MAX];
+	uint32_t count;
+};
+
+/* One dialog of a call or of a subscription. */
 struct leg {
 	struct table_node node;	 /* in calls.dialogs by call-id and our tag */
 	uint8_t *key;		 /* owned; NULL: not in the table */
 	struct table_node by_ep; /* phone leg: in calls.leg_eps */
 	uint8_t ep_key[8];
 	bool has_ep;
-	struct call *call;
+	struct call *call; /* NULL: of sub */
+	struct sub *sub;   /* NULL: of call */
 	enum side side;
 	bool is_uac;	   /* we sent the INVITE on it */
 	bool is_confirmed; /* a 2xx went over it */
@@ -192,6 +207,7 @@ struct call {
 	struct leg leg[2]; /* by enum side */
 	struct exch ex;
 	struct media media;
+	struct refers refers;
 	char *device; /* owned; "" = unknown */
 	char *from;   /* URI, owned */
 	char *to;     /* URI, owned */
@@ -208,12 +224,19 @@ struct call {
 /* A non-INVITE request on its way from one side to the other. */
 struct relay {
 	struct obj obj;	    /* first */
-	struct handle call; /* it is in that dialog; none: out of dialog */
+	struct handle call; /* it is in that call's dialog, or */
+	struct handle sub;  /* in that subscription's; none: in no dialog */
 	enum side from;
 	struct reply reply;
 	struct handle client;
 	struct sip_out_map back; /* for the response */
 	bool pass_auth;
+	bool is_initial;   /* begins sub */
+	bool is_sub_event; /* SUBSCRIBE or NOTIFY */
+	bool is_refer;
+	uint32_t expires_s; /* a SUBSCRIBE asked for */
+	uint32_t cseq_in;
+	char contact[TOKEN_LEN + 1]; /* ours, for a 2xx; empty: none */
 	bool has_offer;	  /* UPDATE with SDP: its answer is media's */
 	bool is_refresh;  /* its 2xx carries a Contact */
 	struct dest dest; /* where it went */
@@ -286,13 +309,17 @@ struct calls {
 	struct table lines;
 	struct table tokens;
 	struct table binding_eps;
+	struct table sub_devices;
+	struct timerq sub_timers;
 	struct timerq call_timers;
 	struct timerq binding_timers;
 	struct ports *ports[2]; /* by side */
 	uint64_t *port_owner;	/* inside pair to cookie, 0 = nobody */
 	uint32_t call_count;
-	uint64_t next_flow; /* last flow id given */
-	struct list failed; /* objs with failed transactions */
+	uint32_t sub_count;
+	uint64_t sub_refused; /* subscriptions and REFERs, by a limit */
+	uint64_t next_flow;   /* last flow id given */
+	struct list failed;   /* objs with failed transactions */
 	/* During a step only: */
 	uint64_t now_ms;
 	struct actions *out;
@@ -389,6 +416,12 @@ void leg_done(struct calls *c, struct leg *leg);
 /* The leg an in-dialog request belongs to, or NULL. Of several early dialogs
  * the leg goes over to the one the request speaks in. */
 struct leg *leg_find(struct calls *c, const struct sip_msg *m);
+/* A leg with m's Call-ID and m's To tag as ours, whoever its peer is. */
+struct leg *leg_find_ours(struct calls *c, const struct sip_msg *m);
+/* Does this message come from where leg's peer is? A call manager is
+ * believed by its side; a phone by its connection, or, where a new one was
+ * made, by its authenticated name. */
+bool leg_is_peer(const struct leg *leg, const struct event_sip *ev);
 /* Send a request on leg in a client transaction. m: method, src, rules,
  * body, extra, max_forwards are the caller's; the rest is filled in. With
  * user 0 nobody waits for the answer, and a request for which there is no
@@ -539,6 +572,30 @@ void relay_in_dialog(struct calls *c, struct leg *leg,
 		     const struct event_sip *ev);
 /* A request outside dialogs that is passed on statefully. */
 void relay_out_of_dialog(struct calls *c, const struct event_sip *ev);
+/* Where a request outside dialogs goes. */
+struct relay_target {
+	struct dest dest;
+	struct slice ruri;   /* the phone's Contact; empty: the request's */
+	struct slice device; /* of the phone, whichever side it is on */
+	struct slice token;  /* of the phone's binding; empty: not registered */
+	bool pass_auth;
+};
+/* The request-URI's phone, or the call manager. False: no such phone. *ret
+ * views ev and bindings. */
+bool relay_find_target(struct calls *c, const struct event_sip *ev,
+		       struct relay_target *ret);
+/* Make to's dialog for passing m on outside of dialogs: our ids, identities
+ * as they look over there; ruri empty: m's. ERR_LIMIT, ERR_NOMEM. */
+MUST_CHECK int relay_carrier(struct calls *c, struct leg *to,
+			     const struct sip_msg *m, struct slice ruri,
+			     const struct sip_out_map *map);
+/* A relay with its server transaction open. NULL: refused already. */
+struct relay *relay_new(struct calls *c, const struct event_sip *ev,
+			struct slice to_tag);
+/* Send r's request ev on to; event takes the place of its Event (empty: it
+ * stays). r->pass_auth is set. ERR_LIMIT, ERR_NOMEM. */
+MUST_CHECK int relay_send(struct calls *c, struct relay *r, struct leg *to,
+			  const struct event_sip *ev, struct slice event);
 /* Its response. */
 void relay_response(struct calls *c, struct relay *r, const struct sip_msg *m);
 /* Its client transaction failed. */

@@ -92,3 +92,10 @@ void calls_counts(const struct calls *c, uint32_t *ret_calls,
 	*ret_bindings = c->bindings.count;
 	*ret_txns = sip_txns_count(c->txns);
 }
+
+void calls_subs(const struct calls *c, uint32_t *ret_count,
+		uint64_t *ret_refused)
+{
+	*ret_count = c->sub_count;
+	*ret_refused = c->sub_refused;
+}

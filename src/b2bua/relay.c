@@ -3,7 +3,7 @@
  * leg, and the few that pass without one. UPDATE may carry an offer and then
  * is media's business too (RFC 3311).
  */
-#include "b2bua/machine.h"
+#include "b2bua/sub.h"
 
 #include "base/alloc.h"
 #include "base/text.h"
@@ -19,6 +19,7 @@ static bool is_relayed(enum sip_method method)
 	case SIP_METHOD_NOTIFY:
 	case SIP_METHOD_REFER:
 	case SIP_METHOD_OPTIONS:
+	case SIP_METHOD_SUBSCRIBE:
 		return true;
 	case SIP_METHOD_OTHER:
 	case SIP_METHOD_INVITE:
@@ -27,7 +28,6 @@ static bool is_relayed(enum sip_method method)
 	case SIP_METHOD_CANCEL:
 	case SIP_METHOD_REGISTER:
 	case SIP_METHOD_PRACK:
-	case SIP_METHOD_SUBSCRIBE:
 	case SIP_METHOD_PUBLISH:
 		break;
 	}
@@ -41,9 +41,8 @@ void relay_free(struct calls *c, struct relay *r)
 	alloc_free(r);
 }
 
-/* A relay with its server transaction open; NULL: refused already. */
-static struct relay *relay_new(struct calls *c, const struct event_sip *ev,
-			       struct slice to_tag)
+struct relay *relay_new(struct calls *c, const struct event_sip *ev,
+			struct slice to_tag)
 {
 	struct relay *r = alloc_zero(sizeof(*r));
 
@@ -60,6 +59,9 @@ static struct relay *relay_new(struct calls *c, const struct event_sip *ev,
 		return NULL;
 	}
 	r->from = ev->side;
+	r->is_refer = ev->msg->method == SIP_METHOD_REFER;
+	r->is_sub_event = ev->msg->method == SIP_METHOD_SUBSCRIBE ||
+			  ev->msg->method == SIP_METHOD_NOTIFY;
 	return r;
 }
 
@@ -74,6 +76,13 @@ static void fill_request(struct sip_out_request *q, const struct sip_msg *m,
 		.type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE),
 		.body = m->body,
 	};
+}
+
+/* Requests whose 2xx says where its sender is reached. */
+static bool has_contact(enum sip_method method)
+{
+	return method == SIP_METHOD_SUBSCRIBE || method == SIP_METHOD_NOTIFY ||
+	       method == SIP_METHOD_REFER;
 }
 
 static bool is_offer(const struct sip_msg *m)
@@ -99,6 +108,10 @@ static bool refuse_now(struct calls *c, struct leg *leg,
 	}
 	if (!is_relayed(ev->msg->method)) {
 		sip_refuse(c, ev, 501, "method", "");
+		return true;
+	}
+	if (ev->msg->method == SIP_METHOD_REFER && !refer_room(c, leg)) {
+		sip_refuse(c, ev, 503, "too many REFERs", "Retry-After: 5\r\n");
 		return true;
 	}
 	/* RFC 3311 section 5.2: one offer at a time. */
@@ -140,6 +153,7 @@ void relay_in_dialog(struct calls *c, struct leg *leg,
 	struct sip_out_request q;
 	struct media_refusal no;
 	struct relay *r;
+	uint8_t event[64];
 
 	if (refuse_now(c, leg, ev))
 		return;
@@ -149,6 +163,10 @@ void relay_in_dialog(struct calls *c, struct leg *leg,
 	r->call = call->obj.self;
 	r->back = leg_rules(c, call, !leg->side, true).map;
 	r->pass_auth = call->pass_auth;
+	r->cseq_in = ev->msg->cseq;
+	if (has_contact(ev->msg->method))
+		memcpy(r->contact, leg->contact_user, sizeof(r->contact));
+	rules.event = refer_event(leg, ev->msg, event, sizeof(event));
 	fill_request(&q, ev->msg, &rules);
 	if (is_offer(ev->msg)) {
 		if (!media_offer(c, call, leg->side, ev->msg->body, &q.body,
@@ -160,43 +178,61 @@ void relay_in_dialog(struct calls *c, struct leg *leg,
 		r->has_offer = true;
 	}
 	if (leg_request(c, to, ev->msg->method, &q, handle_u64(r->obj.self),
-			&r->client) == 0)
+			&r->client) == 0) {
+		if (ev->msg->method == SIP_METHOD_REFER)
+			refer_add(leg, ev->msg->cseq, to->dialog.local_cseq);
+		else if (ev->msg->method == SIP_METHOD_NOTIFY)
+			refer_notified(leg, ev->msg);
 		return;
+	}
 	if (r->has_offer)
 		media_abort(c, call);
 	reply_status(c, &r->reply, 503, "", "Retry-After: 5\r\n");
 	relay_free(c, r);
 }
 
-/* The request-URI's phone, or the call manager. NULL target: none. */
-static bool find_target(struct calls *c, const struct event_sip *ev,
-			struct leg *to, struct slice *ret_ruri,
-			bool *ret_pass_auth)
+/* The binding of the phone that sent ev, or NULL. */
+static const struct binding *sender(const struct calls *c,
+				    const struct event_sip *ev)
+{
+	struct sip_nameaddr na;
+	struct sip_uri u;
+
+	if (sip_nameaddr_parse(ev->msg->from, &na) != 0 ||
+	    sip_uri_parse(na.uri, &u) != 0)
+		return NULL;
+	return binding_of(c, u.user, ev->device, &ev->from);
+}
+
+bool relay_find_target(struct calls *c, const struct event_sip *ev,
+		       struct relay_target *ret)
 {
 	struct sip_uri u;
 	const struct binding *b;
 
+	*ret = (struct relay_target){.dest = c->p.core,
+				     .device = ev->device,
+				     .pass_auth = ev->pass_auth};
 	if (ev->side == SIDE_PHONE) {
-		to->dest = c->p.core;
-		to->side = SIDE_CORE;
-		*ret_pass_auth = ev->pass_auth;
+		b = sender(c, ev);
+		if (b)
+			ret->token = slice_str(b->token);
 		return true;
 	}
 	b = sip_uri_parse(ev->msg->ruri, &u) == 0 ? binding_find(c, u.user)
 						  : NULL;
 	if (!b || !b->is_active)
 		return false;
-	to->dest = b->dest;
-	to->side = SIDE_PHONE;
-	*ret_ruri = slice_str(b->contact);
-	*ret_pass_auth = b->pass_auth;
+	ret->dest = b->dest;
+	ret->ruri = slice_str(b->contact);
+	ret->device = slice_str(b->line->device);
+	ret->token = slice_str(b->token);
+	ret->pass_auth = b->pass_auth;
 	return true;
 }
 
-/* A dialog that lives for one request only: it holds our ids. */
-static int init_carrier(struct calls *c, struct leg *to,
-			const struct sip_msg *m, struct slice ruri,
-			const struct sip_out_map *map)
+int relay_carrier(struct calls *c, struct leg *to, const struct sip_msg *m,
+		  struct slice ruri, const struct sip_out_map *map)
 {
 	char call_id[TOKEN_LEN + 1];
 	uint8_t from[SIP_LINE_MAX];
@@ -205,8 +241,6 @@ static int init_carrier(struct calls *c, struct leg *to,
 	struct writer wr;
 
 	calls_hex(c, call_id, TOKEN_LEN);
-	calls_hex(c, to->tag, TAG_LEN);
-	memcpy(to->contact_user, to->tag, TAG_LEN + 1);
 	writer_init(&wf, from, sizeof(from));
 	sip_out_identity(&wf, m->from, map);
 	writer_init(&wt, c->msg_buf, sizeof(c->msg_buf));
@@ -223,18 +257,36 @@ static int init_carrier(struct calls *c, struct leg *to,
 				   writer_slice(&wt), writer_slice(&wr));
 }
 
+int relay_send(struct calls *c, struct relay *r, struct leg *to,
+	       const struct event_sip *ev, struct slice event)
+{
+	bool to_phone = to->side == SIDE_PHONE;
+	struct sip_out_rules rules = {
+		.to_phone = to_phone,
+		.pass_auth = r->pass_auth,
+		.has_body = true,
+		.map = leg_map(&ev->from, &to->dest, to_phone),
+		.event = event,
+		.agent = calls_agent(c)};
+	struct sip_out_request q;
+
+	r->back = leg_map(&to->dest, &ev->from, !to_phone);
+	fill_request(&q, ev->msg, &rules);
+	return leg_request(c, to, ev->msg->method, &q, handle_u64(r->obj.self),
+			   &r->client);
+}
+
 void relay_out_of_dialog(struct calls *c, const struct event_sip *ev)
 {
-	struct leg to = {.is_uac = true};
-	struct slice ruri = SLICE_NULL;
-	struct sip_out_rules rules = {.has_body = true,
-				      .agent = calls_agent(c)};
-	struct sip_out_request q;
+	/* Its dialog lives for one request only: it holds our ids. */
+	struct leg to = {.is_uac = true, .side = !ev->side};
+	struct relay_target t;
+	struct sip_out_map map;
 	char tag[TAG_LEN + 1];
 	struct relay *r;
 	int err;
 
-	if (!find_target(c, ev, &to, &ruri, &rules.pass_auth)) {
+	if (!relay_find_target(c, ev, &t)) {
 		sip_refuse(c, ev, 404, "unknown token", "");
 		return;
 	}
@@ -242,15 +294,14 @@ void relay_out_of_dialog(struct calls *c, const struct event_sip *ev)
 	r = relay_new(c, ev, slice_str(tag));
 	if (!r)
 		return;
-	rules.to_phone = to.side == SIDE_PHONE;
-	rules.map = leg_map(&ev->from, &to.dest, rules.to_phone);
-	r->back = leg_map(&to.dest, &ev->from, !rules.to_phone);
-	r->pass_auth = rules.pass_auth;
-	fill_request(&q, ev->msg, &rules);
-	err = init_carrier(c, &to, ev->msg, ruri, &rules.map);
+	r->pass_auth = t.pass_auth;
+	to.dest = t.dest;
+	calls_hex(c, to.tag, TAG_LEN);
+	memcpy(to.contact_user, to.tag, TAG_LEN + 1);
+	map = leg_map(&ev->from, &to.dest, to.side == SIDE_PHONE);
+	err = relay_carrier(c, &to, ev->msg, t.ruri, &map);
 	if (!err)
-		err = leg_request(c, &to, ev->msg->method, &q,
-				  handle_u64(r->obj.self), &r->client);
+		err = relay_send(c, r, &to, ev, SLICE_NULL);
 	sip_dialog_done(&to.dialog);
 	if (err) {
 		reply_status(c, &r->reply, 503, "", "Retry-After: 5\r\n");
@@ -310,6 +361,8 @@ static void relay_end(struct calls *c, struct relay *r, struct call *call,
 		reply_status(c, &r->reply, map_status(r, m->status), "", "");
 		return;
 	}
+	if (m->status < 300)
+		p.contact_user = slice_str(r->contact);
 	if (call && m->method == SIP_METHOD_UPDATE && m->status < 300) {
 		/* An unreadable Contact leaves the target as it was. */
 		if (sip_dialog_refresh(&call->leg[!r->from].dialog, m) ==
@@ -320,25 +373,44 @@ static void relay_end(struct calls *c, struct relay *r, struct call *call,
 	(void)reply_send(c, &r->reply, &p); /* c->err tells */
 }
 
+/* The subscription that r belongs to, if it still exists. */
+static struct sub *sub_of(struct calls *c, const struct relay *r)
+{
+	struct obj *o = obj_find(c, handle_u64(r->sub));
+
+	return o && o->kind == OBJ_SUB ? LIST_ENTRY(o, struct sub, obj) : NULL;
+}
+
 void relay_response(struct calls *c, struct relay *r, const struct sip_msg *m)
 {
 	struct call *call = call_find(c, handle_u64(r->call));
+
+	struct sub *s = sub_of(c, r);
 
 	if (m->status < 200)
 		return;
 	if (call)
 		c->cookie = handle_u64(call->obj.self);
+	if (call && m->method == SIP_METHOD_REFER)
+		refer_answer(&call->refers, r->from, r->cseq_in, m);
 	relay_end(c, r, call, m);
+	if (s)
+		sub_response(c, s, r, m);
 	relay_free(c, r);
 }
 
 void relay_failed(struct calls *c, struct relay *r, enum sip_txn_fail why)
 {
 	struct call *call = call_find(c, handle_u64(r->call));
+	struct sub *s = sub_of(c, r);
 
 	if (r->has_offer && call)
 		media_abort(c, call);
+	if (r->is_refer && call)
+		refer_answer(&call->refers, r->from, r->cseq_in, NULL);
 	reply_status(c, &r->reply, why == SIP_TXN_FAIL_TIMEOUT ? 408 : 503, "",
 		     "");
+	if (s)
+		sub_failed(c, s, r);
 	relay_free(c, r);
 }

@@ -195,6 +195,8 @@ struct config_limits {
 	uint32_t registrations;
 	uint32_t calls;
 	uint32_t transactions;
+	uint32_t subscriptions;
+	uint32_t subscriptions_per_device;
 };
 
 struct config {

@@ -260,6 +260,13 @@ static const struct config_option limit_options[] = {
 	LIMIT(calls, "calls", "4000", 1, 100000, .text = "Calls at once."),
 	LIMIT(transactions, "transactions", "20000", 1, 1000000,
 	      .text = "SIP transactions at once."),
+	LIMIT(subscriptions, "subscriptions", "20000", 1, 1000000,
+	      .text = "Subscriptions at once (SUBSCRIBE, and REFER outside of "
+		      "calls)."),
+	LIMIT(subscriptions_per_device, "subscriptions-per-device", "200", 1,
+	      10000,
+	      .text = "Subscriptions of one device at once; a phone needs one "
+		      "for each lamp that shows another line."),
 };
 
 #define DEVICE(member, key, kind, dflt, ...) \

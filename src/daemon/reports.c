@@ -97,21 +97,26 @@ void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
 	uint32_t calls;
 	uint32_t bindings;
 	uint32_t txns;
+	uint32_t subs;
+	uint64_t subs_refused;
 	bool has_media;
 	bool has_store;
 	bool has_keys;
 	struct piece p;
 
 	calls_counts(worker_calls(w), &calls, &bindings, &txns);
+	calls_subs(worker_calls(w), &subs, &subs_refused);
 	worker_links(w, &has_media, &has_store, &has_keys);
 	put(row, "worker", worker_number(w));
 	put(row, "calls", calls);
 	put(row, "registrations", bindings);
 	put(row, "transactions", txns);
+	put(row, "subscriptions", subs);
 	put(row, "messages", pipeline_messages(worker_pipeline(w)));
 	for (int i = 1; i < STOP_COUNT; i++)
 		put(refused, pipeline_stop_str((enum pipeline_stop)i),
 		    stops[i]);
+	put(refused, "subscription-limit", subs_refused);
 	(void)json_object_set_new(row, "refused", refused);
 	put_transport(row, worker_transport(w));
 	(void)json_object_set_new(row, "media", json_boolean(has_media));

@@ -295,6 +295,8 @@ static int make_calls(struct worker *w)
 		.binding_limit = c->limits.registrations,
 		.call_limit = c->limits.calls,
 		.txn_limit = c->limits.transactions,
+		.sub_limit = c->limits.subscriptions,
+		.sub_device_limit = c->limits.subscriptions_per_device,
 		.expires_min_s = c->sip.expires_min_s,
 		.expires_max_s = c->sip.expires_max_s,
 		.media_idle_ms = c->media.idle_timeout_s * 1000,

@@ -16,6 +16,7 @@ enum rule {
 	RULE_ALLOW,	/* methods that we do not relay are taken out */
 	RULE_AGENT,	/* software names: inside ones are ours to say */
 	RULE_WARNING,	/* its agent is a host name */
+	RULE_EVENT,	/* ids of refer differ on each side */
 	RULE_CALL_INFO, /* the security state is ours to say */
 	RULE_BODY	/* describes the body: goes with it */
 };
@@ -30,6 +31,7 @@ static const uint8_t rule_of_id[SIP_HDR_COUNT] = {
 	[SIP_HDR_CONTENT_LENGTH] = RULE_DROP,
 	[SIP_HDR_CONTENT_TYPE] = RULE_DROP,
 	[SIP_HDR_CSEQ] = RULE_DROP,
+	[SIP_HDR_EVENT] = RULE_EVENT,
 	[SIP_HDR_EXPIRES] = RULE_PASS,
 	[SIP_HDR_FROM] = RULE_DROP,
 	[SIP_HDR_MAX_FORWARDS] = RULE_DROP,
@@ -95,8 +97,9 @@ static const char *const hop_option[] = {"100rel",	"timer", "path",
 					 "precondition"};
 
 static const char *const relayed_method[] = {
-	"INVITE", "ACK",     "CANCEL", "BYE",	"OPTIONS", "INFO",
-	"UPDATE", "MESSAGE", "NOTIFY", "REFER", "REGISTER"};
+	"INVITE",   "ACK",	 "CANCEL",  "BYE",    "OPTIONS",
+	"INFO",	    "UPDATE",	 "MESSAGE", "NOTIFY", "REFER",
+	"REGISTER", "SUBSCRIBE", "PUBLISH"};
 
 static enum rule find_rule(const struct sip_hdr *h)
 {
@@ -346,6 +349,11 @@ static void copy_one(struct writer *w, const struct sip_msg *m,
 		return;
 	case RULE_WARNING:
 		copy_warning(w, h, r);
+		return;
+	case RULE_EVENT:
+		if (r->event.len == 0)
+			break;
+		sip_print_hdr(w, "Event", r->event);
 		return;
 	case RULE_BODY:
 		if (r->has_body)

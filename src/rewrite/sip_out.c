@@ -247,5 +247,5 @@ bool sip_out_unsupported(const struct sip_msg *m, size_t *pos,
 const char *sip_out_allow(void)
 {
 	return "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, "
-	       "MESSAGE, NOTIFY, REFER";
+	       "MESSAGE, NOTIFY, REFER, SUBSCRIBE, PUBLISH";
 }

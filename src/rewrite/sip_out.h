@@ -34,6 +34,7 @@ struct sip_out_rules {
 	bool has_body;	/* the source's body goes along: keep headers that
 			   describe it */
 	struct sip_out_map map;
+	struct slice event;    /* in place of Event's value; empty: it stays */
 	struct slice agent;    /* our Server/User-Agent; empty: none */
 	const char *security;  /* Call-Info: state to show; NULL: none */
 	bool orientation_from; /* Call-Info: it is about the caller */

@@ -170,19 +170,39 @@ int sip_dialog_init_uas(struct sip_dialog *d, const struct sip_msg *m,
 	return 0;
 }
 
-int sip_dialog_learn(struct sip_dialog *d, const struct sip_msg *m)
+static int copy(char **field, const char *text)
+{
+	return text ? set(field, slice_str(text)) : 0;
+}
+
+int sip_dialog_copy(struct sip_dialog *d, const struct sip_dialog *src,
+		    struct slice local_tag)
+{
+	*d = (struct sip_dialog){.call_id = NULL};
+	if (copy(&d->call_id, src->call_id) || copy(&d->local, src->local) ||
+	    copy(&d->remote, src->remote) || set(&d->local_tag, local_tag) ||
+	    copy(&d->remote_tag, src->remote_tag) ||
+	    copy(&d->target, src->target))
+		return ERR_NOMEM;
+	while (d->route_count < src->route_count) {
+		if (copy(&d->route[d->route_count], src->route[d->route_count]))
+			return ERR_NOMEM;
+		d->route_count++;
+	}
+	return 0;
+}
+
+/* Remote tag, target and routes as m, a response or a request, has them. */
+static int learn(struct sip_dialog *d, const struct sip_msg *m)
 {
 	char *target = NULL;
 	char *tag = NULL;
-	int err;
+	int err = set_target(&target, m);
 
-	if (m->to_tag.len == 0)
-		return 0; /* 100 Trying makes no dialog */
-	err = set_target(&target, m);
 	if (!err)
-		err = set(&tag, m->to_tag);
+		err = set(&tag, m->is_request ? m->from_tag : m->to_tag);
 	if (!err)
-		err = set_routes(d, m, true);
+		err = set_routes(d, m, !m->is_request);
 	if (err) {
 		alloc_free(target);
 		alloc_free(tag);
@@ -195,6 +215,16 @@ int sip_dialog_learn(struct sip_dialog *d, const struct sip_msg *m)
 		d->target = target;
 	}
 	return 0;
+}
+
+int sip_dialog_learn(struct sip_dialog *d, const struct sip_msg *m)
+{
+	return m->to_tag.len > 0 ? learn(d, m) : 0; /* 100 makes no dialog */
+}
+
+int sip_dialog_adopt(struct sip_dialog *d, const struct sip_msg *m)
+{
+	return learn(d, m);
 }
 
 int sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m)

@@ -42,6 +42,16 @@ MUST_CHECK int sip_dialog_init_uac(struct sip_dialog *d, struct slice call_id,
 MUST_CHECK int sip_dialog_init_uas(struct sip_dialog *d,
 				   const struct sip_msg *m,
 				   struct slice local_tag);
+/* Begin as a copy of src, with another local tag, no CSeq number used yet and
+ * no remote tag where src has none: another dialog of the same peers. d need
+ * not be initialised, and is to be freed after an error too. ERR_NOMEM. */
+MUST_CHECK int sip_dialog_copy(struct sip_dialog *d,
+			       const struct sip_dialog *src,
+			       struct slice local_tag);
+/* Learn from a request that makes the dialog before the response to ours
+ * does, or instead of it (NOTIFY, RFC 6665 section 4.4.1): remote tag, target,
+ * route set. An error changes nothing. Errors as for init_uas. */
+MUST_CHECK int sip_dialog_adopt(struct sip_dialog *d, const struct sip_msg *m);
 /* Learn from a response to our dialog-forming request: remote tag, target,
  * route set (reversed Record-Route), each time anew (a 2xx may differ from the
  * provisionals before it, 13.2.2.4). A response without To tag changes

@@ -183,6 +183,19 @@ static void do_counts(struct run *r, const char *rest)
 		replay_fail(r, "counts are %s", buf);
 }
 
+/* subs PATTERN: subscriptions, and refused ones. */
+static void do_subs(struct run *r, const char *pat)
+{
+	uint32_t subs;
+	uint64_t refused;
+	char buf[128];
+
+	calls_subs(r->c, &subs, &refused);
+	snprintf(buf, sizeof(buf), "%u refused=%" PRIu64, subs, refused);
+	if (!replay_match(r, pat, buf))
+		replay_fail(r, "subscriptions are %s", buf);
+}
+
 /* call N PATTERN: what the operator sees of the n-th call. */
 static void do_call(struct run *r, char *rest)
 {
@@ -270,6 +283,8 @@ static void params_default(struct run *r)
 		.binding_limit = 8,
 		.call_limit = 4,
 		.txn_limit = 64,
+		.sub_limit = 16,
+		.sub_device_limit = 8,
 		.expires_min_s = 60,
 		.expires_max_s = 3600,
 		.t1_ms = 500,
@@ -308,6 +323,10 @@ static void do_param(struct run *r, const char *rest)
 		r->p.binding_limit = number(v);
 	else if (option(rest, "txn_limit", &v))
 		r->p.txn_limit = number(v);
+	else if (option(rest, "sub_limit", &v))
+		r->p.sub_limit = number(v);
+	else if (option(rest, "sub_device_limit", &v))
+		r->p.sub_device_limit = number(v);
 	else if (option(rest, "media_idle_ms", &v))
 		r->p.media_idle_ms = number(v);
 	else if (option(rest, "outside_port_max", &v))
@@ -347,6 +366,8 @@ static void do_line(struct run *r, char *line)
 		do_record(r, rest);
 	else if (strcmp(line, "counts") == 0)
 		do_counts(r, rest);
+	else if (strcmp(line, "subs") == 0)
+		do_subs(r, rest);
 	else if (strcmp(line, "call") == 0)
 		do_call(r, rest);
 	else if (strcmp(line, "clear") == 0)

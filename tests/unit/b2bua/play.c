@@ -318,6 +318,28 @@ static void do_invite(int peer)
 		  token, via(peer), peer, w->serial, w->serial, body(peer));
 }
 
+/* A request outside of dialogs, which may make one. */
+static void do_request(int peer)
+{
+	static const char *const method[] = {"SUBSCRIBE", "SUBSCRIBE", "REFER",
+					     "MESSAGE",	  "PUBLISH",   "NOTIFY",
+					     "OPTIONS"};
+	const char *name = method[dice(sizeof(method) / sizeof(method[0]))];
+	char token[64] = "77";
+
+	if (peer == 0 && !any_token(token, sizeof(token)))
+		return;
+	send_text(peer,
+		  "%s sip:%s@x SIP/2.0\r\n%sFrom: <sip:%d@x>;tag=s%u\r\n"
+		  "To: <sip:z@x>\r\nCall-ID: s%u\r\nCSeq: 1 %s\r\n"
+		  "Max-Forwards: 70\r\nContact: <sip:p@198.51.100.9>\r\n"
+		  "Event: dialog\r\nExpires: %u\r\nRefer-To: <sip:1@x>\r\n"
+		  "%s%s",
+		  name, token, via(peer), peer, w->serial, w->serial, name,
+		  dice(4) * 300, dice(9) ? "" : "Refer-Sub: false\r\n",
+		  body(peer));
+}
+
 static void parse_kept(const struct kept *k, char *buf)
 {
 	memcpy(buf, k->text, k->len);
@@ -370,8 +392,15 @@ static void do_respond(const struct kept *k)
 static void do_in_dialog(const struct kept *k)
 {
 	static const char *const method[] = {
-		"ACK",	"ACK",	  "ACK",   "BYE",   "INVITE",
-		"INFO", "UPDATE", "REFER", "PRACK", "NOTIFY"};
+		"ACK",	  "ACK",    "ACK",	 "ACK",	    "ACK",    "ACK",
+		"BYE",	  "INVITE", "INFO",	 "UPDATE",  "REFER",  "PRACK",
+		"NOTIFY", "NOTIFY", "SUBSCRIBE", "MESSAGE", "OPTIONS"};
+	static const char *const state[] = {
+		"Event: dialog\r\nSubscription-State: active;expires=60\r\n",
+		"Event: dialog\r\nSubscription-State: terminated\r\n",
+		"Event: refer\r\nSubscription-State: terminated\r\n",
+		"Event: refer;id=2\r\nSubscription-State: active\r\n",
+		"Event: dialog\r\nExpires: 0\r\n"};
 	static char buf[TEXT * 2];
 	const char *name = method[dice(sizeof(method) / sizeof(method[0]))];
 	struct slice from;
@@ -392,11 +421,11 @@ static void do_in_dialog(const struct kept *k)
 	send_text(k->peer,
 		  "%s sip:x SIP/2.0\r\n%sFrom: %.*s%s\r\nTo: %.*s\r\n"
 		  "Call-ID: %.*s\r\nCSeq: %u %s\r\nMax-Forwards: 9\r\n"
-		  "Contact: <sip:n@198.51.100.9>\r\n%s",
+		  "Contact: <sip:n@198.51.100.9>\r\n%s%s",
 		  name, via(k->peer), SLICE_FMT(from),
 		  msg.is_request && msg.to_tag.len == 0 ? ";tag=t0" : "",
 		  SLICE_FMT(to), SLICE_FMT(msg.call_id), cseq, name,
-		  body(k->peer));
+		  state[dice(sizeof(state) / sizeof(state[0]))], body(k->peer));
 }
 
 /* CANCEL, or repeat, a request of the peer's own. */
@@ -489,7 +518,7 @@ static void act_upon(const struct kept *k)
 
 void play_step(void)
 {
-	unsigned what = dice(24);
+	unsigned what = dice(25);
 	struct kept *k;
 	struct kept copy;
 
@@ -497,12 +526,14 @@ void play_step(void)
 		do_register(1 + (int)dice(PLAY_PEERS - 1));
 	else if (what < 3)
 		do_invite((int)dice(PLAY_PEERS));
+	else if (what > 23)
+		do_request((int)dice(PLAY_PEERS));
 	else if (what == 3 && dice(4) == 0)
 		do_other();
 	else if (what == 4)
 		pass(dice(200));
 	k = pick();
-	if (what < 5 || !k->text)
+	if (what < 5 || what > 23 || !k->text)
 		return;
 	k->is_done = true;
 	copy = *k; /* sending may overwrite the place */
@@ -554,6 +585,8 @@ void play_new(const struct play_params *p)
 		.binding_limit = 4,
 		.call_limit = 6,
 		.txn_limit = 60,
+		.sub_limit = 8,
+		.sub_device_limit = 4,
 		.expires_min_s = 60,
 		.expires_max_s = 3600,
 		.media_idle_ms = 10000,
@@ -646,13 +679,17 @@ void play_end(void)
 	uint32_t calls;
 	uint32_t bindings;
 	uint32_t txns;
+	uint32_t subs;
+	uint64_t refused;
 
 	w->has_oom = false;
 	for (int i = 1; i < PLAY_PEERS; i++)
 		conn_down(i);
 	pass(1000000);
 	calls_counts(w->c, &calls, &bindings, &txns);
+	calls_subs(w->c, &subs, &refused);
 	play_check(calls == 0);
+	play_check(subs == 0);
 	play_check(bindings == 0);
 	play_check(txns == 0);
 	play_check(w->is_lossy || w->live_count == 0);

@@ -264,10 +264,51 @@ START_TEST(cseq_may_not_go_back)
 }
 END_TEST
 
+START_TEST(copy_is_another_dialog_of_the_same_peers)
+{
+	struct sip_dialog copy;
+
+	ck_assert_int_eq(
+		sip_dialog_init_uas(&d, parse(invite), slice_str("b1")), 0);
+	d.local_cseq = 7;
+	ck_assert_int_eq(sip_dialog_copy(&copy, &d, slice_str("b2")), 0);
+	ck_assert_str_eq(copy.call_id, d.call_id);
+	ck_assert_str_eq(copy.local_tag, "b2");
+	ck_assert_str_eq(copy.remote_tag, d.remote_tag);
+	ck_assert_str_eq(copy.target, d.target);
+	ck_assert_uint_eq(copy.route_count, d.route_count);
+	for (uint32_t i = 0; i < d.route_count; i++)
+		ck_assert_str_eq(copy.route[i], d.route[i]);
+	ck_assert_uint_eq(copy.local_cseq, 0);
+	sip_dialog_done(&copy);
+	sip_dialog_done(&d);
+}
+END_TEST
+
+/* RFC 6665 section 4.4.1: the subscriber is the UAS of this request. */
+START_TEST(request_may_make_the_dialog_with_routes_in_order)
+{
+	ck_assert_int_eq(init_uac(), 0);
+	ck_assert_ptr_null(d.remote_tag);
+	ck_assert_int_eq(sip_dialog_adopt(&d, parse(invite)), 0);
+	ck_assert_ptr_nonnull(d.remote_tag);
+	ck_assert(slice_eqs(parse(invite)->from_tag, d.remote_tag));
+	ck_assert_uint_gt(d.route_count, 1);
+	ck_assert(
+		slice_eqs(sip_msg_value(parse(invite), SIP_HDR_RECORD_ROUTE),
+			  d.route[0]) ||
+		slice_starts(sip_msg_value(parse(invite), SIP_HDR_RECORD_ROUTE),
+			     d.route[0]));
+	sip_dialog_done(&d);
+}
+END_TEST
+
 static int lives; /* halves of whole_life that went well */
 
 static void whole_life(void *arg)
 {
+	struct sip_dialog copy;
+
 	(void)arg;
 	if (init_uac() == 0 && sip_dialog_learn(&d, parse(answer)) == 0 &&
 	    sip_dialog_refresh(&d, parse(answer)) == 0)
@@ -275,6 +316,10 @@ static void whole_life(void *arg)
 	sip_dialog_done(&d);
 	if (sip_dialog_init_uas(&d, parse(invite), slice_str("b1")) == 0)
 		lives++;
+	if (sip_dialog_copy(&copy, &d, slice_str("b2")) == 0 &&
+	    sip_dialog_adopt(&copy, parse(invite)) == 0)
+		lives++;
+	sip_dialog_done(&copy);
 	sip_dialog_done(&d);
 }
 
@@ -283,7 +328,7 @@ START_TEST(lack_of_memory_anywhere_is_survived)
 	oom_sweep(whole_life, NULL);
 	lives = 0;
 	whole_life(NULL);
-	ck_assert_int_eq(lives, 2);
+	ck_assert_int_eq(lives, 3);
 }
 END_TEST
 
@@ -305,6 +350,8 @@ int main(void)
 			    (int)(sizeof(matches) / sizeof(matches[0])));
 	tcase_add_loop_test(tc, cseq_may_not_go_back, 0,
 			    (int)(sizeof(cseqs) / sizeof(cseqs[0])));
+	tcase_add_test(tc, copy_is_another_dialog_of_the_same_peers);
+	tcase_add_test(tc, request_may_make_the_dialog_with_routes_in_order);
 	tcase_add_test(tc, lack_of_memory_anywhere_is_survived);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
