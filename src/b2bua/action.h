@@ -30,7 +30,8 @@ enum record_kind {
 	RECORD_CALL_ANSWER,  /* media is agreed */
 	RECORD_CALL_END,     /* with its reason */
 	RECORD_REFUSED,	     /* a request was refused, with its reason */
-	RECORD_FALLBACK	     /* SRTP was wanted, RTP was agreed, and why */
+	RECORD_FALLBACK,     /* SRTP was wanted, RTP was agreed, and why */
+	RECORD_CORE	     /* a call manager went up or down, and why */
 };
 
 struct action {

@@ -62,7 +62,7 @@ static bool send_cancel(struct calls *c, struct call *call)
 			      .call = c->cookie,
 			      .dest = call->leg[!ex->from].dest,
 			      .bytes = slice_make(ex->cancel, ex->cancel_len)});
-	sip_txn_forget(c->txns, ex->client);
+	core_forget(c, ex->client);
 	return false;
 }
 

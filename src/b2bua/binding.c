@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "sip/hdr.h"
+#include "sip/uri.h"
 
 enum { LINE_KEY_MAX = 512 };
 
@@ -37,6 +38,7 @@ static void line_free(struct line *l)
 	alloc_free(l->device);
 	alloc_free(l->to);
 	alloc_free(l->ruri);
+	alloc_free(l->headers);
 	alloc_free(l);
 }
 
@@ -227,6 +229,18 @@ struct binding *binding_of(const struct calls *c, struct slice aor_user,
 	return NULL;
 }
 
+struct binding *binding_of_caller(const struct calls *c,
+				  const struct event_sip *ev)
+{
+	struct sip_nameaddr na;
+	struct sip_uri u;
+
+	if (sip_nameaddr_parse(ev->msg->from, &na) != 0 ||
+	    sip_uri_parse(na.uri, &u) != 0)
+		return NULL;
+	return binding_of(c, u.user, ev->device, &ev->from);
+}
+
 void binding_conn_down(struct calls *c, struct handle conn)
 {
 	struct binding *b[CONTACTS_MAX];
@@ -260,7 +274,9 @@ void binding_conn_down(struct calls *c, struct handle conn)
 
 void binding_timer(struct calls *c, struct binding *b)
 {
-	/* It ends inside at the same time: nobody needs to be told. */
+	/* It ends inside at the same time, as a rule. */
+	if (b->is_longer)
+		reg_remove(c, b->line, &b, 1);
 	record_binding(c, RECORD_UNREGISTERED, b, "expired");
 	binding_free(c, b);
 }

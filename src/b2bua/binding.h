@@ -24,6 +24,7 @@ struct binding_info {
 	struct slice token;   /* user part of our Contact inside */
 	struct dest dest;     /* the connection */
 	enum sig_level sig;
-	uint64_t expires_ms; /* absolute, monotonic */
-	uint64_t since_ms;   /* first registration */
+	uint64_t expires_ms;  /* absolute, monotonic */
+	uint64_t since_ms;    /* first registration */
+	struct slice manager; /* call manager it is registered at */
 };

@@ -12,6 +12,7 @@
 
 #include "b2bua/action.h"
 #include "b2bua/binding.h"
+#include "b2bua/core.h"
 #include "b2bua/event.h"
 #include "base/entropy.h"
 #include "base/err.h"
@@ -19,7 +20,8 @@
 struct calls;
 
 struct calls_params {
-	struct dest core;	   /* the call manager: where requests go */
+	struct dest core; /* a first call manager; ep none: EVENT_CORE tells */
+	struct core_params group;
 	struct addr media_outside; /* our media address towards phones */
 	struct addr media_inside;  /* our media address towards the core */
 	uint16_t outside_port_min, outside_port_max; /* UDP, inclusive */
@@ -72,6 +74,18 @@ struct call_info {
 	bool is_joined; /* the far end is another call of ours */
 };
 
+/* What the operator sees of a call manager's place; slices are valid until
+ * the next call_step. */
+struct core_info {
+	struct slice name;
+	struct dest dest;
+	uint32_t priority;
+	bool is_up;
+	bool is_settled;   /* the hold-down is over */
+	uint32_t failures; /* in a row */
+	uint64_t changed_ms;
+};
+
 /* New machine; p is copied (server_name too). NULL when memory is out. */
 struct calls *calls_new(const struct calls_params *p, uint64_t now_ms);
 /* Free c (may be NULL) without actions; returns NULL. */
@@ -103,6 +117,11 @@ bool calls_next(const struct calls *c, uint32_t *pos, struct call_info *ret);
 /* Walk the bindings: start *pos at 0; false at the end. */
 bool bindings_next(const struct calls *c, uint32_t *pos,
 		   struct binding_info *ret);
+/* Walk the places of the call managers: start *pos at 0; false at the end. */
+bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret);
+/* True when messages from this address are a call manager's, as far as an
+ * address can prove it; ports do not count. */
+bool calls_is_core(const struct calls *c, const struct addr *peer);
 /* Counters for status: live calls, bindings, transactions. */
 void calls_counts(const struct calls *c, uint32_t *ret_calls,
 		  uint32_t *ret_bindings, uint32_t *ret_txns);

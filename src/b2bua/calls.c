@@ -3,6 +3,8 @@
  */
 #include "b2bua/sub.h"
 
+#include <assert.h>
+
 #include "base/alloc.h"
 #include "base/secret.h"
 #include "base/text.h"
@@ -105,12 +107,9 @@ static void on_send(void *ctx, const struct dest *dest, struct slice bytes)
 				       .bytes = bytes});
 }
 
-/* Runs inside the transaction table, which must not be called back: the
- * object is only marked here and dealt with at the end of the step. */
-static void on_fail(void *ctx, struct handle txn, uint64_t user,
-		    enum sip_txn_fail why)
+void obj_mark_failed(struct calls *c, struct handle txn, uint64_t user,
+		     enum sip_txn_fail why)
 {
-	struct calls *c = ctx;
 	struct obj *o = obj_find(c, user);
 	bool is_client = true;
 
@@ -135,6 +134,17 @@ static void on_fail(void *ctx, struct handle txn, uint64_t user,
 	o->why = why;
 	if (list_empty(&o->failed))
 		list_append(&c->failed, &o->failed);
+}
+
+/* Runs inside the transaction table, which must not be called back: the
+ * object is only marked here and dealt with at the end of the step. */
+static void on_fail(void *ctx, struct handle txn, uint64_t user,
+		    enum sip_txn_fail why)
+{
+	struct calls *c = ctx;
+
+	if (!core_failed(c, txn, why))
+		obj_mark_failed(c, txn, user, why);
 }
 
 static void obj_failed(struct calls *c, struct obj *o)
@@ -164,11 +174,13 @@ static void obj_failed(struct calls *c, struct obj *o)
 
 static void run_failed(struct calls *c)
 {
+	core_run_failed(c);
 	while (!list_empty(&c->failed)) {
 		struct obj *o = LIST_ENTRY(c->failed.next, struct obj, failed);
 
 		list_del(&o->failed);
 		obj_failed(c, o);
+		core_run_failed(c);
 	}
 }
 
@@ -178,6 +190,7 @@ static void step_begin(struct calls *c, uint64_t now_ms, struct actions *out)
 	c->out = out;
 	c->cookie = 0;
 	c->err = 0;
+	c->from_place = HANDLE_NONE;
 }
 
 static int step_end(struct calls *c)
@@ -246,14 +259,27 @@ bool calls_absorb(struct calls *c, const struct event_sip *ev, uint64_t now_ms,
 	return is_done;
 }
 
-static void on_response(struct calls *c, const struct sip_msg *m)
+/* A response counts only when it comes from the side the request went to: a
+ * phone cannot answer for a call manager, nor ask it for credentials. */
+static bool is_from_there(struct calls *c, const struct event_sip *ev)
 {
+	const struct dest *d = sip_txn_client_dest(c->txns, ev->msg);
+
+	return d &&
+	       (core_by_dest(&c->core, d) != NULL) == (ev->side == SIDE_CORE);
+}
+
+static void on_response(struct calls *c, const struct event_sip *ev)
+{
+	const struct sip_msg *m = ev->msg;
 	struct handle txn;
 	uint64_t user;
 	struct obj *o;
 	struct call *call;
 
-	if (sip_txn_recv_response(c->txns, m, c->now_ms, &txn, &user) != 0)
+	if (!is_from_there(c, ev) ||
+	    sip_txn_recv_response(c->txns, m, c->now_ms, &txn, &user) != 0 ||
+	    core_response(c, txn, m))
 		return;
 	o = obj_find(c, user);
 	if (!o)
@@ -476,6 +502,7 @@ static void on_timer(struct calls *c)
 
 	sip_txns_expire(c->txns, c->now_ms);
 	run_failed(c);
+	core_timer(c);
 	/* Looked at, not popped: a call's node is set for all its life. */
 	while (timerq_next(&c->call_timers) <= c->now_ms)
 		deadline_run(c, TIMERQ_ENTRY(c->call_timers.heap[0],
@@ -500,7 +527,7 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 		if (ev->sip.msg->is_request)
 			on_request(c, &ev->sip);
 		else
-			on_response(c, ev->sip.msg);
+			on_response(c, &ev->sip);
 		break;
 	case EVENT_TIMER:
 		on_timer(c);
@@ -516,6 +543,9 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 		break;
 	case EVENT_FLOW_LATCHED:
 		break; /* the media process knows; nothing depends on it */
+	case EVENT_CORE:
+		core_set(c, &ev->core);
+		break;
 	case EVENT_CALL_DROP:
 		call = call_find(c, ev->call);
 		if (call)
@@ -528,6 +558,11 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 	return step_end(c);
 }
 
+bool calls_is_core(const struct calls *c, const struct addr *peer)
+{
+	return core_by_peer(&c->core, peer) != NULL;
+}
+
 uint64_t calls_deadline(const struct calls *c)
 {
 	uint64_t at = sip_txns_deadline(c->txns);
@@ -538,7 +573,9 @@ uint64_t calls_deadline(const struct calls *c)
 		at = timerq_next(&c->binding_timers);
 	if (timerq_next(&c->sub_timers) < at)
 		at = timerq_next(&c->sub_timers);
-	return at;
+	if (core_deadline(&c->core, c->core_checked_ms) < at)
+		at = core_deadline(&c->core, c->core_checked_ms);
+	return c->move_at_ms < at ? c->move_at_ms : at;
 }
 
 void calls_limit(struct calls *c)
@@ -575,6 +612,8 @@ static void init_tables(struct calls *c)
 	slots_init(&c->objs, p->call_limit + p->sub_limit + p->txn_limit);
 	slots_init(&c->bindings, p->binding_limit);
 	list_init(&c->failed);
+	table_init(&c->core_reqs, p->txn_limit, p->seed);
+	list_init(&c->core_failed);
 }
 
 static int init_parts(struct calls *c, uint64_t now_ms)
@@ -609,6 +648,21 @@ static int init_parts(struct calls *c, uint64_t now_ms)
 	return 0;
 }
 
+/* One call manager may be known from the start. */
+static void init_core(struct calls *c, uint64_t now_ms)
+{
+	struct core_place place = {.dest = c->p.core};
+	int err = 0;
+
+	core_init(&c->core, &c->p.group);
+	core_move_init(c);
+	c->core_checked_ms = now_ms;
+	/* An empty group has room for it. */
+	if (!handle_is_none(place.dest.ep))
+		err = core_set_places(&c->core, 0, &place, 1, now_ms);
+	assert(err == 0);
+}
+
 struct calls *calls_new(const struct calls_params *p, uint64_t now_ms)
 {
 	struct calls *c = alloc_zero(sizeof(*c));
@@ -616,6 +670,7 @@ struct calls *calls_new(const struct calls_params *p, uint64_t now_ms)
 	if (!c)
 		return NULL;
 	c->p = *p;
+	init_core(c, now_ms);
 	init_tables(c);
 	if (init_parts(c, now_ms) != 0)
 		return calls_free(c);
@@ -656,6 +711,7 @@ struct calls *calls_free(struct calls *c)
 	if (!c)
 		return NULL;
 	free_objects(c);
+	core_reqs_free(c);
 	c->txns = sip_txns_free(c->txns);
 	ports_free(c->ports[SIDE_PHONE]);
 	ports_free(c->ports[SIDE_CORE]);

@@ -158,7 +158,7 @@ void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
 		    !call->ex.has_provisional) {
 			/* The INVITE that showed these ports may never have
 			 * left, and must not be repeated. */
-			sip_txn_forget(c->txns, call->ex.client);
+			core_forget(c, call->ex.client);
 			call->leg[!call->ex.from].is_gone = true;
 		}
 		/* A 2xx that showed these ports may have been held back. */

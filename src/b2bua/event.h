@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "b2bua/core.h"
 #include "base/dest.h"
 #include "base/handle.h"
 #include "base/slice.h"
@@ -54,7 +55,8 @@ enum event_kind {
 	EVENT_FLOW_PARTED,  /* it is no more: flow */
 	EVENT_FLOW_LATCHED, /* a source was learned: flow */
 	EVENT_CALL_DROP,    /* an operator ends a call: call */
-	EVENT_BINDING	    /* the configuration says so: binding */
+	EVENT_BINDING,	    /* the configuration says so: binding */
+	EVENT_CORE	    /* where a call manager is has become known: core */
 };
 
 struct event_sip {
@@ -86,6 +88,13 @@ struct event_binding {
 	const char *reason;		  /* why it ends, for the record */
 };
 
+/* All places of one call manager; none: nobody knows where it is. */
+struct event_core {
+	uint32_t manager;
+	const struct core_place *place;
+	uint32_t count;
+};
+
 struct event {
 	enum event_kind kind;
 	union {
@@ -94,5 +103,6 @@ struct event {
 		struct event_flow flow;	      /* EVENT_FLOW_* */
 		uint64_t call;		      /* EVENT_CALL_DROP: cookie */
 		struct event_binding binding; /* EVENT_BINDING */
+		struct event_core core;	      /* EVENT_CORE */
 	};
 };

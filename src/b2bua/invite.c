@@ -179,6 +179,22 @@ static int make_cancel(struct calls *c, struct exch *ex, const struct leg *leg,
 	return ex->cancel ? 0 : ERR_NOMEM;
 }
 
+int invite_moved(struct calls *c, struct call *call, struct handle client,
+		 struct slice branch)
+{
+	struct exch *ex = &call->ex;
+	const struct leg *leg = &call->leg[!ex->from];
+	struct sip_out_request invite = {.branch = branch,
+					 .cseq = leg->dialog.local_cseq};
+	int err = make_cancel(c, ex, leg, &invite);
+
+	if (err)
+		return err;
+	ex->client = client;
+	ex->cseq_out = leg->dialog.local_cseq;
+	return 0;
+}
+
 int invite_forward(struct calls *c, struct call *call, const struct sip_msg *m,
 		   struct slice body)
 {
@@ -211,7 +227,7 @@ int invite_forward(struct calls *c, struct call *call, const struct sip_msg *m,
 	r.cseq = ex->cseq_out;
 	err = make_cancel(c, ex, leg, &r);
 	if (err) /* it could not be ended: better not begin */
-		sip_txn_forget(c->txns, ex->client);
+		core_forget(c, ex->client);
 	return err;
 }
 
@@ -344,10 +360,9 @@ static int fill_from_phone(struct calls *c, struct call *call,
 {
 	uint8_t ruri[SIP_LINE_MAX];
 	struct writer w;
-	struct sip_nameaddr na;
-	struct sip_uri u;
-	struct sip_out_map map = leg_map(&ev->from, &c->p.core, false);
-	const struct binding *b = NULL;
+	struct sip_out_map map;
+	const struct binding *b = binding_of_caller(c, ev);
+	const struct core_entry *e;
 	int err;
 
 	if (ev->policy)
@@ -359,11 +374,12 @@ static int fill_from_phone(struct calls *c, struct call *call,
 	err = set_phone(c, call, ev->device, &ev->from);
 	if (err)
 		return err;
-	call->leg[SIDE_CORE].dest = c->p.core;
+	e = core_pick(c, b, ev->device);
+	if (!e)
+		return ERR_NOTFOUND;
+	call->leg[SIDE_CORE].dest = e->place.dest;
+	map = leg_map(&ev->from, &e->place.dest, false);
 	/* A call manager knows a line by the Contact it registered. */
-	if (sip_nameaddr_parse(ev->msg->from, &na) == 0 &&
-	    sip_uri_parse(na.uri, &u) == 0)
-		b = binding_of(c, u.user, ev->device, &ev->from);
 	if (b)
 		memcpy(call->leg[SIDE_CORE].contact_user, b->token,
 		       TOKEN_LEN + 1);
@@ -387,7 +403,7 @@ static int fill_from_core(struct calls *c, struct call *call,
 	err = set_phone(c, call, slice_str(b->line->device), &b->dest);
 	if (err)
 		return err;
-	call->leg[SIDE_CORE].dest = c->p.core;
+	call->leg[SIDE_CORE].dest = core_reply_dest(c, &ev->from);
 	err = init_caller(c, call, ev);
 	if (err)
 		return err;
@@ -453,7 +469,10 @@ void invite_begin(struct calls *c, const struct event_sip *ev)
 		if (err == ERR_BAD)
 			sip_refuse(c, ev, 400, "dialog headers", "");
 		else
-			sip_refuse(c, ev, 503, "limit", retry_after);
+			sip_refuse(c, ev, 503,
+				   err == ERR_NOTFOUND ? "no call manager"
+						       : "limit",
+				   retry_after);
 		return;
 	}
 	c->cookie = handle_u64(call->obj.self);

@@ -220,18 +220,24 @@ int leg_link(struct calls *c, struct leg *leg)
 	return 0;
 }
 
-/* First dialog with this Call-ID and our tag. */
-static struct table_node *find_node(struct calls *c, const struct sip_msg *m)
+/* First dialog with this Call-ID and tag of ours. */
+static struct table_node *find_node(struct calls *c, struct slice call_id,
+				    struct slice tag)
 {
 	uint8_t buf[KEY_MAX];
-	size_t len = print_key(buf, m->call_id, m->to_tag);
+	size_t len = print_key(buf, call_id, tag);
 
 	return len > 0 ? table_find(&c->dialogs, slice_make(buf, len)) : NULL;
 }
 
+struct leg *leg_by_ids(struct calls *c, struct slice call_id, struct slice tag)
+{
+	return TABLE_ENTRY(find_node(c, call_id, tag), struct leg, node);
+}
+
 struct leg *leg_find_ours(struct calls *c, const struct sip_msg *m)
 {
-	return TABLE_ENTRY(find_node(c, m), struct leg, node);
+	return leg_by_ids(c, m->call_id, m->to_tag);
 }
 
 struct leg *leg_find(struct calls *c, const struct sip_msg *m)
@@ -239,7 +245,7 @@ struct leg *leg_find(struct calls *c, const struct sip_msg *m)
 	struct leg *leg;
 
 	/* Forked subscriptions differ in the peer's tag only. */
-	for (struct table_node *n = find_node(c, m); n;
+	for (struct table_node *n = find_node(c, m->call_id, m->to_tag); n;
 	     n = table_find_next(n)) {
 		leg = TABLE_ENTRY(n, struct leg, node);
 		if (sip_dialog_match(&leg->dialog, m))
@@ -285,6 +291,19 @@ int leg_set_dest(struct calls *c, struct leg *leg, const struct dest *dest)
 	return 0;
 }
 
+int leg_move(struct leg *leg, const struct dest *was, const struct dest *now)
+{
+	struct core_map map = core_map_of(was, now);
+	int err = core_map_text(&leg->dialog.local, &map);
+
+	if (!err)
+		err = core_map_text(&leg->dialog.remote, &map);
+	if (!err)
+		err = core_map_text(&leg->dialog.target, &map);
+	leg->dest = *now;
+	return err;
+}
+
 void leg_done(struct calls *c, struct leg *leg)
 {
 	if (leg->key)
@@ -304,6 +323,15 @@ static bool has_contact(enum sip_method method)
 	return method == SIP_METHOD_INVITE || method == SIP_METHOD_UPDATE ||
 	       method == SIP_METHOD_REFER || method == SIP_METHOD_NOTIFY ||
 	       method == SIP_METHOD_SUBSCRIBE;
+}
+
+static int open_client(struct calls *c, const struct leg *leg,
+		       const struct core_msg *m, struct handle *ret_txn)
+{
+	if (leg->side == SIDE_CORE)
+		return core_send(c, m, ret_txn);
+	return sip_txn_client_new(c->txns, m->method, m->branch, m->dest,
+				  m->bytes, m->user, c->now_ms, ret_txn);
 }
 
 int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
@@ -331,8 +359,17 @@ int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
 	if (!writer_ok(&w))
 		return ERR_LIMIT;
 	leg->dialog.local_cseq = q.cseq;
-	err = sip_txn_client_new(c->txns, method, q.branch, &leg->dest,
-				 writer_slice(&w), user, c->now_ms, ret_txn);
+	err = open_client(c, leg,
+			  &(struct core_msg){
+				  .method = method,
+				  .branch = q.branch,
+				  .dest = &leg->dest,
+				  .bytes = writer_slice(&w),
+				  .user = user,
+				  .is_new = !leg->dialog.remote_tag,
+				  .is_probe = leg->is_probe,
+			  },
+			  ret_txn);
 	if (!err || user != 0)
 		return err;
 	/* Nobody waits for the answer: once without a transaction is better

@@ -93,6 +93,7 @@ struct leg {
 	bool is_uac;	   /* we sent the INVITE on it */
 	bool is_confirmed; /* a 2xx went over it */
 	bool is_gone;	   /* nothing can be expected from it */
+	bool is_probe;	   /* an OPTIONS of our own goes over it */
 	struct sip_dialog dialog;
 	struct dest dest; /* requests on this leg go there */
 	char tag[TAG_LEN + 1];
@@ -251,6 +252,8 @@ struct line {
 	char *device;
 	char *to; /* To value without tag, as the call manager knows it */
 	char *ruri;
+	char *headers;	  /* of the last REGISTER, for ours; may be NULL */
+	struct dest core; /* the call manager these are written for */
 	char call_id[TOKEN_LEN + 1];
 	char tag[TAG_LEN + 1];
 	uint32_t cseq;
@@ -278,6 +281,10 @@ struct binding {
 	bool is_active; /* the call manager said yes */
 	uint64_t expires_ms;
 	uint64_t since_ms;
+	struct handle place; /* in calls.core: where it is registered */
+	uint32_t epoch;	     /* of that place, then */
+	uint64_t move_ms;    /* not moved by ourselves before */
+	bool is_longer;	     /* inside it lasts longer than for the phone */
 };
 
 /* A REGISTER on its way to the call manager. */
@@ -288,6 +295,7 @@ struct reg_try {
 	struct handle client;
 	struct dest dest;
 	bool pass_auth;
+	bool is_own; /* nobody asked us: there is no reply */
 	struct sip_out_map back;
 	uint32_t count;
 	struct {
@@ -320,15 +328,29 @@ struct calls {
 	uint64_t sub_refused; /* subscriptions and REFERs, by a limit */
 	uint64_t next_flow;   /* last flow id given */
 	struct list failed;   /* objs with failed transactions */
+	/* Call managers and requests to them: core_req.c, core_move.c. */
+	struct core core;
+	struct table core_reqs;
+	struct list core_failed;
+	uint64_t core_checked_ms; /* hold-downs that ended are known */
+	uint64_t move_at_ms;	  /* next tick of the walk over bindings */
+	uint64_t move_retry_ms;	  /* next walk, for those that failed */
+	uint32_t move_pos;	  /* where the walk is */
+	uint32_t moving;	  /* registrations of our own under way */
+	bool move_is_on;
+	bool move_again; /* something changed during the walk */
 	/* During a step only: */
 	uint64_t now_ms;
 	struct actions *out;
-	uint64_t cookie; /* the call on whose behalf bytes are sent */
-	int err;	 /* sticky: actions were lost */
+	uint64_t cookie;	  /* the call on whose behalf bytes are sent */
+	int err;		  /* sticky: actions were lost */
+	struct handle from_place; /* of the response being dealt with */
+	uint32_t from_epoch;
 	/* Scratch, never kept across steps: */
 	uint8_t msg_buf[SIP_MSG_MAX + 8192]; /* ours may be longer */
 	uint8_t body_buf[SDP_PRINT_MAX];
 	struct sip_msg msg;
+	struct sip_msg core_msg; /* core_req.c's */
 	struct sdp sdp;
 	struct sdp sdp_offer;
 	struct sdp_edit edit;
@@ -351,6 +373,10 @@ struct obj *obj_find(const struct calls *c, uint64_t user);
 struct call *call_find(const struct calls *c, uint64_t cookie);
 /* Key bytes of an endpoint for the tables by endpoint. */
 void calls_ep_key(struct handle ep, uint8_t ret[8]);
+/* The client or server transaction of an object has failed: it hears of it
+ * at the end of the step. */
+void obj_mark_failed(struct calls *c, struct handle txn, uint64_t user,
+		     enum sip_txn_fail why);
 /* Wipe and free a text that may hold keys; p may be NULL. Returns NULL. */
 void *calls_wipe(void *p, size_t len);
 /* What we call ourselves; may be empty. */
@@ -370,6 +396,8 @@ void record_call(struct calls *c, enum record_kind kind,
 /* A refused request: who, what and why. */
 void record_refused(struct calls *c, const struct event_sip *ev,
 		    const char *reason);
+/* A call manager went up or down. */
+void record_core(struct calls *c, const struct core_entry *e, const char *why);
 /* A binding was made, refreshed or ended (reason). */
 void record_binding(struct calls *c, enum record_kind kind,
 		    const struct binding *b, const char *reason);
@@ -411,6 +439,9 @@ MUST_CHECK int leg_link(struct calls *c, struct leg *leg);
 /* (Re)link a phone's leg under its connection. */
 MUST_CHECK int leg_set_dest(struct calls *c, struct leg *leg,
 			    const struct dest *dest);
+/* A leg towards a call manager goes to another one. ERR_NOMEM. */
+MUST_CHECK int leg_move(struct leg *leg, const struct dest *was,
+			const struct dest *now);
 /* Unlink and empty. */
 void leg_done(struct calls *c, struct leg *leg);
 /* The leg an in-dialog request belongs to, or NULL. Of several early dialogs
@@ -422,6 +453,8 @@ struct leg *leg_find_ours(struct calls *c, const struct sip_msg *m);
  * believed by its side; a phone by its connection, or, where a new one was
  * made, by its authenticated name. */
 bool leg_is_peer(const struct leg *leg, const struct event_sip *ev);
+/* The leg of this Call-ID and tag of ours, or NULL. */
+struct leg *leg_by_ids(struct calls *c, struct slice call_id, struct slice tag);
 /* Send a request on leg in a client transaction. m: method, src, rules,
  * body, extra, max_forwards are the caller's; the rest is filled in. With
  * user 0 nobody waits for the answer, and a request for which there is no
@@ -439,6 +472,75 @@ void leg_ack(struct calls *c, struct leg *leg, uint32_t cseq, struct slice body,
 	     uint8_t **ret_ack, size_t *ret_len);
 /* Print body as the leg's next session description: stamps o=, remembers. */
 struct slice leg_sdp(struct calls *c, struct leg *leg, const struct sdp *s);
+
+/* --- core_map.c --------------------------------------------------------- */
+/* Hosts to be replaced, the call manager's and ours, with their ports. */
+struct core_map {
+	struct addr from[2];
+	struct addr to[2];
+};
+struct core_rewrite {
+	const struct dest *was;	 /* whom the request was written for */
+	const struct dest *dest; /* whom it is for now */
+	struct slice branch;
+	uint32_t cseq;
+	bool drops_auth;    /* without the credentials it carries */
+	struct slice extra; /* header lines to add */
+};
+/* What turns a text made for from into one for to. */
+struct core_map core_map_of(const struct dest *from, const struct dest *to);
+/* Write v with its hosts replaced. O(bytes). */
+void core_map_put(struct writer *w, struct slice v, const struct core_map *map);
+/* The same in place of *text (owned; may be NULL). ERR_NOMEM, ERR_LIMIT. */
+MUST_CHECK int core_map_text(char **text, const struct core_map *map);
+/* Write request m anew. */
+void core_rewrite(struct writer *w, const struct sip_msg *m,
+		  const struct core_rewrite *r);
+
+/* --- core_req.c --------------------------------------------------------- */
+struct core_msg {
+	enum sip_method method;
+	struct slice branch;
+	const struct dest *dest;
+	struct slice bytes; /* the finished request */
+	uint64_t user;	    /* as sip_txn_client_new's */
+	bool is_new;	    /* outside of dialogs: may go to another place */
+	bool is_probe;
+};
+/* Send a request to a call manager in a client transaction that fails or is
+ * answered when no place is left to try. Errors as sip_txn_client_new. */
+MUST_CHECK int core_send(struct calls *c, const struct core_msg *m,
+			 struct handle *ret_txn);
+/* A response came in txn. True: dealt with. */
+bool core_response(struct calls *c, struct handle txn, const struct sip_msg *m);
+/* A transaction failed (inside the table: only noted). True: it was ours. */
+bool core_failed(struct calls *c, struct handle txn, enum sip_txn_fail why);
+/* Deal with what core_failed noted. */
+void core_run_failed(struct calls *c);
+/* sip_txn_forget for a client transaction that may be core_send's. */
+void core_forget(struct calls *c, struct handle txn);
+/* The place that serves binding b (NULL: none yet) of a phone named key. NULL:
+ * no place is known at all. */
+struct core_entry *core_pick(struct calls *c, const struct binding *b,
+			     struct slice key);
+/* Where requests go to the call manager that sent something from here. */
+struct dest core_reply_dest(struct calls *c, const struct dest *from);
+/* EVENT_CORE. */
+void core_set(struct calls *c, const struct event_core *ev);
+/* Time has passed. */
+void core_timer(struct calls *c);
+/* Free all. */
+void core_reqs_free(struct calls *c);
+
+/* --- core_move.c -------------------------------------------------------- */
+/* Set up. */
+void core_move_init(struct calls *c);
+/* Something changed: look at all bindings. */
+void core_move_kick(struct calls *c);
+/* Registering b elsewhere failed: again, later. */
+void core_move_failed(struct calls *c, struct binding *b);
+/* Time has passed. */
+void core_move_timer(struct calls *c);
 
 /* --- media.c ------------------------------------------------------------ */
 struct media_refusal {
@@ -502,6 +604,10 @@ bool invite_cancel_out(struct calls *c, struct call *call);
 /* Nobody gave the exchange's INVITE a final response for too long: a new call
  * is over, an old one goes on as it was. */
 void invite_unanswered(struct calls *c, struct call *call);
+/* The exchange's INVITE was sent again, under another branch and number, to
+ * where its leg goes by now. ERR_NOMEM: it cannot be cancelled. */
+MUST_CHECK int invite_moved(struct calls *c, struct call *call,
+			    struct handle client, struct slice branch);
 /* A transaction of the exchange failed. */
 void invite_failed(struct calls *c, struct call *call, bool is_client,
 		   enum sip_txn_fail why);
@@ -598,6 +704,9 @@ MUST_CHECK int relay_send(struct calls *c, struct relay *r, struct leg *to,
 			  const struct event_sip *ev, struct slice event);
 /* Its response. */
 void relay_response(struct calls *c, struct relay *r, const struct sip_msg *m);
+/* Its request was sent again, there. */
+void relay_moved(struct relay *r, struct handle client,
+		 const struct dest *dest);
 /* Its client transaction failed. */
 void relay_failed(struct calls *c, struct relay *r, enum sip_txn_fail why);
 /* Forget r. */
@@ -608,6 +717,13 @@ void relay_free(struct calls *c, struct relay *r);
 void reg_request(struct calls *c, const struct event_sip *ev);
 /* The call manager's answer. */
 void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m);
+/* Its request was sent again, there, under this number. ERR_NOMEM. */
+MUST_CHECK int reg_moved(struct reg_try *t, struct handle client,
+			 const struct dest *dest, uint32_t cseq);
+/* Register what is active of l at e, without being asked. ERR_NOMEM,
+ * ERR_LIMIT. */
+MUST_CHECK int reg_move(struct calls *c, struct line *l,
+			const struct core_entry *e);
 /* There was none. */
 void reg_failed(struct calls *c, struct reg_try *t, enum sip_txn_fail why);
 /* Forget t. */
@@ -621,6 +737,9 @@ struct binding *binding_find(const struct calls *c, struct slice token);
 /* A registered binding of this device for this user at dest, or NULL. */
 struct binding *binding_of(const struct calls *c, struct slice aor_user,
 			   struct slice device, const struct dest *dest);
+/* What the phone that sends this has registered, or NULL. */
+struct binding *binding_of_caller(const struct calls *c,
+				  const struct event_sip *ev);
 /* Line by AOR and device; NULL when missing. */
 struct line *line_find(const struct calls *c, struct slice aor,
 		       struct slice device);

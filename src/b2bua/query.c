@@ -62,6 +62,16 @@ bool calls_next(const struct calls *c, uint32_t *pos, struct call_info *ret)
 	return false;
 }
 
+static struct slice manager_of(const struct calls *c, const struct binding *b)
+{
+	const struct core_entry *e = &c->core.entry[b->place.index];
+
+	/* Read only: core_get wants a group that it may change. */
+	return b->place.gen != 0 && e->gen == b->place.gen
+		       ? slice_str(e->place.name)
+		       : SLICE_NULL;
+}
+
 bool bindings_next(const struct calls *c, uint32_t *pos,
 		   struct binding_info *ret)
 {
@@ -79,6 +89,7 @@ bool bindings_next(const struct calls *c, uint32_t *pos,
 			.sig = b->sig,
 			.expires_ms = b->expires_ms,
 			.since_ms = b->since_ms,
+			.manager = manager_of(c, b),
 		};
 		return true;
 	}

@@ -90,6 +90,19 @@ void record_call(struct calls *c, enum record_kind kind,
 	emit(c, kind, handle_u64(call->obj.self), &w);
 }
 
+void record_core(struct calls *c, const struct core_entry *e, const char *why)
+{
+	uint8_t buf[RECORD_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	put(&w, "name", slice_str(e->place.name));
+	put_addr(&w, "peer", &e->place.dest.peer);
+	put(&w, "state", slice_str(e->is_up ? "up" : "down"));
+	put(&w, "reason", slice_str(why));
+	emit(c, RECORD_CORE, 0, &w);
+}
+
 void record_refused(struct calls *c, const struct event_sip *ev,
 		    const char *reason)
 {

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "rewrite/hdr_rule.h"
 #include "sip/hdr.h"
 #include "sip/print.h"
 #include "sip/uri.h"
@@ -106,11 +107,11 @@ static void print_tail(struct writer *w, const struct binding *b,
 }
 
 /* The Contact by which the call manager knows b. */
-static void print_inside(struct calls *c, struct writer *w,
-			 const struct binding *b, uint64_t expires_s)
+static void print_inside(struct writer *w, const struct binding *b,
+			 uint64_t expires_s)
 {
 	writer_str(w, "Contact: ");
-	sip_out_contact(w, &c->p.core, slice_make(b->token, TOKEN_LEN));
+	sip_out_contact(w, &b->line->core, slice_make(b->token, TOKEN_LEN));
 	print_tail(w, b, expires_s);
 }
 
@@ -149,7 +150,7 @@ static int send_register(struct calls *c, struct line *l,
 			 struct sip_out_request *m, struct slice from,
 			 uint64_t user, struct handle *ret_txn)
 {
-	struct leg leg = {.dest = c->p.core};
+	struct leg leg = {.side = SIDE_CORE, .dest = l->core};
 	int err = sip_dialog_init_uac(&leg.dialog, slice_str(l->call_id), from,
 				      slice_str(l->tag), slice_str(l->to),
 				      slice_str(l->ruri));
@@ -165,16 +166,39 @@ static int send_register(struct calls *c, struct line *l,
 	return err;
 }
 
+/* What call managers know of l is written for dest from now on. */
+static int line_move(struct line *l, const struct dest *dest)
+{
+	struct core_map map = core_map_of(&l->core, dest);
+	int err;
+
+	if (dest_eq(&l->core, dest))
+		return 0;
+	err = core_map_text(&l->to, &map);
+	if (!err)
+		err = core_map_text(&l->ruri, &map);
+	if (!err)
+		err = core_map_text(&l->headers, &map);
+	if (!err)
+		l->core = *dest;
+	return err;
+}
+
 void reg_remove(struct calls *c, struct line *l, struct binding *const *b,
 		uint32_t n)
 {
+	const struct core_entry *e = core_get(&c->core, b[0]->place);
 	struct sip_out_request m = {.max_forwards = 70};
 	struct writer w;
 	struct handle txn;
 
+	/* Where it is registered, up or not: a request that nobody answers is
+	 * of no harm. */
+	if (e && line_move(l, &e->place.dest) != 0)
+		return;
 	writer_init(&w, c->body_buf, sizeof(c->body_buf));
 	for (uint32_t i = 0; i < n; i++)
-		print_inside(c, &w, b[i], 0);
+		print_inside(&w, b[i], 0);
 	m.extra = writer_slice(&w);
 	if (send_register(c, l, &m, slice_str(l->to), 0, &txn) != 0)
 		c->err = ERR_NOMEM;
@@ -274,6 +298,8 @@ static void drop_new(struct calls *c, struct reg_try *t)
 void reg_try_free(struct calls *c, struct reg_try *t)
 {
 	drop_new(c, t);
+	if (t->is_own)
+		c->moving--;
 	obj_done(c, &t->obj);
 	reply_done(&t->reply);
 	t->line->try_count--;
@@ -281,12 +307,18 @@ void reg_try_free(struct calls *c, struct reg_try *t)
 	alloc_free(t);
 }
 
-static int set_line(struct calls *c, struct line *l, const struct sip_msg *m,
-		    const struct sip_out_map *map)
+static int set_line(struct calls *c, struct line *l, const struct event_sip *ev,
+		    const struct core_entry *e)
 {
+	const struct sip_msg *m = ev->msg;
+	struct sip_out_rules rules = {
+		.map = {.ours = ev->from.local, .ours_new = e->place.dest.peer},
+	};
+	const struct sip_out_map *map = &rules.map;
 	struct writer w;
 	char *to;
 	char *ruri;
+	char *headers;
 
 	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
 	sip_out_identity(&w, m->to, map);
@@ -294,15 +326,22 @@ static int set_line(struct calls *c, struct line *l, const struct sip_msg *m,
 	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
 	sip_out_addr(&w, m->ruri, map);
 	ruri = writer_ok(&w) ? alloc_copy(writer_slice(&w)) : NULL;
-	if (!to || !ruri) {
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	hdr_rule_copy(&w, m, &rules);
+	headers = writer_ok(&w) ? alloc_copy(writer_slice(&w)) : NULL;
+	if (!to || !ruri || !headers) {
 		alloc_free(to);
 		alloc_free(ruri);
+		alloc_free(headers);
 		return ERR_NOMEM;
 	}
 	alloc_free(l->to);
 	alloc_free(l->ruri);
+	alloc_free(l->headers);
 	l->to = to;
 	l->ruri = ruri;
+	l->headers = headers;
+	l->core = e->place.dest;
 	return 0;
 }
 
@@ -312,7 +351,7 @@ static int try_send(struct calls *c, struct reg_try *t,
 	struct sip_out_rules rules = {
 		.pass_auth = ev->pass_auth,
 		.has_body = true,
-		.map = leg_map(&ev->from, &c->p.core, false),
+		.map = leg_map(&ev->from, &t->line->core, false),
 	};
 	struct sip_out_request m = {
 		.src = ev->msg,
@@ -326,8 +365,7 @@ static int try_send(struct calls *c, struct reg_try *t,
 
 	writer_init(&w, c->body_buf, sizeof(c->body_buf));
 	for (uint32_t i = 0; i < t->count; i++)
-		print_inside(c, &w,
-			     slots_find(&c->bindings, t->item[i].binding),
+		print_inside(&w, slots_find(&c->bindings, t->item[i].binding),
 			     t->item[i].expires_s);
 	/* Copied into the request's dialog before msg_buf is printed to. */
 	writer_init(&wf, c->msg_buf, sizeof(c->msg_buf));
@@ -345,13 +383,33 @@ static void refuse_full(struct calls *c, const struct event_sip *ev,
 	sip_refuse(c, ev, 503, why, "Retry-After: 5\r\n");
 }
 
+static const struct binding *any_active(const struct line *l)
+{
+	struct list *n;
+
+	list_for_each(n, &l->bindings) {
+		const struct binding *b = LIST_ENTRY(n, struct binding, node);
+
+		if (b->is_active)
+			return b;
+	}
+	return NULL;
+}
+
 static void try_begin(struct calls *c, const struct event_sip *ev,
 		      struct line *l, const struct wishes *ws)
 {
-	struct reg_try *t = alloc_zero(sizeof(*t));
+	const struct core_entry *e = core_pick(c, any_active(l), ev->device);
+	struct reg_try *t;
 	char tag[TAG_LEN + 1];
 	int err;
 
+	if (!e) {
+		line_drop(c, l);
+		refuse_full(c, ev, "no call manager");
+		return;
+	}
+	t = alloc_zero(sizeof(*t));
 	if (!t || obj_init(c, &t->obj, OBJ_REG) != 0) {
 		alloc_free(t);
 		line_drop(c, l);
@@ -361,11 +419,9 @@ static void try_begin(struct calls *c, const struct event_sip *ev,
 	t->line = l;
 	t->dest = ev->from;
 	t->pass_auth = ev->pass_auth;
-	t->back = leg_map(&c->p.core, &ev->from, true);
 	l->try_count++;
-	err = set_line(c, l, ev->msg,
-		       &(struct sip_out_map){.ours = ev->from.local,
-					     .ours_new = c->p.core.peer});
+	err = set_line(c, l, ev, e);
+	t->back = leg_map(&l->core, &ev->from, true);
 	if (!err)
 		err = try_fill(c, t, ev, ws);
 	if (err) {
@@ -484,6 +540,8 @@ static void drop_replaced(struct calls *c, struct binding *b)
 
 static void accept_item(struct calls *c, struct binding *b, uint32_t seconds)
 {
+	bool is_moved = b->is_active && !handle_eq(b->place, c->from_place);
+
 	if (seconds == 0 ||
 	    timerq_set(&c->binding_timers, &b->timer,
 		       c->now_ms + (uint64_t)seconds * 1000) != 0) {
@@ -494,7 +552,12 @@ static void accept_item(struct calls *c, struct binding *b, uint32_t seconds)
 	}
 	b->expires_ms = c->now_ms + (uint64_t)seconds * 1000;
 	b->is_active = true;
-	record_binding(c, RECORD_REGISTERED, b, NULL);
+	b->is_longer = false;
+	b->move_ms = 0;
+	b->place = c->from_place;
+	b->epoch = c->from_epoch;
+	record_binding(c, RECORD_REGISTERED, b,
+		       is_moved ? "another call manager" : NULL);
 	drop_replaced(c, b);
 }
 
@@ -559,6 +622,127 @@ static unsigned map_status(const struct reg_try *t, unsigned status)
 	return status;
 }
 
+/* ---- registrations of our own --------------------------------------------- */
+
+static int move_send(struct calls *c, struct reg_try *t)
+{
+	struct line *l = t->line;
+	struct sip_out_request m = {.max_forwards = 70};
+	struct writer w;
+
+	writer_init(&w, c->body_buf, sizeof(c->body_buf));
+	writer_str(&w, l->headers ? l->headers : "");
+	for (uint32_t i = 0; i < t->count; i++)
+		print_inside(&w, slots_find(&c->bindings, t->item[i].binding),
+			     t->item[i].expires_s);
+	if (!writer_ok(&w))
+		return ERR_LIMIT;
+	m.extra = writer_slice(&w);
+	return send_register(c, l, &m, slice_str(l->to),
+			     handle_u64(t->obj.self), &t->client);
+}
+
+int reg_move(struct calls *c, struct line *l, const struct core_entry *e)
+{
+	struct reg_try *t;
+	struct list *n;
+	int err = line_move(l, &e->place.dest);
+
+	if (err)
+		return err;
+	t = alloc_zero(sizeof(*t));
+	if (!t || obj_init(c, &t->obj, OBJ_REG) != 0) {
+		alloc_free(t);
+		return ERR_NOMEM;
+	}
+	t->is_own = true;
+	t->line = l;
+	l->try_count++;
+	c->moving++;
+	list_for_each(n, &l->bindings) {
+		struct binding *b = LIST_ENTRY(n, struct binding, node);
+
+		if (b->is_active && b->expires_ms > c->now_ms)
+			try_add(t, b,
+				(uint32_t)((b->expires_ms - c->now_ms + 999) /
+					   1000),
+				false);
+	}
+	err = move_send(c, t);
+	if (err)
+		reg_try_free(c, t);
+	return err;
+}
+
+/* The bindings stay as the phone knows them; later again. */
+static void move_refused(struct calls *c, struct reg_try *t)
+{
+	for (uint32_t i = 0; i < t->count; i++) {
+		struct binding *b =
+			slots_find(&c->bindings, t->item[i].binding);
+
+		if (b)
+			core_move_failed(c, b);
+	}
+	reg_try_free(c, t);
+}
+
+/* 423: the rest of the phone's time is too brief for the call manager, which
+ * gets what it wants; we shall tell it when the phone's time is over. */
+static bool move_longer(struct calls *c, struct reg_try *t,
+			const struct sip_msg *m)
+{
+	uint64_t min_s;
+	bool is_more = false;
+
+	if (m->status != 423 || text_dec(sip_msg_value(m, SIP_HDR_MIN_EXPIRES),
+					 UINT32_MAX, &min_s) != 0)
+		return false;
+	for (uint32_t i = 0; i < t->count; i++) {
+		struct binding *b =
+			slots_find(&c->bindings, t->item[i].binding);
+
+		if (!b || t->item[i].expires_s >= min_s)
+			continue;
+		t->item[i].expires_s = (uint32_t)min_s;
+		is_more = true;
+	}
+	return is_more && move_send(c, t) == 0;
+}
+
+static void move_accepted(struct calls *c, struct binding *b, uint32_t seconds)
+{
+	uint64_t left_s = (b->expires_ms - c->now_ms + 999) / 1000;
+
+	if (seconds == 0 || b->expires_ms <= c->now_ms) {
+		core_move_failed(c, b);
+		return;
+	}
+	accept_item(c, b, seconds < left_s ? seconds : (uint32_t)left_s);
+	b->is_longer = seconds > left_s;
+}
+
+static void move_answered(struct calls *c, struct reg_try *t,
+			  const struct sip_msg *m)
+{
+	if (move_longer(c, t, m))
+		return;
+	if (m->status >= 300) {
+		move_refused(c, t);
+		return;
+	}
+	for (uint32_t i = 0; i < t->count; i++) {
+		struct binding *b =
+			slots_find(&c->bindings, t->item[i].binding);
+
+		if (b)
+			move_accepted(
+				c, b,
+				granted(m, b->token, t->item[i].expires_s));
+	}
+	reg_try_free(c, t);
+}
+
 void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m)
 {
 	struct sip_out_rules rules = {.to_phone = true,
@@ -570,6 +754,10 @@ void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m)
 
 	if (m->status < 200)
 		return;
+	if (t->is_own) {
+		move_answered(c, t, m);
+		return;
+	}
 	if (m->status < 300) {
 		grant(c, t, m, &rules);
 	} else if (status != m->status) {
@@ -585,8 +773,26 @@ void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m)
 	reg_try_free(c, t);
 }
 
+int reg_moved(struct reg_try *t, struct handle client, const struct dest *dest,
+	      uint32_t cseq)
+{
+	int err = line_move(t->line, dest);
+
+	if (err)
+		return err;
+	t->client = client;
+	t->line->cseq = cseq;
+	t->back.ours = dest->local;
+	t->back.peer = dest->peer;
+	return 0;
+}
+
 void reg_failed(struct calls *c, struct reg_try *t, enum sip_txn_fail why)
 {
+	if (t->is_own) {
+		move_refused(c, t);
+		return;
+	}
 	reply_status(c, &t->reply, why == SIP_TXN_FAIL_TIMEOUT ? 504 : 503, "",
 		     "");
 	reg_try_free(c, t);

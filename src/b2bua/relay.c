@@ -191,30 +191,21 @@ void relay_in_dialog(struct calls *c, struct leg *leg,
 	relay_free(c, r);
 }
 
-/* The binding of the phone that sent ev, or NULL. */
-static const struct binding *sender(const struct calls *c,
-				    const struct event_sip *ev)
-{
-	struct sip_nameaddr na;
-	struct sip_uri u;
-
-	if (sip_nameaddr_parse(ev->msg->from, &na) != 0 ||
-	    sip_uri_parse(na.uri, &u) != 0)
-		return NULL;
-	return binding_of(c, u.user, ev->device, &ev->from);
-}
-
 bool relay_find_target(struct calls *c, const struct event_sip *ev,
 		       struct relay_target *ret)
 {
 	struct sip_uri u;
 	const struct binding *b;
+	const struct core_entry *e;
 
-	*ret = (struct relay_target){.dest = c->p.core,
-				     .device = ev->device,
+	*ret = (struct relay_target){.device = ev->device,
 				     .pass_auth = ev->pass_auth};
 	if (ev->side == SIDE_PHONE) {
-		b = sender(c, ev);
+		b = binding_of_caller(c, ev);
+		e = core_pick(c, b, ev->device);
+		if (!e)
+			return false;
+		ret->dest = e->place.dest;
 		if (b)
 			ret->token = slice_str(b->token);
 		return true;
@@ -287,7 +278,11 @@ void relay_out_of_dialog(struct calls *c, const struct event_sip *ev)
 	int err;
 
 	if (!relay_find_target(c, ev, &t)) {
-		sip_refuse(c, ev, 404, "unknown token", "");
+		if (ev->side == SIDE_CORE)
+			sip_refuse(c, ev, 404, "unknown token", "");
+		else
+			sip_refuse(c, ev, 503, "no call manager",
+				   "Retry-After: 5\r\n");
 		return;
 	}
 	calls_hex(c, tag, TAG_LEN);
@@ -397,6 +392,14 @@ void relay_response(struct calls *c, struct relay *r, const struct sip_msg *m)
 	if (s)
 		sub_response(c, s, r, m);
 	relay_free(c, r);
+}
+
+void relay_moved(struct relay *r, struct handle client, const struct dest *dest)
+{
+	r->client = client;
+	/* Inside of a dialog nothing moves, and the map stays as it was. */
+	r->back.ours = dest->local;
+	r->back.peer = dest->peer;
 }
 
 void relay_failed(struct calls *c, struct relay *r, enum sip_txn_fail why)

@@ -479,8 +479,12 @@ int conffile_check_files(const struct config *c, struct config_report *rep)
 	struct config_identity id;
 
 	for (uint32_t i = 0; config_identity_at(c, i, &id); i++) {
-		const char *name = id.owner ? id.owner->name : id.section->name;
-		const char *kind = id.owner ? "listener" : "certificate";
+		const char *name = id.owner	? id.owner->name
+				   : id.manager ? id.manager->name
+						: id.section->name;
+		const char *kind = id.owner	? "listener"
+				   : id.manager ? "call-manager"
+						: "certificate";
 		char what[3][CONFIG_NAME_MAX + 64];
 
 		(void)snprintf(what[0], sizeof(what[0]),
@@ -498,6 +502,16 @@ int conffile_check_files(const struct config *c, struct config_report *rep)
 				       name);
 			check_file(what[0], id.owner->trust, rep);
 		}
+	}
+	for (uint32_t i = 0; i < c->call_manager_count; i++) {
+		const struct config_call_manager *m = &c->call_manager[i];
+		char what[CONFIG_NAME_MAX + 64];
+
+		(void)snprintf(what, sizeof(what),
+			       "trust directory of call-manager \"%s\"",
+			       m->name);
+		if (m->address.transport == CONFIG_TLS)
+			check_file(what, m->trust, rep);
 	}
 	return rep->errors > before ? ERR_BAD : 0;
 }

@@ -143,37 +143,122 @@ static void check_listeners(struct config_build *b)
 		      "{ address = ... } is needed");
 }
 
+static void check_manager_files(struct config_build *b,
+				const struct config_item *it)
+{
+	static const char *const names[] = {"certificate", "key"};
+	const struct config_call_manager *m = OBJ(it, config_call_manager);
+	const char *const value[] = {m->certificate, m->key};
+
+	for (int i = 0; i < 2; i++) {
+		if (m->address.transport == CONFIG_TLS && value[!i][0] &&
+		    !value[i][0])
+			error(b, it, names[i],
+			      "certificate and key must be given together");
+		if (m->address.transport != CONFIG_TLS && value[i][0])
+			warn(b, it, names[i],
+			     "has no effect without a tls: address");
+	}
+	if (m->large_by_tcp && m->address.transport != CONFIG_UDP)
+		warn(b, it, "large-by-tcp",
+		     "has no effect without a udp: address");
+}
+
 static void check_manager(struct config_build *b, const struct config_item *it)
 {
 	const struct config_call_manager *m = OBJ(it, config_call_manager);
-	struct config_endpoint own = {m->address.transport, m->local_address};
+	bool is_name = m->address.addr.family == ADDR_NONE;
 
-	if (addr_is_any(&m->address.addr))
+	if (!is_name && addr_is_any(&m->address.addr))
 		error(b, it, "address",
 		      "must be an address of the call manager");
 	if (addr_is_any(&m->local_address))
 		error(b, it, "local-address",
 		      "must be one address, since it is told to the call "
 		      "manager");
-	if (m->address.addr.family != m->local_address.family)
+	if (!is_name && m->address.addr.family != m->local_address.family)
 		error(b, it, "local-address",
 		      "must be of the same IP version as address");
 	if (addr_eq(&m->address.addr, &m->local_address))
 		error(b, it, "local-address", "is the call manager's own");
+	check_manager_files(b, it);
+}
+
+static bool is_core_clash(const struct config_build *b,
+			  const struct config_core *k,
+			  const struct config_endpoint *other)
+{
+	const struct config_call_manager *m = &b->c->call_manager[k->manager];
+	struct config_endpoint own = {k->transport, m->local_address};
+
+	return config_is_clash(&own, other);
+}
+
+static void check_core(struct config_build *b, const struct config_item *it,
+		       const struct config_core *k)
+{
 	for (uint32_t i = 0; i < b->c->listener_count; i++)
 		if (b->c->listener[i].address.addr.port > 0 &&
-		    config_is_clash(&own, &b->c->listener[i].address))
+		    is_core_clash(b, k, &b->c->listener[i].address))
 			about(b, it, "local-address", true,
 			      (const char *const[3]){"is taken by listener \"",
 						     b->c->listener[i].name,
 						     "\" already"});
+	for (const struct config_core *o = b->c->core; o < k; o++) {
+		const struct config_call_manager *m =
+			&b->c->call_manager[o->manager];
+		struct config_endpoint e = {o->transport, m->local_address};
+
+		if (is_core_clash(b, k, &e))
+			about(b, it, "local-address", true,
+			      (const char *const[3]){
+				      "is taken by call-manager \"", m->name,
+				      "\" with another transport already"});
+	}
+}
+
+/* The endpoint of this transport and address, made when it is new. */
+static uint32_t core_of(struct config_build *b, const struct config_item *it,
+			enum config_transport transport)
+{
+	const struct config_call_manager *m = OBJ(it, config_call_manager);
+	struct config *c = b->c;
+	struct config_core *k;
+
+	for (uint32_t i = 0; i < c->core_count; i++)
+		if (c->core[i].transport == transport &&
+		    addr_eq(&c->call_manager[c->core[i].manager].local_address,
+			    &m->local_address))
+			return i;
+	k = &c->core[c->core_count];
+	*k = (struct config_core){
+		.transport = transport,
+		.manager = (uint32_t)(m - c->call_manager),
+	};
+	check_core(b, it, k);
+	return c->core_count++;
+}
+
+static void set_core(struct config_build *b, const struct config_item *it)
+{
+	struct config_call_manager *m = OBJ(it, config_call_manager);
+
+	m->core = CONFIG_CORE_NONE;
+	m->core_large = CONFIG_CORE_NONE;
+	if (m->address.transport != CONFIG_TLS || m->certificate[0])
+		m->core = core_of(b, it, m->address.transport);
+	if (m->large_by_tcp && m->address.transport == CONFIG_UDP)
+		m->core_large = core_of(b, it, CONFIG_TCP);
 }
 
 static void check_managers(struct config_build *b)
 {
-	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++)
-		if (is_kind(&b->item[i], "call-manager"))
-			check_manager(b, &b->item[i]);
+	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++) {
+		if (!is_kind(&b->item[i], "call-manager"))
+			continue;
+		check_manager(b, &b->item[i]);
+		set_core(b, &b->item[i]);
+	}
 	if (b->c->call_manager_count == 0)
 		error(b, single(b, ""), NULL,
 		      "no call manager: one section call-manager \"name\" "

@@ -122,6 +122,19 @@ bool config_identity_at(const struct config *c, uint32_t i,
 		make_key_id(ret->key_id, "listener", k, l->name);
 		return true;
 	}
+	for (uint32_t k = 0; k < c->call_manager_count; k++) {
+		const struct config_call_manager *m = &c->call_manager[k];
+
+		if (m->address.transport != CONFIG_TLS || !m->certificate[0] ||
+		    i-- > 0)
+			continue;
+		*ret = (struct config_identity){.manager = m,
+						.certificate = m->certificate,
+						.key = m->key,
+						.ocsp = ""};
+		make_key_id(ret->key_id, "core", k, m->name);
+		return true;
+	}
 	if (i >= c->certificate_count)
 		return false;
 	*ret = (struct config_identity){.section = &c->certificate[i],
@@ -137,7 +150,7 @@ bool config_identity_serves(const struct config_identity *id,
 {
 	const struct config_strings *names;
 
-	if (id->owner)
+	if (!id->section)
 		return id->owner == l;
 	names = &id->section->listeners;
 	for (uint32_t i = 0; i < names->count; i++)

@@ -25,6 +25,8 @@ enum {
 	CONFIG_NAME_MAX = 64,	      /* bytes of a section's label, a line */
 	CONFIG_LIST_MAX = 32,	      /* items of one list */
 	CONFIG_LISTENERS_MAX = 64,    /* listener sections */
+	CONFIG_MANAGERS_MAX = 16,     /* call-manager sections */
+	CONFIG_CORE_NONE = 0xffff,    /* no endpoint */
 	CONFIG_DEVICES_MAX = 30000,   /* device sections */
 	CONFIG_MESSAGES_MAX = 100,    /* messages kept by a report */
 	CONFIG_WORKERS_MAX = 60,      /* worker processes */
@@ -106,6 +108,14 @@ struct config_endpoint {
 	struct addr addr; /* port is never 0 */
 };
 
+/* Somebody else's address: as numbers, or a name to be looked up. */
+struct config_remote {
+	enum config_transport transport;
+	const char *host; /* as written, without port and brackets */
+	struct addr addr; /* family NONE: host is a name; else with port */
+	uint16_t port;	  /* 0: a name whose port the DNS tells (SRV) */
+};
+
 struct config_ports {
 	uint16_t min, max; /* UDP, inclusive; min is even, max is odd */
 };
@@ -143,8 +153,34 @@ struct config_certificate {
 
 struct config_call_manager {
 	const char *name;
-	struct config_endpoint address; /* UDP or TCP */
-	struct addr local_address;	/* ours towards it; port is never 0 */
+	struct config_remote address;
+	struct addr local_address; /* ours towards it; port is never 0 */
+	uint32_t priority;	   /* the lowest that is up is asked first */
+	bool large_by_tcp;	   /* UDP: what no datagram holds goes by TCP */
+	const char *certificate;   /* absolute file, PEM chain; "" = none */
+	const char *key;	   /* absolute file; "" = none */
+	const char *trust;	   /* absolute directory; used with TLS */
+	uint32_t core;	     /* our endpoint in config.core; CONFIG_CORE_NONE:
+				TLS without a certificate, nobody can
+				connect */
+	uint32_t core_large; /* the same for large_by_tcp, else NONE */
+};
+
+/* An endpoint of ours on the inside; several call managers may share it. */
+struct config_core {
+	enum config_transport transport;
+	uint32_t manager; /* the first that has it; its certificate is shown
+				where the endpoint is TLS */
+};
+
+struct config_failover {
+	uint32_t options_interval_s; /* 0 = no health checks */
+	uint32_t failures;	     /* in a row, until it is down */
+	uint32_t successes;	     /* in a row, until it is up again */
+	uint32_t hold_down_s;	     /* up for so long before it is preferred */
+	uint32_t try_timeout_ms;     /* patience while there is another one */
+	uint32_t register_rate;	     /* registrations made anew a second */
+	uint32_t datagram_max;	     /* bytes */
 };
 
 struct config_media {
@@ -220,7 +256,10 @@ struct config {
 	struct config_certificate *certificate;
 	uint32_t certificate_count;
 	struct config_call_manager *call_manager;
-	uint32_t call_manager_count; /* 1 */
+	uint32_t call_manager_count; /* 1..CONFIG_MANAGERS_MAX */
+	struct config_core core[2 * CONFIG_MANAGERS_MAX];
+	uint32_t core_count;
+	struct config_failover failover;
 	struct config_media media;
 	struct config_sip sip;
 	struct config_limits limits;
@@ -289,7 +328,8 @@ MUST_CHECK int config_check_workers(const struct config *c, uint32_t workers,
 /* One of our certificates with its key, wherever it is configured. */
 struct config_identity {
 	const struct config_listener *owner; /* NULL: a certificate section */
-	const struct config_certificate *section; /* or NULL */
+	const struct config_certificate *section;  /* or NULL */
+	const struct config_call_manager *manager; /* or NULL */
 	const char *certificate, *key, *ocsp; /* as in struct config_listener */
 	char key_id[CONFIG_KEY_ID_MAX];	      /* name of the key, unique */
 };

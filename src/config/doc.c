@@ -75,6 +75,7 @@ static bool is_quoted(const struct config_option *o)
 	case CONFIG_TYPE_KEY:
 	case CONFIG_TYPE_CHOICE:
 	case CONFIG_TYPE_ENDPOINT:
+	case CONFIG_TYPE_REMOTE:
 	case CONFIG_TYPE_ADDR:
 	case CONFIG_TYPE_ADDRPORT:
 		return true;
@@ -201,6 +202,9 @@ static void man_kind(const struct doc *d, const struct config_option *o)
 		break;
 	case CONFIG_TYPE_ENDPOINT:
 		put(d, "transport:address:port");
+		break;
+	case CONFIG_TYPE_REMOTE:
+		put(d, "transport:host:port");
 		break;
 	case CONFIG_TYPE_ADDR:
 		put(d, "address");

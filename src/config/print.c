@@ -90,6 +90,25 @@ static void put_addr(const struct config_option *o, const void *at,
 		addr_print(w, &e.addr);
 }
 
+static void put_remote(const struct config_option *o, const void *at,
+		       struct writer *w)
+{
+	struct config_remote r;
+
+	memcpy(&r, at, sizeof(r));
+	writer_str(w, o->words[r.transport]);
+	writer_str(w, ":");
+	if (r.addr.family != ADDR_NONE) {
+		addr_print(w, &r.addr);
+		return;
+	}
+	writer_str(w, r.host);
+	if (r.port > 0) {
+		writer_str(w, ":");
+		writer_dec(w, r.port);
+	}
+}
+
 static void put_ports(const void *at, struct writer *w)
 {
 	struct config_ports p;
@@ -137,6 +156,9 @@ bool config_value_text(const struct config_option *o, const void *obj,
 	case CONFIG_TYPE_ADDR:
 	case CONFIG_TYPE_ADDRPORT:
 		put_addr(o, at, &w);
+		break;
+	case CONFIG_TYPE_REMOTE:
+		put_remote(o, at, &w);
 		break;
 	case CONFIG_TYPE_PORTS:
 		put_ports(at, &w);

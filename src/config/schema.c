@@ -16,7 +16,6 @@ static const char *const words_policy[] = {"default", "authenticated", "legacy",
 					   NULL};
 static const char *const words_crl[] = {"refuse", "warn", NULL};
 static const char *const any_transport[] = {"udp", "tcp", "tls", NULL};
-static const char *const core_transport[] = {"udp", "tcp", NULL};
 static const char *const below_base[] = {"", NULL};
 static const char *const below_trust[] = {"trust", NULL};
 
@@ -152,14 +151,74 @@ static const struct config_option certificate_options[] = {
 	OPTION(config_call_manager, member, key, kind, dflt, __VA_ARGS__)
 
 static const struct config_option manager_options[] = {
-	MANAGER(address, "address", ENDPOINT, NULL, .words = core_transport,
+	MANAGER(address, "address", REMOTE, NULL, .words = any_transport,
 		.example = "udp:192.0.2.10:5060",
-		.text = "Where the call manager listens: udp: or tcp: followed "
-			"by address:port."),
+		.text = "Where the call manager listens: udp:, tcp: or tls: "
+			"followed by address:port or host:port. A host name "
+			"without a port is looked up by SRV records, whose "
+			"targets are taken in the order of their priorities."),
 	MANAGER(local_address, "local-address", ADDRPORT, NULL,
 		.example = "192.0.2.1:5070",
 		.text = "Our own address and port towards it: where its "
-			"requests arrive."),
+			"requests arrive. Several call managers may share it. "
+			"Further workers use the ports that follow."),
+	MANAGER(priority, "priority", UINT, "1", .min = 0, .max = 65535,
+		.text = "Of the call managers that are up those with the "
+			"lowest number serve the phones; phones are spread "
+			"over equal ones."),
+	MANAGER(large_by_tcp, "large-by-tcp", BOOL, "no",
+		.text = "For a udp: address: requests that are longer than "
+			"datagram-max go to the same address and port by "
+			"TCP (RFC 3261 section 18.1.1)."),
+	MANAGER(certificate, "certificate", PATH, "", .words = below_base,
+		.example = "",
+		.text = "File with our certificate and its chain (PEM) for a "
+			"tls: address: shown to the call manager, both when we "
+			"connect and when it does. Without one it cannot "
+			"connect to us."),
+	MANAGER(key, "key", PATH, "", .words = below_base, .example = "",
+		.text = "File with the private key of the certificate (PEM). "
+			"Only the keys process reads it."),
+	MANAGER(trust, "trust", PATH, "call-manager", .words = below_trust,
+		.text = "Directory with the certificates that the certificate "
+			"of a tls: call manager must chain to, below the "
+			"directory trust/ unless absolute. Where address is a "
+			"host name the certificate must name it too."),
+};
+
+#define FAILOVER(member, key, dflt, least, most, ...)                    \
+	OPTION(config_failover, member, key, UINT, dflt, .min = (least), \
+	       .max = (most), __VA_ARGS__)
+
+static const struct config_option failover_options[] = {
+	FAILOVER(options_interval_s, "options-interval", "30", 0, 3600,
+		 .unit = "seconds",
+		 .text = "How often each call manager is asked by OPTIONS "
+			 "whether it is there; 0 asks never."),
+	FAILOVER(failures, "failures", "3", 1, 100,
+		 .text = "So many requests in a row without an answer, or "
+			 "answered 503, and a call manager is down. After the "
+			 "first it is asked every second."),
+	FAILOVER(successes, "successes", "2", 1, 100,
+		 .text = "So many answered OPTIONS in a row, and it is up "
+			 "again."),
+	FAILOVER(hold_down_s, "hold-down", "60", 0, 86400, .unit = "seconds",
+		 .text = "A call manager that came up again is preferred to "
+			 "one of a higher priority number only after this "
+			 "time; the time doubles, up to sixteen times, when it "
+			 "goes down again soon."),
+	FAILOVER(try_timeout_ms, "try-timeout", "4000", 100, 32000,
+		 .unit = "milliseconds",
+		 .text = "A request that has no answer at all after this time "
+			 "goes to the next call manager, if there is one."),
+	FAILOVER(register_rate, "register-rate", "200", 1, 100000,
+		 .unit = "registrations per second",
+		 .text = "Pace at which a worker makes registrations anew at "
+			 "another call manager."),
+	FAILOVER(datagram_max, "datagram-max", "1300", 512, 65000,
+		 .unit = "bytes",
+		 .text = "Longest request sent in a datagram to a call "
+			 "manager with large-by-tcp."),
 };
 
 #define MEDIA(member, key, kind, dflt, ...) \
@@ -346,11 +405,16 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .offset = offsetof(struct config, call_manager),
 	 .count_offset = offsetof(struct config, call_manager_count),
 	 .size = sizeof(struct config_call_manager),
-	 .max = 1,
+	 .max = CONFIG_MANAGERS_MAX,
 	 ROWS(manager_options),
 	 .when = CONFIG_WHEN_RESTART,
-	 .text = "The call manager behind Sallyport. This version serves "
-		 "exactly one."},
+	 .text = "A call manager behind Sallyport; one section for each."},
+	{.name = "failover",
+	 .offset = offsetof(struct config, failover),
+	 .max = 1,
+	 ROWS(failover_options),
+	 .when = CONFIG_WHEN_RESTART,
+	 .text = "When a call manager counts as down, and what follows."},
 	{.name = "media",
 	 .offset = offsetof(struct config, media),
 	 .max = 1,

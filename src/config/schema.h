@@ -21,6 +21,7 @@ enum config_type {
 	CONFIG_TYPE_WORD,     /* enum: index into words + min */
 	CONFIG_TYPE_CHOICE,   /* const char *: one of words */
 	CONFIG_TYPE_ENDPOINT, /* struct config_endpoint: one of words first */
+	CONFIG_TYPE_REMOTE,   /* struct config_remote: one of words first */
 	CONFIG_TYPE_ADDR,     /* struct addr without a port */
 	CONFIG_TYPE_ADDRPORT, /* struct addr with a port */
 	CONFIG_TYPE_PORTS,    /* struct config_ports: min..max */
@@ -65,7 +66,7 @@ struct config_section {
 };
 
 enum {
-	CONFIG_SECTIONS = 8,	/* rows of config_schema */
+	CONFIG_SECTIONS = 9,	/* rows of config_schema */
 	CONFIG_OPTIONS_MAX = 24 /* options of one section at most */
 };
 

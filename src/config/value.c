@@ -208,15 +208,19 @@ static int set_choice(struct config_build *b, const struct config_option *o,
 	return set_string(b->c, at, value);
 }
 
-static int bad_endpoint(struct writer *why, const char *const *words)
+static int bad_endpoint(struct writer *why, const struct config_option *o)
 {
+	const char *const *words = o->words;
+
 	for (size_t n = 0; words[n]; n++) {
 		if (n > 0)
 			writer_str(why, words[n + 1] ? ", " : " or ");
 		writer_str(why, words[n]);
 		writer_str(why, ":");
 	}
-	return bad(why, " followed by address:port");
+	return bad(why, o->type == CONFIG_TYPE_REMOTE
+				? " followed by address:port or host:port"
+				: " followed by address:port");
 }
 
 static int set_endpoint(const struct config_option *o, void *at,
@@ -229,9 +233,60 @@ static int set_endpoint(const struct config_option *o, void *at,
 	if (!text_cut(value, ':', &head, &tail) ||
 	    word_find(o->words, head, &v) || addr_parse(tail, 0, &e.addr) ||
 	    e.addr.port == 0)
-		return bad_endpoint(why, o->words);
+		return bad_endpoint(why, o);
 	e.transport = (enum config_transport)v;
 	memcpy(at, &e, sizeof(e));
+	return 0;
+}
+
+/* A host name as RFC 1123 has it: letters, digits, hyphens and dots. */
+static bool is_host_name(struct slice s)
+{
+	if (s.len == 0 || s.len > 253 || s.ptr[0] == '.' || s.ptr[0] == '-')
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if (!text_is_alnum(s.ptr[i]) && s.ptr[i] != '-' &&
+		    s.ptr[i] != '.')
+			return false;
+	return true;
+}
+
+static int set_remote(struct config_build *b, const struct config_option *o,
+		      void *at, struct slice value, struct writer *why)
+{
+	struct config_remote r = {0};
+	struct slice head, tail, host, port;
+	uint64_t number = 0;
+	uint32_t v;
+
+	if (!text_cut(value, ':', &head, &tail) ||
+	    word_find(o->words, head, &v))
+		return bad_endpoint(why, o);
+	r.transport = (enum config_transport)v;
+	host = tail;
+	if (addr_parse(tail, r.transport == CONFIG_TLS ? 5061 : 5060,
+		       &r.addr) == 0) {
+		r.port = r.addr.port;
+		if (host.len > 0 && host.ptr[0] == '[')
+			(void)text_cut(slice_from(host, 1), ']', &host, NULL);
+		else
+			(void)text_cut(host, ':', &host, NULL);
+	} else {
+		if (text_cut(tail, ':', &host, &port) &&
+		    (text_dec(port, 65535, &number) != 0 || number == 0))
+			return bad_endpoint(why, o);
+		r.port = (uint16_t)number;
+		/* What consists of digits is a wrong address, not a name. */
+		if (!is_host_name(host) ||
+		    text_is_digit(host.ptr[host.len - 1]))
+			return bad_endpoint(why, o);
+	}
+	if (r.addr.family != ADDR_NONE && r.port == 0)
+		return bad_endpoint(why, o);
+	r.host = config_keep(b->c, host);
+	if (!r.host)
+		return ERR_NOMEM;
+	memcpy(at, &r, sizeof(r));
 	return 0;
 }
 
@@ -346,6 +401,8 @@ static int value_set(struct config_build *b, const struct config_option *o,
 		return set_choice(b, o, at, value, why);
 	case CONFIG_TYPE_ENDPOINT:
 		return set_endpoint(o, at, value, why);
+	case CONFIG_TYPE_REMOTE:
+		return set_remote(b, o, at, value, why);
 	case CONFIG_TYPE_ADDR:
 	case CONFIG_TYPE_ADDRPORT:
 		return set_addr(o, at, value, why);

@@ -53,10 +53,12 @@ static int bind_one(const struct bound *p, bool is_shared, int *ret_fd)
 }
 
 /* One socket for each worker, on their own ports. */
-static int bind_manager(struct monitor *m, uint32_t at,
-			const struct config_call_manager *cm)
+static int bind_core(struct monitor *m, uint32_t at,
+		     const struct config_core *k)
 {
-	struct bound p = {.transport = cm->address.transport,
+	const struct config_call_manager *cm =
+		&m->config->call_manager[k->manager];
+	struct bound p = {.transport = k->transport,
 			  .what = "call-manager",
 			  .name = cm->name};
 	int err = 0;
@@ -100,13 +102,14 @@ static int bind_all(struct monitor *m)
 	const struct config *c = m->config;
 	int err = 0;
 
-	m->sockets = ROLE_CORE_FDS + c->listener_count;
+	m->sockets = c->core_count + c->listener_count;
 	m->fd = alloc_array((size_t)m->workers * m->sockets, sizeof(int));
 	if (!m->fd)
 		return ERR_NOMEM;
-	err = bind_manager(m, 0, &c->call_manager[0]);
+	for (uint32_t i = 0; !err && i < c->core_count; i++)
+		err = bind_core(m, i, &c->core[i]);
 	for (uint32_t i = 0; !err && i < c->listener_count; i++)
-		err = bind_listener(m, ROLE_CORE_FDS + i, &c->listener[i]);
+		err = bind_listener(m, c->core_count + i, &c->listener[i]);
 	return err;
 }
 

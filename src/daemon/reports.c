@@ -89,6 +89,43 @@ static void put_transport(json_t *obj, const struct transport_stats *t)
 		    t->timeout_idle);
 }
 
+/* One row for each place of a call manager. */
+static json_t *call_managers(struct worker *w)
+{
+	json_t *rows = json_array();
+	struct core_info info;
+	uint32_t pos = 0;
+
+	while (core_next(worker_calls(w), &pos, &info)) {
+		json_t *row = json_object();
+		char addr[ADDR_STR_MAX];
+		enum transport_proto proto = info.dest.is_tls ? TRANSPORT_TLS
+					     : info.dest.is_reliable
+						     ? TRANSPORT_TCP
+						     : TRANSPORT_UDP;
+
+		(void)json_object_set_new(
+			row, "name",
+			json_stringn((const char *)info.name.ptr,
+				     info.name.len));
+		(void)json_object_set_new(
+			row, "address",
+			json_string(addr_str(&info.dest.peer, addr)));
+		(void)json_object_set_new(
+			row, "transport",
+			json_string(transport_proto_str(proto)));
+		put(row, "priority", info.priority);
+		(void)json_object_set_new(row, "state",
+					  json_string(!info.is_up ? "down"
+						      : info.is_settled
+							      ? "up"
+							      : "held"));
+		put(row, "failures", info.failures);
+		(void)json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
 void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
 {
 	const uint64_t *stops = pipeline_stops(worker_pipeline(w));
@@ -118,6 +155,7 @@ void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
 		    stops[i]);
 	put(refused, "subscription-limit", subs_refused);
 	(void)json_object_set_new(row, "refused", refused);
+	(void)json_object_set_new(row, "call-managers", call_managers(w));
 	put_transport(row, worker_transport(w));
 	(void)json_object_set_new(row, "media", json_boolean(has_media));
 	(void)json_object_set_new(row, "store", json_boolean(has_store));

@@ -14,7 +14,8 @@ int role_keys(void)
 {
 	struct config *c = setup_config_from_fd(ROLE_FD_CONFIG);
 	/* One more: the look that finds no further one. */
-	uint32_t most = c->listener_count + c->certificate_count + 1;
+	uint32_t most = c->listener_count + c->certificate_count +
+			c->call_manager_count + 1;
 	struct keys_named_file *files = alloc_array(most, sizeof(*files));
 	struct config_identity *ids = alloc_array(most, sizeof(*ids));
 	char store_key[ROLE_PATH_MAX];

@@ -15,9 +15,8 @@ enum {
 	ROLE_FD_MEDIA,			 /* worker: line to the media process */
 	ROLE_FD_STORE,			 /* worker: line to the store process */
 	ROLE_FD_KEYS,			 /* worker: line to the keys process */
-	ROLE_FD_CORE,			 /* worker: call manager's socket */
-	ROLE_CORE_FDS = 1,		 /* of them */
-	ROLE_FD_LISTENERS = ROLE_FD_CORE + ROLE_CORE_FDS /* in order */
+	ROLE_FD_CORE /* worker: config's core_count sockets towards call
+			managers, then its listeners', in order */
 };
 
 enum { ROLE_PATH_MAX = 512 };

@@ -317,14 +317,16 @@ static void open_monitor(struct role *r)
 static void open_worker(struct role *r)
 {
 	char why[WORKER_ERR_MAX];
-	int *fds = alloc_array(r->config->listener_count, sizeof(*fds));
+	uint32_t core = r->config->core_count;
+	uint32_t count = core + r->config->listener_count;
+	int *fds = alloc_array(count, sizeof(*fds));
 	struct worker_params p = {.loop = r->loop,
 				  .config = r->config,
 				  .number = (uint16_t)r->number,
 				  .count = (uint16_t)r->count,
 				  .entropy = tls_entropy(),
-				  .listener_fd = fds,
-				  .core_fd = ROLE_FD_CORE,
+				  .core_fd = fds,
+				  .listener_fd = fds ? fds + core : NULL,
 				  .media_fd = ROLE_FD_MEDIA,
 				  .store_fd = ROLE_FD_STORE,
 				  .keys_fd = ROLE_FD_KEYS,
@@ -333,8 +335,8 @@ static void open_worker(struct role *r)
 
 	if (!fds)
 		log_fatal("out of memory");
-	for (uint32_t i = 0; i < r->config->listener_count; i++)
-		fds[i] = ROLE_FD_LISTENERS + (int)i;
+	for (uint32_t i = 0; i < count; i++)
+		fds[i] = ROLE_FD_CORE + (int)i;
 	if (worker_new(&p, &r->worker, why) != 0)
 		log_fatal("%s", why);
 	alloc_free(fds);

@@ -17,8 +17,8 @@ struct procs;
 struct proc;
 
 enum {
-	PROC_FD_FIRST = 3, /* child's number of fds[0]; then 4, 5, ... */
-	PROC_FDS_MAX = 64,
+	PROC_FD_FIRST = 3,  /* child's number of fds[0]; then 4, 5, ... */
+	PROC_FDS_MAX = 128, /* a worker has one for each listener and manager */
 	PROC_ARGS_MAX = 64,
 	PROC_MAX = 64
 };

@@ -19,8 +19,9 @@ enum { CONN_SUBJECT_MAX = 512 };
 
 struct conn {
 	struct table_node node;
-	struct handle ep; /* the transport's */
-	struct dest dest; /* answers go here */
+	struct handle ep;     /* the transport's */
+	struct dest dest;     /* answers go here */
+	struct handle origin; /* connector that made it, or none */
 	enum side side;
 	enum sig_level sig;
 	size_t scanned;			    /* framer's memory (sip/frame.h) */

@@ -53,7 +53,6 @@ struct pipeline *pipeline_new(const struct pipeline_params *params)
 		return NULL;
 	p->p = *params;
 	p->in.retirees = params->retirees;
-	p->in.core = c->call_manager[0].address.addr;
 	p->in.nonce = (struct nonce_params){
 		.key = slice_make(p->p.nonce_key, sizeof(p->p.nonce_key)),
 		.worker = params->worker,
@@ -320,9 +319,9 @@ static enum stage stage_source(struct pipeline *p, struct unit *u,
 			       uint64_t now_ms)
 {
 	if (u->side == SIDE_CORE) {
-		if (addr_ip_eq(&u->from.peer, &p->in.core))
+		if (calls_is_core(p->p.calls, &u->from.peer))
 			return STAGE_NEXT;
-		stop(p, u, STOP_SOURCE, "not the call manager");
+		stop(p, u, STOP_SOURCE, "not a call manager");
 		return STAGE_DONE;
 	}
 	if (limit_take_addr(p->in.limit, &u->from.peer, now_ms) == 0)
@@ -470,7 +469,8 @@ void pipeline_run(struct pipeline *p, struct slice bytes,
 	memcpy(p->scratch, bytes.ptr, bytes.len);
 	if (sip_msg_parse(p->scratch, bytes.len, &u->msg, &why) != 0) {
 		stop(p, u, STOP_MALFORMED, why.reason);
-		if (side == SIDE_PHONE || addr_ip_eq(&from->peer, &p->in.core))
+		if (side == SIDE_PHONE ||
+		    calls_is_core(p->p.calls, &from->peer))
 			reply(p, u, why.status, why.reason, NULL, now_ms);
 	} else {
 		run_from(p, u, 0, now_ms);

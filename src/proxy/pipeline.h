@@ -157,7 +157,6 @@ struct ingress {
 	struct nonce_params nonce;
 	struct nonce_window *window;
 	struct limit *limit;
-	struct addr core; /* the call manager; its port is not compared */
 };
 
 /* Which device speaks, and does it have to prove it? AUTHN_OK: go on;

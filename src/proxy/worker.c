@@ -21,6 +21,8 @@ static void do_send(void *ctx, const struct dest *to, struct slice bytes)
 	char addr[ADDR_STR_MAX];
 
 	/* Streams report their end by conn_down; timers cover datagrams. */
+	if (err)
+		worker_core_lost(w, to->ep);
 	if (err && worker_may_log(w))
 		log_warn("send failed peer=%s reason=\"%s\"",
 			 addr_str(&to->peer, addr), err_str(err));
@@ -64,6 +66,7 @@ static void do_record(void *ctx, const struct action *a)
 		[RECORD_CALL_END] = "call end",
 		[RECORD_REFUSED] = "refused",
 		[RECORD_FALLBACK] = "fallback to RTP",
+		[RECORD_CORE] = "call manager",
 	};
 	struct worker *w = ctx;
 
@@ -276,6 +279,19 @@ static int make_pipeline(struct worker *w)
 	return w->pipeline ? 0 : ERR_NOMEM;
 }
 
+static struct core_params group_params(const struct config_failover *f)
+{
+	return (struct core_params){
+		.options_interval_ms = f->options_interval_s * 1000,
+		.failures = f->failures,
+		.successes = f->successes,
+		.hold_down_ms = f->hold_down_s * 1000,
+		.try_timeout_ms = f->try_timeout_ms,
+		.register_rate = f->register_rate,
+		.datagram_max = f->datagram_max,
+	};
+}
+
 static int make_calls(struct worker *w)
 {
 	const struct config *c = w->config;
@@ -284,7 +300,7 @@ static int make_calls(struct worker *w)
 	struct config_ports in = config_worker_ports(&c->media.inside_ports,
 						     w->p.number, w->p.count);
 	struct calls_params p = {
-		.core = w->core,
+		.group = group_params(&c->failover),
 		.media_outside = c->media.outside_address,
 		.media_inside = c->media.inside_address,
 		.outside_port_min = out.min,
@@ -430,6 +446,7 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 	w->config = w->held;
 	w->loop = p->loop;
 	worker_reload_init(w);
+	worker_core_init(w);
 	bucket_init(&w->log_bucket, WORKER_LOG_RATE, WORKER_LOG_BURST,
 		    loop_now_ms(w->loop));
 	err = make_links(w);
@@ -450,6 +467,7 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 	w->hook = (struct loop_hook){
 		.deadline = hook_deadline, .run = hook_run, .arg = w};
 	loop_hook_add(w->loop, &w->hook);
+	worker_core_start(w);
 	*ret = w;
 	return 0;
 }
@@ -462,6 +480,7 @@ struct worker *worker_free(struct worker *w)
 		loop_hook_del(&w->hook);
 	transport_free(w->transport);
 	worker_tls_end(w);
+	worker_core_close(w);
 	pipeline_free(w->pipeline);
 	egress_free(w->egress);
 	calls_free(w->calls);

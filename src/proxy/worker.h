@@ -21,10 +21,7 @@
 struct tls_files;
 struct worker;
 
-enum {
-	WORKER_CORE_FDS = 1, /* the call manager's datagram or listen socket */
-	WORKER_ERR_MAX = 600
-};
+enum { WORKER_ERR_MAX = 600 };
 
 /* Counters asked for by worker_stats have come; s: n of them. */
 typedef void (*worker_stats_fn)(void *ctx, uint32_t number,
@@ -37,8 +34,8 @@ struct worker_params {
 	uint16_t count;	       /* of all workers; 0 = 1 */
 	struct entropy entropy;
 	const int *listener_fd; /* one per config listener, bound; owned */
-	int core_fd;		/* bound to the call manager's
-				   local-address; owned */
+	const int *core_fd;	/* one per config core, bound to this
+					worker's local address; owned */
 	int media_fd, store_fd, keys_fd; /* channels; owned */
 	worker_stats_fn stats;
 	void *stats_ctx;

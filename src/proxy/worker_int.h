@@ -16,7 +16,27 @@
 enum {
 	WORKER_TAG_CORE = 0x10000, /* transport tag of the core side */
 	WORKER_LOG_RATE = 20,	   /* refusals logged a second */
-	WORKER_LOG_BURST = 100
+	WORKER_LOG_BURST = 100,
+	WORKER_PLACES_MAX = 96, /* connectors to call managers */
+	WORKER_TARGETS_MAX = 16 /* addresses of one call manager */
+};
+
+/* A connector to a call manager. */
+struct worker_place {
+	struct handle connector; /* none: this place is free */
+	uint32_t manager;
+	enum transport_proto proto;
+	struct addr peer;
+	bool is_listed;
+	bool is_lost; /* the call machine is to hear of it */
+};
+
+/* An address of a call manager. */
+struct worker_target {
+	enum config_transport transport;
+	struct addr addr;
+	uint16_t order;	 /* the lowest is asked first */
+	uint16_t weight; /* share among equal ones */
 };
 
 /* TLS of a worker: worker_tls.c. */
@@ -47,8 +67,10 @@ struct worker {
 	struct loop_hook hook;
 	struct bucket log_bucket;
 	uint64_t log_suppressed;
-	struct dest core;	 /* where requests to the call manager go */
-	struct handle connector; /* stream core: else none */
+	struct handle core_ep[2 * CONFIG_MANAGERS_MAX];	   /* by config.core */
+	struct tls_creds *core_creds[CONFIG_MANAGERS_MAX]; /* by manager */
+	struct worker_place place[WORKER_PLACES_MAX];
+	struct loop_work lost_work;
 	struct worker_tls tls;
 };
 
@@ -76,3 +98,21 @@ void worker_reload_done(struct worker *w);
 /* Open listeners, the core endpoint and its connector. reterr as
  * worker_new. */
 MUST_CHECK int worker_net_open(struct worker *w, char *reterr);
+
+/* --- worker_core.c -------------------------------------------------------- */
+/* Prepare; before anything else of this part. */
+void worker_core_init(struct worker *w);
+/* Open the endpoints towards the call managers. reterr as worker_new. */
+MUST_CHECK int worker_core_open(struct worker *w, char *reterr);
+/* Give up the credentials; the endpoints go with the transport. */
+void worker_core_close(struct worker *w);
+/* The call machine is there: tell it of call managers that are addresses. */
+void worker_core_start(struct worker *w);
+/* These n addresses are where the call manager is from now on. */
+void worker_core_set(struct worker *w, uint32_t manager,
+		     const struct worker_target *t, uint32_t n);
+/* Nothing can be sent to ep now: if it is a call manager's connector, its
+ * requests fail soon (from the loop, not at once). */
+void worker_core_lost(struct worker *w, struct handle ep);
+/* Transport's word for it. */
+enum transport_proto worker_proto(enum config_transport t);

@@ -82,11 +82,13 @@ static void conn_up(void *ctx, struct handle ep,
 	}
 	c->side = is_core ? SIDE_CORE : SIDE_PHONE;
 	c->sig = SIG_NONSECURE;
+	if (peer->is_outgoing)
+		c->origin = peer->origin;
 	if (transport_dest(w->transport, ep, &c->dest) != 0)
 		why = "connection vanished";
-	else if (is_core && !addr_ip_eq(&peer->peer, &w->core.peer))
-		why = "not the call manager";
-	else if (peer->tls)
+	else if (is_core && !calls_is_core(w->calls, &peer->peer))
+		why = "not a call manager";
+	else if (peer->tls && !is_core)
 		why = bind_device(w, c, peer, name);
 	if (why) {
 		refuse_conn(w, ep, peer, why, slice_str(name));
@@ -104,31 +106,26 @@ static void conn_down(void *ctx, struct handle ep, const char *reason)
 	struct worker *w = ctx;
 	struct conn *c = conns_find(&w->conns, ep);
 	char addr[ADDR_STR_MAX];
-	bool is_core;
+	struct handle origin;
 
 	if (!c)
 		return;
 	log_info("connection down peer=%s device=%s reason=\"%s\"",
 		 addr_str(&c->dest.peer, addr),
 		 c->device ? c->device->name : "-", reason);
-	is_core = c->side == SIDE_CORE;
+	origin = c->origin;
 	conns_del(&w->conns, c);
 	pipeline_conn_down(w->pipeline, ep, loop_now_ms(w->loop));
-	if (is_core && !handle_is_none(w->connector))
-		pipeline_conn_down(w->pipeline, w->connector,
-				   loop_now_ms(w->loop));
+	if (!handle_is_none(origin))
+		pipeline_conn_down(w->pipeline, origin, loop_now_ms(w->loop));
 }
 
 static void connect_failed(void *ctx, struct handle connector,
 			   const char *reason)
 {
 	struct worker *w = ctx;
-	char addr[ADDR_STR_MAX];
 
-	if (worker_may_log(w))
-		log_error(
-			"call manager cannot be reached peer=%s reason=\"%s\"",
-			addr_str(&w->core.peer, addr), reason);
+	(void)reason; /* the transport has logged it with the address */
 	pipeline_conn_down(w->pipeline, connector, loop_now_ms(w->loop));
 }
 
@@ -202,24 +199,12 @@ const struct transport_cb worker_transport_cb = {
 
 /* ---- opening ------------------------------------------------------------- */
 
-static enum transport_proto proto_of(enum config_transport t)
-{
-	switch (t) {
-	case CONFIG_UDP:
-		return TRANSPORT_UDP;
-	case CONFIG_TCP:
-		return TRANSPORT_TCP;
-	case CONFIG_TLS:
-		break;
-	}
-	return TRANSPORT_TLS;
-}
-
 static int open_listener(struct worker *w, uint32_t i,
 			 const struct tls_files *f, char *reterr)
 {
 	const struct config_listener *l = &w->config->listener[i];
-	struct transport_listen p = {.proto = proto_of(l->address.transport),
+	struct transport_listen p = {.proto =
+					     worker_proto(l->address.transport),
 				     .fd = w->p.listener_fd[i],
 				     .tag = i};
 	char addr[ADDR_STR_MAX];
@@ -237,38 +222,6 @@ static int open_listener(struct worker *w, uint32_t i,
 		log_info("listening name=%s on=%s:%s", l->name,
 			 transport_proto_str(p.proto),
 			 addr_str(&l->address.addr, addr));
-	return err;
-}
-
-/*
- * The core side: a datagram socket that both sends and receives, or, for a
- * call manager on TCP, a connector for what we send and a listener for what it
- * sends to our Contact.
- */
-static int open_core(struct worker *w)
-{
-	const struct config_call_manager *cm = &w->config->call_manager[0];
-	struct transport_listen lp = {.proto = proto_of(cm->address.transport),
-				      .fd = w->p.core_fd,
-				      .tag = WORKER_TAG_CORE,
-				      .is_trusted = true};
-	struct addr local = config_local_address(cm, w->p.number);
-	struct transport_connect cp = {.proto = lp.proto,
-				       .peer = cm->address.addr,
-				       .local = local,
-				       .tag = WORKER_TAG_CORE};
-	struct handle h;
-	int err = transport_listen(w->transport, &lp, &h);
-
-	w->core = (struct dest){.ep = h,
-				.peer = cm->address.addr,
-				.local = local,
-				.is_reliable = lp.proto != TRANSPORT_UDP};
-	if (err || lp.proto == TRANSPORT_UDP)
-		return err;
-	cp.local.port = 0;
-	err = transport_connector(w->transport, &cp, &w->connector);
-	w->core.ep = w->connector;
 	return err;
 }
 
@@ -290,13 +243,7 @@ static int open_listeners(struct worker *w, char *reterr)
 
 int worker_net_open(struct worker *w, char *reterr)
 {
-	int err = open_core(w);
+	int err = worker_core_open(w, reterr);
 
-	if (err) {
-		(void)snprintf(reterr, WORKER_ERR_MAX,
-			       "call-manager \"%s\": %s",
-			       w->config->call_manager[0].name, err_str(err));
-		return err;
-	}
-	return open_listeners(w, reterr);
+	return err ? err : open_listeners(w, reterr);
 }

@@ -118,8 +118,7 @@ static const char *transport_lower(const struct dest *d)
 	return d->is_reliable ? "tcp" : "udp";
 }
 
-static void print_via(struct writer *w, const struct dest *dest,
-		      struct slice branch)
+void sip_out_via(struct writer *w, const struct dest *dest, struct slice branch)
 {
 	writer_str(w, "Via: SIP/2.0/");
 	writer_str(w, transport_upper(dest));
@@ -160,7 +159,7 @@ void sip_out_request(struct writer *w, const struct sip_out_request *r)
 	if (ruri.len == 0)
 		ruri = sip_dialog_ruri(r->dialog);
 	sip_print_request(w, r->method, ruri);
-	print_via(w, r->dest, r->branch);
+	sip_out_via(w, r->dest, r->branch);
 	writer_str(w, "Max-Forwards: ");
 	writer_dec(w, r->max_forwards);
 	writer_str(w, "\r\n");

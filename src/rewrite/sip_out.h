@@ -82,6 +82,9 @@ void sip_out_response(struct writer *w, const struct sip_out_response *r);
  */
 void sip_out_reply_head(struct writer *w, const struct sip_msg *m,
 			struct slice to_tag, const struct addr *source);
+/* Write our Via line on dest. */
+void sip_out_via(struct writer *w, const struct dest *dest,
+		 struct slice branch);
 /* Write our Contact value on dest: "<sip:user@host:port;transport=...>". */
 void sip_out_contact(struct writer *w, const struct dest *dest,
 		     struct slice user);

@@ -132,6 +132,16 @@ void sip_txn_conn_down(struct sip_txns *t, struct handle ep);
  * gone. For a request that must not be sent again, or a response that could
  * not be made. */
 void sip_txn_forget(struct sip_txns *t, struct handle txn);
+/*
+ * The client transaction txn, just opened, shall be patient until end_ms only:
+ * it fails then if there was no response at all. A first provisional response
+ * gives it its full time again. Nothing happens when txn is gone.
+ */
+void sip_txn_patience(struct sip_txns *t, struct handle txn, uint64_t end_ms);
+/* Where the request went whose response m is, or NULL when there is no such
+ * client transaction. Valid until t is used again. */
+const struct dest *sip_txn_client_dest(struct sip_txns *t,
+				       const struct sip_msg *m);
 /* Change the user number of txn; ERR_NOTFOUND. */
 int sip_txn_set_user(struct sip_txns *t, struct handle txn, uint64_t user);
 /* When sip_txns_expire must be called next; UINT64_MAX = never. */

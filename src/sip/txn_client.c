@@ -50,8 +50,8 @@ int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
 		       struct handle *ret)
 {
 	bool is_invite = method == SIP_METHOD_INVITE;
-	bool is_patient = is_invite || method == SIP_METHOD_CANCEL ||
-			  t->p.nict_ms == 0;
+	bool is_patient =
+		is_invite || method == SIP_METHOD_CANCEL || t->p.nict_ms == 0;
 	struct slice key;
 	struct txn *x;
 	int err = make_key(t, method, branch, &key);
@@ -75,11 +75,33 @@ int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
 	txn_plan(t, x, dest->is_reliable ? UINT64_MAX : now_ms + t->p.t1_ms,
 		 now_ms + (is_patient ? txn_64t1(t) : t->p.nict_ms));
 	/* That was timers A and B, E and F. */
+	x->full_end_ms = x->end_ms;
 	if (method == SIP_METHOD_CANCEL)
 		limit_cancelled(t, branch, now_ms);
 	*ret = x->handle;
 	txn_send(t, x);
 	return 0;
+}
+
+void sip_txn_patience(struct sip_txns *t, struct handle txn, uint64_t end_ms)
+{
+	struct txn *x = slots_find(&t->slots, txn);
+
+	if (x && (x->state == TXN_CALLING || x->state == TXN_TRYING) &&
+	    end_ms < x->end_ms)
+		txn_plan(t, x, x->again_ms, end_ms);
+}
+
+const struct dest *sip_txn_client_dest(struct sip_txns *t,
+				       const struct sip_msg *m)
+{
+	struct slice key;
+	const struct txn *x;
+
+	if (m->is_request || make_key(t, m->method, m->branch, &key) != 0)
+		return NULL;
+	x = txn_find(t, key);
+	return x ? &x->dest : NULL;
 }
 
 void txn_client_again(struct sip_txns *t, struct txn *x, uint64_t now_ms)
@@ -208,6 +230,7 @@ static int other_response(struct sip_txns *t, struct txn *x,
 		return ERR_EXISTS;
 	if (m->status < 200) {
 		x->state = TXN_PROCEEDING;
+		txn_plan(t, x, x->again_ms, x->full_end_ms);
 		return 0;
 	}
 	x->state = TXN_COMPLETED;

@@ -162,8 +162,8 @@ static void on_send(struct run *r, const struct action *a)
 static void on_record(struct run *r, const struct action *a)
 {
 	static const char *const kind[] = {
-		"registered", "unregistered", "start",	 "answer",
-		"end",	      "refused",      "fallback"};
+		"registered", "unregistered", "start",	  "answer",
+		"end",	      "refused",      "fallback", "core"};
 	char buf[2048];
 
 	snprintf(buf, sizeof(buf), "%s %.*s", kind[a->record],

@@ -30,6 +30,7 @@ struct conn {
 	enum sig_level sig;
 	struct call_policy policy;
 	bool pass_auth;
+	uint32_t priority; /* of a call manager */
 	char *queue[QUEUE_MAX];
 	size_t count;
 };

@@ -103,6 +103,9 @@ static void do_conn(struct run *r, char *rest)
 			set_policy(r, k, v);
 		} else if (option(word, "limit", &v)) {
 			k->policy.call_limit = number(v);
+		} else if (option(word, "priority", &v)) {
+			k->priority = number(v);
+			k->side = SIDE_CORE;
 		} else if (strcmp(word, "passauth") == 0) {
 			k->pass_auth = true;
 		} else if (strcmp(word, "nat") == 0) {
@@ -298,19 +301,56 @@ static void params_default(struct run *r)
 	(void)!addr_parse_ip(slice_str("10.0.0.1"), &r->p.media_inside);
 }
 
+/* A call manager is there, with one place, or has none any more. */
+static void set_core(struct run *r, struct conn *k, bool is_there)
+{
+	struct core_place place = {.manager = (uint32_t)(k - r->conn),
+				   .priority = k->priority};
+	struct event ev = {.kind = EVENT_CORE,
+			   .core = {place.manager, &place, is_there}};
+
+	k->device[0] = '\0';
+	k->sig = SIG_NONSECURE;
+	(void)!addr_parse(slice_str("10.0.0.1:5060"), 0, &k->dest.local);
+	place.dest = k->dest;
+	snprintf(place.name, sizeof(place.name), "%s", k->name);
+	replay_step(r, &ev);
+}
+
+/* core-gone NAME, core-back NAME */
+static void do_core(struct run *r, const char *word, const char *rest)
+{
+	set_core(r, replay_conn_find(r, rest), strcmp(word, "core-back") == 0);
+}
+
+/* cores PATTERN: all call managers as the operator sees them. */
+static void do_cores(struct run *r, const char *rest)
+{
+	struct core_info info;
+	char buf[512] = "";
+	size_t n = 0;
+	uint32_t pos = 0;
+
+	while (core_next(r->c, &pos, &info))
+		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s%.*s=%s",
+				      n > 0 ? " " : "", SLICE_FMT(info.name),
+				      !info.is_up	? "down"
+				      : info.is_settled ? "up"
+							: "held");
+	if (!replay_match(r, rest, buf))
+		replay_fail(r, "call managers are %s", buf);
+}
+
 /* start: the machine, after "param" and "conn core" lines. */
 static void do_start(struct run *r)
 {
-	struct conn *core = replay_conn_find(r, "core");
-
-	core->side = SIDE_CORE;
-	core->device[0] = '\0';
-	core->sig = SIG_NONSECURE;
-	(void)!addr_parse(slice_str("10.0.0.1:5060"), 0, &core->dest.local);
-	r->p.core = core->dest;
+	replay_conn_find(r, "core")->side = SIDE_CORE;
 	r->c = calls_new(&r->p, r->now_ms);
 	if (!r->c)
 		replay_fail(r, "calls_new");
+	for (size_t i = 0; i < r->conn_count; i++)
+		if (r->conn[i].side == SIDE_CORE)
+			set_core(r, &r->conn[i], true);
 }
 
 static void do_param(struct run *r, const char *rest)
@@ -327,6 +367,18 @@ static void do_param(struct run *r, const char *rest)
 		r->p.sub_limit = number(v);
 	else if (option(rest, "sub_device_limit", &v))
 		r->p.sub_device_limit = number(v);
+	else if (option(rest, "options_interval_ms", &v))
+		r->p.group.options_interval_ms = number(v);
+	else if (option(rest, "failures", &v))
+		r->p.group.failures = number(v);
+	else if (option(rest, "successes", &v))
+		r->p.group.successes = number(v);
+	else if (option(rest, "hold_down_ms", &v))
+		r->p.group.hold_down_ms = number(v);
+	else if (option(rest, "try_timeout_ms", &v))
+		r->p.group.try_timeout_ms = number(v);
+	else if (option(rest, "register_rate", &v))
+		r->p.group.register_rate = number(v);
 	else if (option(rest, "media_idle_ms", &v))
 		r->p.media_idle_ms = number(v);
 	else if (option(rest, "outside_port_max", &v))
@@ -370,6 +422,11 @@ static void do_line(struct run *r, char *line)
 		do_subs(r, rest);
 	else if (strcmp(line, "call") == 0)
 		do_call(r, rest);
+	else if (strcmp(line, "core-gone") == 0 ||
+		 strcmp(line, "core-back") == 0)
+		do_core(r, line, rest);
+	else if (strcmp(line, "cores") == 0)
+		do_cores(r, rest);
 	else if (strcmp(line, "clear") == 0)
 		do_clear(r);
 	else if (strcmp(line, "down") == 0 || strcmp(line, "drop") == 0 ||

@@ -24,9 +24,9 @@ static void setup(void)
 {
 	listener.address =
 		(struct config_endpoint){CONFIG_UDP, at("192.0.2.1:5060")};
-	manager[0].address = listener.address;
+	manager[0].address.transport = CONFIG_UDP;
 	manager[0].local_address = at("192.0.2.1:5070");
-	manager[1].address = listener.address;
+	manager[1].address.transport = CONFIG_UDP;
 	manager[1].local_address = at("192.0.2.1:5080");
 	config.media.inside_address = at("192.0.2.1");
 	config.media.outside_address = at("192.0.2.9");

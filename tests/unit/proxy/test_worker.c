@@ -68,6 +68,8 @@ static void make_config(const struct sockaddr_in *peer)
 		{"media", SLICE_NULL, NULL, SLICE_NULL, "t", 3, false},
 		{"media", SLICE_NULL, "outside-address", ip, "t", 3, false},
 		{"media", SLICE_NULL, "inside-address", ip, "t", 3, false},
+		{"failover", SLICE_NULL, "options-interval", slice_str("0"),
+		 "t", 3, false},
 		{"device", dev, NULL, SLICE_NULL, "t", 4, false},
 		{"device", dev, "lines", slice_str("2002"), "t", 4, false},
 		{"device", dev, "security-mode", slice_str("nonsecure"), "t", 4,
@@ -113,8 +115,9 @@ static void setup(void)
 	struct sockaddr_in peer, any;
 	char why[WORKER_ERR_MAX];
 	int fd = udp(&listener);
+	int core_fd = udp(&core);
 	struct worker_params p = {
-		.listener_fd = &fd, .core_fd = udp(&core), .stats = on_stats};
+		.listener_fd = &fd, .core_fd = &core_fd, .stats = on_stats};
 
 	phone = udp(&any);
 	cm = udp(&peer);

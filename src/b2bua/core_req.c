@@ -1,0 +1,486 @@
+/*
+ * Requests to call managers: each is remembered with its bytes until it is
+ * answered for good, so that one that fails can be written anew for the next
+ * place (RFC 3263 section 4.3) while the phone still waits. Inside of dialogs
+ * a request stays with its call manager.
+ */
+#include "b2bua/machine.h"
+
+#include "base/alloc.h"
+#include "base/secret.h"
+#include "sip/hdr.h"
+
+enum { BUDGET_T1 = 48 };
+
+/* A request on its way to a call manager. */
+struct core_req {
+	struct table_node node; /* in calls.core_reqs by txn */
+	struct handle txn;
+	struct list failed; /* in calls.core_failed */
+	enum sip_txn_fail why;
+	uint64_t user; /* of the transaction; 0: nobody waits */
+	enum sip_method method;
+	struct handle place;
+	uint64_t tried;	     /* places by core_bit */
+	uint64_t give_up_ms; /* when the phone must have its answer */
+	uint8_t *bytes;	     /* as sent, owned */
+	size_t len;
+	uint32_t cseq;	  /* theirs */
+	struct dest dest; /* where they went */
+	bool is_movable;  /* begins a dialog or needs none, and nobody has
+			     said anything yet */
+	bool is_probe;
+};
+
+static struct core_req *req_find(const struct calls *c, struct handle txn)
+{
+	return TABLE_ENTRY(
+		table_find(&c->core_reqs, slice_make(&txn, sizeof(txn))),
+		struct core_req, node);
+}
+
+static void req_free(struct calls *c, struct core_req *q)
+{
+	table_del(&c->core_reqs, &q->node);
+	list_del(&q->failed);
+	calls_wipe(q->bytes, q->len);
+	alloc_free(q);
+}
+
+void core_reqs_free(struct calls *c)
+{
+	for (size_t i = 0; i < c->core_reqs.cap; i++)
+		while (c->core_reqs.bucket[i])
+			req_free(c, TABLE_ENTRY(c->core_reqs.bucket[i],
+						struct core_req, node));
+	table_done(&c->core_reqs);
+}
+
+void core_forget(struct calls *c, struct handle txn)
+{
+	struct core_req *q = req_find(c, txn);
+
+	if (q)
+		req_free(c, q);
+	sip_txn_forget(c->txns, txn);
+}
+
+/* ---- who serves whom ------------------------------------------------------ */
+
+struct core_entry *core_pick(struct calls *c, const struct binding *b,
+			     struct slice key)
+{
+	struct core_entry *e = NULL;
+
+	if (b) {
+		e = core_better(&c->core, b->place, b->epoch, key, c->now_ms);
+		if (!e)
+			e = core_get(&c->core, b->place);
+	}
+	return e ? e : core_choose(&c->core, key, 0, c->now_ms);
+}
+
+struct dest core_reply_dest(struct calls *c, const struct dest *from)
+{
+	const struct core_entry *e = core_by_peer(&c->core, &from->peer);
+
+	return e ? e->place.dest : *from;
+}
+
+static void on_change(struct calls *c, const struct core_entry *e,
+		      const char *why)
+{
+	record_core(c, e, why);
+	core_move_kick(c);
+}
+
+static void judge(struct calls *c, struct core_req *q, bool is_ok,
+		  const char *why)
+{
+	struct core_entry *e = core_get(&c->core, q->place);
+
+	if (e && core_result(&c->core, e, is_ok, q->is_probe, c->now_ms))
+		on_change(c, e, why);
+}
+
+/* What spreads phones over equal places. */
+static struct slice key_of(struct calls *c, uint64_t user)
+{
+	struct obj *o = obj_find(c, user);
+
+	if (o && o->kind == OBJ_CALL)
+		return slice_str(LIST_ENTRY(o, struct call, obj)->device);
+	if (o && o->kind == OBJ_REG)
+		return slice_str(
+			LIST_ENTRY(o, struct reg_try, obj)->line->device);
+	return SLICE_NULL;
+}
+
+/* ---- sending --------------------------------------------------------------- */
+
+/* While there is another place nobody waits for this one as long as the RFC
+ * lets him. */
+static void set_patience(struct calls *c, const struct core_req *q)
+{
+	uint64_t now = c->now_ms;
+	uint64_t end = UINT64_MAX;
+	uint32_t one = c->core.p.try_timeout_ms;
+
+	if (one > 0 && (q->is_probe ||
+			(q->is_movable && core_has_other(&c->core, q->tried))))
+		end = now + one;
+	if (q->method != SIP_METHOD_INVITE && q->give_up_ms < end)
+		end = q->give_up_ms;
+	if (end != UINT64_MAX)
+		sip_txn_patience(c->txns, q->txn, end);
+}
+
+/* Open the transaction of q's bytes and put q into the table. */
+static int req_open(struct calls *c, struct core_req *q, struct slice branch)
+{
+	int err = sip_txn_client_new(c->txns, q->method, branch, &q->dest,
+				     slice_make(q->bytes, q->len), q->user,
+				     c->now_ms, &q->txn);
+
+	if (err)
+		return err;
+	err = table_add(&c->core_reqs, &q->node,
+			slice_make(&q->txn, sizeof(q->txn)));
+	if (err) {
+		sip_txn_forget(c->txns, q->txn);
+		return err;
+	}
+	set_patience(c, q);
+	return 0;
+}
+
+/* RFC 3261 section 18.1.1: what no datagram holds goes another way. */
+static bool is_too_large(const struct calls *c, const struct core_entry *e,
+			 size_t len)
+{
+	return e && !handle_is_none(e->place.large.ep) &&
+	       c->core.p.datagram_max > 0 && len > c->core.p.datagram_max;
+}
+
+/* Write q's request, which core_msg holds, for dest, and make that q's own. */
+static int rewrite(struct calls *c, struct core_req *q, const struct dest *dest,
+		   struct slice branch)
+{
+	struct core_rewrite r = {.was = &q->dest,
+				 .dest = dest,
+				 .branch = branch,
+				 .cseq = q->cseq};
+	struct writer w;
+	uint8_t *p;
+
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	core_rewrite(&w, &c->core_msg, &r);
+	if (!writer_ok(&w))
+		return ERR_LIMIT;
+	p = alloc_copy(writer_slice(&w));
+	if (!p)
+		return ERR_NOMEM;
+	calls_wipe(q->bytes, q->len);
+	q->bytes = p;
+	q->len = w.len;
+	q->dest = *dest;
+	return 0;
+}
+
+int core_send(struct calls *c, const struct core_msg *m, struct handle *ret_txn)
+{
+	struct core_entry *e = core_by_dest(&c->core, m->dest);
+	struct core_req *q = alloc_zero(sizeof(*q));
+	int err = 0;
+
+	if (!q)
+		return ERR_NOMEM;
+	list_init(&q->failed);
+	q->user = m->user;
+	q->method = m->method;
+	q->dest = *m->dest;
+	q->is_movable = m->is_new && !m->is_probe;
+	q->is_probe = m->is_probe;
+	q->give_up_ms = c->now_ms + (uint64_t)c->p.t1_ms * BUDGET_T1;
+	if (e) {
+		q->place = core_handle(&c->core, e);
+		q->tried = core_bit(&c->core, e);
+	}
+	q->bytes = alloc_copy(m->bytes);
+	q->len = m->bytes.len;
+	if (!q->bytes)
+		err = ERR_NOMEM;
+	if (!err && is_too_large(c, e, q->len)) {
+		err = sip_msg_parse(q->bytes, q->len, &c->core_msg, NULL);
+		q->cseq = c->core_msg.cseq;
+		if (!err)
+			err = rewrite(c, q, &e->place.large, m->branch);
+	}
+	if (!err)
+		err = req_open(c, q, m->branch);
+	if (err)
+		req_free(c, q);
+	else
+		*ret_txn = q->txn;
+	return err;
+}
+
+/* ---- the next place --------------------------------------------------------- */
+
+/* Somebody still wants the answer. */
+static bool is_wanted(const struct calls *c, const struct core_req *q)
+{
+	struct obj *o = obj_find(c, q->user);
+
+	if (!o)
+		return q->user == 0;
+	if (o->kind == OBJ_CALL) {
+		const struct call *call = LIST_ENTRY(o, struct call, obj);
+
+		return handle_eq(call->ex.client, q->txn) &&
+		       !call->ex.is_cancelled;
+	}
+	return true;
+}
+
+/* The dialogs and objects that know the request as it was. */
+static int tell(struct calls *c, struct core_req *q, struct leg *leg,
+		const struct dest *was, struct slice branch)
+{
+	struct obj *o = obj_find(c, q->user);
+
+	if (leg) {
+		leg->dialog.local_cseq = q->cseq;
+		if (!dest_eq(was, &q->dest) && leg_move(leg, was, &q->dest))
+			return ERR_NOMEM;
+	}
+	if (!o)
+		return 0;
+	switch (o->kind) {
+	case OBJ_CALL:
+		return invite_moved(c, LIST_ENTRY(o, struct call, obj), q->txn,
+				    branch);
+	case OBJ_RELAY:
+		relay_moved(LIST_ENTRY(o, struct relay, obj), q->txn, &q->dest);
+		return 0;
+	case OBJ_REG:
+		return reg_moved(LIST_ENTRY(o, struct reg_try, obj), q->txn,
+				 &q->dest, q->cseq);
+	case OBJ_SUB:
+		return 0; /* its transactions are relays' */
+	}
+	return 0;
+}
+
+/* The dialog of the request in core_msg, and the number that follows. */
+static struct leg *next_cseq(struct calls *c, struct core_req *q)
+{
+	struct leg *leg =
+		leg_by_ids(c, c->core_msg.call_id, c->core_msg.from_tag);
+
+	q->cseq = c->core_msg.cseq;
+	if (leg && leg->dialog.local_cseq > q->cseq)
+		q->cseq = leg->dialog.local_cseq;
+	q->cseq++;
+	return leg;
+}
+
+/*
+ * Send q's request once more, to dest, under a new transaction. False: it
+ * cannot be, and q is of no more use.
+ */
+static bool again(struct calls *c, struct core_req *q, const struct dest *dest)
+{
+	char branch[BRANCH_LEN + 1];
+	struct slice b = slice_make(branch, BRANCH_LEN);
+	struct handle was_txn = q->txn;
+	struct dest was = q->dest;
+	struct obj *o = obj_find(c, q->user);
+	struct leg *leg;
+
+	if (!is_wanted(c, q))
+		return false;
+	calls_branch(c, branch);
+	table_del(&c->core_reqs, &q->node);
+	if (o && o->kind == OBJ_CALL)
+		c->cookie = q->user;
+	if (sip_msg_parse(q->bytes, q->len, &c->core_msg, NULL) != 0)
+		return false;
+	leg = next_cseq(c, q);
+	if (rewrite(c, q, dest, b) != 0 || req_open(c, q, b) != 0) {
+		c->err = ERR_NOMEM;
+		return false;
+	}
+	if (tell(c, q, leg, &was, b) != 0) {
+		sip_txn_forget(c->txns, q->txn);
+		c->err = ERR_NOMEM;
+		return false;
+	}
+	/* Repetitions of its last response concern nobody. */
+	(void)sip_txn_set_user(c->txns, was_txn, 0);
+	return true;
+}
+
+/* q failed at its place: can it be had elsewhere? */
+static bool elsewhere(struct calls *c, struct core_req *q)
+{
+	struct core_entry *e = core_get(&c->core, q->place);
+
+	/* The way for what is large was not there: better too large than not
+	 * at all. */
+	if (e && q->is_movable && !dest_eq(&q->dest, &e->place.dest) &&
+	    dest_eq(&q->dest, &e->place.large))
+		return again(c, q, &e->place.dest);
+	if (!q->is_movable || c->now_ms >= q->give_up_ms ||
+	    !core_has_other(&c->core, q->tried))
+		return false;
+	e = core_choose(&c->core, key_of(c, q->user), q->tried, c->now_ms);
+	if (!e)
+		return false;
+	q->place = core_handle(&c->core, e);
+	q->tried |= core_bit(&c->core, e);
+	return again(c, q, &e->place.dest);
+}
+
+bool core_response(struct calls *c, struct handle txn, const struct sip_msg *m)
+{
+	struct core_req *q = req_find(c, txn);
+	const struct core_entry *e = q ? core_get(&c->core, q->place) : NULL;
+
+	if (!q)
+		return false;
+	c->from_place = q->place;
+	c->from_epoch = e ? e->epoch : 0;
+	judge(c, q, m->status != 503, "answered");
+	if (m->status > 100)
+		q->is_movable &= m->status == 503;
+	if (m->status < 200)
+		return false;
+	if (m->status == 503 && elsewhere(c, q))
+		return true;
+	req_free(c, q);
+	return false;
+}
+
+bool core_failed(struct calls *c, struct handle txn, enum sip_txn_fail why)
+{
+	struct core_req *q = req_find(c, txn);
+
+	if (!q)
+		return false;
+	q->why = why;
+	if (list_empty(&q->failed))
+		list_append(&c->core_failed, &q->failed);
+	return true;
+}
+
+void core_run_failed(struct calls *c)
+{
+	while (!list_empty(&c->core_failed)) {
+		struct core_req *q = LIST_ENTRY(c->core_failed.next,
+						struct core_req, failed);
+		struct handle txn = q->txn;
+		enum sip_txn_fail why = q->why;
+		uint64_t user = q->user;
+
+		list_del(&q->failed);
+		judge(c, q, false,
+		      why == SIP_TXN_FAIL_TIMEOUT ? "no answer"
+						  : "connection lost");
+		if (elsewhere(c, q))
+			continue;
+		req_free(c, q);
+		obj_mark_failed(c, txn, user, why);
+	}
+}
+
+/* ---- health ------------------------------------------------------------------ */
+
+static int probe_dialog(struct calls *c, struct leg *leg)
+{
+	char call_id[TOKEN_LEN + 1];
+	char from[ADDR_STR_MAX + 32];
+	char to[ADDR_STR_MAX + 8];
+	struct writer wf;
+	struct writer wt;
+	struct slice target;
+
+	calls_hex(c, call_id, TOKEN_LEN);
+	calls_hex(c, leg->tag, TAG_LEN);
+	writer_init(&wf, from, sizeof(from));
+	writer_str(&wf, "<sip:sallyport@");
+	addr_print(&wf, &leg->dest.local);
+	writer_str(&wf, ">");
+	writer_init(&wt, to, sizeof(to));
+	writer_str(&wt, "<sip:");
+	addr_print(&wt, &leg->dest.peer);
+	writer_str(&wt, ">");
+	target = slice_sub(writer_slice(&wt), 1, wt.len - 2);
+	return sip_dialog_init_uac(&leg->dialog, slice_str(call_id),
+				   writer_slice(&wf), slice_str(leg->tag),
+				   writer_slice(&wt), target);
+}
+
+static void probe(struct calls *c, struct core_entry *e)
+{
+	struct leg leg = {
+		.side = SIDE_CORE, .is_probe = true, .dest = e->place.dest};
+	struct sip_out_request m = {.method = SLICE("OPTIONS")};
+	struct handle txn = HANDLE_NONE;
+	int err = probe_dialog(c, &leg);
+
+	if (!err)
+		err = leg_request(c, &leg, SIP_METHOD_OPTIONS, &m, 0, &txn);
+	sip_dialog_done(&leg.dialog);
+	if (!err && !handle_is_none(txn))
+		return;
+	/* No room for it: that says nothing about the call manager. */
+	e->is_probing = false;
+	e->probe_ms = c->now_ms + CORE_PROBE_FAST_MS;
+}
+
+void core_timer(struct calls *c)
+{
+	struct core_entry *e;
+
+	while ((e = core_probe_next(&c->core, c->now_ms)))
+		probe(c, e);
+	for (uint32_t i = 0; i < c->core.used; i++) {
+		uint64_t at = c->core.entry[i].settled_ms;
+
+		if (at > c->core_checked_ms && at <= c->now_ms)
+			core_move_kick(c);
+	}
+	c->core_checked_ms = c->now_ms;
+	core_move_timer(c);
+}
+
+void core_set(struct calls *c, const struct event_core *ev)
+{
+	/* More places than there is room for: the first ones count. */
+	if (core_set_places(&c->core, ev->manager, ev->place, ev->count,
+			    c->now_ms) != 0)
+		c->err = ERR_LIMIT;
+	core_move_kick(c);
+}
+
+bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret)
+{
+	while (*pos < c->core.used) {
+		const struct core_entry *e = &c->core.entry[(*pos)++];
+
+		if (e->gen == 0 || !e->is_listed)
+			continue;
+		*ret = (struct core_info){
+			.name = slice_str(e->place.name),
+			.dest = e->place.dest,
+			.priority = e->place.priority,
+			.is_up = e->is_up,
+			.is_settled = e->settled_ms <= c->now_ms,
+			.failures = e->failures,
+			.changed_ms = e->changed_ms,
+		};
+		return true;
+	}
+	return false;
+}
