@@ -90,23 +90,6 @@ enum config_media_policy config_device_media(const struct config *c,
 						: d->media;
 }
 
-/* Unique: a listener and a certificate may have the same name. Names have at
- * most 64 bytes, of which a long one keeps its end. */
-static void make_key_id(char *buf, const char *kind, uint32_t i,
-			const char *name)
-{
-	struct slice s = slice_str(name);
-	size_t most = CONFIG_KEY_ID_MAX - 24;
-	struct writer w;
-
-	writer_init(&w, buf, CONFIG_KEY_ID_MAX - 1);
-	writer_str(&w, kind);
-	writer_dec(&w, i);
-	writer_str(&w, ":");
-	writer_put(&w, slice_from(s, s.len > most ? s.len - most : 0));
-	buf[w.len] = '\0';
-}
-
 bool config_identity_at(const struct config *c, uint32_t i,
 			struct config_identity *ret)
 {
@@ -119,7 +102,6 @@ bool config_identity_at(const struct config *c, uint32_t i,
 						.certificate = l->certificate,
 						.key = l->key,
 						.ocsp = l->ocsp};
-		make_key_id(ret->key_id, "listener", k, l->name);
 		return true;
 	}
 	for (uint32_t k = 0; k < c->call_manager_count; k++) {
@@ -132,7 +114,6 @@ bool config_identity_at(const struct config *c, uint32_t i,
 						.certificate = m->certificate,
 						.key = m->key,
 						.ocsp = ""};
-		make_key_id(ret->key_id, "core", k, m->name);
 		return true;
 	}
 	if (i >= c->certificate_count)
@@ -141,7 +122,6 @@ bool config_identity_at(const struct config *c, uint32_t i,
 					.certificate = c->certificate[i].file,
 					.key = c->certificate[i].key,
 					.ocsp = c->certificate[i].ocsp};
-	make_key_id(ret->key_id, "certificate", i, c->certificate[i].name);
 	return true;
 }
 

@@ -32,7 +32,6 @@ enum {
 	CONFIG_WORKERS_MAX = 60,      /* worker processes */
 	CONFIG_WORKER_PORTS = 8,      /* relay ports a worker needs at least */
 	CONFIG_CERTIFICATES_MAX = 64, /* certificate sections */
-	CONFIG_KEY_ID_MAX = 64,	      /* bytes of a key's name with its NUL */
 };
 
 /* ---- what goes in ---------------------------------------------------- */
@@ -331,7 +330,6 @@ struct config_identity {
 	const struct config_certificate *section;  /* or NULL */
 	const struct config_call_manager *manager; /* or NULL */
 	const char *certificate, *key, *ocsp; /* as in struct config_listener */
-	char key_id[CONFIG_KEY_ID_MAX];	      /* name of the key, unique */
 };
 
 /* Identity number i from 0, those of tls: listeners first; false at the end,

@@ -34,13 +34,13 @@ struct keys_stats {
 	uint64_t failed;  /* wrong responses (CHECK) */
 };
 
-/* A key ring without keys; makes a random ticket key. ERR_NOMEM. */
+/* A key ring without keys; keys of tickets live in memory. ERR_NOMEM. */
 MUST_CHECK int keys_new(struct keys **ret);
 /* Wipe and free; takes NULL, returns NULL. */
 struct keys *keys_free(struct keys *k);
 /*
- * Load the private key in a PEM file under a name (1..SIGNER_KEY_ID_MAX
- * bytes). The file must be regular, owned by root or us, and closed to group
+ * Load the private key in a PEM file, or name the one that a PKCS#11 URI leads
+ * to, under a name (up to SIGNER_KEY_ID_MAX bytes; empty: by its public key). The file must be regular, owned by root or us, and closed to group
  * and others (mode & 077 == 0). ERR_DENIED
  * (permissions), ERR_IO, ERR_BAD, ERR_EXISTS, ERR_LIMIT, with reterr
  * (KEYS_ERR_MAX bytes) naming file and cure.
@@ -51,6 +51,19 @@ MUST_CHECK int keys_load(struct keys *k, struct slice name, const char *path,
  * it is made (mode 0600, random). Errors as keys_load. */
 MUST_CHECK int keys_load_store_key(struct keys *k, const char *path,
 				   char *reterr);
+/* Keep the keys of session tickets in the file at path, encrypted with the key
+ * of the credential store, which must be loaded; each is in use for period_s
+ * seconds (daemon/tickets.h). ERR_STATE, ERR_IO, ERR_DENIED, ERR_NOMEM. */
+MUST_CHECK int keys_load_tickets(struct keys *k, const char *path,
+				 uint32_t period_s, char *reterr);
+/* A reload: the key in the PEM file open at fd is wanted, whether it is there
+ * already or not. fd stays the caller's. Errors as keys_load. */
+MUST_CHECK int keys_load_fd(struct keys *k, int fd, char *reterr);
+/* A reload: the key of this PKCS#11 URI is wanted. It must be there, since a
+ * token cannot be opened in the sandbox: ERR_NOTFOUND. */
+MUST_CHECK int keys_keep_token(struct keys *k, struct slice uri, char *reterr);
+/* All wanted keys are there: see keyring_commit. */
+void keys_commit(struct keys *k);
 /* Answer one request of a client with permissions may (KEYS_CLIENT_*) into w
  * (KEYS_ANSWER_MAX bytes). Always writes an answer. */
 void keys_serve(struct keys *k, uint32_t may, struct slice request,
@@ -58,15 +71,24 @@ void keys_serve(struct keys *k, uint32_t may, struct slice request,
 /* Counters; lifetime of k. */
 const struct keys_stats *keys_stats(const struct keys *k);
 
-struct keys_named_file {
-	const char *name;
-	const char *path;
-};
+/*
+ * What the monitor and the role say on the control channel. Monitor: a client's
+ * line (daemon/wire.h), or "M" with its own; or a reload: for each key FILE
+ * with a descriptor or TOKEN with the URI behind it, then END. Role: READY
+ * once; RELOADED, or the text of an error, after END.
+ */
+#define KEYS_READY	  "ready"
+#define KEYS_RELOADED	  "reloaded"
+#define KEYS_RELOAD_FILE  "F"
+#define KEYS_RELOAD_TOKEN "T"
+#define KEYS_RELOAD_END	  "E"
 
 struct keys_main_params {
-	const struct keys_named_file *files; /* private keys */
+	const char *const *files; /* private keys: paths, PKCS#11 URIs */
 	size_t file_count;
-	const char *store_key; /* path, NULL = no credentials */
+	const char *store_key;	 /* path, NULL = no credentials */
+	const char *ticket_file; /* path, NULL = keys of tickets in memory */
+	uint32_t ticket_period_s;
 	int control_fd; /* from the monitor: SEQPACKET; when it closes the
 			   process ends. A message with one fd, as
 			   dwire_adopt_write writes it or the byte 'M', adds a

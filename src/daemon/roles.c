@@ -10,15 +10,27 @@
 #include "log/log.h"
 #include "pki/signer.h"
 
+/* A PKCS#11 module opens files and talks to its device at any time. */
+static bool has_token(const struct config *c)
+{
+	struct config_identity id;
+
+	for (uint32_t i = 0; config_identity_at(c, i, &id); i++)
+		if (config_key_is_token(id.key))
+			return true;
+	return false;
+}
+
 int role_keys(void)
 {
 	struct config *c = setup_config_from_fd(ROLE_FD_CONFIG);
-	/* One more: the look that finds no further one. */
-	uint32_t most = c->listener_count + c->certificate_count +
-			c->call_manager_count + 1;
-	struct keys_named_file *files = alloc_array(most, sizeof(*files));
-	struct config_identity *ids = alloc_array(most, sizeof(*ids));
+	const char **files =
+		alloc_array(c->listener_count + c->certificate_count +
+				    c->call_manager_count,
+			    sizeof(*files));
+	struct config_identity id;
 	char store_key[ROLE_PATH_MAX];
+	char tickets[ROLE_PATH_MAX];
 	char empty[ROLE_PATH_MAX];
 	struct keys_main_params p = {.files = files,
 				     .store_key = store_key,
@@ -26,18 +38,25 @@ int role_keys(void)
 	int status;
 
 	setup_role(c, "keys");
-	if (!files || !ids)
+	if (!files)
 		log_fatal("out of memory");
-	for (uint32_t i = 0; config_identity_at(c, i, &ids[i]); i++)
-		files[p.file_count++] = (struct keys_named_file){
-			.name = ids[i].key_id, .path = ids[i].key};
+	for (uint32_t i = 0; config_identity_at(c, i, &id); i++)
+		files[p.file_count++] = id.key;
 	(void)snprintf(store_key, sizeof(store_key), "%s/store.key",
 		       c->state_directory);
+	(void)snprintf(tickets, sizeof(tickets), "%s/tickets.key",
+		       c->state_directory);
+	if (c->session_lifetime_min > 0)
+		p.ticket_file = tickets;
+	p.ticket_period_s = c->session_lifetime_min * 60;
 	(void)snprintf(empty, sizeof(empty), "%s/empty", c->state_directory);
 	p.sandbox = setup_sandbox(c, SANDBOX_KEYS, empty);
+	if (has_token(c)) {
+		p.sandbox.role = SANDBOX_KEYS_TOKEN;
+		p.sandbox.chroot_dir = NULL;
+	}
 	status = keys_main(&p);
 	alloc_free(files);
-	alloc_free(ids);
 	config_unref(c);
 	return status;
 }

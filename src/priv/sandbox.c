@@ -33,6 +33,7 @@ const char *sandbox_role_str(enum sandbox_role r)
 	case SANDBOX_MONITOR:
 		return "monitor";
 	case SANDBOX_KEYS:
+	case SANDBOX_KEYS_TOKEN:
 		return "keys";
 	case SANDBOX_STORE:
 		return "store";
@@ -279,6 +280,8 @@ static const unsigned role_lists[SANDBOX_ROLE_COUNT] = {
 	[SANDBOX_MONITOR] = LIST_COMMON | LIST_SOCKET | LIST_THREAD |
 			    LIST_FILE | LIST_MONITOR,
 	[SANDBOX_KEYS] = LIST_COMMON,
+	[SANDBOX_KEYS_TOKEN] = LIST_COMMON | LIST_FILE | LIST_SOCKET |
+			       LIST_THREAD,
 	[SANDBOX_STORE] = LIST_COMMON | LIST_FILE,
 	[SANDBOX_MEDIA] = LIST_COMMON | LIST_SOCKET | LIST_THREAD,
 	[SANDBOX_WORKER] = LIST_COMMON | LIST_SOCKET | LIST_THREAD,

@@ -41,7 +41,7 @@ static int make_creds(struct worker *w, uint32_t i, char *reterr)
 			err = tls_creds_identity_file(
 				w->core_creds[i], m->certificate,
 				keys_client_signer(w->keys),
-				slice_str(id.key_id), reterr);
+				SLICE_NULL, reterr);
 	if (!err)
 		err = tls_creds_trust_dir(w->core_creds[i], m->trust, reterr);
 	if (!err && tls_creds_trust_count(w->core_creds[i]) == 0)

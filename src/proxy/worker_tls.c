@@ -61,11 +61,45 @@ static int add_identity(struct worker *w, struct tls_creds *c,
 	if (!err)
 		err = tls_creds_identity(c, id->certificate, bytes,
 					 keys_client_signer(w->keys),
-					 slice_str(id->key_id), reterr);
+					 SLICE_NULL, reterr);
 	if (err || !id->ocsp[0])
 		return err;
 	err = find(f, id->ocsp, &bytes, reterr);
 	return err ? err : tls_creds_ocsp(c, id->ocsp, bytes, reterr);
+}
+
+/* For a name of the other one's; a certificate without names is for all. */
+static bool share_name(const struct cert *a, const struct cert *b)
+{
+	for (size_t i = 0; i < a->dns_count; i++)
+		if (cert_names(b, slice_str(a->dns[i])))
+			return true;
+	return a->dns_count == 0 || b->dns_count == 0;
+}
+
+/*
+ * GnuTLS shows the first certificate that fits, and a signature with ECDSA
+ * costs a fraction of one with RSA: an ECDSA certificate beside the listener's
+ * own, for the same names, goes first.
+ */
+static bool goes_first(const struct config_identity *id,
+		       const struct config_listener *l,
+		       const struct tls_files *f)
+{
+	struct cert *own = NULL;
+	struct cert *cert = NULL;
+	struct slice bytes;
+	bool is_first;
+
+	is_first = !id->owner &&
+		   tls_files_find(f, l->certificate, &bytes) == 0 &&
+		   tls_chain_leaf(bytes, &own) == 0 &&
+		   tls_files_find(f, id->certificate, &bytes) == 0 &&
+		   tls_chain_leaf(bytes, &cert) == 0 &&
+		   strncmp(cert->key, "EC", 2) == 0 && share_name(cert, own);
+	(void)cert_free(own);
+	(void)cert_free(cert);
+	return is_first;
 }
 
 static int fill(struct worker *w, struct tls_creds *c,
@@ -75,9 +109,12 @@ static int fill(struct worker *w, struct tls_creds *c,
 	struct config_identity id;
 	int err = 0;
 
-	for (uint32_t i = 0; !err && config_identity_at(w->config, i, &id); i++)
-		if (config_identity_serves(&id, l))
-			err = add_identity(w, c, &id, f, reterr);
+	for (int pass = 0; pass < 2; pass++)
+		for (uint32_t i = 0;
+		     !err && config_identity_at(w->config, i, &id); i++)
+			if (config_identity_serves(&id, l) &&
+			    goes_first(&id, l, f) == (pass == 0))
+				err = add_identity(w, c, &id, f, reterr);
 	return err ? err : tls_creds_trust_files(c, f, l->trust, reterr);
 }
 

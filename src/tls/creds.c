@@ -181,6 +181,7 @@ int tls_creds_identity(struct tls_creds *c, const char *name,
 		       struct slice key_id, char *reterr)
 {
 	gnutls_pcert_st pcerts[TLS_CHAIN_MAX];
+	uint8_t derived[SIGNER_KEY_ID_MAX];
 	gnutls_privkey_t key = NULL;
 	unsigned count = 0;
 	int rc;
@@ -190,7 +191,7 @@ int tls_creds_identity(struct tls_creds *c, const char *name,
 		return tls_creds_explain(reterr, name,
 					 "too many certificates of our own",
 					 NULL, ERR_LIMIT);
-	if (key_id.len == 0 || key_id.len > SIGNER_KEY_ID_MAX)
+	if (key_id.len > SIGNER_KEY_ID_MAX)
 		return tls_creds_explain(reterr, name,
 					 "bad name of a private key", NULL,
 					 ERR_BAD);
@@ -200,7 +201,12 @@ int tls_creds_identity(struct tls_creds *c, const char *name,
 	err = load_chain(name, chain_pem, pcerts, &count, reterr);
 	if (err)
 		return err;
-	err = tls_keyref_new(signer, key_id, pcerts[0].pubkey, &key);
+	if (key_id.len == 0) {
+		err = tls_keyref_name(pcerts[0].pubkey, derived);
+		key_id = slice_make(derived, sizeof(derived));
+	}
+	if (!err)
+		err = tls_keyref_new(signer, key_id, pcerts[0].pubkey, &key);
 	if (err) {
 		err = tls_creds_explain(reterr, name,
 					"key type of the certificate",
@@ -224,6 +230,19 @@ int tls_creds_identity(struct tls_creds *c, const char *name,
 out:
 	for (unsigned i = 0; i < count; i++)
 		gnutls_pcert_deinit(&pcerts[i]);
+	return err;
+}
+
+int tls_chain_leaf(struct slice chain_pem, struct cert **ret)
+{
+	gnutls_datum_t pem = tls_creds_datum(chain_pem);
+	gnutls_datum_t der = {.data = NULL};
+	int err;
+
+	if (gnutls_pem_base64_decode2("CERTIFICATE", &pem, &der) < 0)
+		return ERR_BAD;
+	err = cert_parse(slice_make(der.data, der.size), ret);
+	gnutls_free(der.data);
 	return err;
 }
 

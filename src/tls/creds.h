@@ -16,6 +16,7 @@
 #include "tls/files.h"
 #include "tls/policy.h"
 
+struct cert;
 struct signer;
 struct tls_cache;
 struct tls_creds;
@@ -69,7 +70,8 @@ struct tls_creds *tls_creds_ref(struct tls_creds *c);
 struct tls_creds *tls_creds_unref(struct tls_creds *c);
 /*
  * Our chain, own certificate first, in PEM, and the key that belongs to it:
- * key_id in signer (which must outlive c). May be called up to
+ * key_id in signer (which must outlive c); empty: the name that tls_keyref_name
+ * gives the certificate's public key. May be called up to
  * TLS_IDENTITIES_MAX times: a client is shown the first certificate that has
  * the name it asks for (SNI) and a key it can use, or else the first with such
  * a key. On error reterr (TLS_CREDS_ERR_MAX bytes) says what is wrong with
@@ -80,6 +82,9 @@ MUST_CHECK int tls_creds_identity(struct tls_creds *c, const char *name,
 				  struct slice chain_pem,
 				  const struct signer *signer,
 				  struct slice key_id, char *reterr);
+/* Facts of the first certificate in a chain in PEM. ERR_BAD, ERR_LIMIT,
+ * ERR_NOMEM. Owner of *ret: the caller, until cert_free. */
+MUST_CHECK int tls_chain_leaf(struct slice chain_pem, struct cert **ret);
 /*
  * The OCSP response (DER) that is shown with the identity added last to clients
  * that ask for it (RFC 6066 section 8), as long as it is fresh. ERR_BAD when it

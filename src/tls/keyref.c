@@ -4,6 +4,7 @@
 #include <gnutls/gnutls.h>
 
 #include "base/alloc.h"
+#include "base/hex.h"
 #include "base/secret.h"
 #include "base/writer.h"
 #include "pki/signer.h"
@@ -160,4 +161,19 @@ int tls_keyref_prove(gnutls_privkey_t key, gnutls_pubkey_t pub)
 	rc = gnutls_pubkey_verify_data2(pub, alg, 0, &data, &sig);
 	gnutls_free(sig.data);
 	return rc;
+}
+
+int tls_keyref_name(gnutls_pubkey_t pub, uint8_t ret_name[SIGNER_KEY_ID_MAX])
+{
+	_Static_assert(SIGNER_KEY_ID_MAX == 64, "SHA-256 in hexadecimal");
+	uint8_t hash[32];
+	size_t len = sizeof(hash);
+	struct writer w;
+
+	if (gnutls_pubkey_get_key_id(pub, GNUTLS_KEYID_USE_SHA256, hash, &len) <
+	    0)
+		return ERR_IO;
+	writer_init(&w, ret_name, SIGNER_KEY_ID_MAX);
+	hex_encode(&w, slice_make(hash, len));
+	return writer_ok(&w) ? 0 : ERR_IO;
 }

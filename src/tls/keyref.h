@@ -5,8 +5,7 @@
 
 #include "base/err.h"
 #include "base/slice.h"
-
-struct signer;
+#include "pki/signer.h"
 
 /*
  * A GnuTLS private key whose operations are done by signer with key_id (copied,
@@ -16,6 +15,11 @@ struct signer;
  */
 MUST_CHECK int tls_keyref_new(const struct signer *signer, struct slice key_id,
 			      gnutls_pubkey_t pub, gnutls_privkey_t *ret);
+
+/* The name a key has when nobody gave it one: SHA-256 of its public key's
+ * SubjectPublicKeyInfo in hexadecimal, SIGNER_KEY_ID_MAX bytes. ERR_IO. */
+MUST_CHECK int tls_keyref_name(gnutls_pubkey_t pub,
+			       uint8_t ret_name[SIGNER_KEY_ID_MAX]);
 
 /* Sign something with key and verify it with pub: a proof that they belong
  * together and that the signer works. 0 or a GnuTLS error. */

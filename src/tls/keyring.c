@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/secret.h"
+#include "tls/keyref.h"
 
 enum {
 	PREMASTER_LEN = 48,  /* RFC 5246 section 7.4.7.1 */
@@ -16,16 +17,29 @@ struct key {
 	uint8_t name[SIGNER_KEY_ID_MAX];
 	size_t name_len;
 	gnutls_privkey_t priv;
-	int pk; /* gnutls_pk_algorithm_t */
+	int pk;		    /* gnutls_pk_algorithm_t */
+	char *uri;	    /* of a key in a token; NULL: from a file */
+	struct secret *pin; /* of the token */
+	uint32_t round;	    /* of k when it was last wanted */
 };
 
 struct keyring {
 	struct signer signer;
 	struct key key[KEYRING_MAX];
 	size_t count;
+	uint32_t round; /* commits so far */
 };
 
-static const struct key *find(const struct keyring *k, struct slice name)
+static void key_done(struct key *key)
+{
+	gnutls_privkey_deinit(key->priv);
+	key->uri = alloc_free(key->uri);
+	if (key->pin)
+		secret_done(key->pin);
+	key->pin = alloc_free(key->pin);
+}
+
+static struct key *find(struct keyring *k, struct slice name)
 {
 	for (size_t i = 0; i < k->count; i++)
 		if (slice_eq(name,
@@ -123,44 +137,200 @@ struct keyring *keyring_free(struct keyring *k)
 	if (!k)
 		return NULL;
 	for (size_t i = 0; i < k->count; i++)
-		gnutls_privkey_deinit(k->key[i].priv);
+		key_done(&k->key[i]);
 	return alloc_free(k);
+}
+
+/* SHA-256 of the public key, in hexadecimal: certificate and key find each
+ * other without a name. */
+static int derive_name(gnutls_privkey_t priv, struct key *key)
+{
+	gnutls_pubkey_t pub = NULL;
+	int err = ERR_IO;
+
+	if (gnutls_pubkey_init(&pub) < 0)
+		return ERR_NOMEM;
+	if (gnutls_pubkey_import_privkey(pub, priv, 0, 0) == 0)
+		err = tls_keyref_name(pub, key->name);
+	gnutls_pubkey_deinit(pub);
+	key->name_len = SIGNER_KEY_ID_MAX;
+	return err;
+}
+
+/* Take over *key; name empty: it is derived. */
+static int put_key(struct keyring *k, struct slice name, struct key *key)
+{
+	struct key *old;
+	int err = name.len > SIGNER_KEY_ID_MAX ? ERR_BAD : 0;
+
+	if (!err && name.len == 0) {
+		err = derive_name(key->priv, key);
+	} else if (!err) {
+		memcpy(key->name, name.ptr, name.len);
+		key->name_len = name.len;
+	}
+	if (err)
+		return err;
+	key->round = k->round + 1;
+	old = find(k, slice_make(key->name, key->name_len));
+	if (old) {
+		old->round = key->round;
+		return ERR_EXISTS;
+	}
+	if (k->count == KEYRING_MAX)
+		return ERR_LIMIT;
+	k->key[k->count++] = *key;
+	return 0;
+}
+
+static int kind_of(gnutls_privkey_t priv, int *ret_pk)
+{
+	*ret_pk = gnutls_privkey_get_pk_algorithm(priv, NULL);
+	return *ret_pk == GNUTLS_PK_RSA || *ret_pk == GNUTLS_PK_RSA_PSS ||
+			       *ret_pk == GNUTLS_PK_ECDSA
+		       ? 0
+		       : ERR_UNSUPPORTED;
 }
 
 int keyring_add(struct keyring *k, struct slice name, struct slice pem)
 {
-	struct key *key = &k->key[k->count];
 	gnutls_datum_t d = {.data = (unsigned char *)(uintptr_t)pem.ptr,
 			    .size = (unsigned)pem.len};
-	gnutls_privkey_t priv = NULL;
+	struct key key = {.priv = NULL};
 	int err = 0;
 
-	if (name.len == 0 || name.len > SIGNER_KEY_ID_MAX)
-		return ERR_BAD;
-	if (find(k, name))
-		return ERR_EXISTS;
-	if (k->count == KEYRING_MAX)
-		return ERR_LIMIT;
-	if (gnutls_privkey_init(&priv) < 0)
+	if (gnutls_privkey_init(&key.priv) < 0)
 		return ERR_NOMEM;
-	if (gnutls_privkey_import_x509_raw(priv, &d, GNUTLS_X509_FMT_PEM, NULL,
-					   0) < 0)
+	if (gnutls_privkey_import_x509_raw(key.priv, &d, GNUTLS_X509_FMT_PEM,
+					   NULL, 0) < 0)
 		err = ERR_BAD;
-	if (!err) {
-		key->pk = gnutls_privkey_get_pk_algorithm(priv, NULL);
-		if (key->pk != GNUTLS_PK_RSA && key->pk != GNUTLS_PK_RSA_PSS &&
-		    key->pk != GNUTLS_PK_ECDSA)
-			err = ERR_UNSUPPORTED;
+	if (!err)
+		err = kind_of(key.priv, &key.pk);
+	if (!err)
+		err = put_key(k, name, &key);
+	if (err)
+		key_done(&key);
+	return err;
+}
+
+static int token_error(int rc)
+{
+	switch (rc) {
+	case GNUTLS_E_MEMORY_ERROR:
+		return ERR_NOMEM;
+	case GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE:
+		return ERR_NOTFOUND;
+	case GNUTLS_E_PKCS11_PIN_ERROR:
+	case GNUTLS_E_PKCS11_PIN_EXPIRED:
+	case GNUTLS_E_PKCS11_PIN_LOCKED:
+		return ERR_AUTH;
+	default:
+		return ERR_IO;
 	}
-	if (err) {
-		gnutls_privkey_deinit(priv);
-		return err;
-	}
-	memcpy(key->name, name.ptr, name.len);
-	key->name_len = name.len;
-	key->priv = priv;
-	k->count++;
+}
+
+/* GnuTLS asks for the PIN; a second time it was wrong, and a third would lock
+ * the token. */
+static int give_pin(void *ctx, int attempt, const char *url, const char *label,
+		    unsigned flags, char *pin, size_t cap)
+{
+	const struct secret *s = ctx;
+
+	(void)attempt;
+	(void)url;
+	(void)label;
+	if (s->len == 0 || s->len >= cap ||
+	    (flags & (GNUTLS_PIN_WRONG | GNUTLS_PIN_FINAL_TRY)) != 0)
+		return GNUTLS_E_PKCS11_PIN_ERROR;
+	memcpy(pin, s->ptr, s->len);
+	pin[s->len] = '\0';
 	return 0;
+}
+
+/* The URI without its pin-source, which is ours to read. */
+static char *strip_pin(const char *uri)
+{
+	const char *at = strstr(uri, "pin-source=");
+	char *copy = alloc_copy(slice_str(uri));
+	size_t from;
+	size_t end;
+
+	if (!at || !copy || at == uri)
+		return copy;
+	/* Only one delimiter goes with it: "a?pin-source=b&c" is "a?c". */
+	from = (size_t)(at - uri);
+	end = from + strcspn(at, ";&?");
+	if (uri[end] == '\0')
+		from--;
+	else
+		end++;
+	memmove(copy + from, uri + end, strlen(uri + end) + 1);
+	return copy;
+}
+
+static int open_token(struct key *key, const char *uri, struct slice pin,
+		      const char **reterr_why)
+{
+	char *url = strip_pin(uri);
+	int err = ERR_NOMEM;
+	int rc;
+
+	key->uri = alloc_copy(slice_str(uri));
+	key->pin = alloc_zero(sizeof(*key->pin));
+	if (!url || !key->uri || !key->pin || secret_init(key->pin, pin) != 0)
+		goto out;
+	gnutls_privkey_set_pin_function(key->priv, give_pin, key->pin);
+	rc = gnutls_privkey_import_url(key->priv, url, 0);
+	if (rc < 0)
+		*reterr_why = gnutls_strerror(rc);
+	err = rc < 0 ? token_error(rc) : kind_of(key->priv, &key->pk);
+out:
+	(void)alloc_free(url);
+	return err;
+}
+
+int keyring_add_token(struct keyring *k, struct slice name, const char *uri,
+		      struct slice pin, const char **reterr_why)
+{
+	struct key key = {.priv = NULL};
+	int err;
+
+	*reterr_why = "";
+	if (gnutls_privkey_init(&key.priv) < 0)
+		return ERR_NOMEM;
+	err = open_token(&key, uri, pin, reterr_why);
+	if (!err)
+		err = put_key(k, name, &key);
+	if (err)
+		key_done(&key);
+	return err;
+}
+
+int keyring_keep_token(struct keyring *k, struct slice uri)
+{
+	int err = ERR_NOTFOUND;
+
+	for (size_t i = 0; i < k->count; i++) {
+		if (!k->key[i].uri || !slice_eqs(uri, k->key[i].uri))
+			continue;
+		k->key[i].round = k->round + 1;
+		err = 0;
+	}
+	return err;
+}
+
+void keyring_commit(struct keyring *k)
+{
+	size_t n = 0;
+
+	k->round++;
+	for (size_t i = 0; i < k->count; i++) {
+		if (k->key[i].round + 1 < k->round)
+			key_done(&k->key[i]);
+		else
+			k->key[n++] = k->key[i];
+	}
+	k->count = n;
 }
 
 const struct signer *keyring_signer(const struct keyring *k)
@@ -168,8 +338,7 @@ const struct signer *keyring_signer(const struct keyring *k)
 	return &k->signer;
 }
 
-int keyring_pubkey(const struct keyring *k, struct slice name,
-		   struct writer *ret_der)
+int keyring_pubkey(struct keyring *k, struct slice name, struct writer *ret_der)
 {
 	const struct key *key = find(k, name);
 	gnutls_datum_t out = {.data = NULL};

@@ -19,12 +19,30 @@ MUST_CHECK int keyring_new(struct keyring **ret);
 struct keyring *keyring_free(struct keyring *k);
 /*
  * Add the private key in pem (unencrypted PKCS#8, PKCS#1 or SEC1; certificates
- * beside it are ignored) under name (1..SIGNER_KEY_ID_MAX bytes, copied).
- * ERR_EXISTS, ERR_LIMIT, ERR_NOMEM, ERR_BAD; ERR_UNSUPPORTED for a key that is
- * neither RSA nor ECDSA.
+ * beside it are ignored) under name (up to SIGNER_KEY_ID_MAX bytes, copied;
+ * empty: the one that tls_keyref_name gives). ERR_EXISTS, ERR_LIMIT, ERR_NOMEM,
+ * ERR_BAD; ERR_UNSUPPORTED for a key that is neither RSA nor ECDSA.
  */
 MUST_CHECK int keyring_add(struct keyring *k, struct slice name,
 			   struct slice pem);
+/*
+ * Add the private key that a PKCS#11 URI leads to (RFC 7512; its pin-source is
+ * ignored). pin: of the token, copied; may be empty. The token does the
+ * operations. Before sandbox_enter: the module is loaded here. Errors as keyring_add, with *reterr_why, static text:
+ * ERR_IO, ERR_NOTFOUND (no such token or object), ERR_AUTH (PIN) besides.
+ */
+MUST_CHECK int keyring_add_token(struct keyring *k, struct slice name,
+				 const char *uri, struct slice pin,
+				 const char **reterr_why);
+/* The key of this URI, which is there already, is still wanted. ERR_NOTFOUND
+ * when it is not there. */
+MUST_CHECK int keyring_keep_token(struct keyring *k, struct slice uri);
+/*
+ * All keys that are wanted were added, or kept, or found to be there
+ * (ERR_EXISTS): forget those that were wanted neither now nor at the commit
+ * before. So who still uses the keys of before has time to change over.
+ */
+void keyring_commit(struct keyring *k);
 /*
  * The signer that uses the keys of k; lifetime of k. sign() wants a digest of
  * exactly the length of alg's hash (GNUTLS_SIGN_RSA_RAW: at most a
@@ -35,5 +53,5 @@ MUST_CHECK int keyring_add(struct keyring *k, struct slice name,
 const struct signer *keyring_signer(const struct keyring *k);
 /* Append the public key as SubjectPublicKeyInfo in DER. ERR_NOTFOUND,
  * ERR_SPACE, ERR_IO. */
-MUST_CHECK int keyring_pubkey(const struct keyring *k, struct slice name,
+MUST_CHECK int keyring_pubkey(struct keyring *k, struct slice name,
 			      struct writer *ret_der);

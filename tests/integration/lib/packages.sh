@@ -6,7 +6,7 @@ PACKAGES_BUILD="autoconf automake make gcc libc6-dev pkg-config check
 PACKAGES_PHONES="gnutls-bin iproute2 procps tcpdump kamailio baresip-core
  linphone-cli"
 PACKAGES_TEST="clang llvm libclang-rt-14-dev xz-utils stunnel4 sip-tester
- openssl systemd"
+ openssl softhsm2 systemd"
 # for make check-matrix only
 PACKAGES_MATRIX="debootstrap qemu-user-static gcc-i686-linux-gnu
  gcc-s390x-linux-gnu valgrind"

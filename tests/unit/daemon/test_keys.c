@@ -8,6 +8,7 @@
 #include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
 #include <grp.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include "priv/channel.h"
 #include "priv/keys_client.h"
 #include "tls/creds.h"
+#include "tls/keyref.h"
 #include "tls/random.h"
 #include "tls/session.h"
 
@@ -36,6 +38,19 @@ static char store_path[128];
 static struct slice str(const char *s)
 {
 	return slice_str(s);
+}
+
+/* The name of its key in the role, which nobody gave it one. */
+static struct slice name_of(const struct test_cert *c,
+			    uint8_t buf[SIGNER_KEY_ID_MAX])
+{
+	gnutls_pubkey_t pub;
+
+	ck_assert_int_eq(gnutls_pubkey_init(&pub), 0);
+	ck_assert_int_eq(gnutls_pubkey_import_x509(pub, c->crt, 0), 0);
+	ck_assert_int_eq(tls_keyref_name(pub, buf), 0);
+	gnutls_pubkey_deinit(pub);
+	return slice_make(buf, SIGNER_KEY_ID_MAX);
 }
 
 static void set_up(void)
@@ -415,6 +430,13 @@ START_TEST(wrong_key_files_are_explained)
 	test_write(path, str("nothing"), 0600);
 	ck_assert_int_eq(keys_load(keys, str("x"), path, why), ERR_BAD);
 	ck_assert_ptr_nonnull(strstr(why, "PEM"));
+	test_write(path,
+		   str("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n"
+		       "-----END ENCRYPTED PRIVATE KEY-----\n"),
+		   0600);
+	ck_assert_int_eq(keys_load(keys, str("x"), path, why), ERR_BAD);
+	ck_assert_ptr_nonnull(strstr(why, "is encrypted"));
+	test_write(path, str("nothing"), 0600);
 	ck_assert_int_eq(keys_load(keys, str("x"), dir, why), ERR_BAD);
 	ck_assert_int_eq(keys_load(keys, str("rsa"), ec_path, why), ERR_EXISTS);
 	ck_assert_int_eq(keys_load_store_key(keys, path, why), ERR_EXISTS);
@@ -441,11 +463,11 @@ struct role {
 static void run_role(enum sandbox_mode mode, bool as_user, int control)
 {
 	char root[64] = "/tmp";
-	const struct keys_named_file files[] = {{"rsa", rsa_path},
-						{"ec", ec_path}};
+	/* Two certificates may share a key. */
+	const char *const files[] = {rsa_path, ec_path, ec_path};
 	struct keys_main_params p = {
 		.files = files,
-		.file_count = 2,
+		.file_count = 3,
 		.store_key = store_path,
 		.control_fd = control,
 		.sandbox = {.role = SANDBOX_KEYS,
@@ -568,6 +590,7 @@ static void use_role(struct role *r)
 	uint8_t blob[KEYS_BLOB_MAX];
 	uint8_t out[KEYS_ANSWER_MAX];
 	uint8_t hash[32] = {1};
+	uint8_t name[SIGNER_KEY_ID_MAX];
 	struct keys_check q;
 	struct writer w;
 	size_t len = 0;
@@ -587,8 +610,9 @@ static void use_role(struct role *r)
 	ck_assert_int_eq(keys_client_check(c, &q, 4), ERR_LIMIT);
 	/* A signature overtakes nothing: earlier answers are kept. */
 	writer_init(&w, out, sizeof(out));
-	ck_assert_int_eq(s->sign(s->ctx, str("ec"), GNUTLS_SIGN_ECDSA_SHA256,
-				 slice_make(hash, 32), &w),
+	ck_assert_int_eq(s->sign(s->ctx, name_of(ec, name),
+				 GNUTLS_SIGN_ECDSA_SHA256, slice_make(hash, 32),
+				 &w),
 			 0);
 	{
 		gnutls_datum_t h = {hash, 32};
@@ -609,12 +633,13 @@ static void use_role(struct role *r)
 	ck_assert_int_eq(s->sign(s->ctx, str("no"), GNUTLS_SIGN_RSA_SHA256,
 				 slice_make(hash, 32), &w),
 			 ERR_NOTFOUND);
-	ck_assert_int_eq(keys_client_pubkey(c, str("rsa"), &w), 0);
+	ck_assert_int_eq(keys_client_pubkey(c, name_of(rsa, name), &w), 0);
 	writer_init(&w, out, sizeof(out));
 	ck_assert_int_eq(keys_client_ticket(c, &w), 0);
 	ck_assert_uint_eq(w.len, TLS_TICKET_KEY_LEN);
 	writer_init(&w, out, 10);
-	ck_assert_int_eq(keys_client_pubkey(c, str("rsa"), &w), ERR_SPACE);
+	ck_assert_int_eq(keys_client_pubkey(c, name_of(rsa, name), &w),
+			 ERR_SPACE);
 	{
 		struct keys_request seal_q = {
 			.user = str("u"), .realm = str("r"), .ha1_count = 1};
@@ -628,8 +653,9 @@ static void use_role(struct role *r)
 	RUN_UNTIL(loop, downs == 1);
 	ck_assert_int_eq(answers, 5);
 	ck_assert_int_eq(keys_client_check(c, &q, 7), ERR_CLOSED);
-	ck_assert_int_eq(s->sign(s->ctx, str("ec"), GNUTLS_SIGN_ECDSA_SHA256,
-				 slice_make(hash, 32), &w),
+	ck_assert_int_eq(s->sign(s->ctx, name_of(ec, name),
+				 GNUTLS_SIGN_ECDSA_SHA256, slice_make(hash, 32),
+				 &w),
 			 ERR_CLOSED);
 	c = keys_client_free(c);
 	loop = loop_free(loop);
@@ -683,6 +709,93 @@ START_TEST(role_ends_at_sigterm)
 }
 END_TEST
 
+/* To the role, with the file at path when there is one. */
+static void tell(const struct role *r, const char *text, const char *path)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} c = {.bytes = {0}};
+	char copy[256];
+	struct iovec iov = {copy, strlen(text)};
+	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+	(void)snprintf(copy, sizeof(copy), "%s", text);
+	if (fd >= 0) {
+		mh.msg_control = &c;
+		mh.msg_controllen = sizeof(c);
+		c.align.cmsg_level = SOL_SOCKET;
+		c.align.cmsg_type = SCM_RIGHTS;
+		c.align.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&c.align), &fd, sizeof(int));
+	}
+	ck_assert_int_eq(sendmsg(r->control, &mh, 0), (ssize_t)strlen(text));
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+static void answers_with(const struct role *r, const char *want)
+{
+	struct pollfd pfd = {.fd = r->control, .events = POLLIN};
+	char buf[KEYS_ERR_MAX + 1];
+	ssize_t n;
+
+	ck_assert_int_eq(poll(&pfd, 1, 10000), 1);
+	n = recv(r->control, buf, sizeof(buf) - 1, MSG_DONTWAIT);
+	ck_assert_int_gt(n, 0);
+	buf[n] = '\0';
+	ck_assert_msg(strstr(buf, want) != NULL, "%s", buf);
+}
+
+static int sign_with(struct keys_client *c, const struct test_cert *cert)
+{
+	const struct signer *s = keys_client_signer(c);
+	uint8_t name[SIGNER_KEY_ID_MAX];
+	uint8_t out[KEYS_ANSWER_MAX];
+	uint8_t hash[32] = {1};
+	struct writer w;
+
+	writer_init(&w, out, sizeof(out));
+	return s->sign(s->ctx, name_of(cert, name), GNUTLS_SIGN_ECDSA_SHA256,
+		       slice_make(hash, 32), &w);
+}
+
+START_TEST(role_takes_new_keys_and_keeps_the_old_for_one_reload)
+{
+	struct role r = start_role(SANDBOX_KILL, false);
+	struct keys_client_params kp = {.fd = r.client};
+	struct test_cert *other =
+		test_cert_new(&(struct test_cert_spec){.cn = "other"});
+	struct keys_client *kc;
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/other.key", dir);
+	test_write(path, test_datum(&other->key_pem), 0600);
+	ck_assert_int_eq(keys_client_new(&kp, &kc), 0);
+	ck_assert_int_eq(sign_with(kc, ec), 0);
+	ck_assert_int_eq(sign_with(kc, other), ERR_NOTFOUND);
+	/* An error changes nothing, and the first one is told. */
+	tell(&r, KEYS_RELOAD_TOKEN "pkcs11:token=x", NULL);
+	tell(&r, KEYS_RELOAD_FILE, store_path);
+	tell(&r, KEYS_RELOAD_END, NULL);
+	answers_with(&r, "restart");
+	ck_assert_int_eq(sign_with(kc, ec), 0);
+	for (int i = 0; i < 2; i++) {
+		/* Workers change over one after the other. */
+		ck_assert_int_eq(sign_with(kc, ec), 0);
+		tell(&r, KEYS_RELOAD_FILE, path);
+		tell(&r, KEYS_RELOAD_END, NULL);
+		answers_with(&r, KEYS_RELOADED);
+		ck_assert_int_eq(sign_with(kc, other), 0);
+	}
+	ck_assert_int_eq(sign_with(kc, ec), ERR_NOTFOUND);
+	kc = keys_client_free(kc);
+	end_role(&r, 0);
+	test_cert_free(other);
+}
+END_TEST
+
 START_TEST(process_that_hangs_is_waited_for_once)
 {
 	struct keys_client_params p = {.timeout_ms = 30};
@@ -713,7 +826,6 @@ START_TEST(tls_handshake_signs_through_the_role)
 	struct role r = start_role(SANDBOX_KILL, false);
 	struct keys_client_params kp = {.fd = r.client};
 	struct keys_client *kc;
-	static const char *const names[] = {"rsa", "ec"};
 
 	ck_assert_int_eq(keys_client_new(&kp, &kc), 0);
 	for (int i = 0; i < 2; i++) {
@@ -731,7 +843,7 @@ START_TEST(tls_handshake_signs_through_the_role)
 		ck_assert_msg(tls_creds_identity(c, "cert",
 						 test_datum(&cert->pem),
 						 keys_client_signer(kc),
-						 str(names[i]), why) == 0,
+						 SLICE_NULL, why) == 0,
 			      "%s", why);
 		ck_assert_int_eq(
 			tls_creds_trust(c, "ca", test_datum(&cert->pem), why),
@@ -789,6 +901,8 @@ static Suite *suite(void)
 	tcase_add_test(role, role_works_without_root);
 	tcase_add_test(role, role_ends_with_its_monitor);
 	tcase_add_test(role, role_ends_at_sigterm);
+	tcase_add_test(role,
+		       role_takes_new_keys_and_keeps_the_old_for_one_reload);
 	tcase_add_test(role, process_that_hangs_is_waited_for_once);
 	tcase_add_test(role, tls_handshake_signs_through_the_role);
 	suite_add_tcase(s, ops);
