@@ -100,31 +100,34 @@ static const struct config_option listener_options[] = {
 			 "tls:, tcp: or udp: followed by address:port; IPv6 "
 			 "addresses in brackets."),
 	LISTENER(certificate, "certificate", PATH, "", .words = below_base,
-		 .example = "certs/server.pem",
+		 .example = "certs/server.pem", .when = CONFIG_WHEN_NOW,
 		 .text = "File with our certificate and its chain (PEM) for a "
 			 "tls: listener. Names that are not absolute are taken "
 			 "from the directory of this file."),
 	LISTENER(key, "key", KEY, "", .words = below_base,
-		 .example = "keys/server.key", .text = KEY_TEXT),
+		 .example = "keys/server.key", .when = CONFIG_WHEN_NOW,
+		 .text = KEY_TEXT),
 	LISTENER(ocsp, "ocsp", PATH, "", .words = below_base,
-		 .text = OCSP_TEXT),
+		 .when = CONFIG_WHEN_NOW, .text = OCSP_TEXT),
 	LISTENER(trust, "trust", PATH, "", .words = below_trust,
-		 .example = "device",
+		 .example = "device", .when = CONFIG_WHEN_NOW,
 		 .text = "Directory with the certificates that phones' "
 			 "certificates must chain to, below the directory "
 			 "trust/ unless absolute."),
 	LISTENER(tls_policy, "tls-policy", CHOICE, "default",
-		 .words = words_policy,
+		 .words = words_policy, .when = CONFIG_WHEN_NOW,
 		 .text = "default: TLS 1.2 and 1.3 with forward secrecy. "
 			 "authenticated: also suites without encryption, for "
 			 "phones whose security-mode is authenticated. "
 			 "legacy: also what phones of 2006 need; choose it for "
 			 "them alone."),
 	LISTENER(check_purpose, "check-purpose", BOOL, "no",
+		 .when = CONFIG_WHEN_NOW,
 		 .text = "Refuse a certificate that is not meant for TLS "
 			 "clients (extended key usage). Certificates that "
 			 "manufacturers install often carry none."),
 	LISTENER(crl_expired, "crl-expired", WORD, "refuse", .words = words_crl,
+		 .when = CONFIG_WHEN_NOW,
 		 .text = "When a revocation list in the trust directory is "
 			 "past its next update: refuse the certificates of its "
 			 "issuer, or warn in the log and go by the old list."),
@@ -395,7 +398,7 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .size = sizeof(struct config_certificate),
 	 .max = CONFIG_CERTIFICATES_MAX,
 	 ROWS(certificate_options),
-	 .when = CONFIG_WHEN_RESTART,
+	 .when = CONFIG_WHEN_NOW,
 	 .text = "A further certificate of ours beside the one of the "
 		 "listener: with another kind of key (which the client can "
 		 "use decides) or for another name (which the client asks "

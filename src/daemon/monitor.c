@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "config/reload.h"
+#include "daemon/keys.h"
 #include "daemon/roles.h"
 #include "daemon/setup.h"
 #include "log/log.h"
@@ -276,6 +277,11 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 			monitor_ctl_store(child->m, &reply);
 		break;
 	case MONITOR_KEYS:
+		if (slice_eqs(bytes, KEYS_READY))
+			child_ready(child);
+		else
+			monitor_reload_keys(child->m, bytes);
+		break;
 	case MONITOR_MEDIA:
 	case MONITOR_KINDS:
 		child_ready(child);
@@ -393,6 +399,8 @@ static void on_child_down(void *arg, struct proc *p, int status, bool is_final)
 	child->channel = channel_free(child->channel);
 	child->is_ready = false;
 	monitor_ctl_lost(m, child);
+	if (child->kind == MONITOR_KEYS)
+		monitor_reload_keys(m, slice_str("the keys process ended"));
 	if (is_final || m->is_stopping)
 		return;
 	if (WIFSIGNALED(status))

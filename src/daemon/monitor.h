@@ -79,7 +79,8 @@ struct monitor {
 	struct control *control;
 	struct monitor_asked asked[MONITOR_ASKED_MAX];
 	uint32_t next_number;
-	uint8_t out[STORE_WIRE_MAX]; /* a request on its way out */
+	uint8_t out[STORE_WIRE_MAX];	 /* a request on its way out */
+	struct monitor_pending *pending; /* a reload under way; or NULL */
 	uint64_t start_ms;
 	bool is_started; /* READY was said */
 	bool is_stopping;
@@ -99,9 +100,14 @@ MUST_CHECK int monitor_config_read(struct monitor *m, struct config_report *rep,
  * that would do. Answers token, which may be MONITOR_TOKEN_NONE, and logs.
  */
 void monitor_reload(struct monitor *m, uint64_t token, bool is_check);
-/* The configuration in force is another: the worker is told, then token is
- * answered with result, whose reference is taken. */
-void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result);
+/* The keys process has the keys of the reload under way, or says in text why
+ * not, or has ended. */
+void monitor_reload_keys(struct monitor *m, struct slice text);
+/* The configuration in force is another: the workers are told, with the files
+ * of TLS (-1: none), then token is answered with result, whose reference is
+ * taken. */
+void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result,
+			int tls_fd);
 /* Open the control socket and its commands. ERR_EXISTS, ERR_IO. */
 MUST_CHECK int monitor_ctl_open(struct monitor *m);
 /* The child of a worker. */

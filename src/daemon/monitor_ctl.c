@@ -75,9 +75,9 @@ static void worker_done(struct monitor *m, struct monitor_asked *a,
 			uint32_t number, struct slice rows);
 static void workers_done(struct monitor *m, struct monitor_asked *a);
 
-/* To all workers that run; fd goes along unless it is -1. */
+/* To all workers that run; n descriptors go along. */
 static void broadcast(struct monitor *m, struct monitor_asked *a,
-		      const char *arg, int fd)
+		      const char *arg, const int *fds, size_t n)
 {
 	struct dwire_msg msg = {.op = DWIRE_QUERY,
 				.number = a->number,
@@ -91,8 +91,8 @@ static void broadcast(struct monitor *m, struct monitor_asked *a,
 		struct monitor_child *worker = monitor_worker(m, i);
 
 		if (worker->channel &&
-		    channel_send_fds(worker->channel, writer_slice(&w), &fd,
-				     fd >= 0 ? 1 : 0) == 0)
+		    channel_send_fds(worker->channel, writer_slice(&w), fds,
+				     n) == 0)
 			a->waiting |= (uint64_t)1 << i;
 	}
 }
@@ -105,7 +105,7 @@ static void ask_workers(struct monitor *m, uint64_t token,
 
 	if (!a)
 		return;
-	broadcast(m, a, arg, -1);
+	broadcast(m, a, arg, NULL, 0);
 	if (a->waiting == 0)
 		asked_fail(m, a, "no worker is running");
 }
@@ -252,8 +252,10 @@ static void reply_status(struct monitor *m, uint64_t token, json_t *sum)
 
 /* ---- reload ------------------------------------------------------------------ */
 
-void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result)
+void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result,
+			int tls_fd)
 {
+	const int fds[] = {m->config_fd, tls_fd};
 	struct monitor_asked *a = asked_new(m, token, CONTROL_RELOAD);
 
 	if (!a) {
@@ -261,7 +263,7 @@ void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result)
 		return;
 	}
 	a->sum = result;
-	broadcast(m, a, "", m->config_fd);
+	broadcast(m, a, "", fds, tls_fd >= 0 ? 2 : 1);
 	/* One that does not run will begin with the new configuration. */
 	if (a->waiting == 0)
 		workers_done(m, a);
@@ -274,9 +276,13 @@ static void take_reload(struct monitor_asked *a, struct slice text)
 				  JSON_REJECT_DUPLICATES, NULL);
 	json_t *row = json_array_get(rows, 0);
 
-	if (json_object_get(row, "error"))
+	if (json_object_get(row, "error")) {
 		a->is_found = true;
-	else if (row && a->sum)
+		if (a->sum)
+			(void)json_object_set(a->sum, "error",
+					      json_object_get(row, "error"));
+	}
+	if (row && a->sum && !json_object_get(row, "error"))
 		add_up(a->sum, row);
 	json_decref(rows);
 }
@@ -293,6 +299,14 @@ static void on_check(void *ctx, uint64_t token, const json_t *args)
 	monitor_reload(ctx, token, true);
 }
 
+static void reload_failed(struct monitor *m, uint64_t token, const json_t *sum)
+{
+	const char *why = json_string_value(json_object_get(sum, "error"));
+
+	control_fail(m->control, token, "a worker goes on as before: %s",
+		     why ? why : err_str(ERR_NOMEM));
+}
+
 /* All workers have answered: the end of the command. */
 static void workers_done(struct monitor *m, struct monitor_asked *a)
 {
@@ -306,9 +320,7 @@ static void workers_done(struct monitor *m, struct monitor_asked *a)
 	else if (a->command == CONTROL_DROP)
 		control_fail(m->control, token, "no such call");
 	else if (a->command == CONTROL_RELOAD && a->is_found)
-		control_fail(m->control, token,
-			     "a worker had no memory for the configuration: it "
-			     "goes on with the old one");
+		reload_failed(m, token, a->sum);
 	else if (a->command == CONTROL_RELOAD)
 		control_reply(m->control, token, json_incref(a->sum));
 	asked_end(a);

@@ -2,6 +2,8 @@
  * Reload: the files are read anew while everything runs; what can change takes
  * force in the worker, what cannot is named. An error leaves all as it was.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -11,9 +13,12 @@
 #include "base/alloc.h"
 #include "conffile/conffile.h"
 #include "config/reload.h"
+#include "daemon/keys.h"
 #include "daemon/monitor.h"
 #include "daemon/setup.h"
 #include "log/log.h"
+#include "proxy/worker.h"
+#include "tls/files.h"
 
 enum {
 	NAME_MAX_LEN = 3 * CONFIG_NAME_MAX,
@@ -30,6 +35,17 @@ struct outcome {
 	json_t *warnings;
 	uint64_t added, removed, modified, resets; /* devices */
 	struct slice last, last_reset;		   /* device counted last */
+};
+
+/* A reload on its way: read, but not in force. */
+struct monitor_pending {
+	uint64_t token;
+	struct config_report rep;
+	struct config *next;   /* as the files have it */
+	struct config *merged; /* as it takes force */
+	struct buf bytes;      /* merged, packed */
+	struct outcome o;
+	int tls_fd; /* files of the tls: listeners; -1 = none */
 };
 
 /* ---- what is different ------------------------------------------------------ */
@@ -250,41 +266,181 @@ static void say_reloading(void)
 			 (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
 }
 
-void monitor_reload(struct monitor *m, uint64_t token, bool is_check)
+/* ---- certificates and keys ---------------------------------------------------- */
+
+/* The public files, for the workers: a sealed memory file. */
+static int read_tls(struct monitor_pending *p, const char *path)
 {
-	struct config_report rep;
-	struct outcome o;
-	struct buf bytes = {.ptr = NULL};
-	struct config *next = NULL;
-	struct config *merged = NULL;
+	char why[WORKER_ERR_MAX] = "";
+	struct tls_files *f = NULL;
+	int err = worker_tls_files(p->merged, &f, why);
+
+	if (err)
+		config_report_add(&p->rep, true, path, 0, slice_str(why));
+	if (!err && tls_files_count(f) > 0)
+		err = setup_tls_fd(f, &p->tls_fd);
+	(void)tls_files_free(f);
+	return err;
+}
+
+static int ask_for_key(struct channel *keys, const char *key, char *why)
+{
+	char text[2 * CONFIG_TEXT_MAX + 2];
+	int fd;
 	int err;
 
-	config_report_init(&rep);
-	outcome_init(&o);
-	if (!is_check)
-		say_reloading();
-	err = monitor_config_read(m, &rep, &next);
+	if (config_key_is_token(key)) {
+		(void)snprintf(text, sizeof(text), "%s%s", KEYS_RELOAD_TOKEN,
+			       key);
+		return channel_send(keys, slice_str(text));
+	}
+	fd = open(key, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0) {
+		(void)snprintf(why, WORKER_ERR_MAX, "%s: %s", key,
+			       strerror(errno));
+		return ERR_IO;
+	}
+	err = channel_send_fds(keys, slice_str(KEYS_RELOAD_FILE), &fd, 1);
+	(void)close(fd);
+	return err;
+}
+
+/*
+ * The keys process gets the private keys, opened but not read, and must have
+ * them before the workers get the certificates: its answer comes to
+ * monitor_reload_keys. *ret_asked: false when there is no key.
+ */
+static int ask_keys(struct monitor *m, struct monitor_pending *p,
+		    bool *ret_asked)
+{
+	struct channel *keys = m->child[MONITOR_KEYS].channel;
+	char why[WORKER_ERR_MAX] = "";
+	struct config_identity id;
+	int err = 0;
+	uint32_t n = 0;
+
+	for (; !err && config_identity_at(p->merged, n, &id); n++)
+		err = keys ? ask_for_key(keys, id.key, why) : ERR_CLOSED;
+	/* Also after an error: the round has an end. */
+	if (n > 0 && keys &&
+	    channel_send(keys, slice_str(KEYS_RELOAD_END)) != 0 && !err)
+		err = ERR_CLOSED;
+	if (err)
+		config_report_add(&p->rep, true, m->config_path, 0,
+				  slice_str(why[0] ? why
+						   : "the keys process does "
+						     "not take the keys"));
+	*ret_asked = n > 0;
+	return err;
+}
+
+/* ---- from the beginning to the end ---------------------------------------------- */
+
+static struct monitor_pending *pending_free(struct monitor_pending *p)
+{
+	if (!p)
+		return NULL;
+	outcome_done(&p->o);
+	buf_done(&p->bytes);
+	config_unref(p->merged);
+	config_unref(p->next);
+	config_report_done(&p->rep);
+	if (p->tls_fd >= 0)
+		(void)close(p->tls_fd);
+	return alloc_free(p);
+}
+
+static int prepare(struct monitor *m, struct monitor_pending *p)
+{
+	int err = monitor_config_read(m, &p->rep, &p->next);
+
 	if (!err)
-		err = merge(m, next, &rep, &bytes, &merged);
-	if (!err) {
-		config_diff(m->config, next, on_change, &o);
-		take_warnings(&o, &rep);
-	}
-	if (!err && !is_check)
-		err = adopt(m, merged, buf_slice(&bytes));
+		err = merge(m, p->next, &p->rep, &p->bytes, &p->merged);
+	if (err)
+		return err;
+	config_diff(m->config, p->next, on_change, &p->o);
+	take_warnings(&p->o, &p->rep);
+	return read_tls(p, m->config_path);
+}
+
+static void commit(struct monitor *m, struct monitor_pending *p)
+{
+	int err = adopt(m, p->merged, buf_slice(&p->bytes));
+
 	if (err) {
-		refuse(m, token, &rep, err);
-	} else if (is_check) {
-		control_reply(m->control, token, outcome_json(&o));
-	} else {
-		log_outcome(&o);
-		monitor_ctl_reload(m, token, outcome_json(&o));
+		refuse(m, p->token, &p->rep, err);
+		return;
 	}
-	if (!is_check)
-		(void)sd_notify(0, "READY=1");
-	outcome_done(&o);
-	buf_done(&bytes);
-	config_unref(merged);
-	config_unref(next);
-	config_report_done(&rep);
+	log_outcome(&p->o);
+	monitor_ctl_reload(m, p->token, outcome_json(&p->o), p->tls_fd);
+}
+
+static void reload_end(struct monitor *m, bool is_good)
+{
+	struct monitor_pending *p = m->pending;
+
+	m->pending = NULL;
+	if (is_good)
+		commit(m, p);
+	else
+		refuse(m, p->token, &p->rep, ERR_BAD);
+	(void)sd_notify(0, "READY=1");
+	(void)pending_free(p);
+}
+
+void monitor_reload_keys(struct monitor *m, struct slice text)
+{
+	bool is_good = slice_eqs(text, KEYS_RELOADED);
+
+	/* Of a round that ended with an error of ours. */
+	if (!m->pending)
+		return;
+	if (!is_good)
+		config_report_add(&m->pending->rep, true, m->config_path, 0,
+				  text);
+	reload_end(m, is_good);
+}
+
+static void begin(struct monitor *m, struct monitor_pending *p)
+{
+	bool is_asked = false;
+	int err;
+
+	say_reloading();
+	m->pending = p;
+	err = prepare(m, p);
+	if (!err)
+		err = ask_keys(m, p, &is_asked);
+	if (err || !is_asked)
+		reload_end(m, !err);
+}
+
+void monitor_reload(struct monitor *m, uint64_t token, bool is_check)
+{
+	struct monitor_pending *p;
+	int err;
+
+	if (m->pending) {
+		control_fail(m->control, token, "a reload is under way");
+		return;
+	}
+	p = alloc_zero(sizeof(*p));
+	if (!p) {
+		control_fail(m->control, token, "%s", err_str(ERR_NOMEM));
+		return;
+	}
+	p->token = token;
+	p->tls_fd = -1;
+	config_report_init(&p->rep);
+	outcome_init(&p->o);
+	if (!is_check) {
+		begin(m, p);
+		return;
+	}
+	err = prepare(m, p);
+	if (err)
+		refuse(m, token, &p->rep, err);
+	else
+		control_reply(m->control, token, outcome_json(&p->o));
+	(void)pending_free(p);
 }

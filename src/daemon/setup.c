@@ -13,6 +13,7 @@
 #include "config/reload.h"
 #include "control/rows.h"
 #include "log/log.h"
+#include "tls/files.h"
 #include "tls/random.h"
 
 static void print_report(const struct config_report *rep)
@@ -72,14 +73,15 @@ static int write_all(int fd, struct slice bytes)
 	return 0;
 }
 
-int setup_config_fd(struct slice bytes, int *ret_fd)
+/* A memory file that nobody changes any more; writes with fn. */
+static int sealed_fd(const char *name, int (*fn)(int fd, const void *what),
+		     const void *what, int *ret_fd)
 {
-	int fd =
-		memfd_create("sallyport.conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0)
 		return ERR_IO;
-	if (write_all(fd, bytes) != 0 ||
+	if (fn(fd, what) != 0 ||
 	    fcntl(fd, F_ADD_SEALS,
 		  F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) !=
 		    0) {
@@ -88,6 +90,26 @@ int setup_config_fd(struct slice bytes, int *ret_fd)
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+static int write_slice(int fd, const void *what)
+{
+	return write_all(fd, *(const struct slice *)what);
+}
+
+int setup_config_fd(struct slice bytes, int *ret_fd)
+{
+	return sealed_fd("sallyport.conf", write_slice, &bytes, ret_fd);
+}
+
+static int write_files(int fd, const void *what)
+{
+	return tls_files_save(what, fd);
+}
+
+int setup_tls_fd(const struct tls_files *f, int *ret_fd)
+{
+	return sealed_fd("tls files", write_files, f, ret_fd);
 }
 
 /* pread: several processes share the descriptor, and so its offset. */

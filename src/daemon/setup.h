@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "config/config.h"
 #include "priv/sandbox.h"
+#include "tls/files.h"
 
 /* Read the configuration from files and print every message on stderr.
  * ERR_BAD when there was an error. */
@@ -17,6 +18,8 @@ uint32_t setup_workers(const struct config *c);
 /* bytes (config_pack) as a sealed memory file; *ret_fd is the caller's.
  * ERR_IO. */
 MUST_CHECK int setup_config_fd(struct slice bytes, int *ret_fd);
+/* The same with a copy of the files of TLS, which tls_files_load reads. */
+MUST_CHECK int setup_tls_fd(const struct tls_files *f, int *ret_fd);
 /*
  * The configuration in a file of setup_config_fd, also inside a sandbox; fd
  * stays the caller's. What is wrong with it is logged. ERR_IO, ERR_BAD,

@@ -18,6 +18,7 @@
 #include "media/wire.h"
 #include "priv/channel.h"
 #include "proxy/worker.h"
+#include "tls/files.h"
 #include "tls/random.h"
 
 enum {
@@ -177,19 +178,46 @@ static void drop_call(struct role *r, struct slice which)
 	emit_rows(r, slice_str(is_known ? "[{\"dropped\":true}]" : "[]"), true);
 }
 
-/* fd: another configuration, or -1 when none came along. */
-static void reload(struct role *r, int fd)
+static void reload_failed(struct role *r, const char *what, const char *why)
+{
+	json_t *rows = json_pack("[{s:s}]", "error", why);
+	char *text = rows ? json_dumps(rows, JSON_COMPACT) : NULL;
+
+	log_error("%s not taken up: %s", what, why);
+	emit_rows(r, slice_str(text ? text : "[{\"error\":\"\"}]"), true);
+	free(text);
+	json_decref(rows);
+}
+
+/* New certificates and what they are held against. */
+static int reload_tls(struct role *r, int fd)
+{
+	char why[WORKER_ERR_MAX] = "";
+	struct tls_files *f = NULL;
+	int err = tls_files_load(fd, &f);
+
+	if (err)
+		(void)snprintf(why, sizeof(why), "%s", err_str(err));
+	else
+		err = worker_reload_tls(r->worker, f, why);
+	(void)tls_files_free(f);
+	if (err)
+		reload_failed(r, "certificates", why);
+	return err;
+}
+
+/* fds: another configuration, and the files of TLS if there are any. */
+static void reload(struct role *r, const int *fds, size_t n)
 {
 	struct worker_reload done;
 	struct config *next = NULL;
 	char text[128];
-	int err = fd >= 0 ? setup_config_read(fd, &next) : ERR_BAD;
+	int err = n > 0 ? setup_config_read(fds[0], &next) : ERR_BAD;
 
 	if (!err)
 		err = worker_reload(r->worker, next, &done);
 	if (err) {
-		log_error("configuration not taken up: %s", err_str(err));
-		emit_rows(r, slice_str("[{\"error\":true}]"), true);
+		reload_failed(r, "configuration", err_str(err));
 		config_unref(next);
 		return;
 	}
@@ -199,6 +227,8 @@ static void reload(struct role *r, int fd)
 	log_info("configuration taken up connections-closed=%u "
 		 "registrations-ended=%u",
 		 done.connections, done.registrations);
+	if (n > 1 && reload_tls(r, fds[1]) != 0)
+		return;
 	(void)snprintf(text, sizeof(text),
 		       "[{\"connections-closed\":%u,"
 		       "\"registrations-ended\":%u}]",
@@ -206,7 +236,8 @@ static void reload(struct role *r, int fd)
 	emit_rows(r, slice_str(text), true);
 }
 
-static void on_query(struct role *r, const struct dwire_msg *m, int fd)
+static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
+		     size_t n)
 {
 	r->answering = m->number;
 	switch ((enum control_id)m->command) {
@@ -224,7 +255,7 @@ static void on_query(struct role *r, const struct dwire_msg *m, int fd)
 		drop_call(r, m->text);
 		break;
 	case CONTROL_RELOAD:
-		reload(r, fd);
+		reload(r, fds, n);
 		break;
 	case CONTROL_CHECK:
 	case CONTROL_USER_ADD:
@@ -271,7 +302,7 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 	if (dwire_read(bytes, &m) != 0)
 		log_error("unreadable message from the monitor");
 	else if (m.op == DWIRE_QUERY)
-		on_query(r, &m, n == 1 ? fds[0] : -1);
+		on_query(r, &m, fds, n);
 	else if (m.op == DWIRE_LINK && n == 1) {
 		on_link(r, m.link, fds[0]);
 		return; /* which owns it */

@@ -51,6 +51,27 @@ static int find(const struct tls_files *f, const char *path, struct slice *ret,
 
 /* ---- credentials ---------------------------------------------------------- */
 
+/* The keys process may still have a key for those who use it; whose file is
+ * configured no more must not be begun with. */
+static int check_key(struct worker *w, const struct config_identity *id,
+		     struct slice chain, char *reterr)
+{
+	uint8_t name[SIGNER_KEY_ID_MAX];
+	uint8_t der[KEYS_ANSWER_MAX];
+	struct writer dw;
+	int err = tls_chain_key_name(chain, name);
+
+	writer_init(&dw, der, sizeof(der));
+	if (!err)
+		err = keys_client_pubkey(w->keys,
+					 slice_make(name, sizeof(name)), &dw);
+	if (err)
+		(void)snprintf(reterr, WORKER_ERR_MAX,
+			       "%s: %s is not its private key: %s",
+			       id->certificate, id->key, err_str(err));
+	return err;
+}
+
 static int add_identity(struct worker *w, struct tls_creds *c,
 			const struct config_identity *id,
 			const struct tls_files *f, char *reterr)
@@ -58,6 +79,8 @@ static int add_identity(struct worker *w, struct tls_creds *c,
 	struct slice bytes;
 	int err = find(f, id->certificate, &bytes, reterr);
 
+	if (!err)
+		err = check_key(w, id, bytes, reterr);
 	if (!err)
 		err = tls_creds_identity(c, id->certificate, bytes,
 					 keys_client_signer(w->keys),

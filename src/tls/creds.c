@@ -246,6 +246,28 @@ int tls_chain_leaf(struct slice chain_pem, struct cert **ret)
 	return err;
 }
 
+int tls_chain_key_name(struct slice chain_pem,
+		       uint8_t ret_name[SIGNER_KEY_ID_MAX])
+{
+	gnutls_datum_t pem = tls_creds_datum(chain_pem);
+	gnutls_x509_crt_t crt = NULL;
+	gnutls_pubkey_t pub = NULL;
+	int err = ERR_BAD;
+
+	if (gnutls_x509_crt_init(&crt) < 0)
+		return ERR_NOMEM;
+	if (gnutls_pubkey_init(&pub) < 0) {
+		gnutls_x509_crt_deinit(crt);
+		return ERR_NOMEM;
+	}
+	if (gnutls_x509_crt_import(crt, &pem, GNUTLS_X509_FMT_PEM) == 0 &&
+	    gnutls_pubkey_import_x509(pub, crt, 0) == 0)
+		err = tls_keyref_name(pub, ret_name);
+	gnutls_pubkey_deinit(pub);
+	gnutls_x509_crt_deinit(crt);
+	return err;
+}
+
 /* Until when a response is fresh; 0 when it cannot be read. */
 static int64_t ocsp_until(const gnutls_datum_t *d)
 {

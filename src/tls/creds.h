@@ -13,11 +13,11 @@
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "pki/signer.h"
 #include "tls/files.h"
 #include "tls/policy.h"
 
 struct cert;
-struct signer;
 struct tls_cache;
 struct tls_creds;
 struct tls_files;
@@ -85,6 +85,10 @@ MUST_CHECK int tls_creds_identity(struct tls_creds *c, const char *name,
 /* Facts of the first certificate in a chain in PEM. ERR_BAD, ERR_LIMIT,
  * ERR_NOMEM. Owner of *ret: the caller, until cert_free. */
 MUST_CHECK int tls_chain_leaf(struct slice chain_pem, struct cert **ret);
+/* The name of the key that belongs to it (tls_keyref_name). ERR_BAD, ERR_IO,
+ * ERR_NOMEM. */
+MUST_CHECK int tls_chain_key_name(struct slice chain_pem,
+				  uint8_t ret_name[SIGNER_KEY_ID_MAX]);
 /*
  * The OCSP response (DER) that is shown with the identity added last to clients
  * that ask for it (RFC 6066 section 8), as long as it is fresh. ERR_BAD when it

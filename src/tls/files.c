@@ -95,7 +95,8 @@ static int add(struct tls_files *f, struct slice path, uint8_t *bytes,
 	return 0;
 }
 
-/* All of an open file into *ret_bytes (alloc_free). */
+/* All of an open file into *ret_bytes (alloc_free). pread: processes that share
+ * a descriptor share its offset. */
 static int read_all(int fd, size_t len, uint8_t **ret_bytes, size_t *ret_len)
 {
 	uint8_t *p = alloc_zero(len + 1);
@@ -104,7 +105,7 @@ static int read_all(int fd, size_t len, uint8_t **ret_bytes, size_t *ret_len)
 	if (!p)
 		return ERR_NOMEM;
 	while (done < len) {
-		ssize_t n = read(fd, p + done, len - done);
+		ssize_t n = pread(fd, p + done, len - done, (off_t)done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -328,7 +329,7 @@ int tls_files_load(int fd, struct tls_files **ret)
 	size_t len = 0;
 	int err;
 
-	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+	if (fstat(fd, &st) < 0)
 		return ERR_IO;
 	if (st.st_size < 0 || st.st_size > 2 * TLS_FILES_BYTES)
 		return ERR_LIMIT;

@@ -345,7 +345,9 @@ int keyring_pubkey(struct keyring *k, struct slice name, struct writer *ret_der)
 	gnutls_pubkey_t pub = NULL;
 	int err = ERR_IO;
 
-	if (!key)
+	/* One that only serves those who have not changed over is no key that
+	 * somebody may begin with. */
+	if (!key || key->round < k->round)
 		return ERR_NOTFOUND;
 	if (gnutls_pubkey_init(&pub) < 0)
 		return ERR_NOMEM;

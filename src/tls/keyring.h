@@ -51,7 +51,7 @@ void keyring_commit(struct keyring *k);
  * section 7.4.7.1).
  */
 const struct signer *keyring_signer(const struct keyring *k);
-/* Append the public key as SubjectPublicKeyInfo in DER. ERR_NOTFOUND,
- * ERR_SPACE, ERR_IO. */
+/* Append the public key of a key that was wanted at the last commit as
+ * SubjectPublicKeyInfo in DER. ERR_NOTFOUND, ERR_SPACE, ERR_IO. */
 MUST_CHECK int keyring_pubkey(struct keyring *k, struct slice name,
 			      struct writer *ret_der);

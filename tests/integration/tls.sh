@@ -3,7 +3,6 @@
 # token, sessions that outlive a restart, phones of 2006, issuers of LSCs.
 . "$(dirname "$0")/lib/test.sh"
 
-ETC=
 conf() { printf '%s/etc/sallyport/sallyport.conf' "$DIR"; }
 # section TEXT: a further section of the configuration
 section() { printf '%s\n' "$1" >>"$(conf)"; }
@@ -103,4 +102,121 @@ keys_confined() {
 		grep -q "^Uid:.$(id -u "$SALLYPORT_USER")" "/proc/$p/status"
 }
 is_true "from within the keys process's confines" keys_confined
+
+# --- resumption ---
+# keeps_session PORT VERSION: connect and keep what can be resumed; resumes PORT
+# VERSION: with what was kept
+resumes() {
+	local port=$1 version=$2 sess=$DIR/sess-$1$2
+	peer "$port" "$version" -sess_in "$sess" | grep -q '^Reused, '
+}
+keeps_session() {
+	local port=$1 version=$2
+	peer "$port" "$version" -sess_out "$DIR/sess-$port$version" >/dev/null
+	[ -s "$DIR/sess-$port$version" ]
+}
+is_true "a TLS 1.3 session can be kept" keeps_session 5061 -tls1_3
+is_true "and resumed" resumes 5061 -tls1_3
+is_true "a TLS 1.2 session can be kept" keeps_session 5061 -tls1_2
+is_true "and resumed" resumes 5061 -tls1_2
+by_id() {
+	peer 5061 -tls1_2 -no_ticket -sess_out "$DIR/sess-id" >/dev/null
+	peer 5061 -tls1_2 -no_ticket -sess_in "$DIR/sess-id" | grep -q '^Reused, '
+}
+is_true "a peer without tickets resumes by session ID" by_id
+restart() {
+	stop sallyportd && sallyport_start
+}
+is_true "the daemon is started anew" restart
+is_true "tickets of before are taken, TLS 1.3" resumes 5061 -tls1_3
+is_true "tickets of before are taken, TLS 1.2" resumes 5061 -tls1_2
+ticket_file() { [ "$(stat -c %a "$DIR/state/tickets.key")" = 600 ]; }
+is_true "their keys are in a file of their own" ticket_file
+
+# --- a reload ---
+# A connection that stays open over it
+hold() {
+	sleep 60 | in_ns px timeout 90 openssl s_client -connect "$SP_OUT:5061" \
+		-CAfile "$DIR/pki/ca.crt" -cert "$DIR/pki/$DEV_C.crt" \
+		-key "$DIR/pki/$DEV_C.key" -quiet >"$DIR/log/held" 2>&1 &
+	held=$!
+	wait_for 5 "a connection" grep -q 'verify return' "$DIR/log/held"
+}
+held_lives() { kill -0 "$held" && [ "$(in_ns px ss -Hnt state established dport = :5061 | wc -l)" -ge 1 ]; }
+new_cert() {
+	cert renewed ca sallyport.renewed "dns_name = sallyport.demo" || return
+	cp "$DIR/pki/renewed.crt" "$DIR/etc/sallyport/certs/server.pem" &&
+		cp "$DIR/pki/renewed.key" "$DIR/etc/sallyport/keys/server.key"
+}
+rsa() { is_shown "$1" -tls1_2 -servername sallyport.demo -cipher ECDHE-RSA-AES128-GCM-SHA256; }
+needs hold
+needs new_cert
+is_true "reload takes a new certificate and its key" ctl reload
+is_true "which new connections see" rsa sallyport.renewed
+is_true "an open connection stays" held_lives
+is_true "the key in the token still signs" token_serves
+wrong_key() {
+	cp "$DIR/pki/second.key" "$DIR/etc/sallyport/keys/server.key"
+	! ctl reload
+}
+is_true "a key that does not fit is refused" wrong_key
+is_true "and the certificate of before stays" rsa sallyport.renewed
+is_true "as for new phones" phone_c_registers
+readable_key() {
+	cp "$DIR/pki/renewed.key" "$DIR/etc/sallyport/keys/server.key"
+	chmod 644 "$DIR/etc/sallyport/keys/server.key"
+	! ctl reload
+}
+is_true "a key that others may read is refused" readable_key
+needs chmod 600 "$DIR/etc/sallyport/keys/server.key"
+encrypted_key() {
+	local ok=1
+	openssl pkey -in "$DIR/pki/renewed.key" -aes256 -passout pass:secret \
+		-out "$DIR/etc/sallyport/keys/server.key" || return
+	ctl reload >"$DIR/log/reload" 2>&1
+	grep -q 'is encrypted' "$DIR/log/reload" || ok=0
+	cp "$DIR/pki/renewed.key" "$DIR/etc/sallyport/keys/server.key"
+	[ "$ok" = 1 ]
+}
+is_true "an encrypted key is refused with the reason" encrypted_key
+revoked() {
+	certtool --generate-crl --load-ca-privkey "$DIR/pki/ca.key" \
+		--load-ca-certificate "$DIR/pki/ca.crt" \
+		--load-certificate "$DIR/pki/$DEV_B.crt" \
+		--template <(printf 'crl_next_update = 30\ncrl_number = 1\n') \
+		--outfile "$DIR/etc/sallyport/trust/device/ca.crl" 2>/dev/null
+	ctl reload || return
+	! CERT=$DEV_B peer 5061 -tls1_3 -quiet | grep -q x
+	grep -q 'reason=revoked' "$DIR/log/sallyportd"
+}
+is_true "a revocation list takes force at a reload" revoked
+is_true "others are served" phone_c_registers
+kill "$held" 2>/dev/null
+
+# --- OCSP ---
+staple() {
+	local ca=$DIR/pki/ca serial
+	serial=$(openssl x509 -in "$DIR/pki/renewed.crt" -noout -serial | cut -d= -f2)
+	printf 'V\t%s\t\t%s\tunknown\t/CN=sallyport.renewed\n' \
+		"$(date -u -d '+30 days' +%y%m%d%H%M%SZ)" "$serial" >"$DIR/index"
+	openssl ocsp -issuer "$ca.crt" -cert "$DIR/pki/renewed.crt" -no_nonce \
+		-reqout "$DIR/ocsp.req" >/dev/null 2>&1 || return
+	openssl ocsp -index "$DIR/index" -CA "$ca.crt" -rsigner "$ca.crt" \
+		-rkey "$ca.key" -reqin "$DIR/ocsp.req" -ndays 7 \
+		-respout "$DIR/etc/sallyport/certs/server.ocsp" >/dev/null 2>&1 || return
+	sed -i '0,/key = "keys\/server.key"/s||&\n\tocsp = "certs/server.ocsp"|' "$(conf)"
+	ctl reload
+}
+is_true "an OCSP response is taken up" staple
+stapled() {
+	peer 5061 -tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256 -status \
+		-servername sallyport.demo | grep -q 'OCSP Response Status: successful'
+}
+is_true "and shown to a client that asks" stapled
+foreign_staple() {
+	cp "$DIR/etc/sallyport/certs/server.ocsp" "$DIR/etc/sallyport/certs/x.ocsp"
+	sed -i 's|key = "keys/ec.key"|&\n\tocsp = "certs/x.ocsp"|' "$(conf)"
+	! ctl reload
+}
+is_true "one about another certificate is refused" foreign_staple
 test_end

@@ -3,7 +3,7 @@
 # cert_ca NAME: a CA: $DIR/pki/NAME.crt and .key
 cert_ca() {
 	mkdir -p "$DIR/pki"
-	printf 'cn = "%s"\nca\ncert_signing_key\nexpiration_days = 30\n' \
+	printf 'cn = "%s"\nca\ncert_signing_key\ncrl_signing_key\nexpiration_days = 30\n' \
 		"$1" >"$DIR/pki/$1.tmpl"
 	cert_key "$1"
 	certtool --generate-self-signed --load-privkey "$DIR/pki/$1.key" \
