@@ -9,17 +9,9 @@
 #include "base/text.h"
 #include "sip/hdr.h"
 
-static bool has_sdp(const struct sip_msg *m)
-{
-	struct slice type;
-
-	text_cut(sip_msg_value(m, SIP_HDR_CONTENT_TYPE), ';', &type, NULL);
-	return m->body.len > 0 && text_ieqs(text_trim(type), "application/sdp");
-}
-
 /* Pass a response on to the exchange's sender. */
 static int pass_on(struct calls *c, struct call *call, const struct sip_msg *m,
-		   struct slice body)
+		   struct slice body, bool is_reliable)
 {
 	struct exch *ex = &call->ex;
 	struct leg *leg = &call->leg[ex->from];
@@ -30,6 +22,8 @@ static int pass_on(struct calls *c, struct call *call, const struct sip_msg *m,
 				     .src = m,
 				     .rules = &rules,
 				     .body = body};
+	uint8_t buf[64];
+	struct writer w;
 
 	if (body.len > 0)
 		r.type = (struct slice)SLICE("application/sdp");
@@ -39,7 +33,14 @@ static int pass_on(struct calls *c, struct call *call, const struct sip_msg *m,
 		rules.security = security_show(c, call);
 		rules.orientation_from = call->caller == SIDE_CORE;
 	}
-	return reply_send(c, &ex->reply, &r);
+	if (m->status >= 200)
+		rel_stop(c, call);
+	if (!is_reliable)
+		return reply_send(c, &ex->reply, &r);
+	writer_init(&w, buf, sizeof(buf));
+	rel_print(c, &w, &ex->rel);
+	r.extra = writer_slice(&w);
+	return reply_send_kept(c, &ex->reply, &r, &ex->rel.bytes, &ex->rel.len);
 }
 
 static bool send_cancel(struct calls *c, struct call *call)
@@ -83,13 +84,68 @@ static void end_unwanted(struct calls *c, struct leg *leg, uint32_t cseq,
 static void client_failed(struct calls *c, struct call *call,
 			  enum sip_txn_fail why);
 
+/* The session description of a provisional. False: it must not go on. */
+static bool early_body(struct calls *c, struct call *call, struct fork *f,
+		       const struct sip_msg *m, struct slice *ret_body)
+{
+	struct exch *ex = &call->ex;
+	struct media_refusal no;
+
+	/* An answer counts before the 2xx (RFC 6337 section 2.2), but in a
+	 * re-INVITE media wait unless it is reliable: what is unreliable could
+	 * not be undone. */
+	if (ex->has_offer) {
+		if ((ex->is_initial || f->is_final) && !ex->is_settled &&
+		    offer_answer(c, call, !ex->from, m->body, ret_body, &no))
+			fork_answered(ex, f, m->body);
+		return true;
+	}
+	/* Only a reliable one may offer (RFC 3261 section 13.2.1). */
+	if (ex->is_offered || !f->is_final)
+		return true;
+	ex->is_offered = true;
+	if (offer_make(c, call, !ex->from, m->body, ret_body, &no))
+		return true;
+	if (ex->is_initial)
+		call_end(c, call, NULL, no.status, no.why);
+	return false;
+}
+
+static void pass_provisional(struct calls *c, struct call *call, struct fork *f,
+			     const struct sip_msg *m, bool is_reliable,
+			     uint32_t rseq)
+{
+	struct exch *ex = &call->ex;
+	struct rel *rel = &ex->rel;
+	struct slice body = SLICE_NULL;
+
+	/* What is reliable on both sides, or acknowledged by us for a sender
+	 * who offered already, is final. */
+	if (rseq != 0 && (is_reliable || ex->has_offer))
+		f->is_final = f->is_final || msg_has_sdp(m);
+	if (msg_has_sdp(m) && !early_body(c, call, f, m, &body))
+		return;
+	if (pass_on(c, call, m, body, is_reliable) != 0 && is_reliable)
+		return; /* it will be repeated */
+	f->rseq = rseq != 0 ? rseq : f->rseq;
+	if (!is_reliable && rseq != 0)
+		rel_ack(c, call, rseq);
+	if (!is_reliable)
+		return;
+	rel->rseq_in = rseq;
+	rel->fork = f;
+	rel->has_sdp = body.len > 0;
+	rel->is_offer = body.len > 0 && !ex->has_offer;
+	rel_sent(c, call);
+}
+
 static void on_provisional(struct calls *c, struct call *call,
 			   const struct sip_msg *m)
 {
 	struct exch *ex = &call->ex;
-	struct media_refusal no;
-	struct slice body = SLICE_NULL;
 	struct fork *f;
+	uint32_t rseq = 0;
+	enum rel_way way;
 
 	ex->has_provisional = true;
 	if (ex->is_cancelled) {
@@ -103,12 +159,12 @@ static void on_provisional(struct calls *c, struct call *call,
 	f = fork_take(c, call, m);
 	if (!f)
 		return;
-	/* An answer in a provisional is unreliable (no 100rel with us), so a
-	 * re-INVITE's media wait for the 2xx: they could not be undone. */
-	if (ex->is_initial && ex->has_offer && has_sdp(m) &&
-	    media_answer(c, call, !ex->from, m->body, &body, &no))
-		fork_answered(ex, f, m->body);
-	(void)pass_on(c, call, m, body); /* unreliable anyway */
+	leg_allow(&call->leg[!ex->from], m);
+	way = rel_judge(ex, f, m, &rseq);
+	if (way == REL_HOLD)
+		rel_hold(c, &ex->rel, m);
+	if (way == REL_PLAIN || way == REL_RELIABLE)
+		pass_provisional(c, call, f, m, way == REL_RELIABLE, rseq);
 }
 
 /* The session description for the sender of the INVITE out of f's 2xx. False:
@@ -121,18 +177,21 @@ static bool answer_body(struct calls *c, struct call *call,
 	struct slice answer = m->body;
 
 	*ret_body = SLICE_NULL;
+	/* All was said before, in reliable provisionals and UPDATEs. */
+	if (ex->is_settled || ex->is_offered)
+		return true;
 	if (!ex->has_offer) /* late offer: the 2xx makes it */
-		return !has_sdp(m) || media_offer(c, call, !ex->from, m->body,
-						  ret_body, ret_no);
+		return !msg_has_sdp(m) || offer_make(c, call, !ex->from,
+						     m->body, ret_body, ret_no);
 	/* The answer may have come in a 18x, and the 2xx need not repeat it;
 	 * since then somebody else may have answered too, so it counts anew. */
-	if (!has_sdp(m))
+	if (!msg_has_sdp(m))
 		answer = fork_answer(ex, f);
 	if (answer.len == 0) {
 		*ret_no = (struct media_refusal){488, "no answer"};
 		return false;
 	}
-	return media_answer(c, call, !ex->from, answer, ret_body, ret_no);
+	return offer_answer(c, call, !ex->from, answer, ret_body, ret_no);
 }
 
 static void on_first_success(struct calls *c, struct call *call,
@@ -158,14 +217,14 @@ static void on_first_success(struct calls *c, struct call *call,
 		call_end(c, call, NULL, 0, no.why);
 		return;
 	}
-	if (ex->has_offer)
-		media_settle(c, call);
-	if (sip_msg_find(m, SIP_HDR_ALLOW))
-		leg->allows_update =
-			sip_msg_has_token(m, SIP_HDR_ALLOW, "UPDATE");
+	if (ex->has_offer && !ex->is_settled) {
+		offer_settle(c, call);
+		ex->is_settled = true;
+	}
+	leg_allow(leg, m);
 	leg->is_confirmed = true;
 	deadline_clear(c, call, DEADLINE_RING);
-	if (pass_on(c, call, m, body) != 0) {
+	if (pass_on(c, call, m, body, false) != 0) {
 		/* Nobody would ever acknowledge it. */
 		ex->is_on = false;
 		leg_ack(c, leg, ex->cseq_out, SLICE_NULL, NULL, NULL);
@@ -191,7 +250,12 @@ static void on_success(struct calls *c, struct call *call,
 		return;
 	}
 	if (ex->is_on && !ex->is_answered) {
-		on_first_success(c, call, m);
+		/* RFC 3262 section 3: not before a session description that
+		 * was sent reliably is acknowledged. */
+		if (ex->rel.is_pending && ex->rel.has_sdp)
+			rel_hold(c, &ex->rel, m);
+		else
+			on_first_success(c, call, m);
 		return;
 	}
 	if (!leg->dialog.remote_tag ||
@@ -208,51 +272,97 @@ static void on_success(struct calls *c, struct call *call,
 						       ex->ack, ex->ack_len)});
 }
 
+/* The INVITE once more, of which no dialog came; body: what it offers. */
+static bool send_again(struct calls *c, struct call *call, struct slice body)
+{
+	struct exch *ex = &call->ex;
+	struct leg *leg = &call->leg[!ex->from];
+
+	forks_done(ex);
+	rel_stop(c, call);
+	rel_done(&ex->rel);
+	ex->rel.fork = NULL;
+	if (ex->is_initial)
+		leg->dialog.remote_tag = alloc_free(leg->dialog.remote_tag);
+	return invite_forward(c, call, &c->msg, body) == 0;
+}
+
 /* The phone cannot do SRTP and need not: ask it again without. */
 static bool retry_plain(struct calls *c, struct call *call, unsigned status)
 {
 	struct exch *ex = &call->ex;
-	struct leg *leg = &call->leg[!ex->from];
 	struct media_refusal no;
-	struct sip_reject why;
 	struct slice body;
 	bool has_srtp = false;
 
 	for (size_t i = 0; i < STREAMS_MAX; i++)
 		has_srtp |= call->media.stream[i].offer.count > 0;
-	if (!has_srtp || !ex->raw || ex->is_retry ||
+	if (!has_srtp || !ex->is_initial || ex->is_retry ||
 	    call->policy.media != MEDIA_SRTP_PREFER ||
 	    (status != 488 && status != 415 && status != 606))
 		return false;
 	ex->is_retry = true;
 	call->media.no_srtp = true;
-	/* No dialog came of the first INVITE. */
-	forks_done(ex);
-	leg->dialog.remote_tag = alloc_free(leg->dialog.remote_tag);
-	if (sip_msg_parse(ex->raw, ex->raw_len, &c->msg, &why) != 0 ||
-	    !media_offer(c, call, ex->from, c->msg.body, &body, &no) ||
-	    invite_forward(c, call, &c->msg, body) != 0)
+	if (!offer_make(c, call, ex->from, c->msg.body, &body, &no) ||
+	    !send_again(c, call, body))
 		return false;
 	record_call(c, RECORD_FALLBACK, call, "phone refused SRTP");
 	return true;
 }
 
-/* A status the sender can use: challenges of the wrong side are none of its
- * business. */
-static unsigned map_status(const struct call *call, unsigned status)
+/* The callee does it reliably or not at all (RFC 3261 section 21.4.15): we
+ * can, whatever the sender can. */
+static bool retry_rel(struct calls *c, struct call *call,
+		      const struct sip_msg *m)
+{
+	struct exch *ex = &call->ex;
+
+	if (m->status != 421 || ex->rel.is_asked ||
+	    !sip_msg_has_token(m, SIP_HDR_REQUIRE, "100rel"))
+		return false;
+	ex->rel.is_asked = true;
+	return send_again(c, call,
+			  slice_make(call->media.offer, call->media.offer_len));
+}
+
+/* Is there something we can do about the failure ourselves? */
+static bool retry(struct calls *c, struct call *call, const struct sip_msg *m)
+{
+	struct exch *ex = &call->ex;
+
+	if (!ex->raw || ex->is_settled || ex->rel.is_pending ||
+	    sip_msg_parse(ex->raw, ex->raw_len, &c->msg, NULL) != 0)
+		return false;
+	return retry_plain(c, call, m->status) || retry_rel(c, call, m);
+}
+
+unsigned exch_status(const struct call *call, enum side from, unsigned status)
 {
 	if (status != 401 && status != 407)
 		return status;
-	if (call->ex.from == SIDE_CORE)
+	if (from == SIDE_CORE)
 		return 403; /* nobody answers a phone's challenge */
 	return call->pass_auth ? status : 502;
+}
+
+/* The exchange came to nothing. What was agreed on the way, reliably, stays
+ * (RFC 6141 section 3.4). */
+static void exch_abort(struct calls *c, struct call *call)
+{
+	struct exch *ex = &call->ex;
+
+	ex->is_on = false;
+	if (ex->has_answer && !ex->is_settled)
+		offer_settle(c, call);
+	else
+		offer_abort(c, call);
 }
 
 static void on_failure(struct calls *c, struct call *call,
 		       const struct sip_msg *m)
 {
 	struct exch *ex = &call->ex;
-	unsigned status = map_status(call, m->status);
+	unsigned status = exch_status(call, ex->from, m->status);
 	struct media_refusal no = {488, "SRTP required by policy"};
 	bool is_over = m->status == 408 || m->status == 481;
 	char reason[16];
@@ -269,7 +379,7 @@ static void on_failure(struct calls *c, struct call *call,
 	}
 	if (!ex->is_on || ex->is_answered)
 		return;
-	if (ex->is_initial && retry_plain(c, call, m->status))
+	if (retry(c, call, m))
 		return;
 	if (status != m->status)
 		invite_refuse(c, call, status, "", "");
@@ -277,9 +387,8 @@ static void on_failure(struct calls *c, struct call *call,
 		 call->policy.media == MEDIA_SRTP_REQUIRE && status == 488)
 		invite_refuse_media(c, call, &no);
 	else
-		(void)pass_on(c, call, m, SLICE_NULL); /* c->err tells */
-	ex->is_on = false;
-	media_abort(c, call);
+		(void)pass_on(c, call, m, SLICE_NULL, false); /* c->err tells */
+	exch_abort(c, call);
 	deadline_clear(c, call, DEADLINE_RING);
 	if (ex->is_initial)
 		call_free(c, call, reason);
@@ -308,9 +417,10 @@ static bool late_answer(struct calls *c, struct call *call,
 	struct exch *ex = &call->ex;
 	struct media_refusal no = {488, "no answer in ACK"};
 
-	if (has_sdp(m) &&
-	    media_answer(c, call, ex->from, m->body, ret_body, &no)) {
-		media_settle(c, call);
+	if (msg_has_sdp(m) &&
+	    offer_answer(c, call, ex->from, m->body, ret_body, &no)) {
+		offer_settle(c, call);
+		ex->is_settled = true;
 		return true;
 	}
 	ex->is_on = false;
@@ -330,7 +440,8 @@ void invite_ack(struct calls *c, struct leg *leg, const struct sip_msg *m)
 		return; /* repeated, or of an exchange that is over */
 	c->cookie = handle_u64(call->obj.self);
 	sip_txn_acked(c->txns, ex->reply.txn, c->now_ms);
-	if (call->media.is_pending && !late_answer(c, call, m, &body))
+	if (!ex->is_settled && !ex->is_offered && call->media.is_pending &&
+	    !late_answer(c, call, m, &body))
 		return;
 	leg_ack(c, &call->leg[!ex->from], ex->cseq_out, body, &ex->ack,
 		&ex->ack_len);
@@ -379,7 +490,7 @@ static void client_failed(struct calls *c, struct call *call,
 	} else if (ex->is_cancelled && ex->has_provisional) {
 		/* RFC 3261 section 9.1: it counts as cancelled, and the call
 		 * is what it was. */
-		media_abort(c, call);
+		exch_abort(c, call);
 	} else {
 		call_end(c, call, NULL, 0, "re-INVITE timed out");
 	}

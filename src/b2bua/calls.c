@@ -73,6 +73,11 @@ static struct relay *relay_of(struct obj *o)
 	return LIST_ENTRY(o, struct relay, obj);
 }
 
+static struct mid *mid_of(struct obj *o)
+{
+	return LIST_ENTRY(o, struct mid, obj);
+}
+
 static struct reg_try *try_of(struct obj *o)
 {
 	return LIST_ENTRY(o, struct reg_try, obj);
@@ -124,6 +129,8 @@ void obj_mark_failed(struct calls *c, struct handle txn, uint64_t user,
 			return; /* of an exchange that is over */
 	} else if (o->kind == OBJ_RELAY) {
 		is_client = handle_eq(txn, relay_of(o)->client);
+	} else if (o->kind == OBJ_MID) {
+		is_client = handle_eq(txn, mid_of(o)->client);
 	} else {
 		is_client = handle_eq(txn, try_of(o)->client);
 	}
@@ -156,6 +163,11 @@ static void obj_failed(struct calls *c, struct obj *o)
 	if (o->kind == OBJ_RELAY) {
 		if (is_client)
 			relay_failed(c, relay_of(o), o->why);
+		return;
+	}
+	if (o->kind == OBJ_MID) {
+		if (is_client)
+			mid_failed(c, mid_of(o), o->why);
 		return;
 	}
 	if (o->kind == OBJ_REG) {
@@ -294,6 +306,10 @@ static void on_response(struct calls *c, const struct event_sip *ev)
 		if (handle_eq(relay_of(o)->client, txn))
 			relay_response(c, relay_of(o), m);
 		break;
+	case OBJ_MID:
+		if (handle_eq(mid_of(o)->client, txn))
+			mid_response(c, mid_of(o), m);
+		break;
 	case OBJ_REG:
 		if (handle_eq(try_of(o)->client, txn))
 			reg_response(c, try_of(o), m);
@@ -359,6 +375,10 @@ static void on_dialog_request(struct calls *c, const struct event_sip *ev)
 		invite_again(c, leg, ev);
 	else if (ev->msg->method == SIP_METHOD_BYE)
 		call_bye(c, leg, ev);
+	else if (ev->msg->method == SIP_METHOD_PRACK)
+		prack_request(c, leg, ev);
+	else if (ev->msg->method == SIP_METHOD_UPDATE)
+		update_request(c, leg, ev);
 	else
 		relay_in_dialog(c, leg, ev);
 }
@@ -372,7 +392,7 @@ static void answer_options(struct calls *c, const struct event_sip *ev)
 	writer_str(&w, "Allow: ");
 	writer_str(&w, sip_out_allow());
 	writer_str(&w, "\r\nAccept: application/sdp\r\n"
-		       "Supported: X-cisco-srtp-fallback\r\n");
+		       "Supported: 100rel, X-cisco-srtp-fallback\r\n");
 	extra[w.len] = '\0';
 	sip_answer(c, ev, 200, "", extra);
 }
@@ -692,6 +712,9 @@ static void free_objects(struct calls *c)
 			break;
 		case OBJ_RELAY:
 			relay_free(c, relay_of(o));
+			break;
+		case OBJ_MID:
+			mid_free(c, mid_of(o));
 			break;
 		case OBJ_REG:
 			reg_try_free(c, try_of(o));

@@ -266,8 +266,9 @@ static int tell(struct calls *c, struct core_req *q, struct leg *leg,
 	case OBJ_REG:
 		return reg_moved(LIST_ENTRY(o, struct reg_try, obj), q->txn,
 				 &q->dest, q->cseq);
-	case OBJ_SUB:
-		return 0; /* its transactions are relays' */
+	case OBJ_SUB: /* its transactions are relays' */
+	case OBJ_MID: /* inside of dialogs nothing moves */
+		return 0;
 	}
 	return 0;
 }

@@ -58,6 +58,9 @@ void deadline_run(struct calls *c, struct call *call)
 	case DEADLINE_RING:
 		invite_unanswered(c, call);
 		break;
+	case DEADLINE_REL:
+		rel_again(c, call);
+		break;
 	case DEADLINE_COUNT:
 		break;
 	}

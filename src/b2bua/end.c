@@ -45,6 +45,8 @@ static void end_trying(struct calls *c, struct call *call,
 	call->state = CALL_CANCELLING;
 	if (!invite_cancel_out(c, call))
 		call_free(c, call, NULL);
+	else
+		rel_release(c, call); /* it may have answered already */
 }
 
 static void end_up(struct calls *c, struct call *call, const struct leg *spare,

@@ -19,6 +19,7 @@ void exch_done(struct exch *ex)
 	calls_wipe(ex->ack, ex->ack_len);
 	alloc_free(ex->cancel);
 	forks_done(ex);
+	rel_done(&ex->rel);
 	*ex = (struct exch){.is_on = false};
 }
 
@@ -122,8 +123,7 @@ static int init_caller(struct calls *c, struct call *call,
 		return err;
 	if (!leg->dialog.target)
 		return ERR_BAD;
-	leg->allows_update =
-		sip_msg_has_token(ev->msg, SIP_HDR_ALLOW, "UPDATE");
+	leg_allow(leg, ev->msg);
 	return leg_link(c, leg);
 }
 
@@ -211,6 +211,8 @@ int invite_forward(struct calls *c, struct call *call, const struct sip_msg *m,
 
 	if (body.len > 0)
 		r.type = (struct slice)SLICE("application/sdp");
+	if (ex->rel.is_asked)
+		r.extra = (struct slice)SLICE("Supported: 100rel\r\n");
 	rules.has_body = body.len > 0;
 	if (leg->side == SIDE_PHONE) {
 		rules.security = security_show(c, call);
@@ -265,6 +267,7 @@ static int exch_begin(struct calls *c, struct call *call, enum side from,
 	ex->is_initial = is_initial;
 	ex->from = from;
 	ex->cseq_in = ev->msg->cseq;
+	rel_begin(&ex->rel, ev->msg);
 	send_trying(c, ev, &ex->reply);
 	return 0;
 }
@@ -277,31 +280,20 @@ void invite_refuse(struct calls *c, struct call *call, unsigned status,
 	if (!ex->is_on || ex->is_answered)
 		return;
 	reply_status(c, &ex->reply, status, reason, extra);
+	rel_stop(c, call);
 	ex->is_on = false;
 }
 
-/* "Warning: 399 host "text"" (RFC 3261 section 20.43). */
 void invite_refuse_media(struct calls *c, struct call *call,
 			 const struct media_refusal *no)
 {
 	char extra[256];
-	struct writer w;
 
-	writer_init(&w, extra, sizeof(extra) - 1);
-	if (no->status == 488) {
-		writer_str(&w, "Warning: 399 ");
-		addr_print_host(&w, &call->ex.reply.dest.local);
-		writer_str(&w, " \"");
-		writer_str(&w, no->why);
-		writer_str(&w, "\"\r\n");
-	} else {
-		writer_str(&w, retry_after);
-	}
-	extra[writer_ok(&w) ? w.len : 0] = '\0';
+	offer_warning(&call->ex.reply, no, extra, sizeof(extra));
 	invite_refuse(c, call, no->status, "", extra);
 }
 
-/* The INVITE as it came, for a second try without SRTP. */
+/* The INVITE as it came, for a second try that differs. */
 static int keep_raw(struct call *call, const struct sip_msg *m)
 {
 	call->ex.raw = alloc_copy(m->raw);
@@ -319,12 +311,11 @@ static void invite_go(struct calls *c, struct call *call,
 	bool is_ok = true;
 
 	if (ev->msg->body.len > 0) {
-		is_ok = media_offer(c, call, ex->from, ev->msg->body, &body,
-				    &no);
+		is_ok = offer_make(c, call, ex->from, ev->msg->body, &body,
+				   &no);
 		ex->has_offer = is_ok;
 	}
-	if (is_ok && ex->is_initial && ex->from == SIDE_CORE && ex->has_offer &&
-	    keep_raw(call, ev->msg) != 0)
+	if (is_ok && ex->has_offer && keep_raw(call, ev->msg) != 0)
 		is_ok = false;
 	deadline_set(c, call, DEADLINE_RING, c->now_ms + RING_MS);
 	if (is_ok && invite_forward(c, call, ev->msg, body) == 0) {
@@ -334,7 +325,7 @@ static void invite_go(struct calls *c, struct call *call,
 	}
 	record_refused(c, ev, no.why);
 	invite_refuse_media(c, call, &no);
-	media_abort(c, call);
+	offer_abort(c, call);
 	deadline_clear(c, call, DEADLINE_RING);
 	if (ex->is_initial)
 		call_free(c, call, NULL);
@@ -484,23 +475,18 @@ void invite_begin(struct calls *c, const struct event_sip *ev)
 static bool is_glare(struct calls *c, const struct leg *leg,
 		     const struct event_sip *ev)
 {
-	const struct call *call = leg->call;
-	bool is_same =
-		call->media.is_pending && call->media.offerer == leg->side;
+	const struct exch *ex = &leg->call->ex;
+	unsigned busy = offer_busy(leg);
 
-	if (call->state == CALL_CANCELLING) {
-		sip_answer(c, ev, 481, "", "");
-		return true;
-	}
-	if (call->ex.is_on)
-		is_same = call->ex.from == leg->side;
-	if (!call->ex.is_on && !call->media.is_pending)
-		return false;
-	if (is_same)
+	if (leg->call->state == CALL_CANCELLING)
+		busy = 481;
+	else if (ex->is_on)
+		busy = ex->from == leg->side ? 500 : 491;
+	if (busy == 500)
 		answer_later(c, ev);
-	else
-		sip_answer(c, ev, 491, "", "");
-	return true;
+	else if (busy != 0)
+		sip_answer(c, ev, busy, "", "");
+	return busy != 0;
 }
 
 void invite_again(struct calls *c, struct leg *leg, const struct event_sip *ev)
@@ -518,6 +504,7 @@ void invite_again(struct calls *c, struct leg *leg, const struct event_sip *ev)
 		sip_answer(c, ev, 400, "", "");
 		return;
 	}
+	leg_allow(leg, ev->msg);
 	if (leg->side == SIDE_PHONE)
 		call->falls_back = sip_msg_has_token(ev->msg, SIP_HDR_SUPPORTED,
 						     "X-cisco-srtp-fallback");

@@ -100,24 +100,57 @@ int reply_open(struct calls *c, const struct event_sip *ev, uint64_t user,
 	return 0;
 }
 
-int reply_send(struct calls *c, struct reply *r, struct sip_out_response *m)
+static int print_reply(struct calls *c, const struct reply *r,
+		       struct sip_out_response *m, struct slice *ret)
 {
 	struct writer w;
-	int err = ERR_NOMEM;
 
 	m->head = slice_make(r->head, r->head_len);
 	m->dest = &r->dest;
 	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
 	sip_out_response(&w, m);
-	if (writer_ok(&w))
-		err = sip_txn_respond(c->txns, r->txn, m->status,
-				      writer_slice(&w), c->now_ms);
+	*ret = writer_slice(&w);
+	return writer_ok(&w) ? 0 : ERR_NOMEM;
+}
+
+int reply_send(struct calls *c, struct reply *r, struct sip_out_response *m)
+{
+	struct slice bytes;
+	int err = print_reply(c, r, m, &bytes);
+
+	if (!err)
+		err = sip_txn_respond(c->txns, r->txn, m->status, bytes,
+				      c->now_ms);
 	if (err == ERR_NOMEM) {
 		c->err = err;
 		if (m->status >= 200) /* nobody would answer it any more */
 			sip_txn_forget(c->txns, r->txn);
 	}
 	return err;
+}
+
+int reply_send_kept(struct calls *c, struct reply *r,
+		    struct sip_out_response *m, uint8_t **ret, size_t *ret_len)
+{
+	struct slice bytes;
+	uint8_t *copy = NULL;
+	int err = print_reply(c, r, m, &bytes);
+
+	if (!err) {
+		copy = alloc_copy(bytes);
+		err = copy ? sip_txn_respond(c->txns, r->txn, m->status, bytes,
+					     c->now_ms)
+			   : ERR_NOMEM;
+	}
+	if (err) {
+		if (err == ERR_NOMEM)
+			c->err = err;
+		calls_wipe(copy, bytes.len);
+		return err;
+	}
+	*ret = copy;
+	*ret_len = bytes.len;
+	return 0;
 }
 
 void reply_status(struct calls *c, struct reply *r, unsigned status,
@@ -313,7 +346,16 @@ void leg_done(struct calls *c, struct leg *leg)
 		table_del(&c->leg_eps, &leg->by_ep);
 	leg->has_ep = false;
 	leg->sdp = calls_wipe(leg->sdp, leg->sdp_len);
+	leg->said = calls_wipe(leg->said, leg->said_len);
+	leg->saying = calls_wipe(leg->saying, leg->saying_len);
 	sip_dialog_done(&leg->dialog);
+}
+
+void leg_allow(struct leg *leg, const struct sip_msg *m)
+{
+	if (sip_msg_find(m, SIP_HDR_ALLOW))
+		leg->allows_update =
+			sip_msg_has_token(m, SIP_HDR_ALLOW, "UPDATE");
 }
 
 /* Methods whose sender must say where it is reached (RFC 3261 section 12.1,

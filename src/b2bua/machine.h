@@ -39,12 +39,14 @@ enum {
 /* What a call waits for in time: one deadline each (deadline.c). */
 enum call_deadline {
 	DEADLINE_RING, /* the final response to the exchange's INVITE */
+	DEADLINE_REL,  /* a reliable provisional is sent again */
 	DEADLINE_COUNT
 };
 
 enum obj_kind {
 	OBJ_CALL,  /* struct call */
 	OBJ_RELAY, /* struct relay */
+	OBJ_MID,   /* struct mid */
 	OBJ_REG,   /* struct reg_try */
 	OBJ_SUB	   /* struct sub (b2bua/sub.h) */
 };
@@ -102,7 +104,15 @@ struct leg {
 	uint64_t sdp_version;
 	uint8_t *sdp; /* last body sent, owned; NULL = none */
 	size_t sdp_len;
-	bool allows_update; /* the peer names UPDATE in Allow */
+	bool allows_update;   /* the peer names UPDATE in Allow */
+	struct handle update; /* an UPDATE of the peer's under way: its mid */
+	/* What the peer last said about media, raw and owned: in the offer and
+	 * answer that count, and in those that are not complete. NULL: not
+	 * known. */
+	uint8_t *said;
+	size_t said_len;
+	uint8_t *saying;
+	size_t saying_len;
 };
 
 /* One early dialog of the exchange's INVITE (RFC 3261 section 13.2.2.4): a
@@ -112,7 +122,28 @@ struct fork {
 	struct sip_dialog dialog; /* empty while it is the leg's */
 	uint8_t *answer;	  /* its SDP answer from a 18x, owned */
 	size_t answer_len;
-	bool is_over; /* it lost: its 2xx was acknowledged and ended */
+	bool is_final; /* that 18x was reliable: the answer is the answer */
+	bool is_over;  /* it lost: its 2xx was acknowledged and ended */
+	uint32_t rseq; /* its last reliable provisional; 0 = none */
+};
+
+/* Reliable provisionals of the exchange (RFC 3262, prack.c). */
+struct rel {
+	bool is_supported; /* the INVITE's sender lists 100rel */
+	bool is_required;  /* it takes no other provisionals */
+	bool is_asked;	   /* the callee was told that we take them */
+	bool is_pending;   /* one was sent: PRACK is awaited */
+	bool has_sdp;	   /* ... it has a session description */
+	bool is_offer;	   /* ... that is an offer: PRACK answers it */
+	uint32_t rseq;	   /* its number, our last; 0 = none yet */
+	uint32_t rseq_in;  /* the callee's number, who awaits it too; 0 = no */
+	struct fork *fork; /* who sent it, or NULL */
+	uint8_t *bytes;	   /* to be sent again, owned; NULL = no more */
+	size_t len;
+	uint32_t interval_ms; /* between the last two sendings */
+	uint64_t end_ms;      /* when its sender is given up */
+	uint8_t *held; /* a response that must wait for the PRACK; owned */
+	size_t held_len;
 };
 
 /* The INVITE transaction pair that is going on in a call. */
@@ -129,6 +160,9 @@ struct exch {
 	bool cancel_sent;
 	bool is_answered; /* 2xx passed on, ACK awaited */
 	bool has_offer;	  /* the INVITE carried one */
+	bool is_offered;  /* it did not, a reliable provisional did */
+	bool has_answer;  /* the answer came reliably before the 2xx */
+	bool is_settled;  /* media know: that offer is no more pending */
 	bool is_retry;	  /* second INVITE, without SRTP */
 	uint8_t *raw;	  /* the INVITE for that, owned */
 	size_t raw_len;
@@ -141,6 +175,7 @@ struct exch {
 	uint32_t fork_count;
 	struct fork *now;   /* whose dialog the callee's leg holds, or NULL */
 	struct fork *heard; /* who answered last in a provisional, or NULL */
+	struct rel rel;
 };
 
 /* What a side last said about a stream. */
@@ -238,9 +273,17 @@ struct relay {
 	uint32_t expires_s; /* a SUBSCRIBE asked for */
 	uint32_t cseq_in;
 	char contact[TOKEN_LEN + 1]; /* ours, for a 2xx; empty: none */
-	bool has_offer;	  /* UPDATE with SDP: its answer is media's */
-	bool is_refresh;  /* its 2xx carries a Contact */
-	struct dest dest; /* where it went */
+	struct dest dest;	     /* where it went */
+};
+
+/* An UPDATE or PRACK on its way from one leg to the other. */
+struct mid {
+	struct obj obj; /* first */
+	struct handle call;
+	enum side from; /* who sent it */
+	struct reply reply;
+	struct handle client;
+	bool has_offer; /* its 2xx has the answer */
 };
 
 /* A line of a device: what its REGISTERs inside have in common. */
@@ -417,6 +460,11 @@ void answer_later(struct calls *c, const struct event_sip *ev);
 MUST_CHECK int reply_open(struct calls *c, const struct event_sip *ev,
 			  uint64_t user, struct slice to_tag,
 			  struct reply *ret);
+/* Send r's response and keep a copy of it in *ret (owned by the caller). As
+ * reply_send; ERR_NOMEM also when there is no copy, and nothing was sent. */
+MUST_CHECK int reply_send_kept(struct calls *c, struct reply *r,
+			       struct sip_out_response *m, uint8_t **ret,
+			       size_t *ret_len);
 /* Send r's response; dest and head are filled in. On ERR_NOMEM a final
  * response is lost for good; ERR_NOTFOUND, ERR_STATE: nobody waits for it. */
 int reply_send(struct calls *c, struct reply *r, struct sip_out_response *m);
@@ -434,6 +482,8 @@ struct sip_out_map leg_map(const struct dest *from, const struct dest *to,
 /* Rules for passing m from one leg of call to the other. */
 struct sip_out_rules leg_rules(const struct calls *c, const struct call *call,
 			       enum side from, bool has_body);
+/* Learn from the peer's Allow, if m has one. */
+void leg_allow(struct leg *leg, const struct sip_msg *m);
 /* Link leg under its Call-ID and tag. ERR_NOMEM, ERR_LIMIT. */
 MUST_CHECK int leg_link(struct calls *c, struct leg *leg);
 /* (Re)link a phone's leg under its connection. */
@@ -636,6 +686,81 @@ void call_bye(struct calls *c, struct leg *leg, const struct event_sip *ev);
 /* Media is gone: a flow failed, or all fell silent. */
 void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
 		     bool is_idle);
+
+/* A status of the other side as the sender (from) can use it: challenges of
+ * the wrong side are none of its business. */
+unsigned exch_status(const struct call *call, enum side from, unsigned status);
+
+/* --- offer.c ------------------------------------------------------------ */
+/* True when the body is a session description. */
+bool msg_has_sdp(const struct sip_msg *m);
+/* May the peer of leg make an offer now? 0: yes; 491: one of ours to it is
+ * not answered; 500: one of its own is not. */
+unsigned offer_busy(const struct leg *leg);
+/* media_offer, media_answer, media_settle and media_abort, remembering what
+ * each side said. */
+bool offer_make(struct calls *c, struct call *call, enum side from,
+		struct slice body, struct slice *ret_body,
+		struct media_refusal *ret_no);
+bool offer_answer(struct calls *c, struct call *call, enum side from,
+		  struct slice body, struct slice *ret_body,
+		  struct media_refusal *ret_no);
+void offer_settle(struct calls *c, struct call *call);
+void offer_abort(struct calls *c, struct call *call);
+/* Header lines that go with the refusal of an offer: Warning (RFC 3261
+ * section 20.43) for 488, Retry-After for others. NUL-terminated in ret of
+ * cap bytes. */
+void offer_warning(const struct reply *r, const struct media_refusal *no,
+		   char *ret, size_t cap);
+
+/* --- prack.c ------------------------------------------------------------ */
+/* How a provisional of the callee goes on to the INVITE's sender. */
+enum rel_way {
+	REL_DROP,    /* not at all: repeated, or its turn has not come */
+	REL_HOLD,    /* when the one before it is acknowledged */
+	REL_PLAIN,   /* unreliably */
+	REL_RELIABLE /* with a number of ours */
+};
+/* What the INVITE's sender can do. */
+void rel_begin(struct rel *rel, const struct sip_msg *invite);
+/* Forget what is kept. */
+void rel_done(struct rel *rel);
+/* Judge m, a provisional of f. *ret_rseq: its number, 0 = it is unreliable;
+ * not written for REL_DROP. */
+enum rel_way rel_judge(const struct exch *ex, const struct fork *f,
+		       const struct sip_msg *m, uint32_t *ret_rseq);
+/* Keep m until the PRACK comes; it replaces what was kept. */
+void rel_hold(struct calls *c, struct rel *rel, const struct sip_msg *m);
+/* Print Require and the next RSeq. */
+void rel_print(struct calls *c, struct writer *w, struct rel *rel);
+/* rel.bytes were sent: repeat them until PRACK comes. */
+void rel_sent(struct calls *c, struct call *call);
+/* Repeat them no more. */
+void rel_stop(struct calls *c, struct call *call);
+/* They are due again, or have been for too long. */
+void rel_again(struct calls *c, struct call *call);
+/* Process what was kept, if anything; may end the call. */
+void rel_release(struct calls *c, struct call *call);
+/* Acknowledge the callee's provisional ourselves. */
+void rel_ack(struct calls *c, struct call *call, uint32_t rseq);
+/* Print RAck for the callee's provisional. */
+void rel_print_rack(struct writer *w, const struct exch *ex, uint32_t rseq);
+/* PRACK from the peer of leg. */
+void prack_request(struct calls *c, struct leg *leg,
+		   const struct event_sip *ev);
+
+/* --- mid.c --------------------------------------------------------------- */
+/* UPDATE from the peer of leg. */
+void update_request(struct calls *c, struct leg *leg,
+		    const struct event_sip *ev);
+/* A PRACK of the exchange that is the callee's too goes on to it. */
+void prack_pass(struct calls *c, struct leg *leg, const struct event_sip *ev);
+/* Their responses. */
+void mid_response(struct calls *c, struct mid *x, const struct sip_msg *m);
+/* There was none. */
+void mid_failed(struct calls *c, struct mid *x, enum sip_txn_fail why);
+/* Forget x. */
+void mid_free(struct calls *c, struct mid *x);
 
 /* --- deadline.c ------------------------------------------------------------ */
 /* Begin with no deadline. ERR_NOMEM. Nothing fails after this. */

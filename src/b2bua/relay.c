@@ -1,7 +1,7 @@
 /*
  * Requests other than INVITE that pass through: inside a dialog to its other
- * leg, and the few that pass without one. UPDATE may carry an offer and then
- * is media's business too (RFC 3311).
+ * leg, and the few that pass without one. Those that carry offers are in
+ * mid.c.
  */
 #include "b2bua/sub.h"
 
@@ -14,7 +14,6 @@ static bool is_relayed(enum sip_method method)
 {
 	switch (method) {
 	case SIP_METHOD_INFO:
-	case SIP_METHOD_UPDATE:
 	case SIP_METHOD_MESSAGE:
 	case SIP_METHOD_NOTIFY:
 	case SIP_METHOD_REFER:
@@ -28,6 +27,7 @@ static bool is_relayed(enum sip_method method)
 	case SIP_METHOD_CANCEL:
 	case SIP_METHOD_REGISTER:
 	case SIP_METHOD_PRACK:
+	case SIP_METHOD_UPDATE:
 	case SIP_METHOD_PUBLISH:
 		break;
 	}
@@ -85,15 +85,6 @@ static bool has_contact(enum sip_method method)
 	       method == SIP_METHOD_REFER;
 }
 
-static bool is_offer(const struct sip_msg *m)
-{
-	struct slice type;
-
-	text_cut(sip_msg_value(m, SIP_HDR_CONTENT_TYPE), ';', &type, NULL);
-	return m->method == SIP_METHOD_UPDATE && m->body.len > 0 &&
-	       text_ieqs(text_trim(type), "application/sdp");
-}
-
 /* Things that must not be passed on now; answered then. */
 static bool refuse_now(struct calls *c, struct leg *leg,
 		       const struct event_sip *ev)
@@ -101,8 +92,7 @@ static bool refuse_now(struct calls *c, struct leg *leg,
 	struct call *call = leg->call;
 	const struct leg *to = &call->leg[!leg->side];
 
-	if (ev->msg->method == SIP_METHOD_PRACK ||
-	    call->state == CALL_CANCELLING || !to->dialog.remote_tag) {
+	if (call->state == CALL_CANCELLING || !to->dialog.remote_tag) {
 		sip_answer(c, ev, 481, "", "");
 		return true;
 	}
@@ -114,34 +104,7 @@ static bool refuse_now(struct calls *c, struct leg *leg,
 		sip_refuse(c, ev, 503, "too many REFERs", "Retry-After: 5\r\n");
 		return true;
 	}
-	/* RFC 3311 section 5.2: one offer at a time. */
-	if (is_offer(ev->msg) && (call->state != CALL_UP || call->ex.is_on ||
-				  call->media.is_pending)) {
-		sip_answer(c, ev, 491, "", "");
-		return true;
-	}
-	if (ev->msg->method == SIP_METHOD_UPDATE &&
-	    sip_dialog_refresh(&leg->dialog, ev->msg) != 0) {
-		sip_answer(c, ev, 400, "", "");
-		return true;
-	}
 	return false;
-}
-
-static void refuse_offer(struct calls *c, struct reply *r,
-			 const struct media_refusal *no)
-{
-	char extra[256];
-	struct writer w;
-
-	writer_init(&w, extra, sizeof(extra) - 1);
-	writer_str(&w, "Warning: 399 ");
-	addr_print_host(&w, &r->dest.local);
-	writer_str(&w, " \"");
-	writer_str(&w, no->why);
-	writer_str(&w, "\"\r\n");
-	extra[writer_ok(&w) ? w.len : 0] = '\0';
-	reply_status(c, r, no->status, "", extra);
 }
 
 void relay_in_dialog(struct calls *c, struct leg *leg,
@@ -151,7 +114,6 @@ void relay_in_dialog(struct calls *c, struct leg *leg,
 	struct leg *to = &call->leg[!leg->side];
 	struct sip_out_rules rules = leg_rules(c, call, leg->side, true);
 	struct sip_out_request q;
-	struct media_refusal no;
 	struct relay *r;
 	uint8_t event[64];
 
@@ -168,15 +130,6 @@ void relay_in_dialog(struct calls *c, struct leg *leg,
 		memcpy(r->contact, leg->contact_user, sizeof(r->contact));
 	rules.event = refer_event(leg, ev->msg, event, sizeof(event));
 	fill_request(&q, ev->msg, &rules);
-	if (is_offer(ev->msg)) {
-		if (!media_offer(c, call, leg->side, ev->msg->body, &q.body,
-				 &no)) {
-			refuse_offer(c, &r->reply, &no);
-			relay_free(c, r);
-			return;
-		}
-		r->has_offer = true;
-	}
 	if (leg_request(c, to, ev->msg->method, &q, handle_u64(r->obj.self),
 			&r->client) == 0) {
 		if (ev->msg->method == SIP_METHOD_REFER)
@@ -185,8 +138,6 @@ void relay_in_dialog(struct calls *c, struct leg *leg,
 			refer_notified(leg, ev->msg);
 		return;
 	}
-	if (r->has_offer)
-		media_abort(c, call);
 	reply_status(c, &r->reply, 503, "", "Retry-After: 5\r\n");
 	relay_free(c, r);
 }
@@ -304,23 +255,6 @@ void relay_out_of_dialog(struct calls *c, const struct event_sip *ev)
 	}
 }
 
-/* The answer to an UPDATE's offer. False: it cannot be used. */
-static bool settle_offer(struct calls *c, struct relay *r, struct call *call,
-			 const struct sip_msg *m, struct slice *ret_body)
-{
-	struct media_refusal no;
-
-	if (m->status >= 300) {
-		media_abort(c, call);
-		return true;
-	}
-	if (!media_answer(c, call, !r->from, m->body, ret_body, &no))
-		return false;
-	media_settle(c, call);
-	security_update(c, call);
-	return true;
-}
-
 static unsigned map_status(const struct relay *r, unsigned status)
 {
 	if (status != 401 && status != 407)
@@ -330,8 +264,7 @@ static unsigned map_status(const struct relay *r, unsigned status)
 	return r->pass_auth ? status : 502;
 }
 
-static void relay_end(struct calls *c, struct relay *r, struct call *call,
-		      const struct sip_msg *m)
+static void relay_end(struct calls *c, struct relay *r, const struct sip_msg *m)
 {
 	struct sip_out_rules rules = {.to_phone = r->from == SIDE_PHONE,
 				      .pass_auth = r->pass_auth,
@@ -347,24 +280,12 @@ static void relay_end(struct calls *c, struct relay *r, struct call *call,
 		.body = m->body,
 	};
 
-	if (r->has_offer && call && !settle_offer(c, r, call, m, &p.body)) {
-		reply_status(c, &r->reply, 488, "", "");
-		call_end(c, call, NULL, 0, "answer to UPDATE unusable");
-		return;
-	}
 	if (map_status(r, m->status) != m->status) {
 		reply_status(c, &r->reply, map_status(r, m->status), "", "");
 		return;
 	}
 	if (m->status < 300)
 		p.contact_user = slice_str(r->contact);
-	if (call && m->method == SIP_METHOD_UPDATE && m->status < 300) {
-		/* An unreadable Contact leaves the target as it was. */
-		if (sip_dialog_refresh(&call->leg[!r->from].dialog, m) ==
-		    ERR_NOMEM)
-			c->err = ERR_NOMEM;
-		p.contact_user = slice_str(call->leg[r->from].contact_user);
-	}
 	(void)reply_send(c, &r->reply, &p); /* c->err tells */
 }
 
@@ -388,7 +309,7 @@ void relay_response(struct calls *c, struct relay *r, const struct sip_msg *m)
 		c->cookie = handle_u64(call->obj.self);
 	if (call && m->method == SIP_METHOD_REFER)
 		refer_answer(&call->refers, r->from, r->cseq_in, m);
-	relay_end(c, r, call, m);
+	relay_end(c, r, m);
 	if (s)
 		sub_response(c, s, r, m);
 	relay_free(c, r);
@@ -407,8 +328,6 @@ void relay_failed(struct calls *c, struct relay *r, enum sip_txn_fail why)
 	struct call *call = call_find(c, handle_u64(r->call));
 	struct sub *s = sub_of(c, r);
 
-	if (r->has_offer && call)
-		media_abort(c, call);
 	if (r->is_refer && call)
 		refer_answer(&call->refers, r->from, r->cseq_in, NULL);
 	reply_status(c, &r->reply, why == SIP_TXN_FAIL_TIMEOUT ? 408 : 503, "",

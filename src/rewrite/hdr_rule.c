@@ -90,16 +90,16 @@ static const struct named_rule rule_of_name[] = {
 	{"x", RULE_DROP}, /* compact Session-Expires */
 };
 
-/* Option tags that promise something of the hop to us, which we do not do
- * (reliable provisionals, session timers, outbound, security agreement). */
+/* Option tags that promise something of the hop to us: what we do of it
+ * (reliable provisionals, session timers), the call machine says itself. */
 static const char *const hop_option[] = {"100rel",	"timer", "path",
 					 "outbound",	"gruu",	 "sec-agree",
 					 "precondition"};
 
 static const char *const relayed_method[] = {
-	"INVITE",   "ACK",	 "CANCEL",  "BYE",    "OPTIONS",
-	"INFO",	    "UPDATE",	 "MESSAGE", "NOTIFY", "REFER",
-	"REGISTER", "SUBSCRIBE", "PUBLISH"};
+	"INVITE", "ACK",      "CANCEL",	   "BYE",     "OPTIONS",
+	"INFO",	  "PRACK",    "UPDATE",	   "MESSAGE", "NOTIFY",
+	"REFER",  "REGISTER", "SUBSCRIBE", "PUBLISH"};
 
 static enum rule find_rule(const struct sip_hdr *h)
 {

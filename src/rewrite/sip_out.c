@@ -206,10 +206,10 @@ void sip_out_reply_head(struct writer *w, const struct sip_msg *m,
 			sip_print_hdr_copy(w, &m->hdr[i]);
 }
 
-/* Option tags that work end to end without our help. */
+/* Option tags that we serve, or that work end to end without our help. */
 static bool is_known_option(struct slice tag)
 {
-	return text_ieqs(tag, "norefersub") ||
+	return text_ieqs(tag, "100rel") || text_ieqs(tag, "norefersub") ||
 	       (tag.len > 8 && text_ieqs(slice_sub(tag, 0, 8), "x-cisco-"));
 }
 
@@ -245,6 +245,6 @@ bool sip_out_unsupported(const struct sip_msg *m, size_t *pos,
 
 const char *sip_out_allow(void)
 {
-	return "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, "
-	       "MESSAGE, NOTIFY, REFER, SUBSCRIBE, PUBLISH";
+	return "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, PRACK, "
+	       "UPDATE, MESSAGE, NOTIFY, REFER, SUBSCRIBE, PUBLISH";
 }

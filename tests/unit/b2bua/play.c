@@ -304,6 +304,35 @@ static bool any_token(char *out, size_t cap)
 	return false;
 }
 
+static const char *const extension[] = {"", "Supported: 100rel\r\n",
+					"Supported: 100rel\r\n",
+					"Require: 100rel\r\n"};
+
+/* What makes a provisional reliable, now and then. */
+static const char *reliability(unsigned status)
+{
+	static char out[64];
+
+	out[0] = '\0';
+	if (status > 100 && status < 200 && dice(2))
+		snprintf(out, sizeof(out), "Require: 100rel\r\nRSeq: %u\r\n",
+			 1 + dice(3));
+	return out;
+}
+
+/* What acknowledges a provisional that the peer got, if msg is one. */
+static const char *rack(void)
+{
+	static char out[128];
+	struct slice rseq = sip_msg_value(&msg, SIP_HDR_RSEQ);
+
+	out[0] = '\0';
+	if (rseq.len > 0 && rseq.len < 12)
+		snprintf(out, sizeof(out), "RAck: %.*s %u INVITE\r\n",
+			 SLICE_FMT(rseq), msg.cseq);
+	return out;
+}
+
 static void do_invite(int peer)
 {
 	char token[64] = "77";
@@ -314,8 +343,11 @@ static void do_invite(int peer)
 		  "INVITE sip:%s@x SIP/2.0\r\n%sFrom: <sip:%d@x>;tag=i%u\r\n"
 		  "To: <sip:z@x>\r\nCall-ID: i%u\r\nCSeq: 1 INVITE\r\n"
 		  "Max-Forwards: 70\r\nContact: <sip:p@198.51.100.9>\r\n"
-		  "Allow: UPDATE\r\n%s",
-		  token, via(peer), peer, w->serial, w->serial, body(peer));
+		  "%s%s%s",
+		  token, via(peer), peer, w->serial, w->serial,
+		  dice(3) ? "Allow: UPDATE\r\n" : "",
+		  extension[dice(sizeof(extension) / sizeof(extension[0]))],
+		  body(peer));
 }
 
 /* A request outside of dialogs, which may make one. */
@@ -378,10 +410,10 @@ static void do_respond(const struct kept *k)
 	}
 	send_text(k->peer,
 		  "SIP/2.0 %u X\r\nVia: %.*s\r\nFrom: %.*s\r\nTo: %.*s%s\r\n"
-		  "Call-ID: %.*s\r\nCSeq: %u %.*s\r\n%s%s",
+		  "Call-ID: %.*s\r\nCSeq: %u %.*s\r\n%s%s%s",
 		  s, SLICE_FMT(msg.via), SLICE_FMT(msg.from), SLICE_FMT(msg.to),
 		  tag, SLICE_FMT(msg.call_id), msg.cseq,
-		  SLICE_FMT(msg.method_name), contact,
+		  SLICE_FMT(msg.method_name), contact, reliability(s),
 		  msg.method == SIP_METHOD_INVITE ||
 				  msg.method == SIP_METHOD_UPDATE
 			  ? body(k->peer)
@@ -416,16 +448,18 @@ static void do_in_dialog(const struct kept *k)
 	from = msg.is_request ? msg.to : msg.from;
 	to = msg.is_request ? msg.from : msg.to;
 	if (!msg.is_request && msg.method == SIP_METHOD_INVITE && dice(6) > 0)
-		name = "ACK";
+		name = msg.status < 200 ? "PRACK" : "ACK";
 	cseq = strcmp(name, "ACK") == 0 ? msg.cseq : msg.cseq + dice(5);
 	send_text(k->peer,
 		  "%s sip:x SIP/2.0\r\n%sFrom: %.*s%s\r\nTo: %.*s\r\n"
 		  "Call-ID: %.*s\r\nCSeq: %u %s\r\nMax-Forwards: 9\r\n"
-		  "Contact: <sip:n@198.51.100.9>\r\n%s%s",
+		  "Contact: <sip:n@198.51.100.9>\r\n%s%s%s%s",
 		  name, via(k->peer), SLICE_FMT(from),
 		  msg.is_request && msg.to_tag.len == 0 ? ";tag=t0" : "",
 		  SLICE_FMT(to), SLICE_FMT(msg.call_id), cseq, name,
-		  state[dice(sizeof(state) / sizeof(state[0]))], body(k->peer));
+		  state[dice(sizeof(state) / sizeof(state[0]))], rack(),
+		  dice(2) ? "Allow: UPDATE\r\nSupported: 100rel\r\n" : "",
+		  body(k->peer));
 }
 
 /* CANCEL, or repeat, a request of the peer's own. */

@@ -58,7 +58,7 @@ static const struct row rows[] = {
 	{.in = "Supported:", .out = NULL},
 	{.direction = TO_PHONE, .in = "Require: 100rel", .out = NULL},
 	{.in = "Allow: INVITE, PRACK, BYE, FOO",
-	 .out = "Allow: INVITE, BYE\r\n"},
+	 .out = "Allow: INVITE, PRACK, BYE\r\n"},
 	/* Addresses: 192.0.2.1 is ours outside, 198.51.100.7 the phone's,
 	 * 10.0.0.1 ours inside, 10.0.0.2 the call manager's. */
 	{.in = "Diversion: \"A\" <sip:1@192.0.2.1:5061>;reason=x",

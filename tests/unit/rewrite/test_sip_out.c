@@ -121,12 +121,12 @@ START_TEST(unknown_option_tags_are_found_in_both_lists)
 		      "Proxy-Require: p1, norefersub\r\n"
 		      "Require: X-cisco-xsi, 100rel\r\nRequire: r2\r\n"
 		      "Proxy-Require: p2\r\nContent-Length: 0\r\n\r\n";
-	static const char *const want[] = {"100rel", "r2", "p1", "p2"};
+	static const char *const want[] = {"r2", "p1", "p2"};
 	struct slice tag;
 	size_t pos = 0;
 
 	parse(&m, text);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		ck_assert(sip_out_unsupported(&m, &pos, &tag));
 		ck_assert(slice_eqs(tag, want[i]));
 	}
