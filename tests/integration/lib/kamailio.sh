@@ -1,10 +1,12 @@
 # The unchanged call manager: Debian's kamailio as registrar and proxy, plain
 # UDP and TCP on its own address; it knows nothing of TLS or SRTP.
 
-# kamailio_start: in namespace cm; ready when it listens
+# kamailio_start [NAME ADDRESS]: in namespace cm; ready when it listens. What
+# KAMAILIO_AUTH holds stands before registrations and calls in its script.
 kamailio_start() {
-	mkdir -p "$DIR/kamailio"
-	cat >"$DIR/kamailio/kamailio.cfg" <<CFG
+	local name=${1:-kamailio} addr=${2:-$CM}
+	mkdir -p "$DIR/$name"
+	cat >"$DIR/$name/kamailio.cfg" <<CFG
 #!KAMAILIO
 debug=2
 log_stderror=yes
@@ -12,8 +14,8 @@ children=2
 tcp_children=2
 disable_sctp=yes
 auto_aliases=no
-listen=udp:$CM:5060
-listen=tcp:$CM:5060
+listen=udp:$addr:5060
+listen=tcp:$addr:5060
 mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/:/usr/lib/kamailio/modules/:/usr/lib/$(uname -m)-linux-gnu/kamailio/modules/"
 loadmodule "tm.so"
 loadmodule "sl.so"
@@ -26,7 +28,7 @@ loadmodule "textops.so"
 loadmodule "siputils.so"
 loadmodule "kex.so"
 loadmodule "ctl.so"
-modparam("ctl", "binrpc", "unix:$DIR/kamailio/ctl")
+modparam("ctl", "binrpc", "unix:$DIR/$name/ctl")
 modparam("usrloc", "db_mode", 0)
 modparam("registrar", "max_expires", 3600)
 modparam("registrar", "gruu_enabled", 0)
@@ -54,6 +56,7 @@ request_route {
 		exit;
 	}
 	t_check_trans();
+${KAMAILIO_AUTH:-}
 	if (is_method("REGISTER")) {
 		if (!save("location")) sl_reply_error();
 		exit;
@@ -70,9 +73,12 @@ request_route {
 	if (!t_relay()) sl_reply_error();
 }
 CFG
-	spawn kamailio cm /usr/sbin/kamailio -DD -E -m 64 -M 8 \
-		-P "$DIR/kamailio/pid" -Y "$DIR/kamailio" \
-		-f "$DIR/kamailio/kamailio.cfg"
-	wait_for 15 "kamailio listens" listens cm u "$CM:5060" ||
-		{ tail "$DIR/log/kamailio" >&2; return 1; }
+	spawn "$name" cm /usr/sbin/kamailio -DD -E -m 64 -M 8 \
+		-P "$DIR/$name/pid" -Y "$DIR/$name" \
+		-f "$DIR/$name/kamailio.cfg"
+	wait_for 15 "$name listens" listens cm u "$addr:5060" ||
+		{ tail "$DIR/log/$name" >&2; return 1; }
 }
+
+# kamailio_users NAME: what is registered there
+kamailio_users() { kamcmd -s "unix:$DIR/$1/ctl" ul.dump; }
