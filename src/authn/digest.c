@@ -2,6 +2,9 @@
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <nettle/md5.h>
+#include <nettle/nettle-meta.h>
+#include <nettle/sha2.h>
 
 #include "base/hex.h"
 #include "base/secret.h"
@@ -10,11 +13,19 @@
 
 static const struct {
 	const char *name;
-	gnutls_digest_algorithm_t gnutls;
+	const struct nettle_hash *hash;
 	uint8_t len; /* bytes */
 } algs[DIGEST_COUNT] = {
-	[DIGEST_MD5] = {"MD5", GNUTLS_DIG_MD5, 16},
-	[DIGEST_SHA256] = {"SHA-256", GNUTLS_DIG_SHA256, 32},
+	[DIGEST_MD5] = {"MD5", &nettle_md5, 16},
+	[DIGEST_SHA256] = {"SHA-256", &nettle_sha256, 32},
+	[DIGEST_SHA512_256] = {"SHA-512-256", &nettle_sha512_256, 32},
+};
+
+/* Room for the state of any of them. */
+union hash_state {
+	struct md5_ctx md5;
+	struct sha256_ctx sha256;
+	struct sha512_ctx sha512;
 };
 
 int digest_alg_find(struct slice name, enum digest_alg *ret)
@@ -48,30 +59,27 @@ struct slice digest_hex_slice(const struct digest_hex *h)
 }
 
 /* H(part ":" part ...) in hexadecimal. */
-static int hash_parts(enum digest_alg alg, const struct slice *part, size_t n,
-		      struct digest_hex *ret)
+static void hash_parts(enum digest_alg alg, const struct slice *part, size_t n,
+		       struct digest_hex *ret)
 {
+	const struct nettle_hash *h = algs[alg].hash;
 	uint8_t raw[DIGEST_LEN_MAX];
-	gnutls_hash_hd_t h;
+	union hash_state state;
 	struct writer w;
-	int err = 0;
 
-	if (gnutls_hash_init(&h, algs[alg].gnutls) != 0)
-		return ERR_UNSUPPORTED;
-	for (size_t i = 0; i < n && err == 0; i++) {
+	h->init(&state);
+	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
-			err = gnutls_hash(h, ":", 1);
-		if (err == 0 && part[i].len > 0)
-			err = gnutls_hash(h, part[i].ptr, part[i].len);
+			h->update(&state, 1, (const uint8_t *)":");
+		if (part[i].len > 0)
+			h->update(&state, part[i].len, part[i].ptr);
 	}
-	gnutls_hash_deinit(h, raw);
-	if (err == 0) {
-		writer_init(&w, ret->text, sizeof(ret->text));
-		hex_encode(&w, slice_make(raw, algs[alg].len));
-		ret->len = w.len;
-	}
+	h->digest(&state, algs[alg].len, raw);
+	writer_init(&w, ret->text, sizeof(ret->text));
+	hex_encode(&w, slice_make(raw, algs[alg].len));
+	ret->len = w.len;
 	secret_wipe(raw, sizeof(raw));
-	return err == 0 ? 0 : ERR_UNSUPPORTED;
+	secret_wipe(&state, sizeof(state));
 }
 
 int digest_ha1(enum digest_alg alg, struct slice user, struct slice realm,
@@ -79,7 +87,8 @@ int digest_ha1(enum digest_alg alg, struct slice user, struct slice realm,
 {
 	const struct slice part[] = {user, realm, password};
 
-	return hash_parts(alg, part, 3, ret);
+	hash_parts(alg, part, 3, ret);
+	return 0;
 }
 
 int digest_response(struct slice ha1_hex, const struct digest_fields *f,
@@ -89,22 +98,20 @@ int digest_response(struct slice ha1_hex, const struct digest_fields *f,
 	struct slice part[6] = {ha1_hex, f->nonce};
 	struct digest_hex ha2;
 	size_t n = 2;
-	int err;
 
 	if (ha1_hex.len != digest_hex_len(f->alg))
 		return ERR_BAD;
 	if (f->qop.len > 0 && !text_ieqs(f->qop, "auth"))
 		return ERR_UNSUPPORTED; /* auth-int hashes the body */
-	err = hash_parts(f->alg, a2, 2, &ha2);
-	if (err)
-		return err;
+	hash_parts(f->alg, a2, 2, &ha2);
 	if (f->qop.len > 0) {
 		part[n++] = f->nc;
 		part[n++] = f->cnonce;
 		part[n++] = f->qop;
 	}
 	part[n++] = digest_hex_slice(&ha2);
-	return hash_parts(f->alg, part, n, ret);
+	hash_parts(f->alg, part, n, ret);
+	return 0;
 }
 
 bool digest_eq(const struct digest_hex *want, struct slice response)

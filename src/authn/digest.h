@@ -1,7 +1,7 @@
 /*
  * The arithmetic of Digest authentication (RFC 7616, RFC 8760) on slices; the
- * one place in authn that knows a hash. SHA-512-256 is left out: GnuTLS does
- * not offer it. Session variants (-sess) are not supported.
+ * one place in authn that knows a hash: Nettle's, since GnuTLS has no
+ * SHA-512/256. Session variants (-sess) are not supported.
  */
 #pragma once
 
@@ -12,7 +12,13 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-enum digest_alg { DIGEST_MD5 = 0, DIGEST_SHA256 = 1, DIGEST_COUNT = 2 };
+/* In the order of their strength; stored credentials hold these numbers. */
+enum digest_alg {
+	DIGEST_MD5 = 0,
+	DIGEST_SHA256 = 1,
+	DIGEST_SHA512_256 = 2,
+	DIGEST_COUNT = 3
+};
 
 enum {
 	DIGEST_LEN_MAX = 32, /* bytes of the longest hash */
@@ -40,23 +46,21 @@ struct digest_fields {
 /* Algorithm by its name in a header, case-insensitive; empty means MD5.
  * ERR_UNSUPPORTED for others. */
 MUST_CHECK int digest_alg_find(struct slice name, enum digest_alg *ret);
-/* Name for the algorithm parameter: "MD5", "SHA-256". Static. */
+/* Name for the algorithm parameter: "MD5", "SHA-256", "SHA-512-256".
+ * Static. */
 const char *digest_alg_name(enum digest_alg alg);
 /* Digits of a hash in hexadecimal: 32 or 64. */
 size_t digest_hex_len(enum digest_alg alg);
 /* View of the digits of h, which must outlive it. */
 struct slice digest_hex_slice(const struct digest_hex *h);
-/*
- * HA1 = H(user ":" realm ":" password). ERR_UNSUPPORTED when the library
- * refuses the hash (MD5 in FIPS mode).
- */
+/* HA1 = H(user ":" realm ":" password). Returns 0. */
 MUST_CHECK int digest_ha1(enum digest_alg alg, struct slice user,
 			  struct slice realm, struct slice password,
 			  struct digest_hex *ret);
 /*
  * The response for HA1 (lower-case hexadecimal of f->alg's length) and f.
  * ERR_BAD when ha1_hex has the wrong length, ERR_UNSUPPORTED for another qop
- * than "auth" or when the library refuses the hash.
+ * than "auth".
  */
 MUST_CHECK int digest_response(struct slice ha1_hex,
 			       const struct digest_fields *f,

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "authn/digest.h"
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/slice.h"
@@ -129,6 +130,11 @@ struct config_suites {
 	uint32_t count;
 };
 
+struct config_digests {
+	enum digest_alg item[DIGEST_COUNT]; /* best first */
+	uint32_t count;
+};
+
 struct config_listener {
 	const char *name;
 	struct config_endpoint address;
@@ -201,6 +207,7 @@ struct config_device {
 	enum config_device_mode security_mode; /* as configured */
 	bool digest;
 	const char *digest_user;	/* "" = none */
+	struct config_digests digests;	/* challenged with, one at least */
 	enum config_media_policy media; /* as configured, never AUTO */
 	struct config_suites suites;
 	bool nat;

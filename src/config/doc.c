@@ -85,6 +85,7 @@ static bool is_quoted(const struct config_option *o)
 	case CONFIG_TYPE_PORTS:
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_SUITES:
+	case CONFIG_TYPE_DIGESTS:
 		return false;
 	}
 	return false;
@@ -220,6 +221,9 @@ static void man_kind(const struct doc *d, const struct config_option *o)
 		break;
 	case CONFIG_TYPE_SUITES:
 		put(d, "list of suites");
+		break;
+	case CONFIG_TYPE_DIGESTS:
+		put(d, "list of algorithms");
 		break;
 	}
 }

@@ -30,7 +30,12 @@ static bool has_item(const struct config_option *o, const void *at, uint32_t n)
 {
 	struct config_strings names;
 	struct config_suites suites;
+	struct config_digests digests;
 
+	if (o->type == CONFIG_TYPE_DIGESTS) {
+		memcpy(&digests, at, sizeof(digests));
+		return n < digests.count;
+	}
 	if (o->type == CONFIG_TYPE_NAMES) {
 		memcpy(&names, at, sizeof(names));
 		return n < names.count;
@@ -63,7 +68,12 @@ static const char *item_of(const struct config_option *o, const void *at,
 {
 	struct config_strings names;
 	struct config_suites suites;
+	struct config_digests digests;
 
+	if (o->type == CONFIG_TYPE_DIGESTS) {
+		memcpy(&digests, at, sizeof(digests));
+		return digest_alg_name(digests.item[n]);
+	}
 	if (o->type == CONFIG_TYPE_NAMES) {
 		memcpy(&names, at, sizeof(names));
 		return names.item[n];
@@ -140,6 +150,7 @@ bool config_value_text(const struct config_option *o, const void *obj,
 		return true;
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_SUITES:
+	case CONFIG_TYPE_DIGESTS:
 		*ret = slice_str(item_of(o, at, n));
 		return true;
 	case CONFIG_TYPE_BOOL:

@@ -353,6 +353,12 @@ static const struct config_option device_options[] = {
 	       .when = CONFIG_WHEN_RESET,
 	       .text = "User name the device must answer challenges with; see "
 		       "sallyportctl user add."),
+	DEVICE(digests, "digest-algorithms", DIGESTS,
+	       "{ \"SHA-512-256\", \"SHA-256\", \"MD5\" }",
+	       .text = "Algorithms the device is challenged with, best "
+		       "first; one it is not challenged with is not taken. "
+		       "Phones that are confused by more than one challenge "
+		       "need { \"MD5\" }."),
 	DEVICE(media, "media", WORD, "auto", .words = words_media,
 	       .text = "srtp-required: calls without SRTP are refused (488). "
 		       "srtp-preferred: RTP where the phone offers nothing "
@@ -471,7 +477,8 @@ const struct config_option *config_option_find(const struct config_section *s,
 
 bool config_option_is_list(const struct config_option *o)
 {
-	return o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_SUITES;
+	return o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_SUITES ||
+	       o->type == CONFIG_TYPE_DIGESTS;
 }
 
 static size_t min3(size_t a, size_t b, size_t c)

@@ -27,6 +27,7 @@ enum config_type {
 	CONFIG_TYPE_PORTS,    /* struct config_ports: min..max */
 	CONFIG_TYPE_NAMES,    /* struct config_strings: list of names */
 	CONFIG_TYPE_SUITES,   /* struct config_suites: list of suites */
+	CONFIG_TYPE_DIGESTS,  /* struct config_digests: list of algorithms */
 };
 
 /* What a change of an option asks for while the daemon runs. */

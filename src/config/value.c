@@ -380,6 +380,20 @@ static int add_suite(void *at, struct slice value, struct writer *why)
 	return 0;
 }
 
+static int add_digest(void *at, struct slice value, struct writer *why)
+{
+	struct config_digests *l = at;
+	enum digest_alg a;
+
+	if (value.len == 0 || digest_alg_find(value, &a) != 0)
+		return bad(why, "SHA-512-256, SHA-256 or MD5");
+	for (uint32_t i = 0; i < l->count; i++)
+		if (l->item[i] == a)
+			return bad(why, "each algorithm once");
+	l->item[l->count++] = a;
+	return 0;
+}
+
 static int value_set(struct config_build *b, const struct config_option *o,
 		     void *at, struct slice value, struct writer *why)
 {
@@ -412,6 +426,8 @@ static int value_set(struct config_build *b, const struct config_option *o,
 		return add_name(b, at, value, why);
 	case CONFIG_TYPE_SUITES:
 		return add_suite(at, value, why);
+	case CONFIG_TYPE_DIGESTS:
+		return add_digest(at, value, why);
 	}
 	return ERR_BAD;
 }

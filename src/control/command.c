@@ -12,9 +12,12 @@
 	}
 #define HA1_ARGS                                                            \
 	{.name = "md5", .is_required = true, .max = 32, .is_secret = true}, \
+		{.name = "sha256",                                          \
+		 .is_required = true,                                       \
+		 .max = 64,                                                 \
+		 .is_secret = true},                                        \
 	{                                                                   \
-		.name = "sha256", .is_required = true, .max = 64,           \
-		.is_secret = true                                           \
+		.name = "sha512-256", .max = 64, .is_secret = true          \
 	}
 
 const struct control_command control_command[CONTROL_COMMANDS] = {

@@ -389,7 +389,9 @@ static uint8_t take_ha1s(const json_t *args, struct keys_ha1 *ret)
 	static const struct {
 		const char *name;
 		enum digest_alg alg;
-	} rows[] = {{"md5", DIGEST_MD5}, {"sha256", DIGEST_SHA256}};
+	} rows[] = {{"md5", DIGEST_MD5},
+		    {"sha256", DIGEST_SHA256},
+		    {"sha512-256", DIGEST_SHA512_256}};
 	uint8_t n = 0;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

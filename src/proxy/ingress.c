@@ -60,6 +60,14 @@ bool ingress_mode_allows(const struct config *c, const struct config_device *d,
 	return false;
 }
 
+static bool is_offered(const struct config_device *d, enum digest_alg alg)
+{
+	for (uint32_t i = 0; i < d->digests.count; i++)
+		if (d->digests.item[i] == alg)
+			return true;
+	return false;
+}
+
 /* Credentials of this request, as far as they can be judged here. */
 static enum authn_verdict judge_cred(const struct ingress *in, struct unit *u,
 				     uint64_t now_ms)
@@ -71,8 +79,11 @@ static enum authn_verdict judge_cred(const struct ingress *in, struct unit *u,
 	if (sip_cred_parse(auth_value(&u->msg), cr) != 0 ||
 	    !slice_eqs(cr->realm, in->config->realm))
 		return AUTHN_CHALLENGE;
+	/* One that was not offered: it is told again what is. */
+	if (digest_alg_find(cr->algorithm, &alg) != 0 ||
+	    !is_offered(u->device, alg))
+		return AUTHN_CHALLENGE;
 	if (!slice_eqs(cr->username, u->device->digest_user) ||
-	    digest_alg_find(cr->algorithm, &alg) != 0 ||
 	    (cr->qop.len > 0 && nonce_count_parse(cr->nc, &nc) != 0))
 		return AUTHN_WRONG;
 	switch (nonce_check(&in->nonce, cr->nonce, now_ms, &u->nonce)) {

@@ -197,32 +197,56 @@ static void refuse(struct pipeline *p, const struct unit *u,
 	reply(p, u, rows[why].status, NULL, rows[why].header, now_ms);
 }
 
-static void challenge(struct pipeline *p, const struct unit *u, bool is_stale,
-		      uint64_t now_ms)
+/*
+ * RFC 7616 section 3.7, RFC 8760 section 2.3: one header for each algorithm,
+ * the best first, for the client to take the first it knows. All with the same
+ * nonce, whose uses are counted together.
+ */
+static void print_challenge(const struct pipeline *p, struct writer *w,
+			    enum digest_alg alg, struct slice nonce,
+			    bool is_stale)
 {
+	writer_str(w, "WWW-Authenticate: Digest realm=\"");
+	writer_str(w, p->in.config->realm);
+	writer_str(w, "\", nonce=\"");
+	writer_put(w, nonce);
+	writer_str(w, "\", algorithm=");
+	writer_str(w, digest_alg_name(alg));
+	writer_str(w, ", qop=\"auth\"");
+	if (is_stale)
+		writer_str(w, ", stale=true");
+	writer_str(w, "\r\n");
+}
+
+/* without: an algorithm of no use to this user, DIGEST_COUNT for none. */
+static void challenge_but(struct pipeline *p, const struct unit *u,
+			  bool is_stale, enum digest_alg without,
+			  uint64_t now_ms)
+{
+	const struct config_digests *l = &u->device->digests;
 	char nonce[NONCE_LEN];
-	char header[512];
+	char header[DIGEST_COUNT * 512];
 	struct writer w;
 
-	if (nonce_make(&p->in.nonce, &p->p.entropy, now_ms, nonce) != 0) {
-		refuse(p, u, STOP_BUSY, now_ms);
-		return;
-	}
 	writer_init(&w, header, sizeof(header) - 1);
-	writer_str(&w, "WWW-Authenticate: Digest realm=\"");
-	writer_str(&w, p->in.config->realm);
-	writer_str(&w, "\", nonce=\"");
-	writer_bytes(&w, nonce, sizeof(nonce));
-	writer_str(&w, "\", algorithm=MD5, qop=\"auth\"");
-	if (is_stale)
-		writer_str(&w, ", stale=true");
-	writer_str(&w, "\r\n");
-	if (!writer_ok(&w)) {
+	if (nonce_make(&p->in.nonce, &p->p.entropy, now_ms, nonce) == 0)
+		for (uint32_t i = 0; i < l->count; i++)
+			if (l->item[i] != without)
+				print_challenge(p, &w, l->item[i],
+						slice_make(nonce, NONCE_LEN),
+						is_stale);
+	if (!writer_ok(&w) || w.len == 0) {
 		refuse(p, u, STOP_BUSY, now_ms);
 		return;
 	}
 	header[w.len] = '\0';
 	reply(p, u, 401, NULL, header, now_ms);
+}
+
+static void challenge(struct pipeline *p, const struct unit *u, bool is_stale,
+		      uint64_t now_ms)
+{
+	challenge_but(p, u, is_stale, DIGEST_COUNT, now_ms);
 }
 
 /* ---- parking ----------------------------------------------------------- */
@@ -541,6 +565,7 @@ void pipeline_checked(struct pipeline *p, uint64_t ticket, int err,
 		      uint64_t now_ms)
 {
 	struct parked *k = parked_find(p, ticket);
+	enum digest_alg alg;
 
 	if (!k)
 		return;
@@ -549,6 +574,13 @@ void pipeline_checked(struct pipeline *p, uint64_t ticket, int err,
 	} else if (err == ERR_AUTH) {
 		stop(p, &k->unit, STOP_PASSWORD, "the password is wrong");
 		challenge(p, &k->unit, false, now_ms);
+	} else if (err == ERR_NOTFOUND &&
+		   digest_alg_find(k->unit.cred.algorithm, &alg) == 0) {
+		/* The password was stored before this algorithm was known. */
+		stop(p, &k->unit, STOP_CREDENTIAL,
+		     "the stored credentials lack this algorithm: set the "
+		     "password anew");
+		challenge_but(p, &k->unit, true, alg, now_ms);
 	} else {
 		refuse(p, &k->unit, STOP_BUSY, now_ms);
 	}

@@ -190,6 +190,9 @@ static int add_secrets(const struct options *o, json_t *args)
 	if (!err)
 		err = add_ha1(args, "sha256", DIGEST_SHA256,
 			      secret_slice(&password));
+	if (!err)
+		err = add_ha1(args, "sha512-256", DIGEST_SHA512_256,
+			      secret_slice(&password));
 	secret_done(&password);
 	return err ? complain(EXIT_FAILED, err_str(err)) : EXIT_SUCCESS;
 }

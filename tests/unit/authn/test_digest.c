@@ -24,6 +24,13 @@ static const struct {
 	 "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", "auth", "00000001",
 	 "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
 	 "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"},
+	/* The RFC's example for this algorithm is in doubt (its errata): these
+	 * are the values above under OpenSSL's SHA-512/256. */
+	{"OpenSSL 3.0", DIGEST_SHA512_256, "Mufasa", "http-auth@example.org",
+	 "Circle of Life", "GET", "/dir/index.html",
+	 "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", "auth", "00000001",
+	 "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
+	 "430d05014cecc49cab6fbe03176d41a1da86cbfe24a16580e22aaad928d960d0"},
 	{"RFC 2617 section 3.5", DIGEST_MD5, "Mufasa", "testrealm@host.com",
 	 "Circle Of Life", "GET", "/dir/index.html",
 	 "dcd98b7102dd2f0e8b11d0f600bfb0c093", "auth", "00000001", "0a4f113b",
@@ -138,7 +145,9 @@ START_TEST(algorithms_are_found_by_name)
 	ck_assert_int_eq(a, DIGEST_SHA256);
 	ck_assert_int_eq(digest_alg_find(slice_str("MD5-sess"), &a),
 			 ERR_UNSUPPORTED);
-	ck_assert_int_eq(digest_alg_find(slice_str("SHA-512-256"), &a),
+	ck_assert_int_eq(digest_alg_find(slice_str("sha-512-256"), &a), 0);
+	ck_assert_int_eq(a, DIGEST_SHA512_256);
+	ck_assert_int_eq(digest_alg_find(slice_str("SHA-512"), &a),
 			 ERR_UNSUPPORTED);
 	ck_assert_str_eq(digest_alg_name(DIGEST_SHA256), "SHA-256");
 	ck_assert_uint_eq(digest_hex_len(DIGEST_MD5), 32);

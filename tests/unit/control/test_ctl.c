@@ -266,7 +266,8 @@ START_TEST(only_hashes_of_a_password_are_sent)
 		seen, "{\"md5\":\"3d78807defe7de2157e2b0b6573a855f\","
 		      "\"name\":\"Mufasa\",\"realm\":\"http-auth@example.org\","
 		      "\"sha256\":\"7987c64c30e25f1b74be53f966b49b90f2808aa92fa"
-		      "f9a00262392d7b4794232\"}");
+		      "f9a00262392d7b4794232\",\"sha512-256\":\"fb174f5c3c7802"
+		      "721517cae13b98e2b8dae2e0118cb705d94ee29946319204ce\"}");
 	ck_assert_str_eq(out, "");
 }
 END_TEST

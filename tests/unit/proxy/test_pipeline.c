@@ -308,6 +308,7 @@ struct cred {
 	const char *user, *password, *nonce;
 	const char *nc; /* "" = no qop */
 	const char *method;
+	const char *algorithm; /* NULL = not named: MD5 */
 };
 
 static const char *authorization(const struct cred *c)
@@ -319,7 +320,7 @@ static const char *authorization(const struct cred *c)
 				  .nonce = slice_str(c->nonce)};
 	struct digest_hex ha1;
 	struct digest_hex r;
-	char qop[64] = "";
+	char qop[128] = "";
 
 	if (c->nc[0] != '\0') {
 		f.qop = slice_str("auth");
@@ -327,6 +328,14 @@ static const char *authorization(const struct cred *c)
 		f.cnonce = slice_str("0a4f113b");
 		(void)snprintf(qop, sizeof(qop),
 			       ", qop=auth, nc=%s, cnonce=\"0a4f113b\"", c->nc);
+	}
+	if (c->algorithm) {
+		size_t n = strlen(qop);
+
+		ck_assert_int_eq(
+			digest_alg_find(slice_str(c->algorithm), &f.alg), 0);
+		(void)snprintf(qop + n, sizeof(qop) - n, ", algorithm=%s",
+			       c->algorithm);
 	}
 	ck_assert_int_eq(digest_ha1(f.alg, slice_str(c->user),
 				    slice_str(w.config->realm),
@@ -391,6 +400,62 @@ START_TEST(the_right_answer_goes_on)
 	went_on("REGISTER ");
 	/* Credentials are ours, not the call manager's. */
 	ck_assert_ptr_null(strstr(w.sent[0].text, "Authorization"));
+}
+END_TEST
+
+START_TEST(the_best_algorithm_is_offered_first_and_each_may_be_used)
+{
+	const char *text;
+	const char *at[3];
+	char nonce[128];
+	struct cred c = {.user = "carol",
+			 .password = "secret",
+			 .nonce = nonce,
+			 .nc = "00000001",
+			 .method = "REGISTER",
+			 .algorithm = "SHA-512-256"};
+
+	udp("REGISTER", "2003", 4000, "");
+	answered(&w.udp, "401");
+	text = w.sent[0].text;
+	at[0] = strstr(text, "algorithm=SHA-512-256");
+	at[1] = strstr(text, "algorithm=SHA-256");
+	at[2] = strstr(text, "algorithm=MD5");
+	ck_assert(at[0] && at[1] && at[2] && at[0] < at[1] && at[1] < at[2]);
+	take_nonce(nonce);
+	udp("REGISTER", "2003", 1, authorization(&c));
+	world_settle(&w);
+	went_on("REGISTER ");
+	/* One nonce, one count of its uses, whatever the algorithm. */
+	c.algorithm = "MD5";
+	udp("REGISTER", "2003", 2, authorization(&c));
+	world_settle(&w);
+	answered(&w.udp, "401");
+	c.nc = "00000002";
+	udp("REGISTER", "2003", 3, authorization(&c));
+	world_settle(&w);
+	went_on("REGISTER ");
+}
+END_TEST
+
+START_TEST(credentials_that_lack_an_algorithm_are_asked_for_another)
+{
+	char nonce[128];
+	struct cred c = {.user = "carol",
+			 .password = "secret",
+			 .nonce = nonce,
+			 .nc = "00000001",
+			 .method = "REGISTER",
+			 .algorithm = "SHA-256"};
+
+	fetch_nonce(nonce);
+	udp("REGISTER", "2003", 1, authorization(&c));
+	world_settle(&w);
+	answered(&w.udp, "401");
+	ck_assert_int_eq(w.stop, STOP_CREDENTIAL);
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "algorithm=MD5"));
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "stale=true"));
+	ck_assert_ptr_null(strstr(w.sent[0].text, "algorithm=SHA-256"));
 }
 END_TEST
 
@@ -847,6 +912,10 @@ static TCase *digest(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, without_credentials_a_digest_device_is_challenged);
 	tcase_add_test(t, the_right_answer_goes_on);
+	tcase_add_test(
+		t, the_best_algorithm_is_offered_first_and_each_may_be_used);
+	tcase_add_test(
+		t, credentials_that_lack_an_algorithm_are_asked_for_another);
 	tcase_add_test(t, a_wrong_password_is_challenged_anew_and_counted);
 	tcase_add_test(t, a_stale_nonce_is_told_so);
 	tcase_add_test(t, a_forged_nonce_is_refused_without_asking_anybody);

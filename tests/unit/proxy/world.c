@@ -437,8 +437,8 @@ static int judge(const struct world *w, const struct world_ask *a)
 	struct digest_hex ha1;
 	struct digest_hex want;
 
-	if (a->alg != DIGEST_MD5)
-		return ERR_UNSUPPORTED;
+	if (a->alg == DIGEST_SHA256)
+		return ERR_NOTFOUND;
 	if (digest_ha1(f.alg, slice_str(a->user), slice_str(w->config->realm),
 		       slice_str("secret"), &ha1) != 0 ||
 	    digest_response(digest_hex_slice(&ha1), &f, &want) != 0)
