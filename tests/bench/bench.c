@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@
 
 #include "bench.h"
 
-enum { TURNS_MAX = 15 };
+enum { TURNS_MAX = 15, ROWS_READ = 10 };
 
 /* One measured load. */
 struct load {
@@ -31,13 +32,14 @@ static const struct load loads[] = {
 
 struct row {
 	char name[64];
-	const char *unit;
+	char unit[16];
+	char peer_name[40];
 	double ours, peer;  /* peer < 0: a limit, not a peer */
 	double ratio, goal; /* goal < 0: reported only */
 	double spread;	    /* (max - min) / median of ours */
 };
 
-static struct row rows[16];
+static struct row rows[32];
 static unsigned row_count;
 
 void die(const char *fmt, ...)
@@ -109,11 +111,20 @@ static double quartile(double *v, unsigned n)
 	return v[n / 4];
 }
 
-static struct row *row_add(const char *what, const struct load *l)
+static struct row *row_new(void)
 {
-	struct row *r = &rows[row_count++];
+	if (row_count == sizeof(rows) / sizeof(rows[0]))
+		die("too many rows");
+	return &rows[row_count++];
+}
+
+static struct row *row_add(const char *what, const char *unit,
+			   const struct load *l)
+{
+	struct row *r = row_new();
 
 	(void)snprintf(r->name, sizeof(r->name), "%s at %s", what, l->name);
+	(void)snprintf(r->unit, sizeof(r->unit), "%s", unit);
 	r->goal = -1;
 	return r;
 }
@@ -144,10 +155,11 @@ static void turn(const struct subject *s, const struct load *l, double base,
 static void compare(const char *what, const char *unit, const struct load *l,
 		    double *ours, double *peer, double goal)
 {
-	struct row *r = row_add(what, l);
+	struct row *r = row_add(what, unit, l);
 	double m = quartile(ours, l->turns);
 
-	r->unit = unit;
+	(void)snprintf(r->peer_name, sizeof(r->peer_name), "%s",
+		       subject_rtpengine.name);
 	r->ours = m;
 	r->peer = quartile(peer, l->turns);
 	r->ratio = r->peer > 0 ? r->ours / r->peer : 99;
@@ -158,9 +170,8 @@ static void compare(const char *what, const char *unit, const struct load *l,
 static void limit(const char *what, const char *unit, const struct load *l,
 		  double ours, double at_most)
 {
-	struct row *r = row_add(what, l);
+	struct row *r = row_add(what, unit, l);
 
-	r->unit = unit;
 	r->ours = ours;
 	r->peer = -1;
 	r->ratio = ours / at_most;
@@ -246,7 +257,7 @@ static void json(const char *path)
 		if (r->peer >= 0)
 			(void)fprintf(f,
 				      "\"peer\": %.3f, \"peer_name\": \"%s\", ",
-				      r->peer, subject_rtpengine.name);
+				      r->peer, r->peer_name);
 		else
 			(void)fputs("\"peer\": null, \"peer_name\": null, ", f);
 		(void)fprintf(f, "\"ratio\": %.4f, ", r->ratio);
@@ -260,6 +271,33 @@ static void json(const char *path)
 	(void)fputs("]\n", f);
 	if (fclose(f))
 		die("%s: %m", path);
+}
+
+/* The rows that load/rows.sh measured: one a line, as it says there. */
+static void rows_read(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char line[256];
+
+	if (!f)
+		die("%s: %m", path);
+	while (fgets(line, sizeof(line), f)) {
+		struct row *r = row_new();
+		char peer[32];
+
+		if (sscanf(line, "%63[^|]|%15[^|]|%lf|%31[^|]|%39[^|]|%lf|%lf",
+			   r->name, r->unit, &r->ours, peer, r->peer_name,
+			   &r->goal, &r->spread) != 7 ||
+		    r->goal <= 0)
+			die("%s: not a row: %s", path, line);
+		r->peer = strcmp(peer, "-") == 0 ? -1 : strtod(peer, NULL);
+		r->ratio = r->ours / (r->peer > 0 ? r->peer : r->goal);
+		if (r->peer <= 0)
+			r->goal = 1;
+	}
+	(void)fclose(f);
+	if (row_count != ROWS_READ)
+		die("%s: %u rows instead of %d", path, row_count, ROWS_READ);
 }
 
 /* Our relay alone, for somebody with a profiler. */
@@ -280,8 +318,9 @@ int main(int argc, char **argv)
 {
 	bool ok;
 
-	if (argc != 2 && argc != 4)
-		die("usage: bench RESULTS.json | --profile CALLS SECONDS");
+	if (argc != 3 && argc != 4)
+		die("usage: bench RESULTS.json ROWS | "
+		    "--profile CALLS SECONDS");
 	if (srtp_init() != srtp_err_status_ok)
 		die("srtp_init failed");
 	keep_awake(CPU_GEN);
@@ -289,6 +328,7 @@ int main(int argc, char **argv)
 	pin(CPU_GEN);
 	if (argc == 4)
 		return profile(argv[2], argv[3]);
+	rows_read(argv[2]);
 	verify(&subject_ours);
 	verify(&subject_rtpengine);
 	for (unsigned i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
