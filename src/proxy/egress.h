@@ -17,7 +17,8 @@
 #include "flow/flow.h"
 
 enum {
-	EGRESS_MEDIA_MS = 200,	 /* patience with the media process */
+	EGRESS_MEDIA_MS = 1000,	 /* patience with the media process; a loop full
+				  * of handshakes may be late itself */
 	EGRESS_CALLS_MAX = 4096, /* calls that may wait at once */
 	EGRESS_PARKED_MAX = 64	 /* actions one call may have waiting */
 };
