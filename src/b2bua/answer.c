@@ -6,8 +6,9 @@
 #include "b2bua/machine.h"
 
 #include "base/alloc.h"
-#include "base/text.h"
 #include "sip/hdr.h"
+
+enum { RETRIES_MAX = 4 /* 422s in a row */ };
 
 /* Pass a response on to the exchange's sender. */
 static int pass_on(struct calls *c, struct call *call, const struct sip_msg *m,
@@ -22,9 +23,10 @@ static int pass_on(struct calls *c, struct call *call, const struct sip_msg *m,
 				     .src = m,
 				     .rules = &rules,
 				     .body = body};
-	uint8_t buf[64];
+	uint8_t buf[256];
 	struct writer w;
 
+	writer_init(&w, buf, sizeof(buf));
 	if (body.len > 0)
 		r.type = (struct slice)SLICE("application/sdp");
 	if (m->status < 300)
@@ -35,11 +37,13 @@ static int pass_on(struct calls *c, struct call *call, const struct sip_msg *m,
 	}
 	if (m->status >= 200)
 		rel_stop(c, call);
+	if (m->status >= 200 && m->status < 300)
+		session_grant(c, leg, &ex->ask, &w);
+	if (is_reliable)
+		rel_print(c, &w, &ex->rel);
+	r.extra = writer_slice(&w);
 	if (!is_reliable)
 		return reply_send(c, &ex->reply, &r);
-	writer_init(&w, buf, sizeof(buf));
-	rel_print(c, &w, &ex->rel);
-	r.extra = writer_slice(&w);
 	return reply_send_kept(c, &ex->reply, &r, &ex->rel.bytes, &ex->rel.len);
 }
 
@@ -125,7 +129,8 @@ static void pass_provisional(struct calls *c, struct call *call, struct fork *f,
 		f->is_final = f->is_final || msg_has_sdp(m);
 	if (msg_has_sdp(m) && !early_body(c, call, f, m, &body))
 		return;
-	if (pass_on(c, call, m, body, is_reliable) != 0 && is_reliable)
+	if (ex->kind == EXCH_INVITE &&
+	    pass_on(c, call, m, body, is_reliable) != 0 && is_reliable)
 		return; /* it will be repeated */
 	f->rseq = rseq != 0 ? rseq : f->rseq;
 	if (!is_reliable && rseq != 0)
@@ -155,7 +160,8 @@ static void on_provisional(struct calls *c, struct call *call,
 	}
 	if (m->status == 100)
 		return;
-	deadline_set(c, call, DEADLINE_RING, c->now_ms + RING_MS);
+	if (ex->kind != EXCH_UPDATE) /* its sender waits no longer for that */
+		deadline_set(c, call, DEADLINE_RING, c->now_ms + RING_MS);
 	f = fork_take(c, call, m);
 	if (!f)
 		return;
@@ -194,6 +200,20 @@ static bool answer_body(struct calls *c, struct call *call,
 	return offer_answer(c, call, !ex->from, answer, ret_body, ret_no);
 }
 
+/* The 2xx to a re-INVITE that no INVITE waits for. */
+static void on_own_success(struct calls *c, struct call *call,
+			   const struct sip_msg *m, struct slice body)
+{
+	struct exch *ex = &call->ex;
+
+	leg_ack(c, &call->leg[!ex->from], ex->cseq_out, SLICE_NULL, &ex->ack,
+		&ex->ack_len);
+	ex->is_on = false;
+	if (ex->kind == EXCH_UPDATE) /* its sender may have given up */
+		(void)pass_on(c, call, m, body, false);
+	security_update(c, call);
+}
+
 static void on_first_success(struct calls *c, struct call *call,
 			     const struct sip_msg *m)
 {
@@ -223,7 +243,12 @@ static void on_first_success(struct calls *c, struct call *call,
 	}
 	leg_allow(leg, m);
 	leg->is_confirmed = true;
+	session_learn(c, leg, m);
 	deadline_clear(c, call, DEADLINE_RING);
+	if (ex->kind != EXCH_INVITE) {
+		on_own_success(c, call, m, body);
+		return;
+	}
 	if (pass_on(c, call, m, body, false) != 0) {
 		/* Nobody would ever acknowledge it. */
 		ex->is_on = false;
@@ -325,6 +350,20 @@ static bool retry_rel(struct calls *c, struct call *call,
 			  slice_make(call->media.offer, call->media.offer_len));
 }
 
+/* The callee wants a longer session (RFC 4028 section 7.3): its own. */
+static bool retry_longer(struct calls *c, struct call *call,
+			 const struct sip_msg *m)
+{
+	struct exch *ex = &call->ex;
+
+	if (ex->longer == RETRIES_MAX ||
+	    !session_longer(c, &call->leg[!ex->from], m))
+		return false;
+	ex->longer++;
+	return send_again(c, call,
+			  slice_make(call->media.offer, call->media.offer_len));
+}
+
 /* Is there something we can do about the failure ourselves? */
 static bool retry(struct calls *c, struct call *call, const struct sip_msg *m)
 {
@@ -333,7 +372,8 @@ static bool retry(struct calls *c, struct call *call, const struct sip_msg *m)
 	if (!ex->raw || ex->is_settled || ex->rel.is_pending ||
 	    sip_msg_parse(ex->raw, ex->raw_len, &c->msg, NULL) != 0)
 		return false;
-	return retry_plain(c, call, m->status) || retry_rel(c, call, m);
+	return retry_plain(c, call, m->status) || retry_rel(c, call, m) ||
+	       retry_longer(c, call, m);
 }
 
 unsigned exch_status(const struct call *call, enum side from, unsigned status)
@@ -345,9 +385,7 @@ unsigned exch_status(const struct call *call, enum side from, unsigned status)
 	return call->pass_auth ? status : 502;
 }
 
-/* The exchange came to nothing. What was agreed on the way, reliably, stays
- * (RFC 6141 section 3.4). */
-static void exch_abort(struct calls *c, struct call *call)
+void exch_abort(struct calls *c, struct call *call)
 {
 	struct exch *ex = &call->ex;
 
@@ -386,7 +424,9 @@ static void on_failure(struct calls *c, struct call *call,
 	else if (ex->is_initial && ex->from == SIDE_CORE &&
 		 call->policy.media == MEDIA_SRTP_REQUIRE && status == 488)
 		invite_refuse_media(c, call, &no);
-	else
+	else if (ex->kind == EXCH_UPDATE && ex->is_cancelled)
+		invite_refuse(c, call, 504, "", "");
+	else if (ex->kind != EXCH_OWN)
 		(void)pass_on(c, call, m, SLICE_NULL, false); /* c->err tells */
 	exch_abort(c, call);
 	deadline_clear(c, call, DEADLINE_RING);
@@ -396,6 +436,8 @@ static void on_failure(struct calls *c, struct call *call,
 		call_end(c, call,
 			 m->status == 481 ? &call->leg[!ex->from] : NULL, 0,
 			 "re-INVITE found no dialog");
+	else if (ex->kind == EXCH_OWN)
+		renew_failed(c, &call->leg[!ex->from], m);
 }
 
 void invite_response(struct calls *c, struct call *call,

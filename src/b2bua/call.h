@@ -33,7 +33,9 @@ struct calls_params {
 	uint32_t sub_limit;		       /* subscriptions at once */
 	uint32_t sub_device_limit;	       /* the same of one device */
 	uint32_t expires_min_s, expires_max_s; /* towards phones */
-	uint32_t media_idle_ms;	      /* end a call without media; 0 = never */
+	uint32_t session_s;	/* session timers (RFC 4028); 0 = none */
+	uint32_t session_min_s; /* shortest that is granted, at least 90 */
+	uint32_t media_idle_ms; /* end a call without media; 0 = never */
 	uint32_t t1_ms, t2_ms, t4_ms; /* RFC 3261 timers */
 	const char *server_name; /* Server and User-Agent value; "" = none */
 	struct entropy entropy;

@@ -333,6 +333,11 @@ static bool refuse_extensions(struct calls *c, const struct event_sip *ev)
 		writer_put(&w, tag);
 		is_any = true;
 	}
+	if (c->p.session_s == 0 &&
+	    sip_msg_has_token(ev->msg, SIP_HDR_REQUIRE, "timer")) {
+		writer_str(&w, is_any ? ", timer" : "Unsupported: timer");
+		is_any = true;
+	}
 	if (!is_any)
 		return false;
 	if (!writer_ok(&w))
@@ -391,8 +396,9 @@ static void answer_options(struct calls *c, const struct event_sip *ev)
 	writer_init(&w, extra, sizeof(extra) - 1);
 	writer_str(&w, "Allow: ");
 	writer_str(&w, sip_out_allow());
-	writer_str(&w, "\r\nAccept: application/sdp\r\n"
-		       "Supported: 100rel, X-cisco-srtp-fallback\r\n");
+	writer_str(&w, "\r\nAccept: application/sdp\r\nSupported: 100rel, ");
+	writer_str(&w, c->p.session_s != 0 ? "timer, " : "");
+	writer_str(&w, "X-cisco-srtp-fallback\r\n");
 	extra[w.len] = '\0';
 	sip_answer(c, ev, 200, "", extra);
 }

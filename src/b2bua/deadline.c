@@ -61,6 +61,15 @@ void deadline_run(struct calls *c, struct call *call)
 	case DEADLINE_REL:
 		rel_again(c, call);
 		break;
+	case DEADLINE_RENEW:
+		renew_due(c, call);
+		break;
+	case DEADLINE_SESSION_PHONE:
+		session_due(c, &call->leg[SIDE_PHONE]);
+		break;
+	case DEADLINE_SESSION_CORE:
+		session_due(c, &call->leg[SIDE_CORE]);
+		break;
 	case DEADLINE_COUNT:
 		break;
 	}

@@ -195,42 +195,49 @@ int invite_moved(struct calls *c, struct call *call, struct handle client,
 	return 0;
 }
 
+int exch_send(struct calls *c, struct call *call, struct sip_out_request *m)
+{
+	struct exch *ex = &call->ex;
+	struct leg *leg = &call->leg[!ex->from];
+	char branch[BRANCH_LEN + 1];
+	int err;
+
+	calls_branch(c, branch);
+	m->branch = slice_make(branch, BRANCH_LEN);
+	ex->has_provisional = false;
+	err = leg_request(c, leg, SIP_METHOD_INVITE, m,
+			  handle_u64(call->obj.self), &ex->client);
+	if (err)
+		return err;
+	ex->cseq_out = leg->dialog.local_cseq;
+	m->cseq = ex->cseq_out;
+	err = make_cancel(c, ex, leg, m);
+	if (err) /* it could not be ended: better not begin */
+		core_forget(c, ex->client);
+	return err;
+}
+
 int invite_forward(struct calls *c, struct call *call, const struct sip_msg *m,
 		   struct slice body)
 {
 	struct exch *ex = &call->ex;
-	struct leg *leg = &call->leg[!ex->from];
 	struct sip_out_rules rules = leg_rules(c, call, ex->from, true);
 	struct sip_out_request r = {.method = SLICE("INVITE"),
 				    .max_forwards = m->max_forwards - 1,
 				    .src = m,
 				    .rules = &rules,
 				    .body = body};
-	char branch[BRANCH_LEN + 1];
-	int err;
 
 	if (body.len > 0)
 		r.type = (struct slice)SLICE("application/sdp");
 	if (ex->rel.is_asked)
 		r.extra = (struct slice)SLICE("Supported: 100rel\r\n");
 	rules.has_body = body.len > 0;
-	if (leg->side == SIDE_PHONE) {
+	if (ex->from == SIDE_CORE) {
 		rules.security = security_show(c, call);
 		rules.orientation_from = call->caller == SIDE_CORE;
 	}
-	calls_branch(c, branch);
-	r.branch = slice_make(branch, BRANCH_LEN);
-	ex->has_provisional = false;
-	err = leg_request(c, leg, SIP_METHOD_INVITE, &r,
-			  handle_u64(call->obj.self), &ex->client);
-	if (err)
-		return err;
-	ex->cseq_out = leg->dialog.local_cseq;
-	r.cseq = ex->cseq_out;
-	err = make_cancel(c, ex, leg, &r);
-	if (err) /* it could not be ended: better not begin */
-		core_forget(c, ex->client);
-	return err;
+	return exch_send(c, call, &r);
 }
 
 static void send_trying(struct calls *c, const struct event_sip *ev,
@@ -268,6 +275,7 @@ static int exch_begin(struct calls *c, struct call *call, enum side from,
 	ex->from = from;
 	ex->cseq_in = ev->msg->cseq;
 	rel_begin(&ex->rel, ev->msg);
+	session_read(&ex->ask, ev->msg);
 	send_trying(c, ev, &ex->reply);
 	return 0;
 }
@@ -315,7 +323,7 @@ static void invite_go(struct calls *c, struct call *call,
 				   &no);
 		ex->has_offer = is_ok;
 	}
-	if (is_ok && ex->has_offer && keep_raw(call, ev->msg) != 0)
+	if (is_ok && keep_raw(call, ev->msg) != 0)
 		is_ok = false;
 	deadline_set(c, call, DEADLINE_RING, c->now_ms + RING_MS);
 	if (is_ok && invite_forward(c, call, ev->msg, body) == 0) {
@@ -428,7 +436,7 @@ static bool refuse_unusable(struct calls *c, const struct event_sip *ev)
 		sip_refuse(c, ev, 400, "no Contact", "");
 		return true;
 	}
-	return false;
+	return session_refuse(c, ev);
 }
 
 void invite_begin(struct calls *c, const struct event_sip *ev)
@@ -481,7 +489,8 @@ static bool is_glare(struct calls *c, const struct leg *leg,
 	if (leg->call->state == CALL_CANCELLING)
 		busy = 481;
 	else if (ex->is_on)
-		busy = ex->from == leg->side ? 500 : 491;
+		busy = ex->from == leg->side && ex->kind != EXCH_OWN ? 500
+								     : 491;
 	if (busy == 500)
 		answer_later(c, ev);
 	else if (busy != 0)
@@ -500,6 +509,8 @@ void invite_again(struct calls *c, struct leg *leg, const struct event_sip *ev)
 			   "Accept: application/sdp\r\n");
 		return;
 	}
+	if (session_refuse(c, ev))
+		return;
 	if (sip_dialog_refresh(&leg->dialog, ev->msg) != 0) {
 		sip_answer(c, ev, 400, "", "");
 		return;

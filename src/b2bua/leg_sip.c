@@ -376,15 +376,32 @@ static int open_client(struct calls *c, const struct leg *leg,
 				  m->bytes, m->user, c->now_ms, ret_txn);
 }
 
+/* Requests that ask for a session timer (RFC 4028): there is a session, or
+ * there will be. */
+static bool has_session(const struct leg *leg, enum sip_method method)
+{
+	return method == SIP_METHOD_INVITE ||
+	       (method == SIP_METHOD_UPDATE && leg->is_confirmed);
+}
+
 int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
 		const struct sip_out_request *m, uint64_t user,
 		struct handle *ret_txn)
 {
 	struct sip_out_request q = *m;
 	char branch[BRANCH_LEN + 1];
+	uint8_t extra[SIP_LINE_MAX];
 	struct writer w;
 	int err;
 
+	if (has_session(leg, method)) {
+		writer_init(&w, extra, sizeof(extra));
+		writer_put(&w, m->extra);
+		session_ask_for(c, leg, &w);
+		if (!writer_ok(&w))
+			return ERR_LIMIT;
+		q.extra = writer_slice(&w);
+	}
 	if (q.branch.len == 0) {
 		calls_branch(c, branch);
 		q.branch = slice_make(branch, BRANCH_LEN);

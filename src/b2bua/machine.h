@@ -38,8 +38,11 @@ enum {
 
 /* What a call waits for in time: one deadline each (deadline.c). */
 enum call_deadline {
-	DEADLINE_RING, /* the final response to the exchange's INVITE */
-	DEADLINE_REL,  /* a reliable provisional is sent again */
+	DEADLINE_RING,	/* the final response to the exchange's INVITE */
+	DEADLINE_REL,	/* a reliable provisional is sent again */
+	DEADLINE_RENEW, /* a re-INVITE of our own may be tried */
+	DEADLINE_SESSION_PHONE, /* a leg's session is refreshed, or over */
+	DEADLINE_SESSION_CORE,
 	DEADLINE_COUNT
 };
 
@@ -82,6 +85,23 @@ struct refers {
 	uint32_t count;
 };
 
+/* Session timer of one leg (RFC 4028, session.c). */
+struct session {
+	uint32_t interval_s; /* agreed; 0 = none */
+	uint32_t min_s;	     /* the longest Min-SE of a 422; 0 = none */
+	bool is_ours;	     /* we refresh it */
+	uint64_t start_ms;   /* when it was refreshed last */
+};
+
+/* What a request says about session timers. */
+struct session_ask {
+	uint32_t interval_s; /* Session-Expires; 0 = none */
+	uint32_t min_s;	     /* Min-SE; 0 = none */
+	bool is_supported;
+	bool names_uac; /* as refresher: its sender */
+	bool names_uas;
+};
+
 /* One dialog of a call or of a subscription. */
 struct leg {
 	struct table_node node;	 /* in calls.dialogs by call-id and our tag */
@@ -106,6 +126,8 @@ struct leg {
 	size_t sdp_len;
 	bool allows_update;   /* the peer names UPDATE in Allow */
 	struct handle update; /* an UPDATE of the peer's under way: its mid */
+	struct session session;
+	bool wants_renew; /* a re-INVITE of ours is to go over it */
 	/* What the peer last said about media, raw and owned: in the offer and
 	 * answer that count, and in those that are not complete. NULL: not
 	 * known. */
@@ -146,12 +168,22 @@ struct rel {
 	size_t held_len;
 };
 
-/* The INVITE transaction pair that is going on in a call. */
+/* What an INVITE of ours is sent for. */
+enum exch_kind {
+	EXCH_INVITE, /* the sender's INVITE */
+	EXCH_UPDATE, /* its UPDATE, to a peer that takes none */
+	EXCH_OWN     /* nobody's: to repeat what the sender said before */
+};
+
+/* The INVITE transaction pair that is going on in a call; for those that are
+ * not EXCH_INVITE only the one that we send is. */
 struct exch {
+	enum exch_kind kind;
 	bool is_on;
 	bool is_initial;
-	enum side from; /* who sent the INVITE */
+	enum side from; /* who sent the INVITE, or on whose behalf it is */
 	struct reply reply;
+	struct session_ask ask; /* of the request that reply answers */
 	struct handle client;
 	uint32_t cseq_in;
 	uint32_t cseq_out;
@@ -164,6 +196,7 @@ struct exch {
 	bool has_answer;  /* the answer came reliably before the 2xx */
 	bool is_settled;  /* media know: that offer is no more pending */
 	bool is_retry;	  /* second INVITE, without SRTP */
+	uint8_t longer;	  /* INVITEs sent again with a longer session */
 	uint8_t *raw;	  /* the INVITE for that, owned */
 	size_t raw_len;
 	uint8_t *cancel; /* finished CANCEL, owned */
@@ -276,12 +309,15 @@ struct relay {
 	struct dest dest;	     /* where it went */
 };
 
-/* An UPDATE or PRACK on its way from one leg to the other. */
+/* An UPDATE or PRACK on its way from one leg to the other, or an UPDATE of our
+ * own. */
 struct mid {
 	struct obj obj; /* first */
 	struct handle call;
-	enum side from; /* who sent it */
+	bool is_own;	/* ours: there is nobody to reply to */
+	enum side from; /* it goes to the other one */
 	struct reply reply;
+	struct session_ask ask; /* of the request that reply answers */
 	struct handle client;
 	bool has_offer; /* its 2xx has the answer */
 };
@@ -629,6 +665,8 @@ enum call_security security_state(const struct calls *c,
 				  const struct call *call);
 /* The state, remembered as shown to the phone, as Call-Info has it. */
 const char *security_show(struct calls *c, struct call *call);
+/* The same as a header line. */
+void security_line(struct calls *c, struct call *call, struct writer *w);
 /* After media changed: tell phones whose shown state is wrong by now. */
 void security_update(struct calls *c, struct call *call);
 
@@ -637,6 +675,13 @@ void security_update(struct calls *c, struct call *call);
 void invite_begin(struct calls *c, const struct event_sip *ev);
 /* An INVITE inside a dialog. */
 void invite_again(struct calls *c, struct leg *leg, const struct event_sip *ev);
+/* Send the exchange's INVITE to the other leg: m has what is special. It can
+ * be cancelled from here on. */
+MUST_CHECK int exch_send(struct calls *c, struct call *call,
+			 struct sip_out_request *m);
+/* The exchange came to nothing; what was agreed on the way, reliably, stays
+ * (RFC 6141 section 3.4). */
+void exch_abort(struct calls *c, struct call *call);
 /* Send the exchange's INVITE with the headers of m to the other leg. */
 MUST_CHECK int invite_forward(struct calls *c, struct call *call,
 			      const struct sip_msg *m, struct slice body);
@@ -749,10 +794,49 @@ void rel_print_rack(struct writer *w, const struct exch *ex, uint32_t rseq);
 void prack_request(struct calls *c, struct leg *leg,
 		   const struct event_sip *ev);
 
+/* --- session.c ---------------------------------------------------------- */
+/* What m says about session timers. */
+void session_read(struct session_ask *ask, const struct sip_msg *m);
+/* True when a request asks for too short a session: answered 422. */
+bool session_refuse(struct calls *c, const struct event_sip *ev);
+/* Our 2xx goes to the peer of leg: print what is granted, and begin. */
+void session_grant(struct calls *c, struct leg *leg,
+		   const struct session_ask *ask, struct writer *w);
+/* Print what an INVITE or UPDATE of ours asks for. */
+void session_ask_for(const struct calls *c, const struct leg *leg,
+		     struct writer *w);
+/* m is the 2xx to such a request: begin as it says. */
+void session_learn(struct calls *c, struct leg *leg, const struct sip_msg *m);
+/* True when m is a 422 and the next request asks for more than this one. */
+bool session_longer(const struct calls *c, struct leg *leg,
+		    const struct sip_msg *m);
+/* A refresh failed: the next one after so long, or the end. */
+void session_again(struct calls *c, struct leg *leg, uint64_t wait_ms);
+/* The same because of m, the response to an UPDATE; may end the call. */
+void session_refused(struct calls *c, struct leg *leg, const struct sip_msg *m);
+/* The leg's deadline: refresh, or end the call. */
+void session_due(struct calls *c, struct leg *leg);
+
+/* --- renew.c ------------------------------------------------------------ */
+/* How long to wait after a 491 to a request of ours on leg. */
+uint64_t glare_wait_ms(struct calls *c, const struct leg *leg);
+/* Send a re-INVITE of our own on leg, after so long and when nothing else is
+ * under way. */
+void renew_want(struct calls *c, struct leg *leg, uint64_t wait_ms);
+/* Those that are wanted may be tried. */
+void renew_due(struct calls *c, struct call *call);
+/* One was refused with m, and the call lives. */
+void renew_failed(struct calls *c, struct leg *leg, const struct sip_msg *m);
+/* An UPDATE with an offer, from the peer of leg, becomes a re-INVITE. */
+void renew_update(struct calls *c, struct leg *leg, const struct event_sip *ev);
+
 /* --- mid.c --------------------------------------------------------------- */
 /* UPDATE from the peer of leg. */
 void update_request(struct calls *c, struct leg *leg,
 		    const struct event_sip *ev);
+/* Send an UPDATE of our own on leg, without an offer; extra: header lines. It
+ * refreshes the session too. */
+void update_own(struct calls *c, struct leg *leg, struct slice extra);
 /* A PRACK of the exchange that is the callee's too goes on to it. */
 void prack_pass(struct calls *c, struct leg *leg, const struct event_sip *ev);
 /* Their responses. */

@@ -38,7 +38,29 @@ static struct mid *mid_new(struct calls *c, const struct leg *leg,
 	}
 	x->call = leg->call->obj.self;
 	x->from = leg->side;
+	session_read(&x->ask, ev->msg);
 	return x;
+}
+
+void update_own(struct calls *c, struct leg *leg, struct slice extra)
+{
+	struct sip_out_request q = {.method = SLICE("UPDATE"), .extra = extra};
+	struct mid *x = alloc_zero(sizeof(*x));
+
+	if (x && obj_init(c, &x->obj, OBJ_MID) != 0)
+		x = alloc_free(x);
+	if (!x) {
+		session_again(c, leg, 1000);
+		return;
+	}
+	x->is_own = true;
+	x->call = leg->call->obj.self;
+	x->from = !leg->side;
+	if (leg_request(c, leg, SIP_METHOD_UPDATE, &q, handle_u64(x->obj.self),
+			&x->client) == 0)
+		return;
+	session_again(c, leg, 1000);
+	mid_free(c, x);
 }
 
 /* The other leg gets it; extra: header lines. */
@@ -135,9 +157,15 @@ static void answer_here(struct calls *c, struct leg *leg,
 {
 	struct mid *x = mid_new(c, leg, ev);
 	struct sip_out_response r = {.status = 200};
+	uint8_t buf[128];
+	struct writer w;
 
 	if (!x)
 		return;
+	writer_init(&w, buf, sizeof(buf));
+	if (leg->is_confirmed)
+		session_grant(c, leg, &x->ask, &w);
+	r.extra = writer_slice(&w);
 	r.contact_user = slice_str(leg->contact_user);
 	(void)reply_send(c, &x->reply, &r); /* c->err tells */
 	mid_free(c, x);
@@ -163,7 +191,7 @@ static bool refuse_update(struct calls *c, struct leg *leg,
 		answer_later(c, ev);
 	else if (busy != 0)
 		sip_answer(c, ev, busy, "", "");
-	if (busy != 0)
+	if (busy != 0 || session_refuse(c, ev))
 		return true;
 	if (sip_dialog_refresh(&leg->dialog, ev->msg) != 0) {
 		sip_answer(c, ev, 400, "", "");
@@ -187,10 +215,12 @@ void update_request(struct calls *c, struct leg *leg,
 	leg_allow(leg, ev->msg);
 	if (!to->allows_update) {
 		/* Section 5.2: 504 where it cannot be done without asking. */
-		if (is_offer)
-			sip_answer(c, ev, 504, "", "");
-		else
+		if (!is_offer)
 			answer_here(c, leg, ev);
+		else if (call->state == CALL_UP && !call->ex.is_on)
+			renew_update(c, leg, ev);
+		else
+			sip_answer(c, ev, 504, "", "");
 		return;
 	}
 	x = mid_new(c, leg, ev);
@@ -230,7 +260,10 @@ static void pass_back(struct calls *c, struct mid *x, struct call *call,
 				     .src = m,
 				     .rules = &rules,
 				     .body = body};
+	struct leg *leg = &call->leg[x->from];
 	unsigned status = exch_status(call, x->from, m->status);
+	uint8_t buf[128];
+	struct writer w;
 
 	if (status != m->status) {
 		reply_status(c, &x->reply, status, "", "");
@@ -238,8 +271,13 @@ static void pass_back(struct calls *c, struct mid *x, struct call *call,
 	}
 	if (body.len > 0)
 		r.type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE);
-	if (m->method == SIP_METHOD_UPDATE && status < 300)
-		r.contact_user = slice_str(call->leg[x->from].contact_user);
+	writer_init(&w, buf, sizeof(buf));
+	if (m->method == SIP_METHOD_UPDATE && status < 300) {
+		r.contact_user = slice_str(leg->contact_user);
+		if (leg->is_confirmed)
+			session_grant(c, leg, &x->ask, &w);
+	}
+	r.extra = writer_slice(&w);
 	(void)reply_send(c, &x->reply, &r); /* c->err tells */
 }
 
@@ -261,6 +299,13 @@ static void mid_end(struct calls *c, struct mid *x, struct call *call,
 	if (is_update && m->status < 300 && sip_dialog_match(&to->dialog, m) &&
 	    sip_dialog_refresh(&to->dialog, m) == ERR_NOMEM)
 		c->err = ERR_NOMEM;
+	if (is_update && m->status < 300 && to->is_confirmed)
+		session_learn(c, to, m);
+	if (x->is_own) {
+		if (m->status >= 300)
+			session_refused(c, to, m);
+		return;
+	}
 	pass_back(c, x, call, m, body);
 	if (m->status < 300 && x->has_offer)
 		security_update(c, call);
@@ -280,7 +325,7 @@ void mid_response(struct calls *c, struct mid *x, const struct sip_msg *m)
 	if (call) {
 		c->cookie = handle_u64(call->obj.self);
 		mid_end(c, x, call, m);
-	} else {
+	} else if (!x->is_own) {
 		reply_status(c, &x->reply, 481, "", "");
 	}
 	mid_free(c, x);
@@ -294,9 +339,13 @@ void mid_failed(struct calls *c, struct mid *x, enum sip_txn_fail why)
 		c->cookie = handle_u64(call->obj.self);
 		if (x->has_offer)
 			offer_abort(c, call);
+		/* RFC 4028 section 10: nobody is there any more. */
+		if (x->is_own && call->state == CALL_UP)
+			call_end(c, call, NULL, 0, "no answer to UPDATE");
 	}
 	/* Not 408: the sender's dialog lives. */
-	reply_status(c, &x->reply, why == SIP_TXN_FAIL_TIMEOUT ? 504 : 503, "",
-		     "");
+	if (!x->is_own)
+		reply_status(c, &x->reply,
+			     why == SIP_TXN_FAIL_TIMEOUT ? 504 : 503, "", "");
 	mid_free(c, x);
 }

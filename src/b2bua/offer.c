@@ -36,7 +36,9 @@ unsigned offer_busy(const struct leg *leg)
 		busy = ex->from;
 	else
 		return 0;
-	return leg->side == busy ? 500 : 491;
+	/* With our own there is no request of that side. */
+	return leg->side == busy && !(ex->is_on && ex->kind == EXCH_OWN) ? 500
+									 : 491;
 }
 
 static int say(struct leg *leg, struct slice body)

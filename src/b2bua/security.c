@@ -93,35 +93,39 @@ const char *security_show(struct calls *c, struct call *call)
 	return call_security_str(call->shown);
 }
 
+void security_line(struct calls *c, struct call *call, struct writer *w)
+{
+	writer_str(w, "Call-Info: <urn:x-cisco-remotecc:callinfo>"
+		      ";orientation=");
+	writer_str(w, call->caller == SIDE_PHONE ? "to" : "from");
+	writer_str(w, ";security=");
+	writer_str(w, security_show(c, call));
+	writer_str(w, "\r\n");
+}
+
+/* RFC 3311 lets an UPDATE without an offer go at any time. A phone without
+ * UPDATE gets a re-INVITE. */
 static void update_one(struct calls *c, struct call *call)
 {
 	struct leg *leg = &call->leg[SIDE_PHONE];
 	uint64_t cookie = c->cookie;
 	uint8_t buf[128];
 	struct writer w;
-	struct handle txn;
-	struct sip_out_request m = {.method = SLICE("UPDATE")};
 
 	if (call->state != CALL_UP || call->ex.is_on || !leg->is_confirmed ||
-	    !leg->allows_update || !call->is_shown ||
-	    call->shown == security_state(c, call))
+	    !call->is_shown || call->shown == security_state(c, call))
 		return;
+	if (!leg->allows_update) {
+		renew_want(c, leg, 0);
+		return;
+	}
 	writer_init(&w, buf, sizeof(buf));
-	writer_str(&w, "Call-Info: <urn:x-cisco-remotecc:callinfo>"
-		       ";orientation=");
-	writer_str(&w, call->caller == SIDE_PHONE ? "to" : "from");
-	writer_str(&w, ";security=");
-	writer_str(&w, security_show(c, call));
-	writer_str(&w, "\r\n");
-	m.extra = writer_slice(&w);
+	security_line(c, call, &w);
 	c->cookie = handle_u64(call->obj.self);
-	if (leg_request(c, leg, SIP_METHOD_UPDATE, &m, 0, &txn) != 0)
-		c->err = ERR_NOMEM;
+	update_own(c, leg, writer_slice(&w));
 	c->cookie = cookie;
 }
 
-/* RFC 3311 lets an UPDATE without an offer go at any time. A phone without
- * UPDATE learns the state with its next re-INVITE. */
 void security_update(struct calls *c, struct call *call)
 {
 	struct call *far = media_joined(c, call);

@@ -329,6 +329,10 @@ static void check_numbers(struct config_build *b)
 	    c->sip.expires_min_s > c->sip.expires_max_s)
 		error(b, single(b, "sip"), "expires-min",
 		      "must not be more than expires-max");
+	if (!single(b, "sip")->is_bad && c->sip.session_expires_s != 0 &&
+	    c->sip.session_expires_s < c->sip.min_se_s)
+		error(b, single(b, "sip"), "session-expires",
+		      "must be 0 or not less than min-se");
 	if (!single(b, "sip")->is_bad && c->sip.t1_ms > c->sip.t2_ms)
 		error(b, single(b, "sip"), "t1", "must not be more than t2");
 	if (!single(b, "limits")->is_bad &&

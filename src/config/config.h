@@ -219,6 +219,8 @@ struct config_device {
 
 struct config_sip {
 	uint32_t expires_min_s, expires_max_s;
+	uint32_t session_expires_s;   /* session timers; 0 = none */
+	uint32_t min_se_s;	      /* not above the one before, unless 0 */
 	uint32_t t1_ms, t2_ms, t4_ms; /* RFC 3261 timers */
 };
 

@@ -264,6 +264,16 @@ static const struct config_option sip_options[] = {
 	    .max = 604800, .unit = "seconds", .when = CONFIG_WHEN_NOW,
 	    .text = "Longest registration granted to a phone; a longer wish "
 		    "is shortened."),
+	SIP(session_expires_s, "session-expires", UINT, "1800", .min = 0,
+	    .max = 86400, .unit = "seconds",
+	    .text = "Session timer of calls (RFC 4028), on each leg for "
+		    "itself: we ask for it, refresh where the peer does not, "
+		    "and end a call that nobody refreshed in time. 0 uses no "
+		    "session timers; otherwise at least min-se."),
+	SIP(min_se_s, "min-se", UINT, "90", .min = 90, .max = 86400,
+	    .unit = "seconds",
+	    .text = "Shortest session timer granted; a peer that asks for "
+		    "less is answered 422."),
 	SIP(t1_ms, "t1", UINT, "500", .min = 50, .max = 5000,
 	    .unit = "milliseconds",
 	    .text = "Timer T1 of RFC 3261: estimate of the round trip."),

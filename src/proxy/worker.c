@@ -315,6 +315,8 @@ static int make_calls(struct worker *w)
 		.sub_device_limit = c->limits.subscriptions_per_device,
 		.expires_min_s = c->sip.expires_min_s,
 		.expires_max_s = c->sip.expires_max_s,
+		.session_s = c->sip.session_expires_s,
+		.session_min_s = c->sip.min_se_s,
 		.media_idle_ms = c->media.idle_timeout_s * 1000,
 		.t1_ms = c->sip.t1_ms,
 		.t2_ms = c->sip.t2_ms,

@@ -209,7 +209,8 @@ void sip_out_reply_head(struct writer *w, const struct sip_msg *m,
 /* Option tags that we serve, or that work end to end without our help. */
 static bool is_known_option(struct slice tag)
 {
-	return text_ieqs(tag, "100rel") || text_ieqs(tag, "norefersub") ||
+	return text_ieqs(tag, "100rel") || text_ieqs(tag, "timer") ||
+	       text_ieqs(tag, "norefersub") ||
 	       (tag.len > 8 && text_ieqs(slice_sub(tag, 0, 8), "x-cisco-"));
 }
 

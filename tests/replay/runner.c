@@ -290,6 +290,7 @@ static void params_default(struct run *r)
 		.sub_device_limit = 8,
 		.expires_min_s = 60,
 		.expires_max_s = 3600,
+		.session_min_s = 90,
 		.t1_ms = 500,
 		.t2_ms = 4000,
 		.t4_ms = 5000,
@@ -381,6 +382,10 @@ static void do_param(struct run *r, const char *rest)
 		r->p.group.register_rate = number(v);
 	else if (option(rest, "media_idle_ms", &v))
 		r->p.media_idle_ms = number(v);
+	else if (option(rest, "session_s", &v))
+		r->p.session_s = number(v);
+	else if (option(rest, "session_min_s", &v))
+		r->p.session_min_s = number(v);
 	else if (option(rest, "outside_port_max", &v))
 		r->p.outside_port_max = (uint16_t)number(v);
 	else

@@ -308,12 +308,17 @@ static const char *const extension[] = {"", "Supported: 100rel\r\n",
 					"Supported: 100rel\r\n",
 					"Require: 100rel\r\n"};
 
-/* What makes a provisional reliable, now and then. */
-static const char *reliability(unsigned status)
+/* What makes a provisional reliable, and says of sessions, now and then. */
+static const char *promises(unsigned status)
 {
 	static char out[64];
 
 	out[0] = '\0';
+	if (status == 422)
+		return "Min-SE: 200\r\n";
+	if (status == 200 && dice(2))
+		return dice(2) ? "Session-Expires: 90;refresher=uac\r\n"
+			       : "Session-Expires: 100;refresher=uas\r\n";
 	if (status > 100 && status < 200 && dice(2))
 		snprintf(out, sizeof(out), "Require: 100rel\r\nRSeq: %u\r\n",
 			 1 + dice(3));
@@ -382,9 +387,9 @@ static void parse_kept(const struct kept *k, char *buf)
 /* Answer a request that the peer got. */
 static void do_respond(const struct kept *k)
 {
-	static const unsigned status[] = {100, 180, 183, 200, 200, 200,
-					  200, 200, 302, 401, 404, 408,
-					  481, 487, 488, 491, 500, 603};
+	static const unsigned status[] = {100, 180, 183, 200, 200, 200, 200,
+					  200, 302, 401, 404, 408, 422, 481,
+					  487, 488, 491, 500, 603};
 	static char buf[TEXT * 2];
 	char tag[32] = "";
 	char contact[128] = "";
@@ -413,7 +418,7 @@ static void do_respond(const struct kept *k)
 		  "Call-ID: %.*s\r\nCSeq: %u %.*s\r\n%s%s%s",
 		  s, SLICE_FMT(msg.via), SLICE_FMT(msg.from), SLICE_FMT(msg.to),
 		  tag, SLICE_FMT(msg.call_id), msg.cseq,
-		  SLICE_FMT(msg.method_name), contact, reliability(s),
+		  SLICE_FMT(msg.method_name), contact, promises(s),
 		  msg.method == SIP_METHOD_INVITE ||
 				  msg.method == SIP_METHOD_UPDATE
 			  ? body(k->peer)
@@ -623,6 +628,8 @@ void play_new(const struct play_params *p)
 		.sub_device_limit = 4,
 		.expires_min_s = 60,
 		.expires_max_s = 3600,
+		.session_s = 120,
+		.session_min_s = 90,
 		.media_idle_ms = 10000,
 		.t1_ms = 500,
 		.t2_ms = 4000,

@@ -234,6 +234,8 @@ static void make_calls(struct world *w)
 		.txn_limit = 100,
 		.expires_min_s = c->sip.expires_min_s,
 		.expires_max_s = c->sip.expires_max_s,
+		.session_s = c->sip.session_expires_s,
+		.session_min_s = c->sip.min_se_s,
 		.t1_ms = c->sip.t1_ms,
 		.t2_ms = c->sip.t2_ms,
 		.t4_ms = c->sip.t4_ms,
