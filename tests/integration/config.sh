@@ -74,8 +74,8 @@ is_true "and puts down programs, unit, manuals and configuration" installed
 unit_is_valid() {
 	local unit
 	unit=$(find "$DIR/dest" -name sallyportd.service)
-	# the unit names the final path of the program; verify wants to see it
-	sed "s|^ExecStart=[^ ]*|ExecStart=$daemon|;s|^ExecStartPre=[^ ]*|ExecStartPre=$daemon|" \
+	# the unit names the final paths of programs; verify wants to see them
+	sed "s|^\(Exec.*=\)[^ ]*/\(sallyport[a-z]*\)|\1$BUILD/src/\2|" \
 		"$unit" >"$DIR/sallyportd.service"
 	systemd-analyze verify --man=no "$DIR/sallyportd.service"
 }
