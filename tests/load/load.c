@@ -94,28 +94,21 @@ const char *header_of(const char *msg, const char *name)
 
 void param_of(const char *line, const char *name, char *ret, size_t cap)
 {
-	size_t end = strcspn(line, "\r"), len = strlen(name), n = 0;
-	const char *p = line;
+	size_t end = strcspn(line, "\r"), len = strlen(name), n;
 
 	ret[0] = 0;
-	while ((p = strcasestr(p, name)) && p < line + end) {
-		char before = p == line ? ' ' : p[-1];
+	for (const char *p = line + 1; (p = strcasestr(p, name)); p += len) {
+		bool is_quoted = p[len] != 0 && p[len + 1] == '"';
 
-		p += len;
-		if (*p != '=' || !strchr(" ,\t", before))
+		if (p >= line + end)
+			return;
+		if (p[len] != '=' || !strchr(" ,\t", p[-1]))
 			continue;
-		p++;
-		while (n + 1 < cap && *p && *p != '\r') {
-			if (*p == '"' && n > 0)
-				break;
-			if (*p == '"' || (n == 0 && *p == ' ')) {
-				p++;
-				continue;
-			}
-			if (*p == ',' && line[0] != 'x')
-				break;
-			ret[n++] = *p++;
-		}
+		p += len + 1 + is_quoted;
+		n = strcspn(p, is_quoted ? "\"\r" : ", \r");
+		if (n >= cap)
+			n = cap - 1;
+		memcpy(ret, p, n);
 		ret[n] = 0;
 		return;
 	}

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -91,11 +92,26 @@ static struct slice text(const char *s)
 	return slice_make(s, strlen(s));
 }
 
+/* The challenge in msg whose hash is MD5, which all servers compared here
+ * offer, so that they do the same work; NULL without one. */
+static const char *challenge_of(const char *msg, const char *name)
+{
+	const char *h = msg;
+	char alg[32];
+
+	while ((h = header_of(h, name))) {
+		param_of(h, "algorithm", alg, sizeof(alg));
+		if (!alg[0] || strcasecmp(alg, "MD5") == 0)
+			break;
+	}
+	return h;
+}
+
 /* The header that answers the challenge in msg; "" without one. */
 static void answer(const struct load *l, const char *msg, const char *method,
 		   const char *uri, char *ret, size_t cap)
 {
-	const char *h = header_of(msg, "WWW-Authenticate:");
+	const char *h = challenge_of(msg, "WWW-Authenticate:");
 	char realm[128], nonce[512], alg[32], qop[32];
 	struct digest_fields f = {.method = text(method), .uri = text(uri)};
 	struct digest_hex ha1, resp;
@@ -103,7 +119,7 @@ static void answer(const struct load *l, const char *msg, const char *method,
 
 	ret[0] = 0;
 	if (!h) {
-		h = header_of(msg, "Proxy-Authenticate:");
+		h = challenge_of(msg, "Proxy-Authenticate:");
 		name = "Proxy-Authorization";
 	}
 	if (!h)
