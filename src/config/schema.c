@@ -363,12 +363,12 @@ static const struct config_option device_options[] = {
 	       .when = CONFIG_WHEN_RESET,
 	       .text = "User name the device must answer challenges with; see "
 		       "sallyportctl user add."),
-	DEVICE(digests, "digest-algorithms", DIGESTS,
-	       "{ \"SHA-512-256\", \"SHA-256\", \"MD5\" }",
+	DEVICE(digests, "digest-algorithms", DIGESTS, "{ \"MD5\" }",
 	       .text = "Algorithms the device is challenged with, best "
-		       "first; one it is not challenged with is not taken. "
-		       "Phones that are confused by more than one challenge "
-		       "need { \"MD5\" }."),
+		       "first: SHA-512-256, SHA-256 and MD5; one it is not "
+		       "challenged with is not taken. Give more than MD5 to "
+		       "phones only that are known to pass over an algorithm "
+		       "they do not know: many give up at the first."),
 	DEVICE(media, "media", WORD, "auto", .words = words_media,
 	       .text = "srtp-required: calls without SRTP are refused (488). "
 		       "srtp-preferred: RTP where the phone offers nothing "
