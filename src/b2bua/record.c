@@ -124,6 +124,7 @@ void record_refused(struct calls *c, const struct event_sip *ev,
 void record_binding(struct calls *c, enum record_kind kind,
 		    const struct binding *b, const char *reason)
 {
+	const struct core_entry *e;
 	uint8_t buf[RECORD_MAX];
 	struct writer w;
 
@@ -132,6 +133,9 @@ void record_binding(struct calls *c, enum record_kind kind,
 	put(&w, "aor", slice_str(b->line->aor));
 	put(&w, "contact", slice_str(b->contact));
 	put_addr(&w, "source", &b->dest.peer);
+	e = core_get(&c->core, b->place);
+	if (kind == RECORD_REGISTERED && e)
+		put_addr(&w, "core", &e->place.dest.peer);
 	if (kind == RECORD_REGISTERED)
 		put_dec(&w, "expires_s", (b->expires_ms - c->now_ms) / 1000);
 	if (reason)

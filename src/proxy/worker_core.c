@@ -40,8 +40,8 @@ static int make_creds(struct worker *w, uint32_t i, char *reterr)
 		if (id.manager == m)
 			err = tls_creds_identity_file(
 				w->core_creds[i], m->certificate,
-				keys_client_signer(w->keys),
-				SLICE_NULL, reterr);
+				keys_client_signer(w->keys), SLICE_NULL,
+				reterr);
 	if (!err)
 		err = tls_creds_trust_dir(w->core_creds[i], m->trust, reterr);
 	if (!err && tls_creds_trust_count(w->core_creds[i]) == 0)
@@ -61,6 +61,79 @@ static int open_endpoint(struct worker *w, uint32_t i)
 				     .is_trusted = true};
 
 	return transport_listen(w->transport, &p, &w->core_ep[i]);
+}
+
+/* ---- names ------------------------------------------------------------------ */
+
+static void dns_changed(void *ctx, uint32_t id, const struct dns_place *place,
+			uint32_t n)
+{
+	struct worker *w = ctx;
+	uint32_t manager = w->dns_manager[id];
+	const struct config_call_manager *m = &w->config->call_manager[manager];
+	struct worker_target t[WORKER_TARGETS_MAX];
+	uint32_t count = 0;
+	char addr[ADDR_STR_MAX];
+
+	for (uint32_t i = 0; i < n && count < WORKER_TARGETS_MAX; i++) {
+		t[count++] = (struct worker_target){
+			.transport = m->address.transport,
+			.addr = place[i].addr,
+			.order = place[i].priority,
+			.weight = place[i].weight,
+		};
+		log_info("call manager name=%s host=%s is at %s priority=%u",
+			 m->name, m->address.host,
+			 addr_str(&place[i].addr, addr), place[i].priority);
+	}
+	worker_core_set(w, manager, t, count);
+}
+
+static void dns_failed(void *ctx, uint32_t id, const char *why)
+{
+	struct worker *w = ctx;
+	const struct config_call_manager *m =
+		&w->config->call_manager[w->dns_manager[id]];
+
+	if (worker_may_log(w))
+		log_warn("call manager name=%s host=%s cannot be looked up: %s",
+			 m->name, m->address.host, why);
+}
+
+/* Reads resolv.conf: before the sandbox. */
+static int open_dns(struct worker *w)
+{
+	struct dns_params p = {.loop = w->loop,
+			       .changed = dns_changed,
+			       .failed = dns_failed,
+			       .ctx = w};
+
+	for (uint32_t i = 0; i < w->config->call_manager_count; i++)
+		if (w->config->call_manager[i].address.addr.family == ADDR_NONE)
+			return dns_new(&p, &w->dns);
+	return 0;
+}
+
+static void watch_name(struct worker *w, uint32_t manager)
+{
+	static const enum dns_transport transports[] = {
+		[CONFIG_UDP] = DNS_UDP,
+		[CONFIG_TCP] = DNS_TCP,
+		[CONFIG_TLS] = DNS_TLS,
+	};
+	const struct config_call_manager *m = &w->config->call_manager[manager];
+	struct dns_watch p = {.host = m->address.host,
+			      .transport = transports[m->address.transport],
+			      .port = m->address.port,
+			      .family = m->local_address.family};
+	uint32_t id;
+	int err = dns_watch(w->dns, &p, &id);
+
+	if (err)
+		log_error("call manager name=%s: its name is not looked up: %s",
+			  m->name, err_str(err));
+	else
+		w->dns_manager[id] = manager;
 }
 
 int worker_core_open(struct worker *w, char *reterr)
@@ -85,11 +158,19 @@ int worker_core_open(struct worker *w, char *reterr)
 				       c->call_manager[c->core[i].manager].name,
 				       err_str(err));
 	}
+	if (err)
+		return err;
+	err = open_dns(w);
+	if (err)
+		(void)snprintf(reterr, WORKER_ERR_MAX,
+			       "names of call managers: resolv.conf: %s",
+			       err_str(err));
 	return err;
 }
 
 void worker_core_close(struct worker *w)
 {
+	w->dns = dns_free(w->dns);
 	for (uint32_t i = 0; i < CONFIG_MANAGERS_MAX; i++)
 		w->core_creds[i] = tls_creds_unref(w->core_creds[i]);
 	loop_work_del(&w->lost_work);
@@ -231,6 +312,8 @@ void worker_core_start(struct worker *w)
 
 		if (a->addr.family != ADDR_NONE)
 			worker_core_set(w, i, &t, 1);
+		else
+			watch_name(w, i);
 	}
 }
 

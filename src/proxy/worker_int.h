@@ -6,6 +6,7 @@
 
 #include "base/bucket.h"
 #include "base/secret.h"
+#include "dns/dns.h"
 #include "priv/channel.h"
 #include "priv/keys_client.h"
 #include "proxy/medialink.h"
@@ -71,6 +72,8 @@ struct worker {
 	struct tls_creds *core_creds[CONFIG_MANAGERS_MAX]; /* by manager */
 	struct worker_place place[WORKER_PLACES_MAX];
 	struct loop_work lost_work;
+	struct dns *dns; /* NULL: no call manager has a name */
+	uint32_t dns_manager[DNS_WATCHES_MAX]; /* by number of the watch */
 	struct worker_tls tls;
 };
 

@@ -71,7 +71,11 @@ CFG
 # sallyport_start: in the foreground of a background process; ready when it
 # answers the control socket
 sallyport_start() {
-	spawn sallyportd sp "$BUILD/src/sallyportd" \
+	# A resolv.conf of its own, where there is one: a namespace of ip netns
+	# has its own mounts.
+	spawn sallyportd sp sh -c '[ ! -f "$1" ] ||
+		mount --bind "$1" /etc/resolv.conf; shift; exec "$@"' sh \
+		"$DIR/resolv.conf" "$BUILD/src/sallyportd" \
 		-c "$DIR/etc/sallyport/sallyport.conf"
 	wait_for 15 "sallyportd answers" ctl status || {
 		tail -20 "$DIR/log/sallyportd" >&2
