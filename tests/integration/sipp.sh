@@ -1,12 +1,13 @@
 #!/bin/bash
 # SIPp through stunnel with client certificates: registration with digest,
-# calls in both directions through kamailio, a small load.
+# calls in both directions through kamailio, a small load, PRACK and session
+# timers.
 . "$(dirname "$0")/lib/test.sh"
 
 needs net_begin sp-sipp
 needs sallyport_pki
 needs sipp_pki
-needs sallyport_config "" "$(sipp_devices)"
+needs sallyport_config "sip { session-expires = 90 }" "$(sipp_devices)"
 needs kamailio_start
 needs sallyport_start
 needs sallyport_user "$USER_C" "$PASS_C"
@@ -46,6 +47,28 @@ is_true "a phone calls an inside phone: SRTP outside, RTP inside" calls_out 1 1
 needs inside_answers 20
 is_true "20 calls, 10 a second" calls_out 20 10
 is_true "no call is left" wait_for 10 "calls end" no_calls
+
+# PRACK and session timers: the inside phone answers in a reliable 183 and is
+# refreshed by us; the outside one is to refresh itself, does not, and is
+# hung up at two thirds of 90 seconds.
+inside_answers_reliably() {
+	spawn inside-prack cm sipp -sf "$LIB/../sipp/uas-prack.xml" -t u1 \
+		-i "$CM" -p 7001 -m "$1" -nostdin -trace_err -trace_msg -message_file "$DIR/inside-msg.log" \
+		-error_file "$DIR/inside-prack.log"
+	INSIDE_PID=$!
+}
+inside_is_done() {
+	wait "$INSIDE_PID" || { cat "$DIR/inside-prack.log"; return 1; }
+}
+calls_reliably() {
+	SIPP_LIMIT=90 sipp_run prack px uac-prack "$USER_C" "$PASS_C" 3001 \
+		-t t1 -m 1 127.0.0.1:15061
+}
+needs inside_answers_reliably 1
+is_true "183 and PRACK go through; a session is refreshed or ended" \
+	calls_reliably
+is_true "the inside phone saw PRACK, UPDATE and BYE" inside_is_done
+is_true "no call is left of it" wait_for 10 "calls end" no_calls
 
 # phone d registers and is called on that connection
 phone_d_waits() {

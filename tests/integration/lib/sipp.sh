@@ -49,18 +49,19 @@ sipp_fields() {
 		"$1" "$1" "$2" "$3"
 }
 
-# sipp_run NAME NS SCENARIO USER PASSWORD TARGET ARGUMENT...: to its end
+# sipp_run NAME NS SCENARIO USER PASSWORD TARGET ARGUMENT...: to its end, which
+# comes within SIPP_LIMIT seconds (50)
 sipp_run() {
-	local name=$1 n=$2 scenario=$3
+	local name=$1 n=$2 scenario=$3 limit=${SIPP_LIMIT:-50}
 	mkdir -p "$DIR/sipp/$name"
 	sipp_fields "$4" "$5" "$6" >"$DIR/sipp/$name/fields.csv"
 	shift 6
 	(
 		cd "$DIR/sipp/$name" &&
-			TERM=dumb in_ns "$n" timeout 60 sipp \
+			TERM=dumb in_ns "$n" timeout "$((limit + 10))" sipp \
 				-sf "$LIB/../sipp/$scenario.xml" \
 				-inf fields.csv -nostdin -trace_err \
-				-timeout 50 "$@" >out 2>&1 </dev/null
+				-timeout "$limit" "$@" >out 2>&1 </dev/null
 	) && return
 	tail -40 "$DIR/sipp/$name"/*errors*.log "$DIR/sipp/$name/out" 2>/dev/null |
 		head -60
