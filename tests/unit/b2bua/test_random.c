@@ -55,14 +55,16 @@ START_TEST(random_play_survives_lack_of_memory)
 }
 END_TEST
 
+/* Several plays, so that reliable provisionals, forks, UPDATEs and re-INVITEs
+ * of our own are among what lacks memory. */
 START_TEST(each_allocation_may_fail_once)
 {
 	bool did_fail = true;
 
 	for (uint64_t n = 1; did_fail; n++) {
-		begin(4, false, true);
+		begin(4 + (uint64_t)_i, false, true);
 		oom_arm(n);
-		for (int i = 0; i < 60; i++)
+		for (int i = 0; i < 90; i++)
 			play_step();
 		play_end();
 		did_fail = oom_disarm();
@@ -92,7 +94,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, random_play_leaves_nothing_behind, 0, 2);
 	tcase_add_loop_test(t, random_play_survives_lack_of_memory, 0, 2);
-	tcase_add_test(t, each_allocation_may_fail_once);
+	tcase_add_loop_test(t, each_allocation_may_fail_once, 0, 6);
 	tcase_add_test(t, half_played_machines_are_freed_whole);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
