@@ -241,6 +241,7 @@ static void on_first_success(struct calls *c, struct call *call,
 		offer_settle(c, call);
 		ex->is_settled = true;
 	}
+	ex->raw = calls_wipe(ex->raw, ex->raw_len);
 	leg_allow(leg, m);
 	leg->is_confirmed = true;
 	session_learn(c, leg, m);
@@ -390,7 +391,9 @@ void exch_abort(struct calls *c, struct call *call)
 	struct exch *ex = &call->ex;
 
 	ex->is_on = false;
-	if (ex->has_answer && !ex->is_settled)
+	if (ex->is_settled)
+		return; /* what is pending now is an UPDATE's */
+	if (ex->has_answer)
 		offer_settle(c, call);
 	else
 		offer_abort(c, call);

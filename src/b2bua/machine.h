@@ -810,7 +810,8 @@ void session_learn(struct calls *c, struct leg *leg, const struct sip_msg *m);
 /* True when m is a 422 and the next request asks for more than this one. */
 bool session_longer(const struct calls *c, struct leg *leg,
 		    const struct sip_msg *m);
-/* A refresh failed: the next one after so long, or the end. */
+/* A refresh failed: the next one after so long, or the end. Nothing happens
+ * where the peer refreshes. */
 void session_again(struct calls *c, struct leg *leg, uint64_t wait_ms);
 /* The same because of m, the response to an UPDATE; may end the call. */
 void session_refused(struct calls *c, struct leg *leg, const struct sip_msg *m);

@@ -175,7 +175,8 @@ void session_again(struct calls *c, struct leg *leg, uint64_t wait_ms)
 	uint64_t at = c->now_ms + wait_ms;
 	uint64_t end = end_ms(&leg->session);
 
-	if (leg->session.interval_s != 0)
+	/* What the peer refreshes is not ours to hurry. */
+	if (leg->session.interval_s != 0 && leg->session.is_ours)
 		deadline_set(c, leg->call, deadline_of(leg),
 			     at < end ? at : end);
 }
@@ -207,7 +208,7 @@ void session_refused(struct calls *c, struct leg *leg, const struct sip_msg *m)
 	case 420:
 	case 501: /* it does not do UPDATE after all */
 		leg->allows_update = false;
-		session_again(c, leg, 0);
+		renew_want(c, leg, 0);
 		break;
 	case 422:
 		session_again(c, leg, session_longer(c, leg, m) ? 0 : AGAIN_MS);
