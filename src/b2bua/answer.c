@@ -16,8 +16,7 @@ static int pass_on(struct calls *c, struct call *call, const struct sip_msg *m,
 {
 	struct exch *ex = &call->ex;
 	struct leg *leg = &call->leg[ex->from];
-	struct sip_out_rules rules =
-		leg_rules(c, call, !ex->from, body.len > 0);
+	struct sip_out_rules rules = leg_rules(c, call, !ex->from, true);
 	struct sip_out_response r = {.status = m->status,
 				     .reason = m->reason,
 				     .src = m,

@@ -428,6 +428,8 @@ static void refuse_method(struct calls *c, const struct event_sip *ev,
 
 static void on_new_request(struct calls *c, const struct event_sip *ev)
 {
+	if (relay_refuse_unregistered(c, ev))
+		return;
 	switch (ev->msg->method) {
 	case SIP_METHOD_INVITE:
 		invite_begin(c, ev);
@@ -698,6 +700,7 @@ struct calls *calls_new(const struct calls_params *p, uint64_t now_ms)
 	c->p = *p;
 	init_core(c, now_ms);
 	init_tables(c);
+	replaces_init(c);
 	if (init_parts(c, now_ms) != 0)
 		return calls_free(c);
 	c->p.server_name = c->server_name;

@@ -163,7 +163,11 @@ void core_rewrite(struct writer *w, const struct sip_msg *m,
 	writer_put(w, m->method_name);
 	writer_str(w, "\r\n");
 	for (size_t i = 0; i < m->hdr_count; i++)
-		print_hdr(w, &m->hdr[i], r, &map);
+		if (m->package.len == 0 || m->hdr[i].id != SIP_HDR_CONTENT_TYPE)
+			print_hdr(w, &m->hdr[i], r, &map);
 	writer_put(w, r->extra);
-	sip_print_body(w, SLICE_NULL, m->body);
+	if (m->package.len > 0)
+		sip_print_body(w, m->package_type, m->package);
+	else
+		sip_print_body(w, SLICE_NULL, m->body);
 }

@@ -106,7 +106,7 @@ void call_end(struct calls *c, struct call *call, const struct leg *spare,
 static void pass_bye(struct calls *c, struct call *call, enum side from,
 		     const struct sip_msg *m)
 {
-	struct sip_out_rules rules = leg_rules(c, call, from, false);
+	struct sip_out_rules rules = leg_rules(c, call, from, true);
 	struct sip_out_request r = {.method = SLICE("BYE"),
 				    .max_forwards = 70,
 				    .src = m,

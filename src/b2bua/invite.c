@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "sip/hdr.h"
+#include "sip/multipart.h"
 #include "sip/print.h"
 #include "sip/uri.h"
 
@@ -23,15 +24,34 @@ void exch_done(struct exch *ex)
 	*ex = (struct exch){.is_on = false};
 }
 
-/* Type without parameters is SDP, or there is no body at all. */
-static bool has_sdp_or_nothing(const struct sip_msg *m)
+/* A body may be anything, but a session description must not be hidden in
+ * it. A multipart body with one that can be found is open by now. */
+static bool is_readable(const struct sip_msg *m)
 {
-	struct slice type;
+	struct slice type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE);
+	const struct sip_hdr *h = sip_msg_find_name(m, "Content-Encoding");
+	struct slice session;
+	struct slice session_type;
+	int err;
 
-	if (m->body.len == 0)
-		return true;
-	text_cut(sip_msg_value(m, SIP_HDR_CONTENT_TYPE), ';', &type, NULL);
-	return text_ieqs(text_trim(type), "application/sdp");
+	if (!h)
+		h = sip_msg_find_name(m, "e");
+	if (m->body.len > 0 && type.len == 0)
+		return false; /* RFC 3261 section 20.15 */
+	err = sip_body_session(type, h ? h->value : SLICE_NULL, m->body,
+			       &session_type, &session);
+	return err == 0 || err == ERR_NOTFOUND;
+}
+
+/* True when a body cannot be read; answered then. */
+static bool refuse_body(struct calls *c, const struct event_sip *ev)
+{
+	if (is_readable(ev->msg))
+		return false;
+	sip_refuse(c, ev, 415, "no readable session description",
+		   "Accept: application/sdp, multipart/mixed\r\n"
+		   "Accept-Encoding: identity\r\n");
+	return true;
 }
 
 static uint32_t device_calls(const struct calls *c, struct slice device)
@@ -232,7 +252,6 @@ int invite_forward(struct calls *c, struct call *call, const struct sip_msg *m,
 		r.type = (struct slice)SLICE("application/sdp");
 	if (ex->rel.is_asked)
 		r.extra = (struct slice)SLICE("Supported: 100rel\r\n");
-	rules.has_body = body.len > 0;
 	if (ex->from == SIDE_CORE) {
 		rules.security = security_show(c, call);
 		rules.orientation_from = call->caller == SIDE_CORE;
@@ -318,7 +337,7 @@ static void invite_go(struct calls *c, struct call *call,
 	struct slice body = SLICE_NULL;
 	bool is_ok = true;
 
-	if (ev->msg->body.len > 0) {
+	if (msg_has_sdp(ev->msg)) {
 		is_ok = offer_make(c, call, ex->from, ev->msg->body, &body,
 				   &no);
 		ex->has_offer = is_ok;
@@ -427,11 +446,8 @@ static bool refuse_unusable(struct calls *c, const struct event_sip *ev)
 	size_t pos = 0;
 	struct slice contact;
 
-	if (!has_sdp_or_nothing(ev->msg)) {
-		sip_refuse(c, ev, 415, "body is not a session description",
-			   "Accept: application/sdp\r\n");
+	if (refuse_body(c, ev) || replaces_refuse(c, ev))
 		return true;
-	}
 	if (!sip_msg_next(ev->msg, SIP_HDR_CONTACT, &pos, &contact)) {
 		sip_refuse(c, ev, 400, "no Contact", "");
 		return true;
@@ -504,11 +520,8 @@ void invite_again(struct calls *c, struct leg *leg, const struct event_sip *ev)
 
 	if (is_glare(c, leg, ev))
 		return;
-	if (!has_sdp_or_nothing(ev->msg)) {
-		sip_refuse(c, ev, 415, "body is not a session description",
-			   "Accept: application/sdp\r\n");
+	if (refuse_body(c, ev))
 		return;
-	}
 	if (session_refuse(c, ev))
 		return;
 	if (sip_dialog_refresh(&leg->dialog, ev->msg) != 0) {

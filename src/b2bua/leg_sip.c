@@ -202,6 +202,7 @@ struct sip_out_map leg_map(const struct dest *from, const struct dest *to,
 		.ours_new = to_phone ? to->local : to->peer,
 		.peer = from->peer,
 		.peer_new = to->local,
+		.hides_all = to_phone,
 	};
 }
 
@@ -214,6 +215,7 @@ struct sip_out_rules leg_rules(const struct calls *c, const struct call *call,
 		.to_phone = to_phone,
 		.pass_auth = call->pass_auth,
 		.has_body = has_body,
+		.lookup = &c->lookup,
 		.map = leg_map(&call->leg[from].dest, &call->leg[!from].dest,
 			       to_phone),
 		.agent = calls_agent(c),
@@ -253,9 +255,8 @@ int leg_link(struct calls *c, struct leg *leg)
 	return 0;
 }
 
-/* First dialog with this Call-ID and tag of ours. */
-static struct table_node *find_node(struct calls *c, struct slice call_id,
-				    struct slice tag)
+struct table_node *leg_find_first(struct calls *c, struct slice call_id,
+				  struct slice tag)
 {
 	uint8_t buf[KEY_MAX];
 	size_t len = print_key(buf, call_id, tag);
@@ -265,7 +266,7 @@ static struct table_node *find_node(struct calls *c, struct slice call_id,
 
 struct leg *leg_by_ids(struct calls *c, struct slice call_id, struct slice tag)
 {
-	return TABLE_ENTRY(find_node(c, call_id, tag), struct leg, node);
+	return TABLE_ENTRY(leg_find_first(c, call_id, tag), struct leg, node);
 }
 
 struct leg *leg_find_ours(struct calls *c, const struct sip_msg *m)
@@ -278,7 +279,7 @@ struct leg *leg_find(struct calls *c, const struct sip_msg *m)
 	struct leg *leg;
 
 	/* Forked subscriptions differ in the peer's tag only. */
-	for (struct table_node *n = find_node(c, m->call_id, m->to_tag); n;
+	for (struct table_node *n = leg_find_first(c, m->call_id, m->to_tag); n;
 	     n = table_find_next(n)) {
 		leg = TABLE_ENTRY(n, struct leg, node);
 		if (sip_dialog_match(&leg->dialog, m))

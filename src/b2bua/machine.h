@@ -406,6 +406,7 @@ struct calls {
 	uint32_t sub_count;
 	uint64_t sub_refused; /* subscriptions and REFERs, by a limit */
 	uint64_t next_flow;   /* last flow id given */
+	struct sip_out_lookup lookup; /* replaces.c */
 	struct list failed;   /* objs with failed transactions */
 	/* Call managers and requests to them: core_req.c, core_move.c. */
 	struct core core;
@@ -533,6 +534,10 @@ void leg_done(struct calls *c, struct leg *leg);
 /* The leg an in-dialog request belongs to, or NULL. Of several early dialogs
  * the leg goes over to the one the request speaks in. */
 struct leg *leg_find(struct calls *c, const struct sip_msg *m);
+/* The first node in calls.dialogs with this Call-ID and tag of ours, or
+ * NULL. */
+struct table_node *leg_find_first(struct calls *c, struct slice call_id,
+				  struct slice tag);
 /* A leg with m's Call-ID and m's To tag as ours, whoever its peer is. */
 struct leg *leg_find_ours(struct calls *c, const struct sip_msg *m);
 /* Does this message come from where leg's peer is? A call manager is
@@ -888,6 +893,9 @@ void relay_in_dialog(struct calls *c, struct leg *leg,
 		     const struct event_sip *ev);
 /* A request outside dialogs that is passed on statefully. */
 void relay_out_of_dialog(struct calls *c, const struct event_sip *ev);
+/* True when ev, outside of dialogs, may come from a registered phone only and
+ * does not; it is answered then. */
+bool relay_refuse_unregistered(struct calls *c, const struct event_sip *ev);
 /* Where a request outside dialogs goes. */
 struct relay_target {
 	struct dest dest;
@@ -921,6 +929,13 @@ void relay_moved(struct relay *r, struct handle client,
 void relay_failed(struct calls *c, struct relay *r, enum sip_txn_fail why);
 /* Forget r. */
 void relay_free(struct calls *c, struct relay *r);
+
+/* --- replaces.c --------------------------------------------------------- */
+/* Make c->lookup, by which rewrite/ asks for dialogs and Contacts. */
+void replaces_init(struct calls *c);
+/* True when an INVITE outside of dialogs names one that it cannot replace or
+ * join (RFC 3891, RFC 3911); it is answered then. */
+bool replaces_refuse(struct calls *c, const struct event_sip *ev);
 
 /* --- reg.c, binding.c --------------------------------------------------- */
 /* REGISTER from a phone. */

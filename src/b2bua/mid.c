@@ -68,7 +68,7 @@ static void pass(struct calls *c, struct mid *x, const struct sip_msg *m,
 		 struct slice extra, struct slice body)
 {
 	struct call *call = call_find(c, handle_u64(x->call));
-	struct sip_out_rules rules = leg_rules(c, call, x->from, body.len > 0);
+	struct sip_out_rules rules = leg_rules(c, call, x->from, true);
 	struct sip_out_request q = {
 		.method = m->method_name,
 		.max_forwards = m->max_forwards > 0 ? m->max_forwards - 1 : 0,
@@ -79,7 +79,7 @@ static void pass(struct calls *c, struct mid *x, const struct sip_msg *m,
 	};
 
 	if (body.len > 0)
-		q.type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE);
+		q.type = (struct slice)SLICE("application/sdp");
 	if (leg_request(c, &call->leg[!x->from], m->method, &q,
 			handle_u64(x->obj.self), &x->client) == 0)
 		return;
@@ -123,9 +123,9 @@ void prack_pass(struct calls *c, struct leg *leg, const struct event_sip *ev)
 	struct call *call = leg->call;
 	struct exch *ex = &call->ex;
 	struct media_refusal no = {488, "no offer may be made now"};
-	struct slice body = ev->msg->body;
 	struct mid *x = mid_new(c, leg, ev);
 	bool is_sdp = msg_has_sdp(ev->msg);
+	struct slice body = is_sdp ? ev->msg->body : SLICE_NULL;
 	uint8_t buf[64];
 	struct writer w;
 
@@ -206,7 +206,7 @@ void update_request(struct calls *c, struct leg *leg,
 	struct call *call = leg->call;
 	struct leg *to = &call->leg[!leg->side];
 	bool is_offer = msg_has_sdp(ev->msg);
-	struct slice body = ev->msg->body;
+	struct slice body = is_offer ? ev->msg->body : SLICE_NULL;
 	struct media_refusal no;
 	struct mid *x;
 
@@ -254,7 +254,7 @@ static bool take_answer(struct calls *c, const struct mid *x, struct call *call,
 static void pass_back(struct calls *c, struct mid *x, struct call *call,
 		      const struct sip_msg *m, struct slice body)
 {
-	struct sip_out_rules rules = leg_rules(c, call, !x->from, body.len > 0);
+	struct sip_out_rules rules = leg_rules(c, call, !x->from, true);
 	struct sip_out_response r = {.status = m->status,
 				     .reason = m->reason,
 				     .src = m,
@@ -270,7 +270,7 @@ static void pass_back(struct calls *c, struct mid *x, struct call *call,
 		return;
 	}
 	if (body.len > 0)
-		r.type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE);
+		r.type = (struct slice)SLICE("application/sdp");
 	writer_init(&w, buf, sizeof(buf));
 	if (m->method == SIP_METHOD_UPDATE && status < 300) {
 		r.contact_user = slice_str(leg->contact_user);
@@ -286,10 +286,8 @@ static void mid_end(struct calls *c, struct mid *x, struct call *call,
 {
 	struct leg *to = &call->leg[!x->from];
 	bool is_update = m->method == SIP_METHOD_UPDATE;
-	struct slice body = m->body;
+	struct slice body = SLICE_NULL; /* an answer is made anew */
 
-	if (msg_has_sdp(m)) /* of that side only; an answer is made anew */
-		body = SLICE_NULL;
 	if (x->has_offer && !take_answer(c, x, call, m, &body)) {
 		reply_status(c, &x->reply, 488, "", "");
 		call_end(c, call, NULL, 0, "answer unusable");

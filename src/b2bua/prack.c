@@ -210,7 +210,7 @@ void prack_request(struct calls *c, struct leg *leg, const struct event_sip *ev)
 		ex->has_answer = true;
 	if (rel->rseq_in != 0)
 		prack_pass(c, leg, ev);
-	else if (ev->msg->body.len > 0)
+	else if (msg_has_sdp(ev->msg))
 		sip_answer(c, ev, 488, "", ""); /* there is nobody to ask */
 	else
 		sip_answer(c, ev, 200, "", "");

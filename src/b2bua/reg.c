@@ -352,13 +352,12 @@ static int try_send(struct calls *c, struct reg_try *t,
 		.pass_auth = ev->pass_auth,
 		.has_body = true,
 		.map = leg_map(&ev->from, &t->line->core, false),
+		.lookup = &c->lookup,
 	};
 	struct sip_out_request m = {
 		.src = ev->msg,
 		.rules = &rules,
 		.max_forwards = ev->msg->max_forwards - 1,
-		.type = sip_msg_value(ev->msg, SIP_HDR_CONTENT_TYPE),
-		.body = ev->msg->body,
 	};
 	struct writer w;
 	struct writer wf;
@@ -586,13 +585,10 @@ static void print_fallback(struct writer *w, const struct line *l,
 static void grant(struct calls *c, struct reg_try *t, const struct sip_msg *m,
 		  const struct sip_out_rules *rules)
 {
-	struct sip_out_response r = {
-		.status = m->status,
-		.reason = m->reason,
-		.src = m,
-		.rules = rules,
-		.type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE),
-		.body = m->body};
+	struct sip_out_response r = {.status = m->status,
+				     .reason = m->reason,
+				     .src = m,
+				     .rules = rules};
 	struct writer w;
 
 	for (uint32_t i = 0; i < t->count; i++) {
@@ -749,6 +745,7 @@ void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m)
 				      .pass_auth = t->pass_auth,
 				      .has_body = true,
 				      .map = t->back,
+				      .lookup = &c->lookup,
 				      .agent = calls_agent(c)};
 	unsigned status = map_status(t, m->status);
 

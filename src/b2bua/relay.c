@@ -73,8 +73,6 @@ static void fill_request(struct sip_out_request *q, const struct sip_msg *m,
 		.max_forwards = m->max_forwards > 0 ? m->max_forwards - 1 : 0,
 		.src = m,
 		.rules = rules,
-		.type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE),
-		.body = m->body,
 	};
 }
 
@@ -140,6 +138,73 @@ void relay_in_dialog(struct calls *c, struct leg *leg,
 	}
 	reply_status(c, &r->reply, 503, "", "Retry-After: 5\r\n");
 	relay_free(c, r);
+}
+
+/* Only who is registered may send this outside of dialogs; but by a REFER to
+ * a urn: a Cisco phone asks, among other things, whether it may register. */
+static bool needs_binding(const struct sip_msg *m)
+{
+	struct sip_nameaddr na;
+
+	switch (m->method) {
+	case SIP_METHOD_MESSAGE:
+	case SIP_METHOD_SUBSCRIBE:
+	case SIP_METHOD_PUBLISH:
+		return true;
+	case SIP_METHOD_REFER:
+		return sip_nameaddr_parse(sip_msg_value(m, SIP_HDR_REFER_TO),
+					  &na) != 0 ||
+		       !slice_starts(na.uri, "urn:x-cisco-remotecc:");
+	case SIP_METHOD_OTHER:
+	case SIP_METHOD_INVITE:
+	case SIP_METHOD_ACK:
+	case SIP_METHOD_BYE:
+	case SIP_METHOD_CANCEL:
+	case SIP_METHOD_REGISTER:
+	case SIP_METHOD_OPTIONS:
+	case SIP_METHOD_INFO:
+	case SIP_METHOD_PRACK:
+	case SIP_METHOD_UPDATE:
+	case SIP_METHOD_NOTIFY:
+		break;
+	}
+	return false;
+}
+
+/* The same line of the same device, over another connection. */
+static bool is_elsewhere(const struct calls *c, const struct event_sip *ev)
+{
+	struct sip_nameaddr na;
+	struct sip_uri u;
+	uint8_t aor[256];
+	struct writer w;
+	const struct line *l;
+	struct list *n;
+
+	if (sip_nameaddr_parse(ev->msg->from, &na) != 0 ||
+	    sip_uri_parse(na.uri, &u) != 0)
+		return false;
+	writer_init(&w, aor, sizeof(aor));
+	writer_put(&w, u.user);
+	writer_u8(&w, '@');
+	for (size_t i = 0; i < u.host.len; i++)
+		writer_u8(&w, text_lower(u.host.ptr[i]));
+	l = line_find(c, writer_slice(&w), ev->device);
+	if (!l)
+		return false;
+	list_for_each(n, &l->bindings)
+		if (LIST_ENTRY(n, struct binding, node)->is_active)
+			return true;
+	return false;
+}
+
+bool relay_refuse_unregistered(struct calls *c, const struct event_sip *ev)
+{
+	if (ev->side == SIDE_CORE || !needs_binding(ev->msg) ||
+	    binding_of_caller(c, ev) || is_elsewhere(c, ev))
+		return false;
+	sip_refuse(c, ev, 403, "not registered", "");
+	return true;
 }
 
 bool relay_find_target(struct calls *c, const struct event_sip *ev,
@@ -208,6 +273,7 @@ int relay_send(struct calls *c, struct relay *r, struct leg *to,
 		.pass_auth = r->pass_auth,
 		.has_body = true,
 		.map = leg_map(&ev->from, &to->dest, to_phone),
+		.lookup = &c->lookup,
 		.event = event,
 		.agent = calls_agent(c)};
 	struct sip_out_request q;
@@ -270,14 +336,13 @@ static void relay_end(struct calls *c, struct relay *r, const struct sip_msg *m)
 				      .pass_auth = r->pass_auth,
 				      .has_body = true,
 				      .map = r->back,
+				      .lookup = &c->lookup,
 				      .agent = calls_agent(c)};
 	struct sip_out_response p = {
 		.status = m->status,
 		.reason = m->reason,
 		.src = m,
 		.rules = &rules,
-		.type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE),
-		.body = m->body,
 	};
 
 	if (map_status(r, m->status) != m->status) {
@@ -300,7 +365,6 @@ static struct sub *sub_of(struct calls *c, const struct relay *r)
 void relay_response(struct calls *c, struct relay *r, const struct sip_msg *m)
 {
 	struct call *call = call_find(c, handle_u64(r->call));
-
 	struct sub *s = sub_of(c, r);
 
 	if (m->status < 200)

@@ -1,6 +1,8 @@
 #include "rewrite/hdr_rule.h"
 
 #include "base/text.h"
+#include "rewrite/dialog_id.h"
+#include "rewrite/hosts.h"
 #include "sip/hdr.h"
 #include "sip/print.h"
 #include "sip/uri.h"
@@ -16,7 +18,9 @@ enum rule {
 	RULE_ALLOW,	/* methods that we do not relay are taken out */
 	RULE_AGENT,	/* software names: inside ones are ours to say */
 	RULE_WARNING,	/* its agent is a host name */
-	RULE_EVENT,	/* ids of refer differ on each side */
+	RULE_EVENT,	/* ids differ on each side */
+	RULE_DIALOG,	/* names a dialog */
+	RULE_REFER_TO,	/* a URI that may name one */
 	RULE_CALL_INFO, /* the security state is ours to say */
 	RULE_BODY	/* describes the body: goes with it */
 };
@@ -41,7 +45,8 @@ static const uint8_t rule_of_id[SIP_HDR_COUNT] = {
 	[SIP_HDR_PROXY_REQUIRE] = RULE_DROP,
 	[SIP_HDR_RACK] = RULE_DROP,
 	[SIP_HDR_RECORD_ROUTE] = RULE_DROP,
-	[SIP_HDR_REFER_TO] = RULE_MAP,
+	[SIP_HDR_REFER_TO] = RULE_REFER_TO,
+	[SIP_HDR_REPLACES] = RULE_DIALOG,
 	[SIP_HDR_REQUIRE] = RULE_OPTIONS,
 	[SIP_HDR_ROUTE] = RULE_DROP,
 	[SIP_HDR_RSEQ] = RULE_DROP,
@@ -64,15 +69,17 @@ struct named_rule {
 
 /* Headers without an id; names without a row pass. */
 static const struct named_rule rule_of_name[] = {
-	{"Accept-Contact", RULE_PASS},
+	{"Alert-Info", RULE_MAP},
 	{"Authentication-Info", RULE_AUTH},
 	{"Content-Disposition", RULE_BODY},
 	{"Content-Encoding", RULE_BODY},
 	{"Content-Language", RULE_BODY},
 	{"Diversion", RULE_MAP},
+	{"Error-Info", RULE_MAP},
 	{"Flow-Timer", RULE_DROP},
 	{"History-Info", RULE_MAP},
 	{"In-Reply-To", RULE_DROP},
+	{"Join", RULE_DIALOG},
 	{"Max-Breadth", RULE_DROP},
 	{"MIME-Version", RULE_BODY},
 	{"Min-SE", RULE_DROP},
@@ -87,6 +94,7 @@ static const struct named_rule rule_of_name[] = {
 	{"Security-Client", RULE_DROP},
 	{"Security-Server", RULE_DROP},
 	{"Security-Verify", RULE_DROP},
+	{"Target-Dialog", RULE_DIALOG},
 	{"x", RULE_DROP}, /* compact Session-Expires */
 };
 
@@ -298,7 +306,9 @@ static bool copy_call_info(struct writer *w, const struct sip_hdr *h,
 
 	while (text_next(&list, ',', &item)) {
 		if (!is_callinfo(item, &params)) {
-			sip_print_hdr(w, "Call-Info", item);
+			writer_str(w, "Call-Info: ");
+			hosts_copy(w, item, &r->map);
+			writer_str(w, "\r\n");
 			continue;
 		}
 		if (!is_done)
@@ -306,6 +316,36 @@ static bool copy_call_info(struct writer *w, const struct sip_hdr *h,
 		is_done = true;
 	}
 	return is_done;
+}
+
+/* Whatever it is, no address of the other side is in it. */
+static void copy_text(struct writer *w, const struct sip_hdr *h,
+		      const struct sip_out_map *map)
+{
+	writer_put(w, h->name);
+	writer_str(w, ": ");
+	hosts_copy(w, h->value, map);
+	writer_str(w, "\r\n");
+}
+
+static void copy_named(struct writer *w, const struct sip_hdr *h,
+		       const struct sip_out_rules *r,
+		       void (*copy)(struct writer *w, struct slice value,
+				    const struct sip_out_rules *r))
+{
+	writer_put(w, h->name);
+	writer_str(w, ": ");
+	copy(w, h->value, r);
+	writer_str(w, "\r\n");
+}
+
+static void copy_event(struct writer *w, const struct sip_hdr *h,
+		       const struct sip_out_rules *r)
+{
+	if (r->event.len > 0)
+		sip_print_hdr(w, "Event", r->event);
+	else
+		copy_named(w, h, r, dialog_id_copy_event);
 }
 
 static void copy_redirect(struct writer *w, const struct sip_msg *m,
@@ -351,16 +391,21 @@ static void copy_one(struct writer *w, const struct sip_msg *m,
 		copy_warning(w, h, r);
 		return;
 	case RULE_EVENT:
-		if (r->event.len == 0)
-			break;
-		sip_print_hdr(w, "Event", r->event);
+		copy_event(w, h, r);
+		return;
+	case RULE_DIALOG:
+		copy_named(w, h, r, dialog_id_copy);
+		return;
+	case RULE_REFER_TO:
+		copy_named(w, h, r, dialog_id_copy_refer_to);
 		return;
 	case RULE_BODY:
 		if (r->has_body)
 			break;
 		return;
 	case RULE_PASS:
-		break;
+		copy_text(w, h, &r->map);
+		return;
 	}
 	sip_print_hdr_copy(w, h);
 }

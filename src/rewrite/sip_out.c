@@ -1,25 +1,12 @@
 #include "rewrite/sip_out.h"
 
 #include "base/text.h"
+#include "rewrite/body.h"
 #include "rewrite/hdr_rule.h"
+#include "rewrite/hosts.h"
 #include "sip/hdr.h"
 #include "sip/print.h"
 #include "sip/uri.h"
-
-/* What stands in for this host, or NULL when it may be shown. */
-static const struct addr *map_host(const struct sip_out_map *map,
-				   struct slice host)
-{
-	struct addr a;
-
-	if (addr_parse_ip(host, &a) != 0)
-		return NULL;
-	if (map->ours.family != ADDR_NONE && addr_ip_eq(&a, &map->ours))
-		return &map->ours_new;
-	if (map->peer.family != ADDR_NONE && addr_ip_eq(&a, &map->peer))
-		return &map->peer_new;
-	return NULL;
-}
 
 /* Bytes of s before p, which points into s. */
 static struct slice before(struct slice s, const uint8_t *p)
@@ -50,17 +37,17 @@ void sip_out_addr(struct writer *w, struct slice value,
 
 	if (sip_nameaddr_parse(value, &na) != 0 ||
 	    sip_uri_parse(na.uri, &u) != 0) {
-		writer_put(w, value);
+		hosts_copy(w, value, map);
 		return;
 	}
-	host = map_host(map, u.host);
+	host = hosts_find(map, u.host, true);
 	if (!host || host->family == ADDR_NONE) {
-		writer_put(w, value);
+		hosts_copy(w, value, map);
 		return;
 	}
-	writer_put(w, before(value, u.host.ptr));
+	hosts_copy(w, before(value, u.host.ptr), map);
 	addr_print_host(w, host);
-	writer_put(w, after_host(value, &u));
+	hosts_copy(w, after_host(value, &u), map);
 }
 
 /* value without its ;tag= header parameter: head and tail around it. */
@@ -152,6 +139,38 @@ static void contact_line(struct writer *w, const struct dest *dest,
 	writer_str(w, "\r\n");
 }
 
+/* What a requester behind an address translator takes for its address. */
+static struct addr sent_by(const struct sip_msg *m)
+{
+	struct addr a = {.family = ADDR_NONE};
+	struct sip_via via;
+
+	if (m->is_request && sip_via_parse(m->via, &via) == 0 &&
+	    addr_parse_ip(via.host, &a) != 0)
+		a.family = ADDR_NONE;
+	return a;
+}
+
+/* Headers of src that go on, then extra, then the body. */
+static void print_rest(struct writer *w, const struct sip_msg *src,
+		       const struct sip_out_rules *rules, struct slice extra,
+		       struct slice type, struct slice body)
+{
+	struct sip_out_rules r;
+
+	if (!src) {
+		writer_put(w, extra);
+		sip_print_body(w, type, body);
+		return;
+	}
+	r = *rules;
+	r.map.alias = sent_by(src);
+	r.has_body = body_goes_on(src, rules, body);
+	hdr_rule_copy(w, src, &r);
+	writer_put(w, extra);
+	body_print(w, src, &r, type, body);
+}
+
 void sip_out_request(struct writer *w, const struct sip_out_request *r)
 {
 	struct slice ruri = r->ruri;
@@ -166,10 +185,7 @@ void sip_out_request(struct writer *w, const struct sip_out_request *r)
 	sip_dialog_print_routes(w, r->dialog);
 	sip_dialog_print_ids(w, r->dialog, r->cseq, r->method);
 	contact_line(w, r->dest, r->contact_user);
-	if (r->src)
-		hdr_rule_copy(w, r->src, r->rules);
-	writer_put(w, r->extra);
-	sip_print_body(w, r->type, r->body);
+	print_rest(w, r->src, r->rules, r->extra, r->type, r->body);
 }
 
 void sip_out_response(struct writer *w, const struct sip_out_response *r)
@@ -177,10 +193,7 @@ void sip_out_response(struct writer *w, const struct sip_out_response *r)
 	sip_print_status(w, r->status, r->reason);
 	writer_put(w, r->head);
 	contact_line(w, r->dest, r->contact_user);
-	if (r->src)
-		hdr_rule_copy(w, r->src, r->rules);
-	writer_put(w, r->extra);
-	sip_print_body(w, r->type, r->body);
+	print_rest(w, r->src, r->rules, r->extra, r->type, r->body);
 }
 
 void sip_out_reply_head(struct writer *w, const struct sip_msg *m,
@@ -210,7 +223,10 @@ void sip_out_reply_head(struct writer *w, const struct sip_msg *m,
 static bool is_known_option(struct slice tag)
 {
 	return text_ieqs(tag, "100rel") || text_ieqs(tag, "timer") ||
-	       text_ieqs(tag, "norefersub") ||
+	       text_ieqs(tag, "norefersub") || text_ieqs(tag, "replaces") ||
+	       text_ieqs(tag, "join") || text_ieqs(tag, "tdialog") ||
+	       text_ieqs(tag, "eventlist") ||
+	       text_ieqs(tag, "extended-refer") ||
 	       (tag.len > 8 && text_ieqs(slice_sub(tag, 0, 8), "x-cisco-"));
 }
 

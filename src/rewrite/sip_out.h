@@ -25,15 +25,39 @@ struct sip_out_map {
 	struct addr ours_new; /* written instead: the other peer's address */
 	struct addr peer;     /* the peer's address there */
 	struct addr peer_new; /* written instead: our address on this side */
+	struct addr alias;    /* another address of that peer; NONE: unknown */
+	bool hides_all; /* peer_new for every other address in a URI too */
+};
+
+/* Names of a dialog as Replaces has them: to-tag, from-tag. A tag may be
+ * empty. */
+struct sip_out_ids {
+	struct slice call_id;
+	struct slice tag[2];
+};
+
+/* What only the call machine knows. */
+struct sip_out_lookup {
+	/* The ids on the other side of a dialog of the side that a message
+	 * comes from; false: unknown. *ret is valid while ctx is not changed. */
+	bool (*dialog)(void *ctx, bool to_phone, const struct sip_out_ids *in,
+		       struct sip_out_ids *ret);
+	/* Whom a Contact of ours with this user stands for: *ret_uri, or, where
+	 * that has no URI of its own there, *ret_user at our address. False:
+	 * it is none of ours. */
+	bool (*contact)(void *ctx, bool to_phone, struct slice user,
+			struct slice *ret_uri, struct slice *ret_user);
+	void *ctx;
 };
 
 /* How end-to-end headers are passed on. */
 struct sip_out_rules {
 	bool to_phone;	/* goes outside; false: goes to the call manager */
 	bool pass_auth; /* Authorization and challenges pass */
-	bool has_body;	/* the source's body goes along: keep headers that
-			   describe it */
+	bool has_body;	/* the source's body may go along, with the headers
+			   that describe it */
 	struct sip_out_map map;
+	const struct sip_out_lookup *lookup; /* NULL: nothing is mapped */
 	struct slice event;    /* in place of Event's value; empty: it stays */
 	struct slice agent;    /* our Server/User-Agent; empty: none */
 	const char *security;  /* Call-Info: state to show; NULL: none */
@@ -54,7 +78,8 @@ struct sip_out_request {
 	const struct sip_out_rules *rules; /* needed with src */
 	struct slice extra; /* header lines of the caller, with CRLF */
 	struct slice type;  /* Content-Type; empty: none */
-	struct slice body;
+	struct slice body;  /* in place of src's session description; empty:
+			       src's body goes on as rules say */
 };
 
 /* A response to be written; as above. */

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "sip/hdr.h"
+#include "sip/multipart.h"
 #include "sip/uri.h"
 
 enum { CSEQ_MAX = 0x7fffffff, POS_SHIFT = 16 };
@@ -362,6 +363,32 @@ static void parse_body(struct parse *p, struct slice body)
 	p->m->body = slice_sub(body, 0, (size_t)v);
 }
 
+/* What is wrapped around a session description is of no interest to those
+ * who read it; a body that cannot be opened stays closed. */
+static void unwrap(struct sip_msg *m)
+{
+	struct sip_hdr *type = NULL;
+	struct slice encoding = SLICE_NULL;
+	struct slice session;
+	struct slice session_type;
+
+	for (size_t i = 0; i < m->hdr_count; i++) {
+		if (m->hdr[i].id == SIP_HDR_CONTENT_TYPE)
+			type = &m->hdr[i];
+		else if (text_ieqs(m->hdr[i].name, "Content-Encoding") ||
+			 text_ieqs(m->hdr[i].name, "e"))
+			encoding = m->hdr[i].value;
+	}
+	if (!type || sip_type_is(type->value, "application/sdp") ||
+	    sip_body_session(type->value, encoding, m->body, &session_type,
+			     &session) != 0)
+		return;
+	m->package = m->body;
+	m->package_type = type->value;
+	m->body = session;
+	type->value = session_type;
+}
+
 /* After a refusal: is there what an answer needs (RFC 3261 section 8.2.6)?
  * Doubled headers are answered too, with the first of them. */
 static bool is_answerable(const struct sip_msg *m)
@@ -383,6 +410,7 @@ int sip_msg_parse(uint8_t *buf, size_t len, struct sip_msg *ret,
 	body = parse_head(&p, buf, len);
 	parse_body(&p, slice_from(all, body));
 	ret->raw = slice_sub(all, 0, body + ret->body.len);
+	unwrap(ret);
 	check_singular(&p);
 	parse_parties(&p);
 	parse_cseq(&p);

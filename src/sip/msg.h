@@ -100,7 +100,9 @@ struct sip_msg {
 	struct slice reason;	  /* reason phrase */
 	struct sip_hdr hdr[SIP_HDRS_MAX];
 	size_t hdr_count;
-	struct slice body;
+	struct slice body;    /* the session description of a multipart body */
+	struct slice package; /* that multipart body; empty: none */
+	struct slice package_type; /* its Content-Type */
 	/* The singular headers every message must have: */
 	struct slice call_id;
 	struct slice from;     /* whole value */
@@ -127,7 +129,9 @@ struct sip_reject {
  * request other than ACK were readable *ret is filled enough for
  * sip_print_reply to answer, and ret->via is not empty; otherwise it is empty:
  * drop. Escaped control bytes in quoted strings (legal, RFC 4475 3.1.1.2) are
- * overwritten with '?', so no slice holds a control byte but TAB. Schemes of
+ * overwritten with '?', so no slice holds a control byte but TAB. Where a multipart body
+ * holds one session description (sip/multipart.h), that is the message's body
+ * and its type; the whole is the package. Schemes of
  * the request-URI: sip, sips, tel, urn; 416 for others. Linear in len, no
  * allocation. A struct sip_msg is 4 KB: keep it off the stack.
  */

@@ -71,7 +71,24 @@ static const struct row rows[] = {
 	 .in = "Refer-To: <sip:3@10.0.0.2?Replaces=a%40b%3Bto-tag%3D1>",
 	 .out = "Refer-To: <sip:3@192.0.2.1?Replaces=a%40b%3Bto-tag%3D1>\r\n"},
 	{.in = "Refer-To: sip:3@198.51.100.7",
-	 .out = "Refer-To: sip:3@10.0.0.1\r\n"},
+	 .out = "Refer-To: <sip:3@10.0.0.1>\r\n"},
+	/* What is escaped there is mapped and escaped again; a line end is
+	 * not let through. */
+	{TO_PHONE,
+	 .in = "Refer-To: <sip:3@x?X=10.0.0.2&Y=a%0D%0AZ:%201&W=%3c>;z=1",
+	 .out = "Refer-To: <sip:3@x?X=192.0.2.1&W=%3C>;z=1\r\n"},
+	/* Addresses are nobody's business wherever they stand. */
+	{TO_PHONE, .in = "X-Trace: at 10.0.0.2:5060, [10.0.0.2] v110.0.0.2",
+	 .out = "X-Trace: at 192.0.2.1:5060, [192.0.2.1] v110.0.0.2\r\n"},
+	{TO_PHONE, .in = "Alert-Info: <http://10.0.0.2/ring>;info=x",
+	 .out = "Alert-Info: <http://192.0.2.1/ring>;info=x\r\n"},
+	{TO_PHONE, .in = "Replaces: id@10.0.0.2;to-tag=1;from-tag=2;early-only",
+	 .out = "Replaces: id@192.0.2.1;to-tag=1;from-tag=2;early-only\r\n"},
+	{TO_PHONE, .in = "Join: id@10.0.0.2;to-tag=1;from-tag=2",
+	 .out = "Join: id@192.0.2.1;to-tag=1;from-tag=2\r\n"},
+	{TO_PHONE, .in = "Event: kpml;call-id=\"a@10.0.0.2\";from-tag=f",
+	 .out = "Event: kpml;call-id=\"a@192.0.2.1\";from-tag=f\r\n"},
+	{.in = "SIP-If-Match: tag1", .out = "SIP-If-Match: tag1\r\n"},
 	{.in = "Refer-To: <urn:x-cisco-remotecc:token-registration>",
 	 .out = "Refer-To: <urn:x-cisco-remotecc:token-registration>\r\n"},
 	/* Identities: From is 1001. */

@@ -1,0 +1,211 @@
+#include "rewrite/body.h"
+
+#include "base/text.h"
+#include "rewrite/dialog_id.h"
+#include "rewrite/hosts.h"
+#include "sip/multipart.h"
+#include "sip/print.h"
+
+enum body_kind {
+	BODY_OPAQUE,
+	BODY_TEXT,   /* holds addresses */
+	BODY_XML,    /* holds addresses and names of dialogs */
+	BODY_STATUS, /* a message of the other side; the first line is enough */
+	BODY_SESSION
+};
+
+static bool ends_with(struct slice type, const char *tail)
+{
+	size_t n = strlen(tail);
+
+	text_cut(type, ';', &type, NULL);
+	type = text_trim(type);
+	return type.len >= n && text_ieqs(slice_from(type, type.len - n), tail);
+}
+
+static enum body_kind kind_of(struct slice type, struct slice encoding)
+{
+	static const struct {
+		const char *type;
+		enum body_kind kind;
+	} rows[] = {
+		{"application/sdp", BODY_SESSION},
+		{"message/sipfrag", BODY_STATUS},
+		{"message/sip", BODY_STATUS},
+		{"application/simple-message-summary", BODY_TEXT},
+		{"application/xml", BODY_XML},
+		{"text/xml", BODY_XML},
+	};
+
+	if (encoding.len > 0 && !text_ieqs(encoding, "identity"))
+		return BODY_OPAQUE;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (sip_type_is(type, rows[i].type))
+			return rows[i].kind;
+	if (ends_with(type, "+xml"))
+		return BODY_XML;
+	/* One in another is not opened, but it is text. */
+	return slice_starts(type, "multipart/") ? BODY_TEXT : BODY_OPAQUE;
+}
+
+/* Methods whose session descriptions are the call machine's to write. */
+static bool makes_sessions(enum sip_method method)
+{
+	return method == SIP_METHOD_INVITE || method == SIP_METHOD_ACK ||
+	       method == SIP_METHOD_PRACK || method == SIP_METHOD_UPDATE;
+}
+
+static struct slice encoding_of(const struct sip_msg *m)
+{
+	const struct sip_hdr *h = sip_msg_find_name(m, "Content-Encoding");
+
+	if (!h)
+		h = sip_msg_find_name(m, "e");
+	return h ? h->value : SLICE_NULL;
+}
+
+static void copy_kind(struct writer *w, enum body_kind kind, struct slice s,
+		      const struct sip_out_rules *r)
+{
+	struct slice line;
+
+	switch (kind) {
+	case BODY_OPAQUE:
+		writer_put(w, s);
+		break;
+	case BODY_SESSION:
+	case BODY_TEXT:
+		hosts_copy(w, s, &r->map);
+		break;
+	case BODY_XML:
+		dialog_id_copy_xml(w, s, r);
+		break;
+	case BODY_STATUS:
+		text_cut(s, '\n', &line, NULL);
+		hosts_copy(w, text_trim(line), &r->map);
+		writer_str(w, "\r\n");
+		break;
+	}
+}
+
+/* A part's header lines without its Content-Length, which may change. */
+static void copy_part_head(struct writer *w, struct slice head)
+{
+	while (head.len > 0) {
+		struct slice line;
+		struct slice name;
+
+		text_cut(head, '\n', &line, &head);
+		text_cut(line, ':', &name, NULL);
+		if (text_ieqs(text_trim(name), "Content-Length"))
+			continue;
+		writer_put(w, line);
+		writer_u8(w, '\n');
+	}
+}
+
+/* The parts of a multipart body, each as its type asks; session takes the
+ * place of the session description. False: it cannot be read. */
+static bool copy_parts(struct writer *w, struct slice type, struct slice body,
+		       struct slice session, const struct sip_out_rules *r)
+{
+	struct sip_multipart m;
+	struct sip_part part;
+	const uint8_t *done = body.ptr;
+	int err;
+
+	if (sip_multipart_open(type, body, &m) != 0)
+		return false;
+	while ((err = sip_multipart_next(&m, &part)) == 0) {
+		enum body_kind kind = kind_of(part.type, part.encoding);
+
+		if (kind == BODY_OPAQUE)
+			continue;
+		writer_bytes(w, done, (size_t)(part.head.ptr - done));
+		copy_part_head(w, part.head);
+		writer_str(w, "\r\n");
+		if (kind == BODY_SESSION && session.len > 0)
+			writer_put(w, session);
+		else
+			copy_kind(w, kind, part.body, r);
+		done = part.body.ptr + part.body.len;
+	}
+	if (err != ERR_NOTFOUND)
+		return false;
+	writer_bytes(w, done, (size_t)(body.ptr + body.len - done));
+	return true;
+}
+
+static void copy_whole(struct writer *w, struct slice type, struct slice body,
+		       struct slice encoding, const struct sip_out_rules *r)
+{
+	struct writer probe = *w;
+
+	if (encoding.len == 0 && copy_parts(&probe, type, body, SLICE_NULL, r))
+		*w = probe;
+	else
+		copy_kind(w, kind_of(type, encoding), body, r);
+}
+
+bool body_goes_on(const struct sip_msg *src, const struct sip_out_rules *r,
+		  struct slice body)
+{
+	bool is_session = src->package.len > 0 ||
+			  kind_of(sip_msg_value(src, SIP_HDR_CONTENT_TYPE),
+				  SLICE_NULL) == BODY_SESSION;
+
+	if (body.len > 0)
+		return true;
+	return r->has_body && src->body.len > 0 &&
+	       !(is_session && makes_sessions(src->method));
+}
+
+/* Put the header lines that were still missing before the body, which begins
+ * at from. */
+static void insert_head(struct writer *w, size_t from, struct slice type)
+{
+	uint8_t head[SIP_LINE_MAX + 64];
+	struct writer wh;
+	size_t len = w->len - from;
+
+	writer_init(&wh, head, sizeof(head));
+	if (type.len > 0)
+		sip_print_hdr(&wh, "Content-Type", type);
+	writer_str(&wh, "Content-Length: ");
+	writer_dec(&wh, len);
+	writer_str(&wh, "\r\n\r\n");
+	writer_bytes(w, head, wh.len); /* grows w, or marks it full */
+	if (!writer_ok(w) || !writer_ok(&wh)) {
+		w->full = true;
+		return;
+	}
+	memmove(w->buf + from + wh.len, w->buf + from, len);
+	memcpy(w->buf + from, head, wh.len);
+}
+
+void body_print(struct writer *w, const struct sip_msg *src,
+		const struct sip_out_rules *r, struct slice type,
+		struct slice body)
+{
+	struct slice own = sip_msg_value(src, SIP_HDR_CONTENT_TYPE);
+	struct slice whole = src->body;
+	size_t from = w->len;
+
+	if (!body_goes_on(src, r, body)) {
+		sip_print_body(w, SLICE_NULL, SLICE_NULL);
+		return;
+	}
+	if (src->package.len > 0) {
+		own = src->package_type;
+		whole = src->package;
+	}
+	if (body.len == 0) {
+		copy_whole(w, own, whole, encoding_of(src), r);
+	} else if (src->package.len == 0 ||
+		   !copy_parts(w, own, whole, body, r)) {
+		sip_print_body(w, type, body);
+		return;
+	}
+	if (writer_ok(w))
+		insert_head(w, from, own);
+}

@@ -1,0 +1,287 @@
+#include "rewrite/dialog_id.h"
+
+#include "base/text.h"
+#include "rewrite/hosts.h"
+#include "sip/hdr.h"
+#include "sip/uri.h"
+
+enum { VALUE_MAX = 1024 };
+
+bool dialog_id_find(const struct sip_out_rules *r, const struct sip_out_ids *in,
+		    struct sip_out_ids *ret)
+{
+	return r->lookup && in->call_id.len > 0 &&
+	       r->lookup->dialog(r->lookup->ctx, r->to_phone, in, ret);
+}
+
+static struct slice unquoted(struct slice s)
+{
+	if (s.len >= 2 && s.ptr[0] == '"' && s.ptr[s.len - 1] == '"')
+		return slice_sub(s, 1, s.len - 2);
+	return s;
+}
+
+/* Which id a parameter is: 0 the first tag, 1 the second, 2 the Call-ID. */
+static int id_of(struct slice name)
+{
+	static const struct {
+		const char *name;
+		int id;
+	} rows[] = {{"to-tag", 0},
+		    {"local-tag", 0},
+		    {"from-tag", 1},
+		    {"remote-tag", 1},
+		    {"call-id", 2}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (text_ieqs(name, rows[i].name))
+			return rows[i].id;
+	return -1;
+}
+
+static struct slice *field(struct sip_out_ids *ids, int id)
+{
+	return id == 2 ? &ids->call_id : &ids->tag[id];
+}
+
+static void read_params(struct slice params, struct sip_out_ids *ids)
+{
+	struct slice name;
+	struct slice value;
+
+	while (sip_param_next(&params, &name, &value)) {
+		int id = id_of(name);
+
+		if (id >= 0)
+			*field(ids, id) = unquoted(value);
+	}
+}
+
+/* Copy parameters; those that are ids from ids, if it is not NULL. */
+static void copy_params(struct writer *w, struct slice params,
+			struct sip_out_ids *ids, const struct sip_out_map *map)
+{
+	struct slice name;
+	struct slice value;
+
+	while (sip_param_next(&params, &name, &value)) {
+		int id = ids ? id_of(name) : -1;
+		bool is_quoted = value.len > 1 && value.ptr[0] == '"';
+
+		if (name.len == 0)
+			continue;
+		writer_u8(w, ';');
+		writer_put(w, name);
+		if (value.len == 0)
+			continue;
+		writer_u8(w, '=');
+		if (id < 0) {
+			hosts_copy(w, value, map);
+			continue;
+		}
+		writer_str(w, is_quoted ? "\"" : "");
+		writer_put(w, *field(ids, id));
+		writer_str(w, is_quoted ? "\"" : "");
+	}
+}
+
+void dialog_id_copy(struct writer *w, struct slice value,
+		    const struct sip_out_rules *r)
+{
+	struct sip_out_ids ids = {.call_id = SLICE_NULL};
+	struct sip_out_ids other;
+	struct slice call_id;
+	struct slice params;
+	bool is_known;
+
+	text_cut(value, ';', &call_id, &params);
+	read_params(params, &ids);
+	ids.call_id = text_trim(call_id);
+	is_known = dialog_id_find(r, &ids, &other);
+	if (is_known)
+		writer_put(w, other.call_id);
+	else
+		hosts_copy(w, ids.call_id, &r->map);
+	copy_params(w, params, is_known ? &other : NULL, &r->map);
+}
+
+void dialog_id_copy_event(struct writer *w, struct slice value,
+			  const struct sip_out_rules *r)
+{
+	struct sip_out_ids ids = {.call_id = SLICE_NULL};
+	struct sip_out_ids other;
+	struct slice package;
+	struct slice params;
+	bool is_known;
+
+	text_cut(value, ';', &package, &params);
+	read_params(params, &ids);
+	is_known = dialog_id_find(r, &ids, &other);
+	if (ids.call_id.len == 0) {
+		hosts_copy(w, value, &r->map);
+		return;
+	}
+	writer_put(w, package);
+	copy_params(w, params, is_known ? &other : NULL, &r->map);
+}
+
+static int hex_digit(uint8_t c)
+{
+	c = text_lower(c);
+	if (text_is_digit(c))
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* %XX; what is no escape stays. */
+static void unescape(struct writer *w, struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		int hi = -1;
+		int lo = -1;
+
+		if (s.ptr[i] == '%' && i + 2 < s.len) {
+			hi = hex_digit(s.ptr[i + 1]);
+			lo = hex_digit(s.ptr[i + 2]);
+		}
+		if (hi < 0 || lo < 0) {
+			writer_u8(w, s.ptr[i]);
+			continue;
+		}
+		writer_u8(w, (uint8_t)(hi << 4 | lo));
+		i += 2;
+	}
+}
+
+/* hvalue of RFC 3261 section 25.1. */
+static void escape(struct writer *w, struct slice s)
+{
+	static const char digit[] = "0123456789ABCDEF";
+	static const char plain[] = "-_.!~*'()[]/?:+$";
+
+	for (size_t i = 0; i < s.len; i++) {
+		uint8_t c = s.ptr[i];
+
+		if (text_is_alnum(c) || (c != 0 && strchr(plain, c))) {
+			writer_u8(w, c);
+			continue;
+		}
+		writer_u8(w, '%');
+		writer_u8(w, (uint8_t)digit[c >> 4]);
+		writer_u8(w, (uint8_t)digit[c & 15]);
+	}
+}
+
+static bool is_control(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i] < ' ' || s.ptr[i] == 0x7f)
+			return true;
+	return false;
+}
+
+/* One name=value of a URI's headers. A value that hides a line end, or is
+ * too long to be read, does not pass. */
+static bool copy_header(struct writer *w, struct slice item,
+			const struct sip_out_rules *r)
+{
+	uint8_t in[VALUE_MAX];
+	uint8_t out[VALUE_MAX];
+	struct writer wi;
+	struct writer wo;
+	struct slice name;
+	struct slice value;
+
+	text_cut(item, '=', &name, &value);
+	writer_init(&wi, in, sizeof(in));
+	unescape(&wi, value);
+	if (!writer_ok(&wi) || is_control(writer_slice(&wi)))
+		return false;
+	writer_init(&wo, out, sizeof(out));
+	if (text_ieqs(name, "Replaces") || text_ieqs(name, "Join") ||
+	    text_ieqs(name, "Target-Dialog"))
+		dialog_id_copy(&wo, writer_slice(&wi), r);
+	else
+		hosts_copy(&wo, writer_slice(&wi), &r->map);
+	if (!writer_ok(&wo))
+		return false;
+	writer_put(w, name);
+	writer_u8(w, '=');
+	escape(w, writer_slice(&wo));
+	return true;
+}
+
+static void copy_headers(struct writer *w, struct slice headers,
+			 const struct sip_out_rules *r)
+{
+	char sep = '?';
+	struct slice item;
+
+	while (headers.len > 0) {
+		struct writer probe = *w;
+
+		text_cut(headers, '&', &item, &headers);
+		writer_u8(&probe, (uint8_t)sep);
+		if (item.len == 0 || !copy_header(&probe, item, r))
+			continue;
+		*w = probe;
+		sep = '&';
+	}
+}
+
+/* A Contact of ours stands for somebody on the other side. */
+static bool copy_contact(struct writer *w, const struct sip_uri *u,
+			 const struct sip_out_rules *r)
+{
+	struct slice uri = SLICE_NULL;
+	struct slice user = SLICE_NULL;
+	struct slice method;
+	struct addr host;
+
+	if (!r->lookup || addr_parse_ip(u->host, &host) != 0 ||
+	    !addr_ip_eq(&host, &r->map.ours) ||
+	    !r->lookup->contact(r->lookup->ctx, r->to_phone, u->user, &uri,
+				&user))
+		return false;
+	if (uri.len > 0) {
+		writer_put(w, uri);
+	} else {
+		writer_str(w, "sip:");
+		writer_put(w, user);
+		writer_str(w, "@");
+		addr_print_host(w, &r->map.peer_new);
+	}
+	if (sip_param(u->params, "method", &method)) {
+		writer_str(w, ";method=");
+		writer_put(w, method);
+	}
+	return true;
+}
+
+void dialog_id_copy_refer_to(struct writer *w, struct slice value,
+			     const struct sip_out_rules *r)
+{
+	struct sip_nameaddr na;
+	struct sip_uri u;
+	struct slice uri;
+	bool has_bracket;
+
+	if (sip_nameaddr_parse(value, &na) != 0 ||
+	    sip_uri_parse(na.uri, &u) != 0 || u.host.len == 0) {
+		hosts_copy(w, value, &r->map);
+		return;
+	}
+	uri = na.uri;
+	if (u.headers.len > 0)
+		uri = slice_sub(uri, 0, (size_t)(u.headers.ptr - uri.ptr) - 1);
+	has_bracket = na.uri.ptr > value.ptr && na.uri.ptr[-1] == '<';
+	writer_put(w, slice_sub(value, 0, (size_t)(na.uri.ptr - value.ptr)));
+	/* A mapped URI may have parameters, which must stay its own. */
+	writer_str(w, has_bracket ? "" : "<");
+	if (!copy_contact(w, &u, r))
+		sip_out_addr(w, uri, &r->map);
+	copy_headers(w, u.headers, r);
+	writer_str(w, has_bracket ? "" : ">");
+	writer_put(w, slice_from(value, (size_t)(na.uri.ptr - value.ptr) +
+						na.uri.len));
+}

@@ -1,0 +1,31 @@
+/*
+ * Names of dialogs in messages: Replaces (RFC 3891), Join (RFC 3911),
+ * Target-Dialog (RFC 4538), the parameters of Event that name a dialog
+ * (RFC 4235, RFC 4730), and the same in Refer-To, escaped. A dialog has other
+ * ids on the other side; which, the call machine knows (struct
+ * sip_out_lookup). A name that it does not know passes, addresses in it
+ * replaced.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "base/writer.h"
+#include "rewrite/sip_out.h"
+
+/* Copy a value of Replaces, Join or Target-Dialog. */
+void dialog_id_copy(struct writer *w, struct slice value,
+		    const struct sip_out_rules *r);
+/* Copy a value of Event. */
+void dialog_id_copy_event(struct writer *w, struct slice value,
+			  const struct sip_out_rules *r);
+/* Copy a value of Refer-To. */
+void dialog_id_copy_refer_to(struct writer *w, struct slice value,
+			     const struct sip_out_rules *r);
+/* Copy a body of XML whose elements or attributes name dialogs: callid,
+ * localtag, remotetag as Cisco writes them; call-id, local-tag, remote-tag of
+ * dialog-info (RFC 4235). Linear. */
+void dialog_id_copy_xml(struct writer *w, struct slice xml,
+			const struct sip_out_rules *r);
+/* The ids on the other side; false: nobody knows them. */
+bool dialog_id_find(const struct sip_out_rules *r, const struct sip_out_ids *in,
+		    struct sip_out_ids *ret);
