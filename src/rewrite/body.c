@@ -11,6 +11,7 @@ enum body_kind {
 	BODY_TEXT,   /* holds addresses */
 	BODY_XML,    /* holds addresses and names of dialogs */
 	BODY_STATUS, /* a message of the other side; the first line is enough */
+	BODY_NESTED, /* parts that are not looked at one by one */
 	BODY_SESSION
 };
 
@@ -44,15 +45,7 @@ static enum body_kind kind_of(struct slice type, struct slice encoding)
 			return rows[i].kind;
 	if (ends_with(type, "+xml"))
 		return BODY_XML;
-	/* One in another is not opened, but it is text. */
-	return slice_starts(type, "multipart/") ? BODY_TEXT : BODY_OPAQUE;
-}
-
-/* Methods whose session descriptions are the call machine's to write. */
-static bool makes_sessions(enum sip_method method)
-{
-	return method == SIP_METHOD_INVITE || method == SIP_METHOD_ACK ||
-	       method == SIP_METHOD_PRACK || method == SIP_METHOD_UPDATE;
+	return slice_starts(type, "multipart/") ? BODY_NESTED : BODY_OPAQUE;
 }
 
 static struct slice encoding_of(const struct sip_msg *m)
@@ -74,6 +67,11 @@ static void copy_kind(struct writer *w, enum body_kind kind, struct slice s,
 		writer_put(w, s);
 		break;
 	case BODY_SESSION:
+		break; /* it holds keys, which are nobody's but ours to give */
+	case BODY_NESTED:
+		if (text_find(s, "a=crypto") < 0)
+			hosts_copy(w, s, &r->map);
+		break;
 	case BODY_TEXT:
 		hosts_copy(w, s, &r->map);
 		break;
@@ -156,8 +154,7 @@ bool body_goes_on(const struct sip_msg *src, const struct sip_out_rules *r,
 
 	if (body.len > 0)
 		return true;
-	return r->has_body && src->body.len > 0 &&
-	       !(is_session && makes_sessions(src->method));
+	return r->has_body && src->body.len > 0 && !is_session;
 }
 
 /* Put the header lines that were still missing before the body, which begins

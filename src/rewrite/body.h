@@ -13,9 +13,9 @@
 /*
  * Write Content-Type, Content-Length and the body of a message that passes
  * src on, and so end it. type and body: what the caller puts in place of src's
- * session description; empty: src's own body goes on, without one where the
- * method is one that makes sessions. True in *ret_has_body's place is what
- * body_goes_on says.
+ * session description; empty: src's own body goes on, unless it is one or has
+ * one in it: that holds media keys and addresses, and only the call machine
+ * knows which of them the other side may see.
  */
 void body_print(struct writer *w, const struct sip_msg *src,
 		const struct sip_out_rules *r, struct slice type,

@@ -128,6 +128,12 @@ static void check_ports(struct run *r, const char *text)
 
 static void check_hidden(struct run *r, const struct conn *to, const char *text)
 {
+	const char *id = hidden_find(&r->hidden, (int)to->side, text);
+
+	if (id)
+		replay_fail(r, "%s sees %s of the other side:\n%s", to->name,
+			    id, text);
+	hidden_learn(&r->hidden, (int)to->side, text);
 	for (size_t i = 0; i < r->conn_count; i++)
 		if (r->conn[i].side != to->side &&
 		    strstr(text, r->conn[i].host))
@@ -243,6 +249,7 @@ void replay_send(struct run *r, struct conn *from)
 	size_t len;
 
 	replay_read_text(r, text, sizeof(text));
+	hidden_learn(&r->hidden, (int)from->side, text);
 	len = to_wire(r, text, wire);
 	if (sip_msg_parse(wire, len, &msg, &why) != 0)
 		replay_fail(r, "not a message: %u %s\n%.*s", why.status,

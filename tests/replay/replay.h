@@ -10,6 +10,7 @@
 
 #include "b2bua/call.h"
 #include "lib/entropy.h"
+#include "lib/hidden.h"
 
 enum {
 	CONNS_MAX = 8,
@@ -59,6 +60,7 @@ struct run {
 	struct var var[VARS_MAX];
 	size_t var_count;
 	uint64_t last_call;
+	struct hidden hidden;
 	char *shown[SHOWN_MAX]; /* messages with ports in them */
 	size_t shown_count;
 };

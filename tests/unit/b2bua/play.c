@@ -8,6 +8,7 @@
 #include "b2bua/call.h"
 #include "base/text.h"
 #include "lib/entropy.h"
+#include "lib/hidden.h"
 #include "lib/oom.h"
 #include "sip/frame.h"
 #include "sip/hdr.h"
@@ -47,6 +48,8 @@ struct world {
 	unsigned next;
 	struct flow live[FLOWS];
 	unsigned live_count;
+	struct hidden hidden;
+	bool is_raw; /* peers may say anything */
 	bool has_oom;
 	bool is_lossy; /* has_oom was on: actions may be lost */
 	unsigned serial;
@@ -61,6 +64,28 @@ static unsigned dice(unsigned n)
 	return entropy_u32(&w->dice) % n;
 }
 
+/* Nothing that one side calls its own reaches the other. */
+static void check_hidden(const char *text, int side, bool is_ours)
+{
+	const char *id = is_ours ? NULL : hidden_find(&w->hidden, side, text);
+
+	if (!is_ours && strstr(text, side == 0 ? "198.51.100." : "10.0.0."))
+		id = side == 0 ? "198.51.100." : "10.0.0.";
+	if (id)
+		(void)fprintf(stderr, "%s leaks in\n%s\n", id, text);
+	play_check(!id);
+	hidden_learn(&w->hidden, side, text);
+}
+
+/* Where a peer says that it is. */
+static const char *host(int peer)
+{
+	static const char *const at[PLAY_PEERS] = {
+		"10.0.0.2", "198.51.100.1", "198.51.100.2", "198.51.100.3"};
+
+	return at[peer];
+}
+
 static void keep(const void *text, size_t len, int peer, bool is_ours)
 {
 	struct kept *k = &w->kept[w->next++ % KEPT];
@@ -73,6 +98,8 @@ static void keep(const void *text, size_t len, int peer, bool is_ours)
 	k->peer = peer;
 	k->is_ours = is_ours;
 	k->is_done = is_ours;
+	if (!w->is_raw)
+		check_hidden(k->text, peer != 0, is_ours);
 }
 
 static void on_add(const struct flow *f)
@@ -270,7 +297,7 @@ static const char *via(int peer)
 	static char out[256];
 	char a[ADDR_STR_MAX];
 
-	snprintf(out, sizeof(out), "Via: SIP/2.0/%s %s;branch=z9hG4bK%u\r\n",
+	snprintf(out, sizeof(out), "Via: SIP/2.0/%s %s;branch=z9hG4bK-%u-x\r\n",
 		 peer == 0 ? "UDP" : "TLS", addr_str(&w->peer[peer].peer, a),
 		 ++w->serial);
 	return out;
@@ -278,14 +305,15 @@ static const char *via(int peer)
 
 static void do_register(int peer)
 {
-	send_text(peer,
-		  "REGISTER sip:x SIP/2.0\r\n%sFrom: <sip:%d@x>;tag=r\r\n"
-		  "To: <sip:%d@x>\r\nCall-ID: r%d\r\nCSeq: %u REGISTER\r\n"
-		  "%s%sContent-Length: 0\r\n\r\n",
-		  via(peer), peer, peer, peer, w->serial,
-		  dice(9) ? "Contact: <sip:p@198.51.100.9>\r\n"
-			  : "Contact: *\r\n",
-		  dice(5) ? "Expires: 600\r\n" : "Expires: 0\r\n");
+	send_text(
+		peer,
+		"REGISTER sip:x SIP/2.0\r\n%sFrom: <sip:%d@x>;tag=r\r\n"
+		"To: <sip:%d@x>\r\nCall-ID: registration-%d-x\r\nCSeq: %u REGISTER\r\n"
+		"%s%sContent-Length: 0\r\n\r\n",
+		via(peer), peer, peer, peer, w->serial,
+		dice(9) ? "Contact: <sip:p@198.51.100.9>\r\n"
+			: "Contact: *\r\n",
+		dice(5) ? "Expires: 600\r\n" : "Expires: 0\r\n");
 }
 
 /* A token that the call manager has seen. */
@@ -344,15 +372,16 @@ static void do_invite(int peer)
 
 	if (peer == 0 && !any_token(token, sizeof(token)))
 		return;
-	send_text(peer,
-		  "INVITE sip:%s@x SIP/2.0\r\n%sFrom: <sip:%d@x>;tag=i%u\r\n"
-		  "To: <sip:z@x>\r\nCall-ID: i%u\r\nCSeq: 1 INVITE\r\n"
-		  "Max-Forwards: 70\r\nContact: <sip:p@198.51.100.9>\r\n"
-		  "%s%s%s",
-		  token, via(peer), peer, w->serial, w->serial,
-		  dice(3) ? "Allow: UPDATE\r\n" : "",
-		  extension[dice(sizeof(extension) / sizeof(extension[0]))],
-		  body(peer));
+	send_text(
+		peer,
+		"INVITE sip:%s@x SIP/2.0\r\n%sFrom: <sip:%d@x>;tag=inviter-%u-x\r\n"
+		"To: <sip:z@x>\r\nCall-ID: invitation-%u-x\r\nCSeq: 1 INVITE\r\n"
+		"Max-Forwards: 70\r\nContact: <sip:p@%s>\r\n"
+		"%s%s%s",
+		token, via(peer), peer, w->serial, w->serial, host(peer),
+		dice(3) ? "Allow: UPDATE\r\n" : "",
+		extension[dice(sizeof(extension) / sizeof(extension[0]))],
+		body(peer));
 }
 
 /* A request outside of dialogs, which may make one. */
@@ -366,15 +395,17 @@ static void do_request(int peer)
 
 	if (peer == 0 && !any_token(token, sizeof(token)))
 		return;
-	send_text(peer,
-		  "%s sip:%s@x SIP/2.0\r\n%sFrom: <sip:%d@x>;tag=s%u\r\n"
-		  "To: <sip:z@x>\r\nCall-ID: s%u\r\nCSeq: 1 %s\r\n"
-		  "Max-Forwards: 70\r\nContact: <sip:p@198.51.100.9>\r\n"
-		  "Event: dialog\r\nExpires: %u\r\nRefer-To: <sip:1@x>\r\n"
-		  "%s%s",
-		  name, token, via(peer), peer, w->serial, w->serial, name,
-		  dice(4) * 300, dice(9) ? "" : "Refer-Sub: false\r\n",
-		  body(peer));
+	send_text(
+		peer,
+		"%s sip:%s@x SIP/2.0\r\n%sFrom: <sip:%d@x>;tag=subscriber-%u-x\r\n"
+		"To: <sip:z@x>\r\nCall-ID: subscription-%u-x\r\nCSeq: 1 %s\r\n"
+		"Max-Forwards: 70\r\nContact: <sip:p@%s>\r\n"
+		"Event: dialog\r\nExpires: %u\r\nRefer-To: <sip:1@%s>\r\n"
+		"%s%s",
+		name, token, via(peer), peer, w->serial, w->serial, name,
+		host(peer), dice(4) * 300,
+		peer == 0 ? "10.0.0.77" : "192.0.2.1",
+		dice(9) ? "" : "Refer-Sub: false\r\n", body(peer));
 }
 
 static void parse_kept(const struct kept *k, char *buf)
@@ -402,7 +433,8 @@ static void do_respond(const struct kept *k)
 	if (msg.call_id.len == 0 || msg.method == SIP_METHOD_ACK)
 		return;
 	if (msg.to_tag.len == 0)
-		snprintf(tag, sizeof(tag), ";tag=t%u", dice(3));
+		snprintf(tag, sizeof(tag), ";tag=answerer%d-%u", k->peer,
+			 dice(3));
 	if (msg.method == SIP_METHOD_REGISTER && dice(3)) {
 		struct slice v = sip_msg_value(&msg, SIP_HDR_CONTACT);
 
@@ -410,8 +442,8 @@ static void do_respond(const struct kept *k)
 			snprintf(contact, sizeof(contact), "Contact: %.*s\r\n",
 				 SLICE_FMT(v));
 	} else if (dice(20)) {
-		snprintf(contact, sizeof(contact),
-			 "Contact: <sip:c@198.51.100.9>\r\n");
+		snprintf(contact, sizeof(contact), "Contact: <sip:c@%s>\r\n",
+			 host(k->peer));
 	}
 	send_text(k->peer,
 		  "SIP/2.0 %u X\r\nVia: %.*s\r\nFrom: %.*s\r\nTo: %.*s%s\r\n"
@@ -442,6 +474,7 @@ static void do_in_dialog(const struct kept *k)
 	const char *name = method[dice(sizeof(method) / sizeof(method[0]))];
 	struct slice from;
 	struct slice to;
+	char tag[32] = "";
 	unsigned cseq;
 
 	if (k->len > sizeof(buf))
@@ -454,14 +487,15 @@ static void do_in_dialog(const struct kept *k)
 	to = msg.is_request ? msg.from : msg.to;
 	if (!msg.is_request && msg.method == SIP_METHOD_INVITE && dice(6) > 0)
 		name = msg.status < 200 ? "PRACK" : "ACK";
+	if (msg.is_request && msg.to_tag.len == 0)
+		snprintf(tag, sizeof(tag), ";tag=answerer%d-0", k->peer);
 	cseq = strcmp(name, "ACK") == 0 ? msg.cseq : msg.cseq + dice(5);
 	send_text(k->peer,
 		  "%s sip:x SIP/2.0\r\n%sFrom: %.*s%s\r\nTo: %.*s\r\n"
 		  "Call-ID: %.*s\r\nCSeq: %u %s\r\nMax-Forwards: 9\r\n"
-		  "Contact: <sip:n@198.51.100.9>\r\n%s%s%s%s",
-		  name, via(k->peer), SLICE_FMT(from),
-		  msg.is_request && msg.to_tag.len == 0 ? ";tag=t0" : "",
-		  SLICE_FMT(to), SLICE_FMT(msg.call_id), cseq, name,
+		  "Contact: <sip:n@%s>\r\n%s%s%s%s",
+		  name, via(k->peer), SLICE_FMT(from), tag, SLICE_FMT(to),
+		  SLICE_FMT(msg.call_id), cseq, name, host(k->peer),
 		  state[dice(sizeof(state) / sizeof(state[0]))], rack(),
 		  dice(2) ? "Allow: UPDATE\r\nSupported: 100rel\r\n" : "",
 		  body(k->peer));
@@ -700,6 +734,7 @@ void play_raw(int peer, const uint8_t *data, size_t len)
 	struct sip_frame f;
 	const char *why;
 
+	w->is_raw = true;
 	if (peer == 0 && n > 0 && any_token(token, sizeof(token))) {
 		/* "TOKEN" in the first line: a registered phone's. */
 		char *p = memmem(buf, n, "TOKEN", 5);

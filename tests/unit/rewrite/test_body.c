@@ -168,8 +168,7 @@ static const struct {
 	{"Content-Type: application/sdp", "v=0 10.0.0.2", "INVITE", NULL,
 	 "Content-Length: 0\r\n\r\n"},
 	{"Content-Type: application/sdp", "c=IN IP4 10.0.0.2", "OPTIONS", NULL,
-	 "Content-Type: application/sdp\r\nContent-Length: 18\r\n\r\n"
-	 "c=IN IP4 192.0.2.1"},
+	 "Content-Length: 0\r\n\r\n"},
 	{"Content-Type: application/isup", "\1\2", "INVITE", NULL,
 	 "Content-Type: application/isup\r\nContent-Length: 2\r\n\r\n\1\2"},
 	{"Content-Type: multipart/mixed;boundary=x",
