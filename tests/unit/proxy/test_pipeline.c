@@ -140,12 +140,87 @@ START_TEST(a_certificate_names_the_device)
 }
 END_TEST
 
+/* Whatever somebody asks for, he is asked first who he is. */
+static const char *const all_methods[] = {
+	"REGISTER", "INVITE", "OPTIONS", "SUBSCRIBE", "MESSAGE",
+	"PUBLISH",  "REFER",  "NOTIFY",	 "INFO",      "UPDATE",
+	"PRACK",    "BYE",    "FOO"};
+
+enum { METHODS = sizeof(all_methods) / sizeof(all_methods[0]) };
+
+START_TEST(every_method_of_an_unknown_device_gets_403)
+{
+	udp(all_methods[_i], "4711", 1, "");
+	answered(&w.udp, "403");
+	ck_assert_int_eq(w.stop, STOP_DEVICE);
+}
+END_TEST
+
+START_TEST(every_method_of_a_digest_device_is_challenged)
+{
+	udp(all_methods[_i], "2003", 1, "");
+	answered(&w.udp, "401");
+	ck_assert_uint_eq(pipeline_stops(w.pipeline)[STOP_CHALLENGE], 1);
+}
+END_TEST
+
+/* In a dialog too: knowing its ids proves nothing. */
+START_TEST(every_method_in_a_dialog_is_challenged)
+{
+	char text[1024];
+	int n = snprintf(text, sizeof(text),
+			 "%s sip:x@192.0.2.1 SIP/2.0\n"
+			 "Via: SIP/2.0/UDP 198.51.100.7:5060;"
+			 "branch=z9hG4bK7;rport\nMax-Forwards: 70\n"
+			 "From: <sip:2003@192.0.2.1>;tag=a\n"
+			 "To: <sip:2009@192.0.2.1>;tag=b\nCall-ID: c\n"
+			 "CSeq: 5 %s\n",
+			 all_methods[_i], all_methods[_i]);
+
+	ck_assert(n > 0 && (size_t)n < sizeof(text));
+	world_forget(&w);
+	world_say(&w, &w.udp, SIDE_PHONE, NULL, text);
+	answered(&w.udp, "401");
+}
+END_TEST
+
+START_TEST(every_method_of_a_stranger_inside_is_dropped)
+{
+	struct dest stranger = w.core;
+
+	ck_assert_int_eq(
+		addr_parse(slice_str("10.9.9.9:5060"), 0, &stranger.peer), 0);
+	world_forget(&w);
+	world_say(&w, &stranger, SIDE_CORE, NULL,
+		  request(all_methods[_i], "2001", 1, ""));
+	ck_assert_uint_eq(w.sent_count, 0);
+	ck_assert_int_eq(w.stop, STOP_SOURCE);
+}
+END_TEST
+
+START_TEST(who_is_not_registered_may_not_subscribe_publish_refer_or_write)
+{
+	static const char *const asked[] = {"SUBSCRIBE", "PUBLISH", "REFER",
+					    "MESSAGE"};
+
+	world_forget(&w);
+	world_say(&w, &w.phone.dest, SIDE_PHONE, &w.phone,
+		  request(asked[_i], "2001", 1,
+			  "Event: presence\nRefer-To: <sip:1@192.0.2.1>\n"));
+	answered(&w.phone.dest, "403");
+	tls("REGISTER", "2001", 101);
+	world_answer(&w, "200 OK", "");
+	world_forget(&w);
+	world_say(&w, &w.phone.dest, SIDE_PHONE, &w.phone,
+		  request(asked[_i], "2001", 201,
+			  "Event: presence\nRefer-To: <sip:1@192.0.2.1>\n"));
+	went_on(asked[_i]);
+}
+END_TEST
+
 START_TEST(a_foreign_line_gets_403)
 {
-	static const char *const methods[] = {"REGISTER", "INVITE", "OPTIONS",
-					      "SUBSCRIBE", "MESSAGE"};
-
-	tls(methods[_i], "2002", 1);
+	tls(all_methods[_i], "2002", 1);
 	answered(&w.phone.dest, "403");
 	ck_assert_int_eq(w.stop, STOP_LINE);
 	ck_assert_uint_eq(w.flow_adds, 0);
@@ -886,7 +961,19 @@ static TCase *sources(void)
 		an_encrypted_device_gets_403_over_a_suite_without_encryption);
 	tcase_add_test(t, a_nonsecure_device_goes_through_by_its_line);
 	tcase_add_test(t, a_certificate_names_the_device);
-	tcase_add_loop_test(t, a_foreign_line_gets_403, 0, 5);
+	tcase_add_loop_test(t, a_foreign_line_gets_403, 0, METHODS);
+	tcase_add_loop_test(t, every_method_of_an_unknown_device_gets_403, 0,
+			    METHODS);
+	tcase_add_loop_test(t, every_method_of_a_digest_device_is_challenged, 0,
+			    METHODS);
+	tcase_add_loop_test(t, every_method_in_a_dialog_is_challenged, 0,
+			    METHODS);
+	tcase_add_loop_test(t, every_method_of_a_stranger_inside_is_dropped, 0,
+			    METHODS);
+	tcase_add_loop_test(
+		t,
+		who_is_not_registered_may_not_subscribe_publish_refer_or_write,
+		0, 4);
 	tcase_add_test(t, registering_for_somebody_else_gets_403);
 	tcase_add_loop_test(t, a_message_in_an_unknown_dialog_goes_nowhere, 0,
 			    10);

@@ -235,6 +235,8 @@ static void make_calls(struct world *w)
 		.binding_limit = 100,
 		.call_limit = 20,
 		.txn_limit = 100,
+		.sub_limit = 10,
+		.sub_device_limit = 5,
 		.expires_min_s = c->sip.expires_min_s,
 		.expires_max_s = c->sip.expires_max_s,
 		.session_s = c->sip.session_expires_s,
