@@ -119,8 +119,8 @@ static const struct config_option listener_options[] = {
 		 .text = "default: TLS 1.2 and 1.3 with forward secrecy. "
 			 "authenticated: also suites without encryption, for "
 			 "phones whose security-mode is authenticated. "
-			 "legacy: also what phones of 2006 need; choose it for "
-			 "them alone."),
+			 "legacy: from TLS 1.0 to 1.2, also what phones of "
+			 "2006 need; choose it for them alone."),
 	LISTENER(check_purpose, "check-purpose", BOOL, "no",
 		 .when = CONFIG_WHEN_NOW,
 		 .text = "Refuse a certificate that is not meant for TLS "

@@ -7,8 +7,9 @@
 /*
  * No static RSA in "default": it has no forward secrecy and keeps the
  * Bleichenbacher class of attacks alive. %PROFILE_* sets the smallest keys:
- * a string that begins with NONE has no lower limit of its own. TLS 1.3 knows no integrity-only suites, and
- * GnuTLS drops it from a string that has NULL.
+ * a string that begins with NONE has no lower limit of its own. TLS 1.3 knows no
+ * integrity-only suites, and GnuTLS drops it from a string that has NULL. NULL
+ * comes last, and our order counts: who can encrypt does.
  */
 #define BASE                                                               \
 	"NONE:+ECDHE-ECDSA:+ECDHE-RSA:+DHE-RSA:+AES-256-GCM:+AES-128-GCM:" \
@@ -22,14 +23,17 @@ static const struct tls_policy policies[] = {
 	 .text = "TLS 1.2 and 1.3 with forward secrecy, keys from 2048 bits"},
 	{.name = "authenticated",
 	 .priority = BASE ":-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:-SIGN-DSA-SHA1:"
-			  "+RSA:+NULL:+VERS-TLS1.2:%PROFILE_MEDIUM",
+			  "+RSA:+NULL:+VERS-TLS1.2:%SERVER_PRECEDENCE:"
+			  "%PROFILE_MEDIUM",
 	 .text = "TLS 1.2, also integrity without encryption",
 	 .may_null = true},
 	{.name = "legacy",
-	 .priority = BASE ":+RSA:+VERS-TLS1.3:+VERS-TLS1.2:+VERS-TLS1.1:"
+	 .priority = BASE ":+RSA:+NULL:+VERS-TLS1.2:+VERS-TLS1.1:"
 			  "+VERS-TLS1.0:%VERIFY_ALLOW_SIGN_WITH_SHA1:"
-			  "%PROFILE_LOW",
-	 .text = "old phones: TLS 1.0, static RSA, SHA-1, 1024-bit keys"},
+			  "%SERVER_PRECEDENCE:%PROFILE_LOW",
+	 .text = "old phones: TLS 1.0, static RSA, SHA-1, 1024-bit keys, also "
+		 "integrity without encryption",
+	 .may_null = true},
 };
 
 enum { POLICY_COUNT = sizeof(policies) / sizeof(policies[0]) };

@@ -7,8 +7,8 @@
  *	authenticated	TLS 1.2 with the suites of default, static RSA and
  *			integrity-only suites (TLS_*_WITH_NULL_*, RFC 5246
  *			A.5) for phones in authenticated mode
- *	legacy		phones of 2006: also TLS 1.0, static RSA, SHA-1
- *			signatures, 1024-bit keys
+ *	legacy		phones of 2006: from TLS 1.0 to 1.2, also static RSA,
+ *			SHA-1 signatures, 1024-bit keys, integrity-only suites
  */
 #pragma once
 

@@ -85,8 +85,10 @@ START_TEST(tickets_are_good_for_their_key_and_policy_only)
 
 		ck_assert(is_resumed_at(good, good, versions[i], false));
 		for (size_t k = 0; k < 3; k++) {
-			ck_assert(!is_resumed_at(good, other[k], versions[i],
-						 false));
+			/* Legacy has no TLS 1.3. */
+			if (k != 1 || i != 0)
+				ck_assert(!is_resumed_at(good, other[k],
+							 versions[i], false));
 			(void)tls_creds_unref(other[k]);
 		}
 		(void)tls_creds_unref(good);

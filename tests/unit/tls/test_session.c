@@ -124,7 +124,7 @@ START_TEST(rsa_key_serves_every_version)
 	} rows[] = {
 		{"default", "default", "TLS1.3"},
 		{"default", "authenticated", "TLS1.2"},
-		{"legacy", "legacy", "TLS1.3"},
+		{"legacy", "legacy", "TLS1.2"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -173,20 +173,31 @@ START_TEST(null_cipher_is_told_apart)
 		const char *client;
 		const char *server_key;
 		bool is_null;
+		const char *policy; /* NULL: authenticated */
 	} rows[] = {
+		/* A phone of 2006 in authenticated mode, and one that can do
+		 * both: our order counts. */
+		{"NONE:+VERS-TLS1.0:+NULL:+SHA1:+RSA:+COMP-NULL:+SIGN-ALL:"
+		 "+CTYPE-ALL",
+		 "rsa", true, "legacy"},
+		{"NONE:+VERS-TLS1.0:+NULL:+AES-128-CBC:+SHA1:+RSA:+COMP-NULL:"
+		 "+SIGN-ALL:+CTYPE-ALL",
+		 "rsa", false, "legacy"},
 		{"NONE:+VERS-TLS1.2:+NULL:+SHA1:+ECDHE-ECDSA:+GROUP-ALL:"
 		 "+COMP-NULL:+SIGN-ALL:+CTYPE-ALL",
-		 "server", true},
+		 "server", true, NULL},
 		{"NONE:+VERS-TLS1.2:+NULL:+SHA256:+RSA:+COMP-NULL:+SIGN-ALL:"
 		 "+CTYPE-ALL",
-		 "rsa", true},
-		{"NORMAL:-VERS-TLS1.3", "server", false},
+		 "rsa", true, NULL},
+		{"NORMAL:-VERS-TLS1.3", "server", false, NULL},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		bool is_rsa = slice_eqs(str(rows[i].server_key), "rsa");
 		struct peers_pair p = peers_pair(
-			peers_creds("authenticated", rows[i].server_key,
+			peers_creds(rows[i].policy ? rows[i].policy
+						   : "authenticated",
+				    rows[i].server_key,
 				    is_rsa ? peers.rsa : peers.server, peers.ca,
 				    SLICE_NULL),
 			creds_with(rows[i].client, "phone", peers.phone));
