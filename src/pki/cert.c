@@ -69,6 +69,41 @@ static int read_dn(gnutls_x509_crt_t crt, bool issuer, char *buf, size_t cap)
 	return err;
 }
 
+/* The device name at the end of s, or nothing. */
+static struct slice find_device(struct slice s)
+{
+	struct slice name;
+	uint8_t raw[6];
+
+	if (s.len < DEVICE_LEN ||
+	    (s.len > DEVICE_LEN && s.ptr[s.len - DEVICE_LEN - 1] != '-'))
+		return SLICE_NULL;
+	name = slice_from(s, s.len - DEVICE_LEN);
+	for (size_t i = 0; i < 3; i++)
+		if (name.ptr[i] < 'A' || name.ptr[i] > 'Z')
+			return SLICE_NULL;
+	return hex_decode(slice_from(name, 3), raw, sizeof(raw)) == 0
+		       ? name
+		       : SLICE_NULL;
+}
+
+struct slice cert_device(struct slice cn)
+{
+	struct slice name = find_device(cn);
+
+	return name.len > 0 ? name : cn;
+}
+
+/* The first device name among the alternative names counts. */
+static void note_device(struct slice name, struct cert *c)
+{
+	struct slice device = find_device(name);
+
+	/* Fifteen bytes fit. */
+	if (device.len > 0 && c->device[0] == '\0')
+		(void)!text_copy(device, c->device, sizeof(c->device));
+}
+
 static int read_dns(gnutls_x509_crt_t crt, struct cert *c)
 {
 	for (unsigned i = 0; i < SAN_MAX && c->dns_count < CERT_DNS_MAX; i++) {
@@ -84,6 +119,8 @@ static int read_dns(gnutls_x509_crt_t crt, struct cert *c)
 			continue; /* no DNS name is that long */
 		if (rc < 0)
 			return ERR_BAD;
+		if (rc == GNUTLS_SAN_DNSNAME || rc == GNUTLS_SAN_URI)
+			note_device(slice_make(buf, len), c);
 		if (rc != GNUTLS_SAN_DNSNAME)
 			continue;
 		err = copy_name(slice_make(buf, len), c->dns[c->dns_count],
@@ -147,7 +184,11 @@ static int read_facts(gnutls_x509_crt_t crt, struct cert *c)
 		err = read_numbers(crt, c);
 	if (err)
 		return err;
-	device = cert_device(slice_str(c->cn));
+	device = find_device(slice_str(c->cn));
+	if (device.len == 0 && c->device[0] != '\0')
+		return 0; /* among the alternative names */
+	if (device.len == 0)
+		device = slice_str(c->cn);
 	if (device.len == 0 && c->dns_count > 0)
 		device = slice_str(c->dns[0]);
 	return text_copy(device, c->device, sizeof(c->device));
@@ -189,22 +230,6 @@ int cert_parse(struct slice der, struct cert **ret)
 struct cert *cert_free(struct cert *c)
 {
 	return alloc_free(c);
-}
-
-struct slice cert_device(struct slice cn)
-{
-	struct slice name;
-	uint8_t raw[6];
-
-	if (cn.len < DEVICE_LEN ||
-	    (cn.len > DEVICE_LEN && cn.ptr[cn.len - DEVICE_LEN - 1] != '-'))
-		return cn;
-	name = slice_from(cn, cn.len - DEVICE_LEN);
-	for (size_t i = 0; i < 3; i++)
-		if (name.ptr[i] < 'A' || name.ptr[i] > 'Z')
-			return cn;
-	return hex_decode(slice_from(name, 3), raw, sizeof(raw)) == 0 ? name
-								      : cn;
 }
 
 bool cert_is_valid_at(const struct cert *c, int64_t now_s)

@@ -26,10 +26,12 @@ enum {
 
 /* Facts of one certificate; all text NUL-terminated. Owner: the caller. */
 struct cert {
-	char subject[CERT_DN_MAX];  /* RFC 4514 text */
-	char issuer[CERT_DN_MAX];   /* RFC 4514 text */
-	char cn[CERT_NAME_MAX];	    /* last CN of the subject; may be "" */
-	char device[CERT_NAME_MAX]; /* device name, see cert_device */
+	char subject[CERT_DN_MAX]; /* RFC 4514 text */
+	char issuer[CERT_DN_MAX];  /* RFC 4514 text */
+	char cn[CERT_NAME_MAX];	   /* last CN of the subject; may be "" */
+	/* Device name (cert_device) in the CN, or else in a DNS name or URI of
+	 * the subjectAltName; without one the CN, or else the first DNS name. */
+	char device[CERT_NAME_MAX];
 	char dns[CERT_DNS_MAX][CERT_NAME_MAX]; /* subjectAltName */
 	size_t dns_count;
 	uint8_t fingerprint[CERT_FINGERPRINT_LEN];

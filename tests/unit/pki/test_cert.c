@@ -103,6 +103,7 @@ START_TEST(a_phones_certificate_tells_its_facts)
 	ck_assert_uint_eq(c->serial_len, 3);
 	ck_assert_mem_eq(c->serial, "\x01\x02\xff", 3);
 	ck_assert(!c->is_ca);
+	ck_assert_ptr_eq(strstr(c->key, "EC"), c->key);
 	ck_assert_int_eq(
 		gnutls_fingerprint(GNUTLS_DIG_SHA256, &der, want, &want_len),
 		0);
@@ -152,6 +153,26 @@ START_TEST(without_a_cn_the_first_dns_name_is_the_device)
 	ck_assert_str_eq(c->cn, "");
 	ck_assert_str_eq(c->device, "a.example");
 	ck_assert_str_eq(c->subject, "");
+	cert_free(c);
+}
+END_TEST
+
+/* An LSC of some authorities names the device there only. */
+START_TEST(a_device_name_may_be_an_alternative_name)
+{
+	struct spec s = named("phone of alice");
+	struct cert *c = NULL;
+
+	s.dns[0] = "a.example";
+	s.dns[1] = "CP-7960-SEP001122334455";
+	ck_assert_int_eq(parse(&s, &c), 0);
+	ck_assert_str_eq(c->device, "SEP001122334455");
+	c = cert_free(c);
+	/* One in the CN counts before it. */
+	s = named("SEP665544332211");
+	s.dns[0] = "SEP001122334455";
+	ck_assert_int_eq(parse(&s, &c), 0);
+	ck_assert_str_eq(c->device, "SEP665544332211");
 	cert_free(c);
 }
 END_TEST
@@ -284,6 +305,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_device_name_is_taken_out_of_the_cn, 0,
 			    ROWS(device_rows));
 	tcase_add_test(tc, without_a_cn_the_first_dns_name_is_the_device);
+	tcase_add_test(tc, a_device_name_may_be_an_alternative_name);
 	tcase_add_test(tc, validity_includes_both_ends);
 	tcase_add_test(tc, names_match_whole_and_dns_names_come_first);
 	tcase_add_test(tc, dns_names_beyond_the_limit_are_ignored);
