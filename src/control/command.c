@@ -76,6 +76,18 @@ const struct control_command control_command[CONTROL_COMMANDS] = {
 			   .args = "",
 			   .help = "tell what reload would do, change nothing",
 			   .who = CONTROL_BY_MONITOR},
+	[CONTROL_CERTS] = {.id = CONTROL_CERTS,
+			   .name = "certs",
+			   .args = "",
+			   .help = "our certificates and what is trusted",
+			   .who = CONTROL_BY_ONE},
+	[CONTROL_DEVICE_RESET_LSC] =
+		{.id = CONTROL_DEVICE_RESET_LSC,
+		 .name = "device reset-lsc",
+		 .args = "NAME",
+		 .help = "let a device that had an LSC in without one",
+		 .who = CONTROL_BY_STORE,
+		 .arg = {NAME_ARG}},
 };
 
 const struct control_command *control_command_find(struct slice name)

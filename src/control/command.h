@@ -36,12 +36,15 @@ enum control_id {
 	CONTROL_DROP,
 	CONTROL_RELOAD,
 	CONTROL_CHECK,
+	CONTROL_CERTS,
+	CONTROL_DEVICE_RESET_LSC,
 	CONTROL_COMMANDS /* count */
 };
 
 enum control_who {
 	CONTROL_BY_MONITOR, /* answers from what it knows */
 	CONTROL_BY_WORKERS, /* every worker answers, rows are joined */
+	CONTROL_BY_ONE,	    /* any worker: all know the same */
 	CONTROL_BY_STORE    /* keys and store processes */
 };
 

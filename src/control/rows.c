@@ -103,3 +103,30 @@ json_t *row_user(const struct row_user *r)
 				   put(row, "created", number(r->created_s)) &&
 				   put(row, "changed", number(r->changed_s)));
 }
+
+enum { DAY_S = 24 * 3600 };
+
+json_t *row_cert(const struct row_cert *r)
+{
+	json_t *row = json_object();
+	json_t *names = json_array();
+	bool ok = names != NULL;
+
+	for (size_t i = 0; i < r->names_count && ok; i++)
+		ok = json_array_append_new(names,
+					   text(slice_str(r->names[i]))) == 0;
+	return finish(
+		row,
+		ok && put(row, "listener", json_string(r->listener)) &&
+			put(row, "use", json_string(r->use)) &&
+			put(row, "subject", text(r->subject)) &&
+			put(row, "issuer", text(r->issuer)) &&
+			put(row, "names", names) &&
+			put(row, "key", json_string(r->key)) &&
+			put(row, "ocsp", json_string(r->ocsp)) &&
+			put(row, "certificates", number(r->certificates)) &&
+			put(row, "lists", number(r->lists)) &&
+			put(row, "lists-out-of-date", number(r->old_lists)) &&
+			put(row, "expires", json_integer(r->expires_s)) &&
+			put(row, "days-left", json_integer(r->left_s / DAY_S)));
+}

@@ -40,6 +40,20 @@ struct row_user {
 	uint64_t created_s, changed_s; /* since 1970 */
 };
 
+struct row_cert {
+	const char *listener;
+	const char *use;	  /* "own" or "trust" */
+	struct slice subject;	  /* trust: the directory */
+	struct slice issuer;	  /* own */
+	const char *const *names; /* own: DNS names, names_count */
+	size_t names_count;
+	const char *key;  /* "RSA 2048" */
+	const char *ocsp; /* "fresh", "out of date", "-" */
+	uint64_t certificates, lists, old_lists; /* trust: how many */
+	int64_t expires_s; /* since 1970; trust: the first that does */
+	int64_t left_s;	   /* from now; may be negative */
+};
+
 /* Seed jansson's hash; once per process, before any other call. */
 void rows_seed(uint32_t seed);
 /* Row as a JSON object, the caller's reference; NULL when memory is out.
@@ -49,3 +63,5 @@ json_t *row_registration(const struct row_registration *r);
 json_t *row_call(const struct row_call *r);
 /* As row_registration. */
 json_t *row_user(const struct row_user *r);
+/* As row_registration. */
+json_t *row_cert(const struct row_cert *r);

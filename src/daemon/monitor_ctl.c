@@ -69,6 +69,11 @@ static bool is_for_store(enum control_id command)
 	return control_command[command].who == CONTROL_BY_STORE;
 }
 
+static bool is_for_one(enum control_id command)
+{
+	return control_command[command].who == CONTROL_BY_ONE;
+}
+
 /* ---- commands the worker answers --------------------------------------------- */
 
 static void worker_done(struct monitor *m, struct monitor_asked *a,
@@ -90,6 +95,8 @@ static void broadcast(struct monitor *m, struct monitor_asked *a,
 	for (uint32_t i = 0; writer_ok(&w) && i < m->workers; i++) {
 		struct monitor_child *worker = monitor_worker(m, i);
 
+		if (a->waiting != 0 && is_for_one(a->command))
+			break;
 		if (worker->channel &&
 		    channel_send_fds(worker->channel, writer_slice(&w), fds,
 				     n) == 0)
@@ -130,6 +137,12 @@ static void on_registrations(void *ctx, uint64_t token, const json_t *args)
 {
 	(void)args;
 	ask_workers(ctx, token, CONTROL_REGISTRATIONS, "");
+}
+
+static void on_certs(void *ctx, uint64_t token, const json_t *args)
+{
+	(void)args;
+	ask_workers(ctx, token, CONTROL_CERTS, "");
 }
 
 static void on_calls(void *ctx, uint64_t token, const json_t *args)
@@ -487,6 +500,18 @@ static void on_user_delete(void *ctx, uint64_t token, const json_t *args)
 	ask_store(m, a, &r);
 }
 
+static void on_reset_lsc(void *ctx, uint64_t token, const json_t *args)
+{
+	struct monitor *m = ctx;
+	struct monitor_asked *a = asked_new(m, token, CONTROL_DEVICE_RESET_LSC);
+	struct store_request r = {.op = STORE_OP_LSC_DEL};
+
+	if (!a)
+		return;
+	r.user = slice_str(control_arg_get(args, "name"));
+	ask_store(m, a, &r);
+}
+
 static void on_user_list(void *ctx, uint64_t token, const json_t *args)
 {
 	struct monitor *m = ctx;
@@ -552,7 +577,10 @@ void monitor_ctl_store(struct monitor *m, const struct store_reply *reply)
 	if (reply->status == 0)
 		control_reply(m->control, token, json_object());
 	else if (reply->status == ERR_NOTFOUND)
-		control_fail(m->control, token, "no such user in this realm");
+		control_fail(m->control, token, "%s",
+			     reply->op == STORE_OP_LSC_DEL
+				     ? "this device has shown no LSC"
+				     : "no such user in this realm");
 	else
 		control_fail(m->control, token, "store: %s",
 			     err_str(reply->status));
@@ -595,6 +623,8 @@ int monitor_ctl_open(struct monitor *m)
 			    [CONTROL_USER_PASSWD] = on_user_passwd,
 			    [CONTROL_USER_LIST] = on_user_list,
 			    [CONTROL_USER_DELETE] = on_user_delete,
+			    [CONTROL_CERTS] = on_certs,
+			    [CONTROL_DEVICE_RESET_LSC] = on_reset_lsc,
 			    [CONTROL_DROP] = on_drop,
 			    [CONTROL_RELOAD] = on_reload,
 			    [CONTROL_CHECK] = on_check},

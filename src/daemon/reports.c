@@ -5,6 +5,7 @@
 
 #include "control/rows.h"
 #include "daemon/wire.h"
+#include "pki/cert.h"
 
 /* Rows gathered until a piece is full. */
 struct piece {
@@ -126,6 +127,44 @@ static json_t *call_managers(struct worker *w)
 	return rows;
 }
 
+static void put_refusals(json_t *obj, const uint64_t *n)
+{
+	json_t *by = json_object();
+
+	for (int i = 1; i < CONN_REFUSAL_COUNT; i++)
+		put(by, worker_refusal_str((enum conn_refusal)i), n[i]);
+	(void)json_object_set_new(obj, "connections-refused-by", by);
+}
+
+/* Our own and trusted certificates that end within the days of the
+ * configuration; the trusted ones of a directory count once. */
+static uint64_t count_expiring(const struct worker *w)
+{
+	const struct config *cfg = worker_config(w);
+	int64_t until = (int64_t)loop_wall_s() +
+			(int64_t)cfg->expiry_warning_days * 24 * 3600;
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < cfg->listener_count; i++) {
+		const struct tls_creds *c = worker_creds(w, i);
+		struct cert *cert = NULL;
+		struct slice der;
+		int64_t ocsp_s;
+
+		for (unsigned k = 0; c && k < tls_creds_identity_count(c);
+		     k++) {
+			if (tls_creds_identity_at(c, k, &der, &ocsp_s) != 0 ||
+			    cert_parse(der, &cert) != 0)
+				continue;
+			n += cert->not_after_s < until;
+			cert = cert_free(cert);
+		}
+		n += c && tls_creds_trust_count(c) > 0 &&
+		     tls_creds_trust_expiry(c) < until;
+	}
+	return n;
+}
+
 void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
 {
 	const uint64_t *stops = pipeline_stops(worker_pipeline(w));
@@ -155,6 +194,10 @@ void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
 		    stops[i]);
 	put(refused, "subscription-limit", subs_refused);
 	(void)json_object_set_new(row, "refused", refused);
+	put_refusals(row, worker_refusals(w));
+	/* All workers have the same; the monitor adds up. */
+	put(row, "certificates-expiring",
+	    worker_number(w) == 0 ? count_expiring(w) : 0);
 	(void)json_object_set_new(row, "call-managers", call_managers(w));
 	put_transport(row, worker_transport(w));
 	(void)json_object_set_new(row, "media", json_boolean(has_media));
@@ -246,6 +289,80 @@ void reports_calls(struct worker *w, uint64_t now_ms,
 		};
 
 		piece_add(&p, row_call(&r));
+	}
+	piece_end(&p);
+}
+
+/* ---- certificates ---------------------------------------------------------- */
+
+/* What is left of a response of the authority, for people. */
+static const char *ocsp_str(int64_t until_s, int64_t now_s)
+{
+	if (until_s == 0)
+		return "-";
+	return until_s > now_s ? "fresh" : "out of date";
+}
+
+static void add_own(struct piece *p, const char *listener,
+		    const struct tls_creds *c, unsigned i, int64_t now_s)
+{
+	struct cert *cert = NULL;
+	const char *names[CERT_DNS_MAX];
+	struct slice der;
+	int64_t ocsp_s = 0;
+
+	if (tls_creds_identity_at(c, i, &der, &ocsp_s) != 0 ||
+	    cert_parse(der, &cert) != 0)
+		return;
+	for (size_t k = 0; k < cert->dns_count; k++)
+		names[k] = cert->dns[k];
+	piece_add(p, row_cert(&(struct row_cert){
+			     .listener = listener,
+			     .use = "own",
+			     .subject = slice_str(cert->subject),
+			     .issuer = slice_str(cert->issuer),
+			     .names = names,
+			     .names_count = cert->dns_count,
+			     .key = cert->key,
+			     .ocsp = ocsp_str(ocsp_s, now_s),
+			     .expires_s = cert->not_after_s,
+			     .left_s = cert->not_after_s - now_s}));
+	(void)cert_free(cert);
+}
+
+static void add_trust(struct piece *p, const struct config_listener *l,
+		      const struct tls_creds *c, int64_t now_s)
+{
+	int64_t first = tls_creds_trust_expiry(c);
+
+	piece_add(p, row_cert(&(struct row_cert){
+			     .listener = l->name,
+			     .use = "trust",
+			     .subject = slice_str(l->trust),
+			     .key = "-",
+			     .ocsp = "-",
+			     .certificates = tls_creds_trust_count(c),
+			     .lists = tls_creds_crl_count(c),
+			     .old_lists = tls_creds_crl_old_count(c, now_s),
+			     .expires_s = first,
+			     .left_s = first - now_s}));
+}
+
+void reports_certs(struct worker *w, int64_t now_s, reports_emit_fn emit,
+		   void *ctx)
+{
+	const struct config *cfg = worker_config(w);
+	struct piece p;
+
+	piece_begin(&p, emit, ctx);
+	for (uint32_t i = 0; i < cfg->listener_count; i++) {
+		const struct config_listener *l = &cfg->listener[i];
+		const struct tls_creds *c = worker_creds(w, i);
+
+		for (unsigned k = 0; c && k < tls_creds_identity_count(c); k++)
+			add_own(&p, l->name, c, k, now_s);
+		if (c)
+			add_trust(&p, l, c, now_s);
 	}
 	piece_end(&p);
 }

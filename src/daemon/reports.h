@@ -28,3 +28,7 @@ void reports_registrations(struct worker *w, uint64_t now_ms,
 void reports_calls(struct worker *w, uint64_t now_ms,
 		   const struct flow_stats *stats, size_t n,
 		   reports_emit_fn emit, void *ctx);
+/* Rows of certs: the certificates of each tls: listener, then its trust
+ * directory. now_s: seconds since 1970. */
+void reports_certs(struct worker *w, int64_t now_s, reports_emit_fn emit,
+		   void *ctx);

@@ -121,6 +121,22 @@ static void answer(struct peer *p, const struct store_request *q)
 							   q->user, q->realm))
 				       : ERR_DENIED;
 		break;
+	case STORE_OP_LSC_PUT:
+		reply.status = note(
+			p->role, "changed",
+			store_lsc_put(p->role->store, q->user, loop_wall_s()));
+		break;
+	case STORE_OP_LSC_GET:
+		reply.status = note(p->role, "read",
+				    store_lsc_get(p->role->store, q->user));
+		break;
+	case STORE_OP_LSC_DEL:
+		reply.status =
+			p->is_monitor
+				? note(p->role, "changed",
+				       store_lsc_del(p->role->store, q->user))
+				: ERR_DENIED;
+		break;
 	case STORE_OP_LIST:
 		if (p->is_monitor) {
 			answer_list(p, q);

@@ -251,6 +251,9 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 	case CONTROL_CALLS:
 		query_calls(r, m->number);
 		break;
+	case CONTROL_CERTS:
+		reports_certs(r->worker, (int64_t)loop_wall_s(), emit_rows, r);
+		break;
 	case CONTROL_DROP:
 		drop_call(r, m->text);
 		break;
@@ -258,6 +261,7 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 		reload(r, fds, n);
 		break;
 	case CONTROL_CHECK:
+	case CONTROL_DEVICE_RESET_LSC:
 	case CONTROL_USER_ADD:
 	case CONTROL_USER_PASSWD:
 	case CONTROL_USER_LIST:

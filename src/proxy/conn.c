@@ -45,3 +45,12 @@ void conns_del(struct conns *cs, struct conn *c)
 	table_del(&cs->table, &c->node);
 	alloc_free(c);
 }
+
+struct conn *conns_next(const struct conns *cs, size_t *bucket, struct conn *c)
+{
+	struct table_node *n = c ? c->node.next : NULL;
+
+	while (!n && *bucket < cs->table.cap)
+		n = cs->table.bucket[(*bucket)++];
+	return TABLE_ENTRY(n, struct conn, node);
+}

@@ -24,7 +24,8 @@ struct conn {
 	struct handle origin; /* connector that made it, or none */
 	enum side side;
 	enum sig_level sig;
-	size_t scanned;			    /* framer's memory (sip/frame.h) */
+	size_t scanned; /* framer's memory (sip/frame.h) */
+	bool is_held;	/* not heard before the store has answered */
 	const struct config_device *device; /* by certificate, or NULL */
 	char subject[CONN_SUBJECT_MAX]; /* of the certificate, RFC 4514 text */
 };
@@ -41,5 +42,8 @@ void conns_done(struct conns *cs);
 MUST_CHECK int conns_add(struct conns *cs, struct handle ep, struct conn **ret);
 /* The connection of ep, or NULL. O(1). */
 struct conn *conns_find(const struct conns *cs, struct handle ep);
+/* The next connection at or after *bucket, c being the last one (NULL, and
+ * *bucket 0, at first), or NULL: a walk during which none is added or deleted. */
+struct conn *conns_next(const struct conns *cs, size_t *bucket, struct conn *c);
 /* Forget and free c. */
 void conns_del(struct conns *cs, struct conn *c);

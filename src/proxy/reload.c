@@ -22,23 +22,12 @@ static void forget_device(struct worker *w, struct conn *c)
 			"the device is configured no more");
 }
 
-/* The next connection with a device, at or after *bucket; c: the last. */
-static struct conn *next_conn(const struct conns *cs, size_t *bucket,
-			      struct conn *c)
-{
-	struct table_node *n = c ? c->node.next : NULL;
-
-	while (!n && *bucket < cs->table.cap)
-		n = cs->table.bucket[(*bucket)++];
-	return TABLE_ENTRY(n, struct conn, node);
-}
-
 static void rebind_conns(struct worker *w, struct worker_reload *ret)
 {
 	struct conn *c = NULL;
 	size_t at = 0;
 
-	while ((c = next_conn(&w->conns, &at, c))) {
+	while ((c = conns_next(&w->conns, &at, c))) {
 		if (!c->device)
 			continue;
 		c->device = retirees_current(&w->retirees, w->config,
@@ -112,7 +101,7 @@ static void on_gone(void *ctx, const struct config_device *d)
 	struct conn *c = NULL;
 	size_t at = 0;
 
-	while ((c = next_conn(&w->conns, &at, c)))
+	while ((c = conns_next(&w->conns, &at, c)))
 		if (c->device == d)
 			forget_device(w, c);
 }

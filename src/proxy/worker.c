@@ -166,8 +166,12 @@ static void store_message(void *ctx, struct slice bytes, const int *fds,
 
 	(void)fds;
 	(void)n; /* this channel carries no descriptors */
-	if (store_reply_read(bytes, &r) != 0 || r.op != STORE_OP_GET) {
+	if (store_reply_read(bytes, &r) != 0) {
 		log_error("store process: unreadable answer");
+		return;
+	}
+	if (r.op != STORE_OP_GET) {
+		worker_lsc_answer(w, &r);
 		return;
 	}
 	pipeline_credential(w->pipeline, r.id, r.status, r.blob,
@@ -180,6 +184,7 @@ static void store_down(void *ctx, const char *reason)
 
 	log_error("store process is gone reason=\"%s\"", reason);
 	w->store = channel_free(w->store);
+	worker_lsc_lost(w);
 }
 
 static int store_get_credential(void *ctx, uint64_t ticket, struct slice user,
@@ -502,6 +507,7 @@ int worker_new_media(struct worker *w, int fd)
 int worker_new_store(struct worker *w, int fd)
 {
 	w->store = channel_free(w->store);
+	worker_lsc_lost(w);
 	return open_store(w, fd);
 }
 
@@ -516,6 +522,11 @@ int worker_new_keys(struct worker *w, int fd)
 uint16_t worker_number(const struct worker *w)
 {
 	return w->p.number;
+}
+
+const struct config *worker_config(const struct worker *w)
+{
+	return w->config;
 }
 
 const struct calls *worker_calls(const struct worker *w)

@@ -23,6 +23,19 @@ struct worker;
 
 enum { WORKER_ERR_MAX = 600 };
 
+/* Why a connection that was up was refused; the name is the counter's. */
+enum conn_refusal {
+	CONN_REFUSAL_NONE,
+	CONN_REFUSAL_LIMIT,	 /* no room for it */
+	CONN_REFUSAL_CORE,	 /* not a call manager's address */
+	CONN_REFUSAL_UNREADABLE, /* certificate without facts */
+	CONN_REFUSAL_DEVICE,	 /* names no configured device */
+	CONN_REFUSAL_NULL_SUITE, /* nothing encrypted, and not in that mode */
+	CONN_REFUSAL_MIC,	 /* has shown an LSC, now another one */
+	CONN_REFUSAL_STORE,	 /* the store does not know whether it has */
+	CONN_REFUSAL_COUNT
+};
+
 /* Counters asked for by worker_stats have come; s: n of them. */
 typedef void (*worker_stats_fn)(void *ctx, uint32_t number,
 				const struct flow_stats *s, uint32_t n);
@@ -91,6 +104,12 @@ struct worker_reload {
  */
 MUST_CHECK int worker_reload(struct worker *w, struct config *next,
 			     struct worker_reload *ret);
+/* The configuration in force. */
+const struct config *worker_config(const struct worker *w);
+/* Refusals by reason, CONN_REFUSAL_COUNT numbers; lifetime of w. */
+const uint64_t *worker_refusals(const struct worker *w);
+/* Short name of a refusal. */
+const char *worker_refusal_str(enum conn_refusal r);
 /* The call machine, for reports. */
 const struct calls *worker_calls(const struct worker *w);
 /* The pipeline, for reports. */

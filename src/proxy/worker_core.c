@@ -25,7 +25,8 @@ enum transport_proto worker_proto(enum config_transport t)
 
 /* ---- endpoints ------------------------------------------------------------- */
 
-static int make_creds(struct worker *w, uint32_t i, char *reterr)
+static int make_creds(struct worker *w, uint32_t i, const struct tls_files *f,
+		      struct tls_creds **ret, char *reterr)
 {
 	const struct config_call_manager *m = &w->config->call_manager[i];
 	struct tls_creds_params p = {
@@ -33,22 +34,64 @@ static int make_creds(struct worker *w, uint32_t i, char *reterr)
 		.purpose = TLS_PURPOSE_ANY, /* it is server and client */
 	};
 	struct config_identity id;
-	int err =
-		p.policy ? tls_creds_new(&p, &w->core_creds[i]) : ERR_NOTFOUND;
+	struct tls_creds *c = NULL;
+	int err = p.policy ? tls_creds_new(&p, &c) : ERR_NOTFOUND;
 
 	for (uint32_t k = 0; !err && config_identity_at(w->config, k, &id); k++)
 		if (id.manager == m)
-			err = tls_creds_identity_file(
-				w->core_creds[i], m->certificate,
-				keys_client_signer(w->keys), SLICE_NULL,
-				reterr);
+			err = worker_tls_identity(w, c, &id, f, reterr);
 	if (!err)
-		err = tls_creds_trust_dir(w->core_creds[i], m->trust, reterr);
-	if (!err && tls_creds_trust_count(w->core_creds[i]) == 0)
+		err = tls_creds_trust_files(c, f, m->trust, reterr);
+	if (err) {
+		tls_creds_unref(c);
+		return err;
+	}
+	if (tls_creds_trust_count(c) == 0)
 		log_warn("call-manager \"%s\": no certificate in %s: it "
 			 "cannot be believed",
 			 m->name, m->trust);
+	*ret = c;
+	return 0;
+}
+
+int worker_core_creds(struct worker *w, const struct tls_files *f,
+		      struct tls_creds *ret[CONFIG_MANAGERS_MAX], char *reterr)
+{
+	const struct config *c = w->config;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < c->call_manager_count; i++) {
+		reterr[0] = '\0';
+		if (c->call_manager[i].address.transport == CONFIG_TLS)
+			err = make_creds(w, i, f, &ret[i], reterr);
+		if (err && reterr[0] == '\0')
+			(void)snprintf(reterr, WORKER_ERR_MAX,
+				       "call-manager \"%s\": %s",
+				       c->call_manager[i].name, err_str(err));
+	}
 	return err;
+}
+
+void worker_core_set_creds(struct worker *w,
+			   struct tls_creds *const creds[CONFIG_MANAGERS_MAX])
+{
+	const struct config *c = w->config;
+
+	/* Whoever has no TLS is not found, and needs none. */
+	for (uint32_t i = 0; i < c->core_count; i++)
+		if (creds[c->core[i].manager])
+			(void)!transport_set_creds(w->transport, w->core_ep[i],
+						   creds[c->core[i].manager]);
+	for (size_t i = 0; i < WORKER_PLACES_MAX; i++)
+		if (!handle_is_none(w->place[i].connector) &&
+		    creds[w->place[i].manager])
+			(void)!transport_set_creds(w->transport,
+						   w->place[i].connector,
+						   creds[w->place[i].manager]);
+	for (uint32_t i = 0; i < CONFIG_MANAGERS_MAX; i++) {
+		tls_creds_unref(w->core_creds[i]);
+		w->core_creds[i] = creds[i];
+	}
 }
 
 static int open_endpoint(struct worker *w, uint32_t i)
@@ -136,20 +179,11 @@ static void watch_name(struct worker *w, uint32_t manager)
 		w->dns_manager[id] = manager;
 }
 
-int worker_core_open(struct worker *w, char *reterr)
+int worker_core_open(struct worker *w, const struct tls_files *f, char *reterr)
 {
 	const struct config *c = w->config;
-	int err = 0;
+	int err = worker_core_creds(w, f, w->core_creds, reterr);
 
-	for (uint32_t i = 0; !err && i < c->call_manager_count; i++) {
-		reterr[0] = '\0';
-		if (c->call_manager[i].address.transport == CONFIG_TLS)
-			err = make_creds(w, i, reterr);
-		if (err && reterr[0] == '\0')
-			(void)snprintf(reterr, WORKER_ERR_MAX,
-				       "call-manager \"%s\": %s",
-				       c->call_manager[i].name, err_str(err));
-	}
 	for (uint32_t i = 0; !err && i < c->core_count; i++) {
 		err = open_endpoint(w, i);
 		if (err)

@@ -11,6 +11,7 @@
 #include "priv/keys_client.h"
 #include "proxy/medialink.h"
 #include "proxy/worker.h"
+#include "store/wire.h"
 #include "tls/cache.h"
 #include "tls/files.h"
 
@@ -75,8 +76,23 @@ struct worker {
 	struct dns *dns; /* NULL: no call manager has a name */
 	uint32_t dns_manager[DNS_WATCHES_MAX]; /* by number of the watch */
 	struct worker_tls tls;
+	uint64_t refusals[CONN_REFUSAL_COUNT];
 };
 
+/* Log, count and close a connection; name: of its certificate, or empty. */
+void worker_refuse(struct worker *w, struct handle ep, const struct addr *peer,
+		   enum conn_refusal why, struct slice name);
+/*
+ * A device with a certificate has come, and the trust store tells LSCs from
+ * others: an LSC is remembered, with another one the connection is held until
+ * the store has said whether the device had an LSC before.
+ */
+enum conn_refusal worker_lsc_judge(struct worker *w, struct conn *c,
+				   bool is_lsc);
+/* The store's answer to that. */
+void worker_lsc_answer(struct worker *w, const struct store_reply *r);
+/* No answer will come any more. */
+void worker_lsc_lost(struct worker *w);
 /* The upcalls of struct transport; ctx is the worker. */
 extern const struct transport_cb worker_transport_cb;
 
@@ -106,7 +122,20 @@ MUST_CHECK int worker_net_open(struct worker *w, char *reterr);
 /* Prepare; before anything else of this part. */
 void worker_core_init(struct worker *w);
 /* Open the endpoints towards the call managers. reterr as worker_new. */
-MUST_CHECK int worker_core_open(struct worker *w, char *reterr);
+MUST_CHECK int worker_core_open(struct worker *w, const struct tls_files *f,
+				char *reterr);
+/* Credentials towards each call manager on TLS from files, into ret by its
+ * number; the caller's references, also on error. reterr as worker_new. */
+MUST_CHECK int worker_core_creds(struct worker *w, const struct tls_files *f,
+				 struct tls_creds *ret[CONFIG_MANAGERS_MAX],
+				 char *reterr);
+/* Use these from now on; takes the references over. */
+void worker_core_set_creds(struct worker *w,
+			   struct tls_creds *const creds[CONFIG_MANAGERS_MAX]);
+/* The certificate, key and OCSP response of id into c. reterr as worker_new. */
+MUST_CHECK int worker_tls_identity(struct worker *w, struct tls_creds *c,
+				   const struct config_identity *id,
+				   const struct tls_files *f, char *reterr);
 /* Give up the credentials; the endpoints go with the transport. */
 void worker_core_close(struct worker *w);
 /* The call machine is there: tell it of call managers that are addresses. */

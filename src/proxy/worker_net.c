@@ -23,18 +23,51 @@ bool worker_may_log(struct worker *w)
 
 /* ---- connections ------------------------------------------------------- */
 
-static void refuse_conn(struct worker *w, struct handle ep,
-			const struct transport_peer *peer, const char *why,
-			struct slice name)
+static const struct {
+	const char *name;
+	const char *text;
+} refusals[CONN_REFUSAL_COUNT] = {
+	[CONN_REFUSAL_NONE] = {"none", "none"},
+	[CONN_REFUSAL_LIMIT] = {"limit", "too many connections"},
+	[CONN_REFUSAL_CORE] = {"not-call-manager", "not the call manager"},
+	[CONN_REFUSAL_UNREADABLE] = {"certificate",
+				     "the certificate cannot be read"},
+	[CONN_REFUSAL_DEVICE] = {"device", "the certificate names no "
+					   "configured device"},
+	[CONN_REFUSAL_NULL_SUITE] = {"null-suite",
+				     "suite without encryption, but the "
+				     "device is not in authenticated mode"},
+	[CONN_REFUSAL_MIC] = {"mic-after-lsc",
+			      "the device has shown an LSC before, and now "
+			      "another certificate (sallyportctl device "
+			      "reset-lsc)"},
+	[CONN_REFUSAL_STORE] = {"store", "the store does not tell whether "
+					 "the device has an LSC"},
+};
+
+const char *worker_refusal_str(enum conn_refusal r)
+{
+	return refusals[r].name;
+}
+
+const uint64_t *worker_refusals(const struct worker *w)
+{
+	return w->refusals;
+}
+
+void worker_refuse(struct worker *w, struct handle ep, const struct addr *peer,
+		   enum conn_refusal why, struct slice name)
 {
 	char addr[ADDR_STR_MAX];
 	char quoted[LOG_QUOTE_MAX];
 
+	w->refusals[why]++;
 	if (worker_may_log(w))
-		log_warn("connection refused reason=\"%s\" peer=%s name=\"%s\"",
-			 why, addr_str(&peer->peer, addr),
-			 log_quote(name, quoted));
-	transport_close(w->transport, ep, why);
+		log_warn("connection refused reason=%s text=\"%s\" peer=%s "
+			 "name=\"%s\"",
+			 refusals[why].name, refusals[why].text,
+			 addr_str(peer, addr), log_quote(name, quoted));
+	transport_close(w->transport, ep, refusals[why].text);
 }
 
 /*
@@ -42,28 +75,26 @@ static void refuse_conn(struct worker *w, struct handle ep,
  * encryption is for devices in authenticated mode only, and the suite is
  * known before the certificate: so it is judged here.
  */
-static const char *bind_device(struct worker *w, struct conn *c,
-			       const struct transport_peer *peer,
-			       char name[CERT_NAME_MAX])
+static enum conn_refusal bind_device(struct worker *w, struct conn *c,
+				     const struct transport_peer *peer,
+				     char name[CERT_NAME_MAX])
 {
 	struct cert *cert = NULL;
-	const char *why = NULL;
 
-	name[0] = '\0';
 	if (cert_parse(peer->tls->peer_cert, &cert) != 0)
-		return "the certificate cannot be read";
+		return CONN_REFUSAL_UNREADABLE;
 	memcpy(name, cert->device, CERT_NAME_MAX);
 	(void)snprintf(c->subject, sizeof(c->subject), "%s", cert->subject);
 	c->device = config_device_find(w->config, slice_str(cert->device));
 	c->sig = peer->tls->is_null ? SIG_AUTHENTICATED : SIG_ENCRYPTED;
-	if (!c->device)
-		why = "the certificate names no configured device";
-	else if (peer->tls->is_null &&
-		 c->device->security_mode != CONFIG_DEVICE_AUTHENTICATED)
-		why = "suite without encryption, but the device is not in "
-		      "authenticated mode";
 	cert_free(cert);
-	return why;
+	if (!c->device)
+		return CONN_REFUSAL_DEVICE;
+	if (peer->tls->is_null &&
+	    c->device->security_mode != CONFIG_DEVICE_AUTHENTICATED)
+		return CONN_REFUSAL_NULL_SUITE;
+	return peer->tls->has_lsc ? worker_lsc_judge(w, c, peer->tls->is_lsc)
+				  : CONN_REFUSAL_NONE;
 }
 
 static void conn_up(void *ctx, struct handle ep,
@@ -73,25 +104,27 @@ static void conn_up(void *ctx, struct handle ep,
 	bool is_core = peer->tag == WORKER_TAG_CORE;
 	char name[CERT_NAME_MAX] = "";
 	char addr[ADDR_STR_MAX];
-	const char *why = NULL;
+	enum conn_refusal why = CONN_REFUSAL_NONE;
 	struct conn *c;
 
 	if (conns_add(&w->conns, ep, &c) != 0) {
-		refuse_conn(w, ep, peer, "too many connections", SLICE_NULL);
+		worker_refuse(w, ep, &peer->peer, CONN_REFUSAL_LIMIT,
+			      SLICE_NULL);
 		return;
 	}
 	c->side = is_core ? SIDE_CORE : SIDE_PHONE;
 	c->sig = SIG_NONSECURE;
 	if (peer->is_outgoing)
 		c->origin = peer->origin;
+	/* It is up, so its address is known. */
 	if (transport_dest(w->transport, ep, &c->dest) != 0)
-		why = "connection vanished";
+		why = CONN_REFUSAL_LIMIT;
 	else if (is_core && !calls_is_core(w->calls, &peer->peer))
-		why = "not a call manager";
+		why = CONN_REFUSAL_CORE;
 	else if (peer->tls && !is_core)
 		why = bind_device(w, c, peer, name);
 	if (why) {
-		refuse_conn(w, ep, peer, why, slice_str(name));
+		worker_refuse(w, ep, &peer->peer, why, slice_str(name));
 		return; /* conn_down frees c */
 	}
 	log_info("connection up peer=%s side=%s device=%s tls=%s suite=%s",
@@ -153,6 +186,8 @@ static long data(void *ctx, struct handle ep, const uint8_t *buf, size_t len,
 		*reterr_reason = "unknown connection";
 		return ERR_CLOSED;
 	}
+	if (c->is_held)
+		return 0;
 	err = sip_frame_stream(buf, len, &c->scanned, &f, reterr_reason);
 	if (err == ERR_MORE)
 		return 0;
@@ -225,7 +260,7 @@ static int open_listener(struct worker *w, uint32_t i,
 	return err;
 }
 
-static int open_listeners(struct worker *w, char *reterr)
+int worker_net_open(struct worker *w, char *reterr)
 {
 	struct tls_files *f = NULL;
 	int err = worker_tls_begin(w);
@@ -233,17 +268,12 @@ static int open_listeners(struct worker *w, char *reterr)
 	reterr[0] = '\0';
 	if (!err)
 		err = worker_tls_files(w->config, &f, reterr);
+	if (!err)
+		err = worker_core_open(w, f, reterr);
 	for (uint32_t i = 0; i < w->config->listener_count && !err; i++)
 		err = open_listener(w, i, f, reterr);
 	(void)tls_files_free(f);
 	if (err && reterr[0] == '\0')
 		(void)snprintf(reterr, WORKER_ERR_MAX, "%s", err_str(err));
 	return err;
-}
-
-int worker_net_open(struct worker *w, char *reterr)
-{
-	int err = worker_core_open(w, reterr);
-
-	return err ? err : open_listeners(w, reterr);
 }

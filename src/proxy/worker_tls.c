@@ -32,6 +32,10 @@ int worker_tls_files(const struct config *c, struct tls_files **ret,
 		if (!err && id.owner)
 			err = tls_files_read_dir(f, id.owner->trust, reterr);
 	}
+	for (uint32_t i = 0; !err && i < c->call_manager_count; i++)
+		if (c->call_manager[i].address.transport == CONFIG_TLS)
+			err = tls_files_read_dir(f, c->call_manager[i].trust,
+						 reterr);
 	if (err)
 		(void)tls_files_free(f);
 	else
@@ -72,7 +76,7 @@ static int check_key(struct worker *w, const struct config_identity *id,
 	return err;
 }
 
-static int add_identity(struct worker *w, struct tls_creds *c,
+int worker_tls_identity(struct worker *w, struct tls_creds *c,
 			const struct config_identity *id,
 			const struct tls_files *f, char *reterr)
 {
@@ -137,7 +141,7 @@ static int fill(struct worker *w, struct tls_creds *c,
 		     !err && config_identity_at(w->config, i, &id); i++)
 			if (config_identity_serves(&id, l) &&
 			    goes_first(&id, l, f) == (pass == 0))
-				err = add_identity(w, c, &id, f, reterr);
+				err = worker_tls_identity(w, c, &id, f, reterr);
 	return err ? err : tls_creds_trust_files(c, f, l->trust, reterr);
 }
 
@@ -319,37 +323,56 @@ void worker_tls_end(struct worker *w)
 	(void)tls_cache_free(t->cache);
 }
 
-static void drop_all(struct tls_creds **creds, uint32_t n)
+/* Credentials on their way to take the place of others. */
+struct fresh {
+	struct tls_creds **listener;
+	struct tls_creds *core[CONFIG_MANAGERS_MAX];
+};
+
+static int make_fresh(struct worker *w, const struct tls_files *f,
+		      struct fresh *fresh, char *reterr)
 {
-	for (uint32_t i = 0; i < n; i++)
-		tls_creds_unref(creds[i]);
-	alloc_free(creds);
+	uint32_t n = w->config->listener_count;
+	int err = worker_core_creds(w, f, fresh->core, reterr);
+
+	for (uint32_t i = 0; i < n && !err; i++)
+		if (w->tls.creds[i])
+			err = worker_tls_creds(w, &w->config->listener[i], f,
+					       &fresh->listener[i], reterr);
+	return err;
 }
 
 int worker_reload_tls(struct worker *w, const struct tls_files *f, char *reterr)
 {
 	uint32_t n = w->config->listener_count;
-	struct tls_creds **fresh = alloc_array(n, sizeof(struct tls_creds *));
-	int err = fresh ? 0 : ERR_NOMEM;
+	struct fresh fresh = {
+		.listener = alloc_array(n, sizeof(struct tls_creds *))};
+	int err = ERR_NOMEM;
 
-	(void)snprintf(reterr, WORKER_ERR_MAX, "%s", err_str(ERR_NOMEM));
-	for (uint32_t i = 0; i < n && !err; i++)
-		if (w->tls.creds[i])
-			err = worker_tls_creds(w, &w->config->listener[i], f,
-					       &fresh[i], reterr);
-	for (uint32_t i = 0; i < n && !err; i++)
-		if (fresh[i])
-			err = transport_set_creds(w->transport,
-						  w->tls.listener[i], fresh[i]);
-	if (err) {
-		if (fresh)
-			drop_all(fresh, n);
+	(void)snprintf(reterr, WORKER_ERR_MAX, "%s", err_str(err));
+	if (!fresh.listener)
 		return err;
+	err = make_fresh(w, f, &fresh, reterr);
+	for (uint32_t i = 0; i < n && !err; i++)
+		if (fresh.listener[i])
+			err = transport_set_creds(w->transport,
+						  w->tls.listener[i],
+						  fresh.listener[i]);
+	if (err) {
+		for (uint32_t i = 0; i < CONFIG_MANAGERS_MAX; i++)
+			tls_creds_unref(fresh.core[i]);
+	} else {
+		struct tls_creds **old = w->tls.creds;
+
+		worker_core_set_creds(w, fresh.core);
+		w->tls.creds = fresh.listener;
+		fresh.listener = old;
+		warn_all(w);
 	}
-	drop_all(w->tls.creds, n);
-	w->tls.creds = fresh;
-	warn_all(w);
-	return 0;
+	for (uint32_t i = 0; i < n; i++)
+		tls_creds_unref(fresh.listener[i]);
+	alloc_free(fresh.listener);
+	return err;
 }
 
 const struct tls_creds *worker_creds(const struct worker *w, uint32_t i)

@@ -15,7 +15,17 @@ enum {
 	STORE_BUSY_MS = 2000	/* another process holds the lock */
 };
 
-enum statement { GET, PUT, DEL, LIST, COUNT, STATEMENTS };
+enum statement {
+	GET,
+	PUT,
+	DEL,
+	LIST,
+	COUNT,
+	LSC_PUT,
+	LSC_GET,
+	LSC_DEL,
+	STATEMENTS
+};
 
 struct store {
 	sqlite3 *db;
@@ -32,6 +42,11 @@ static const char schema[] =
 	"PRAGMA user_version=1;"
 	"COMMIT;";
 
+/* Apart from the schema: a program that does not know it is not disturbed. */
+static const char lsc_table[] =
+	"CREATE TABLE IF NOT EXISTS lsc(device TEXT PRIMARY KEY NOT NULL,"
+	" since INTEGER NOT NULL) WITHOUT ROWID, STRICT";
+
 _Static_assert(STORE_APP == 1396788313, "the number in the schema");
 
 static const char *const sql[STATEMENTS] = {
@@ -43,6 +58,9 @@ static const char *const sql[STATEMENTS] = {
 	[LIST] = ("SELECT realm, user, created, changed FROM credentials"
 		  " WHERE (realm, user) > (?1, ?2) ORDER BY realm, user"),
 	[COUNT] = "SELECT count(*) FROM credentials",
+	[LSC_PUT] = "INSERT OR IGNORE INTO lsc(device, since) VALUES(?1, ?2)",
+	[LSC_GET] = "SELECT since FROM lsc WHERE device=?1",
+	[LSC_DEL] = "DELETE FROM lsc WHERE device=?1",
 };
 
 /* ---- opening --------------------------------------------------------- */
@@ -172,6 +190,8 @@ static int set_up(struct store *s, bool is_new)
 	rc = pragma(s->db, "PRAGMA synchronous=FULL", buf);
 	if (rc == SQLITE_OK && is_new)
 		rc = sqlite3_exec(s->db, schema, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(s->db, lsc_table, NULL, NULL, NULL);
 	for (int i = 0; rc == SQLITE_OK && i < STATEMENTS; i++)
 		rc = sqlite3_prepare_v3(s->db, sql[i], -1,
 					SQLITE_PREPARE_PERSISTENT, &s->stmt[i],
@@ -391,4 +411,52 @@ int store_list(struct store *s, struct slice after_user,
 	}
 	finish(q);
 	return err_of(rc);
+}
+
+/* ---- devices that have shown an LSC -------------------------------------- */
+
+int store_lsc_put(struct store *s, struct slice device, uint64_t now_s)
+{
+	sqlite3_stmt *q = s->stmt[LSC_PUT];
+	int rc;
+
+	if (!is_name(device))
+		return ERR_BAD;
+	rc = bind_text(q, 1, device);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(q, 2, (sqlite3_int64)now_s);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(q);
+	finish(q);
+	return err_of(rc);
+}
+
+int store_lsc_get(struct store *s, struct slice device)
+{
+	sqlite3_stmt *q = s->stmt[LSC_GET];
+	int rc;
+
+	if (!is_name(device))
+		return ERR_NOTFOUND;
+	rc = bind_text(q, 1, device);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(q);
+	finish(q);
+	return rc == SQLITE_DONE ? ERR_NOTFOUND : err_of(rc);
+}
+
+int store_lsc_del(struct store *s, struct slice device)
+{
+	sqlite3_stmt *q = s->stmt[LSC_DEL];
+	int rc;
+
+	if (!is_name(device))
+		return ERR_NOTFOUND;
+	rc = bind_text(q, 1, device);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(q);
+	finish(q);
+	if (rc != SQLITE_DONE)
+		return err_of(rc);
+	return sqlite3_changes(s->db) > 0 ? 0 : ERR_NOTFOUND;
 }

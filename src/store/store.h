@@ -66,5 +66,13 @@ MUST_CHECK int store_delete(struct store *s, struct slice user,
 MUST_CHECK int
 store_list(struct store *s, struct slice after_user, struct slice after_realm,
 	   bool (*fn)(void *ctx, const struct store_credential *c), void *ctx);
+/* Remember that a device has shown a locally significant certificate; the
+ * first time counts. ERR_BAD (name), ERR_SPACE, ERR_IO. */
+MUST_CHECK int store_lsc_put(struct store *s, struct slice device,
+			     uint64_t now_s);
+/* 0 when the device has shown one, ERR_NOTFOUND when not; ERR_IO. */
+MUST_CHECK int store_lsc_get(struct store *s, struct slice device);
+/* Forget that. ERR_NOTFOUND when there was nothing; ERR_SPACE, ERR_IO. */
+MUST_CHECK int store_lsc_del(struct store *s, struct slice device);
 /* Why the last operation on s failed, for the log. Valid until the next. */
 const char *store_error(const struct store *s);

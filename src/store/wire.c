@@ -23,7 +23,7 @@ int store_request_read(struct slice s, struct store_request *ret)
 	q.user = reader_blob(&r);
 	q.realm = reader_blob(&r);
 	q.blob = reader_blob(&r);
-	if (!reader_end(&r) || op < STORE_OP_GET || op > STORE_OP_LIST ||
+	if (!reader_end(&r) || op < STORE_OP_GET || op > STORE_OP_LAST ||
 	    q.user.len > STORE_NAME_MAX || q.realm.len > STORE_NAME_MAX ||
 	    q.blob.len > STORE_BLOB_MAX)
 		return ERR_BAD;
@@ -55,7 +55,7 @@ int store_reply_read(struct slice s, struct store_reply *ret)
 	status = reader_u8(&r);
 	last = reader_u8(&r);
 	p.blob = reader_blob(&r);
-	if (!reader_end(&r) || op < STORE_OP_GET || op > STORE_OP_LIST ||
+	if (!reader_end(&r) || op < STORE_OP_GET || op > STORE_OP_LAST ||
 	    status > -ERR_AGAIN || last > 1)
 		return ERR_BAD;
 	p.op = (enum store_op)op;

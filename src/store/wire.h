@@ -18,10 +18,14 @@ enum {
 };
 
 enum store_op {
-	STORE_OP_GET = 1, /* user, realm -> blob */
-	STORE_OP_PUT = 2, /* user, realm, blob -> status */
-	STORE_OP_DEL = 3, /* user, realm -> status */
-	STORE_OP_LIST = 4 /* after user, realm -> items, more */
+	STORE_OP_GET = 1,     /* user, realm -> blob */
+	STORE_OP_PUT = 2,     /* user, realm, blob -> status */
+	STORE_OP_DEL = 3,     /* user, realm -> status */
+	STORE_OP_LIST = 4,    /* after user, realm -> items, more */
+	STORE_OP_LSC_PUT = 5, /* device (user) has shown an LSC -> status */
+	STORE_OP_LSC_GET = 6, /* has it? -> 0, ERR_NOTFOUND */
+	STORE_OP_LSC_DEL = 7, /* forget it -> status */
+	STORE_OP_LAST = STORE_OP_LSC_DEL
 };
 
 /* Slices are views into the caller's buffers. */

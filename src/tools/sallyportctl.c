@@ -58,6 +58,20 @@ static const struct table_column users[] = {{"user", "USER", TABLE_TEXT},
 					    {"changed", "CHANGED", TABLE_DATE},
 					    {NULL, NULL, TABLE_TEXT}};
 
+static const struct table_column certs[] = {
+	{"listener", "LISTENER", TABLE_TEXT},
+	{"use", "USE", TABLE_TEXT},
+	{"days-left", "DAYS", TABLE_TEXT},
+	{"expires", "EXPIRES", TABLE_DATE},
+	{"key", "KEY", TABLE_TEXT},
+	{"ocsp", "OCSP", TABLE_TEXT},
+	{"certificates", "TRUSTED", TABLE_TEXT},
+	{"lists", "CRLS", TABLE_TEXT},
+	{"lists-out-of-date", "OLD", TABLE_TEXT},
+	{"subject", "SUBJECT OR DIRECTORY", TABLE_TEXT},
+	{"issuer", "ISSUER", TABLE_TEXT},
+	{NULL, NULL, TABLE_TEXT}};
+
 struct options {
 	const char *socket;
 	const char *realm; /* NULL = the daemon's */
@@ -148,6 +162,8 @@ static int show(const struct options *o, enum control_id id, json_t *result)
 		code = table_print(stdout, registrations, result) ? 1 : 0;
 	} else if (id == CONTROL_CALLS) {
 		code = table_print(stdout, calls, result) ? 1 : 0;
+	} else if (id == CONTROL_CERTS) {
+		code = table_print(stdout, certs, result) ? 1 : 0;
 	} else if (id == CONTROL_USER_LIST) {
 		code = table_print(stdout, users, result) ? 1 : 0;
 	} else if (json_is_object(result)) {

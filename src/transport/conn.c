@@ -29,7 +29,8 @@ enum {
 
 static void on_event(void *arg, uint32_t events);
 static void on_timer(void *arg);
-static void on_funeral(void *arg);
+static void on_work(void *arg);
+static void deliver(struct conn *c);
 
 static void set_options(int fd)
 {
@@ -242,12 +243,32 @@ void conn_close(struct conn *c, const char *reason)
 	}
 }
 
+void conn_resume(struct conn *c)
+{
+	if (c->state == CONN_UP)
+		loop_work_add(c->ep.t->loop, &c->work);
+}
+
+/* The work item of a connection that is up: what waits is offered again. */
+static void on_resumed(struct conn *c)
+{
+	deliver(c);
+	if (c->state != CONN_UP)
+		return;
+	flush(c);
+	arm(c);
+}
+
 /* The work item: tell the caller once, free when dead. */
-static void on_funeral(void *arg)
+static void on_work(void *arg)
 {
 	struct conn *c = arg;
 	struct transport *t = c->ep.t;
 
+	if (c->state == CONN_UP) {
+		on_resumed(c);
+		return;
+	}
 	if (!c->is_told) {
 		c->is_told = true;
 		if (c->was_up)
@@ -642,7 +663,7 @@ int conn_new(struct transport *t, const struct conn_params *p,
 		return ERR_NOMEM;
 	list_init(&c->node);
 	list_init(&c->shake_node);
-	loop_work_init(&c->work, on_funeral, c);
+	loop_work_init(&c->work, on_work, c);
 	loop_timer_init(&c->timer, on_timer, c);
 	c->w.fd = -1;
 	c->proto = p->proto;

@@ -181,6 +181,7 @@ void conn_close(struct conn *c, const char *reason);
 /* Free at once, without upcalls. */
 void conn_free(struct conn *c);
 void conn_trust(struct conn *c);
+void conn_resume(struct conn *c);
 void conn_peer(const struct conn *c, struct transport_peer *ret);
 
 /* source.c */

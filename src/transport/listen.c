@@ -267,17 +267,20 @@ int transport_listen(struct transport *t, const struct transport_listen *p,
 	return 0;
 }
 
-int transport_set_creds(struct transport *t, struct handle listener,
+int transport_set_creds(struct transport *t, struct handle ep,
 			struct tls_creds *creds)
 {
 	struct listener *l = (struct listener *)(void *)transport_ep_find(
-		t, listener, EP_LISTENER);
+		t, ep, EP_LISTENER);
+	struct connector *k = (struct connector *)(void *)transport_ep_find(
+		t, ep, EP_CONNECTOR);
+	struct tls_creds **at = l ? &l->creds : k ? &k->creds : NULL;
 
-	if (!l || l->proto != TRANSPORT_TLS)
+	if (!at || !*at)
 		return ERR_NOTFOUND;
 	(void)tls_creds_ref(creds);
-	(void)tls_creds_unref(l->creds);
-	l->creds = creds;
+	(void)tls_creds_unref(*at);
+	*at = creds;
 	return 0;
 }
 

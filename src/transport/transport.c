@@ -179,6 +179,14 @@ void transport_close(struct transport *t, struct handle conn,
 	conn_close(c, reason);
 }
 
+void transport_resume(struct transport *t, struct handle conn)
+{
+	struct ep *ep = transport_ep_find(t, conn, EP_CONN);
+
+	if (ep)
+		conn_resume((struct conn *)(void *)ep);
+}
+
 void transport_trust(struct transport *t, struct handle conn)
 {
 	struct conn *c = find_conn(t, conn);

@@ -173,8 +173,9 @@ struct transport_listen {
 MUST_CHECK int transport_listen(struct transport *t,
 				const struct transport_listen *p,
 				struct handle *ret);
-/* Credentials for handshakes from now on: reload. ERR_NOTFOUND. */
-MUST_CHECK int transport_set_creds(struct transport *t, struct handle listener,
+/* Credentials for handshakes from now on, of a TLS listener or connector:
+ * reload. ERR_NOTFOUND. */
+MUST_CHECK int transport_set_creds(struct transport *t, struct handle ep,
 				   struct tls_creds *creds);
 /* Stop serving; its connections stay. */
 void transport_unlisten(struct transport *t, struct handle listener);
@@ -223,6 +224,9 @@ MUST_CHECK int transport_send(struct transport *t, const struct dest *d,
  */
 void transport_close(struct transport *t, struct handle conn,
 		     const char *reason);
+/* data() left bytes lying for a reason of the caller's: offer them again, from
+ * the loop. Harmless with a stale handle. */
+void transport_resume(struct transport *t, struct handle conn);
 /* The caller has authenticated this connection: it no longer counts as
  * pending. Connections with a verified client certificate, and those of
  * trusted listeners, are trusted by themselves. */

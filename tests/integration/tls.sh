@@ -219,4 +219,136 @@ foreign_staple() {
 	! ctl reload
 }
 is_true "one about another certificate is refused" foreign_staple
+needs sed -i '/x.ocsp/d' "$(conf)"
+
+# --- phones of 2006 ---
+# old_peer PORT CERT CIPHER [ARGUMENT...]: TLS 1.0 as such a phone
+old_peer() {
+	local port=$1 cert=$2 cipher=$3
+	shift 3
+	CERT=$cert peer "$port" -tls1 -cipher "$cipher:@SECLEVEL=0" "$@"
+}
+speaks() { old_peer "$@" | grep -q "Cipher is $3\$"; }
+OLD=SEP00000000A001 AUTH=SEP00000000A002
+old_config() {
+	openssl req -new -newkey rsa:1024 -nodes -keyout "$DIR/pki/$OLD.key" \
+		-subj "/CN=CP-7960-$OLD" -out "$DIR/old.csr" 2>/dev/null &&
+		openssl x509 -req -sha1 -days 30 -in "$DIR/old.csr" \
+			-CA "$DIR/pki/ca.crt" -CAkey "$DIR/pki/ca.key" \
+			-CAcreateserial -out "$DIR/pki/$OLD.crt" 2>/dev/null || return
+	cert "$AUTH" ca "CP-7970-$AUTH" || return
+	cat >>"$(conf)" <<-CFG
+		listener "old" {
+			address = "tls:$SP_OUT:5063"
+			certificate = "certs/server.pem"
+			key = "keys/server.key"
+			trust = "device"
+			tls-policy = legacy
+		}
+		device "$OLD" { lines = { "2501" } }
+		device "$AUTH" {
+			lines = { "2502" }
+			security-mode = authenticated
+		}
+	CFG
+}
+needs old_config
+needs restart
+is_true "TLS 1.0, static RSA, a SHA-1 certificate of 1024 bits" \
+	speaks 5063 "$OLD" AES128-SHA
+null_refused() {
+	old_peer 5063 "$OLD" NULL-SHA >/dev/null
+	wait_for 5 "a refusal" grep -q "reason=null-suite .*$OLD" "$DIR/log/sallyportd"
+}
+is_true "NULL-SHA with a device in encrypted mode is closed" null_refused
+is_true "NULL-SHA with one in authenticated mode is served" \
+	speaks 5063 "$AUTH" NULL-SHA
+prefers_aes() { old_peer 5063 "$AUTH" NULL-SHA:AES128-SHA | grep -q 'Cipher is AES128-SHA$'; }
+is_true "who can encrypt does" prefers_aes
+not_by_default() { ! speaks 5061 "$1" "$2"; }
+is_true "a default listener has no TLS 1.0" not_by_default "$OLD" AES128-SHA
+is_true "and no NULL suite" not_by_default "$AUTH" NULL-SHA
+gnutls_null() {
+	in_ns px timeout 10 gnutls-cli --priority \
+		'NONE:+VERS-TLS1.0:+NULL:+SHA1:+RSA:+COMP-NULL:+SIGN-ALL:+CTYPE-X509' \
+		--x509cafile "$DIR/pki/ca.crt" --x509certfile "$DIR/pki/$AUTH.crt" \
+		--x509keyfile "$DIR/pki/$AUTH.key" -p 5063 "$SP_OUT" \
+		--no-ca-verification </dev/null 2>&1 | grep -q 'TLS1.0.*NULL'
+}
+is_true "gnutls-cli agrees about NULL" gnutls_null
+# sip CERT: stdin to the old listener over NULL-SHA; what comes back
+null_sip() {
+	{ cat; sleep 2; } | in_ns px timeout 10 openssl s_client -quiet -tls1 \
+		-connect "$SP_OUT:5063" -cipher NULL-SHA:@SECLEVEL=0 \
+		-cert "$DIR/pki/$AUTH.crt" -key "$DIR/pki/$AUTH.key" 2>/dev/null
+}
+invite() {
+	local sdp
+	sdp=$(printf 'v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio 4000 RTP/%s 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNk\r\n.' "$PHONE_X" "$PHONE_X" "$1")
+	sdp=${sdp%.}
+	printf 'INVITE sip:%s@%s SIP/2.0\r\nVia: SIP/2.0/TLS %s:5999;branch=z9hG4bK%s\r\n' \
+		"$USER_C" "$SP_OUT" "$PHONE_X" "$RANDOM$RANDOM"
+	printf 'From: <sip:2502@%s>;tag=%s\r\nTo: <sip:%s@%s>\r\n' "$SP_OUT" \
+		"$RANDOM" "$USER_C" "$SP_OUT"
+	printf 'Call-ID: %s\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n' "$RANDOM$RANDOM"
+	printf 'Contact: <sip:2502@%s:5999;transport=tls>\r\n' "$PHONE_X"
+	printf 'Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s' \
+		"${#sdp}" "$sdp"
+}
+no_keys_over_null() {
+	local savp avp
+	savp=$(invite SAVP | null_sip)
+	avp=$(invite AVP | null_sip)
+	grep -q '^SIP/2.0 488' <<<"$savp" || { echo "$savp"; return 1; }
+	grep -q '^SIP/2.0 [1-6]' <<<"$avp" || { echo "nothing: $avp"; return 1; }
+	! grep -qi 'crypto' <<<"$savp$avp"
+}
+is_true "no SRTP key is taken or given over it" no_keys_over_null
+
+# --- LSC and MIC ---
+lsc_config() {
+	cert_ca capf && mkdir -p "$DIR/etc/sallyport/trust/device/lsc" || return
+	cp "$DIR/pki/capf.crt" "$DIR/etc/sallyport/trust/device/lsc/" || return
+	cert lsc capf "$DEV_C" && ctl reload
+}
+# heard CERT: what it says is answered
+heard() {
+	{ printf '\r\n\r\n'; sleep 2; } | in_ns px timeout 10 openssl s_client \
+		-quiet -no_ign_eof -connect "$SP_OUT:5061" \
+		-CAfile "$DIR/pki/ca.crt" -cert "$DIR/pki/$1.crt" \
+		-key "$DIR/pki/$1.key" >"$DIR/heard" 2>/dev/null
+	[ -s "$DIR/heard" ]
+}
+refused_with() { ! heard "$1" && grep -q "reason=$2" "$DIR/log/sallyportd"; }
+needs lsc_config >/dev/null
+is_true "before it has an LSC a device comes with its MIC" heard "$DEV_C"
+is_true "then with its LSC" heard lsc
+is_true "and its MIC is refused" refused_with "$DEV_C" mic-after-lsc
+is_true "also after a restart" eval "restart && refused_with '$DEV_C' mic-after-lsc"
+is_true "other devices are not concerned" heard "$DEV_A"
+is_true "an operator resets it" ctl device reset-lsc "$DEV_C"
+is_true "and the MIC is taken again" heard "$DEV_C"
+is_true "what is not there cannot be reset" eval "! ctl device reset-lsc nobody"
+counted() { ctl --json status | grep -q '"mic-after-lsc": [1-9]'; }
+is_true "a refusal is counted by its reason" \
+	eval "heard lsc && ! heard '$DEV_C' && counted"
+
+# --- what the operator sees ---
+listed() {
+	ctl certs >"$DIR/log/certs" || return
+	cat "$DIR/log/certs"
+	grep -q '^phones .*own.*EC/ECDSA 256.*CN=server.ec' "$DIR/log/certs" &&
+		grep -q '^phones .*own.*RSA 2048.*fresh.*CN=sallyport.renewed' "$DIR/log/certs" &&
+		grep -q '^phones .*trust.* 2 .* 1 .*trust/device' "$DIR/log/certs" &&
+		grep -q '^token .*own.*CN=server.token' "$DIR/log/certs"
+}
+is_true "certs lists certificates and trust" listed
+in_status() { ctl --json status | grep -q '"certificates-expiring": [1-9]'; }
+is_true "status counts those that expire soon" in_status
+warned() { grep -q 'expires in 2[0-9] days' "$DIR/log/sallyportd"; }
+is_true "and the log warns of those that expire soon" warned
+no_secrets() {
+	! grep -rE '4711|inline:|PRIVATE KEY|87654321' "$DIR/log/sallyportd"
+}
+is_true "no PIN, password or key is in the log" no_secrets
 test_end

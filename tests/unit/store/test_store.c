@@ -186,6 +186,28 @@ static bool see(void *ctx, const struct store_credential *c)
 	return --n->most > 0;
 }
 
+START_TEST(devices_with_an_lsc_are_remembered_until_reset)
+{
+	struct store *s = must_open();
+	struct slice dev = slice_str("SEP001122334455");
+
+	ck_assert_int_eq(store_lsc_get(s, dev), ERR_NOTFOUND);
+	ck_assert_int_eq(store_lsc_put(s, dev, 1), 0);
+	ck_assert_int_eq(store_lsc_put(s, dev, 2), 0);
+	store_close(s);
+	s = must_open();
+	ck_assert_int_eq(store_lsc_get(s, dev), 0);
+	ck_assert_int_eq(store_lsc_get(s, slice_str("SEP")), ERR_NOTFOUND);
+	ck_assert_int_eq(store_lsc_del(s, dev), 0);
+	ck_assert_int_eq(store_lsc_del(s, dev), ERR_NOTFOUND);
+	ck_assert_int_eq(store_lsc_get(s, dev), ERR_NOTFOUND);
+	ck_assert_int_eq(store_lsc_put(s, SLICE_NULL, 1), ERR_BAD);
+	ck_assert_int_eq(store_lsc_get(s, SLICE_NULL), ERR_NOTFOUND);
+	ck_assert_int_eq(store_lsc_del(s, SLICE_NULL), ERR_NOTFOUND);
+	store_close(s);
+}
+END_TEST
+
 START_TEST(list_goes_on_after_a_name)
 {
 	struct store *s = must_open();
@@ -398,6 +420,7 @@ int main(void)
 	tcase_add_test(tc, absent_and_deleted_are_not_found);
 	tcase_add_test(tc, user_and_realm_both_count);
 	tcase_add_test(tc, lengths_are_limited);
+	tcase_add_test(tc, devices_with_an_lsc_are_remembered_until_reset);
 	tcase_add_test(tc, list_goes_on_after_a_name);
 	tcase_add_test(tc, acknowledged_writes_outlive_a_kill);
 	suite_add_tcase(suite, tc);
