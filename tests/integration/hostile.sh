@@ -12,7 +12,13 @@ needs cert stranger other-ca "$DEV_C"
 needs cert expired ca "$DEV_C" 'activation_date = "2020-01-01 00:00:00"' \
 	'expiration_date = "2020-02-01 00:00:00"'
 needs cert unknown ca SEP0000DEADBEEF
-needs sallyport_config "" "$(sipp_devices)"
+needs cert nameless ca "Alice's telephone"
+needs sallyport_config "" "$(sipp_devices)
+limits {
+	handshake-timeout = 3
+	first-message-timeout = 4
+	message-timeout = 3
+}"
 needs kamailio_start
 needs sallyport_start
 needs sallyport_user "$USER_C" "$PASS_C"
@@ -68,6 +74,21 @@ unknown_device() {
 }
 is_true "a valid certificate of a device that is not configured: refused" \
 	unknown_device
+said() { wait_for 10 "$1" grep -q -- "$1" "$DIR/log/sallyportd"; }
+nameless() {
+	[ -z "$(answer nameless REGISTER "$USER_C")" ] &&
+		said "reason=device .*Alice"
+}
+is_true "a valid certificate without a device's name: not heard" nameless
+fake_ca() {
+	# the name of our authority, another key
+	mkdir -p "$DIR/fake" && (
+		DIR=$DIR/fake
+		cert_ca ca && cert fake ca "$DEV_C"
+	) && cp "$DIR/fake/pki/fake.crt" "$DIR/fake/pki/fake.key" "$DIR/pki/" &&
+		is_refused fake
+}
+is_true "a certificate of an authority that only has our name: not heard" fake_ca
 foreign_line() {
 	local code
 	code=$(answer "$DEV_C" REGISTER "$USER_D")
@@ -137,6 +158,65 @@ is_true "a negative Content-Length" not_accepted "$DIR/negative"
 is_true "a Contact with 900 parameters" not_accepted "$DIR/params"
 is_true "the daemon still serves" still_serves
 
+# --- TLS itself ---
+renegotiates() {
+	{ printf 'R\n'; sleep 2; } | in_ns px timeout 10 openssl s_client -tls1_2 \
+		-connect "$SP_OUT:5061" -CAfile "$DIR/pki/ca.crt" \
+		-cert "$DIR/pki/$DEV_C.crt" -key "$DIR/pki/$DEV_C.key" \
+		>"$DIR/log/reneg" 2>&1
+	grep -q RENEGOTIATING "$DIR/log/reneg" || { cat "$DIR/log/reneg"; return 1; }
+	[ "$(grep -c '^verify return:1' "$DIR/log/reneg")" = 2 ] ||
+		[ "$(grep -c 'depth=0' "$DIR/log/reneg")" = 1 ]
+}
+is_true "renegotiation is refused" renegotiates
+huge_chain() {
+	for _ in $(seq 60); do cat "$DIR/pki/ca.crt"; done >"$DIR/chain"
+	request REGISTER "$USER_C" | in_ns px timeout 10 openssl s_client \
+		-connect "$SP_OUT:5061" -quiet -no_ign_eof \
+		-cert "$DIR/pki/$DEV_C.crt" -key "$DIR/pki/$DEV_C.key" \
+		-cert_chain "$DIR/chain" >"$DIR/log/chain" 2>&1
+	! grep -q 'SIP/2.0' "$DIR/log/chain" && said reason=chain
+}
+is_true "a chain of 60 certificates is refused" huge_chain
+# shakes VERSION CIPHER: a handshake with just that
+shakes() {
+	in_ns px timeout 10 openssl s_client "$1" -brief -cipher "$2:@SECLEVEL=0" \
+		-connect "$SP_OUT:5061" -cert "$DIR/pki/$DEV_C.crt" \
+		-key "$DIR/pki/$DEV_C.key" </dev/null 2>&1 |
+		grep -q 'CONNECTION ESTABLISHED'
+}
+default_only() {
+	shakes -tls1_2 ECDHE-RSA-AES128-GCM-SHA256 || return
+	! shakes -tls1 ALL && ! shakes -tls1_1 ALL && ! shakes -tls1_2 AES128-SHA &&
+		! shakes -tls1_2 eNULL
+}
+is_true "old versions and suites are not served by default" default_only
+half_open() {
+	local out
+	out=$(in_ns px timeout 15 bash -c \
+		"exec 3<>/dev/tcp/$SP_OUT/5061; printf '\\x16\\x03\\x01' >&3; cat <&3 | wc -c")
+	[ "$out" = 0 ] # and not the 124 of timeout
+}
+is_true "half a handshake is ended after its time" half_open
+silent() {
+	sleep 12 | in_ns px timeout 14 openssl s_client -quiet \
+		-connect "$SP_OUT:5061" -cert "$DIR/pki/$DEV_C.crt" \
+		-key "$DIR/pki/$DEV_C.key" >/dev/null 2>&1
+	said 'reason="no message in time"'
+}
+is_true "a connection that says nothing is ended" silent
+half_message() {
+	{
+		phone=$(request REGISTER "$USER_C")
+		printf '%s' "${phone:0:80}"
+		sleep 10
+	} | in_ns px timeout 14 openssl s_client -quiet \
+		-connect "$SP_OUT:5061" -cert "$DIR/pki/$DEV_C.crt" \
+		-key "$DIR/pki/$DEV_C.key" >/dev/null 2>&1
+	said 'reason="message was not completed in time"'
+}
+is_true "so is one whose message does not end" half_message
+is_true "the daemon still serves" still_serves
 slow_bytes() {
 	local pids=() i from=pa
 	for i in $(seq 30); do

@@ -103,6 +103,21 @@ START_TEST(an_unknown_line_over_udp_gets_403)
 }
 END_TEST
 
+/* RFC 3581: behind a translator the answer finds back by what we saw. */
+START_TEST(the_answer_names_and_takes_the_port_we_saw)
+{
+	char want[64], addr[ADDR_STR_MAX];
+
+	w.udp.peer.port = 40999;
+	udp("OPTIONS", "4711", 1, "");
+	answered(&w.udp, "403");
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, ";rport=40999"));
+	(void)snprintf(want, sizeof(want), ";received=%.*s",
+		       (int)strcspn(addr_str(&w.udp.peer, addr), ":"), addr);
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, want));
+}
+END_TEST
+
 START_TEST(a_device_that_must_use_tls_gets_403_over_udp)
 {
 	static const char *const lines[] = {"2001", "2004"};
@@ -127,6 +142,32 @@ START_TEST(a_nonsecure_device_goes_through_by_its_line)
 {
 	udp("REGISTER", "2002", 1, "");
 	went_on("REGISTER ");
+}
+END_TEST
+
+/* The rest of the security configuration is kept and does not count; digest
+ * does, and nobody who is not configured registers in either mode. */
+START_TEST(in_a_nonsecure_cluster_modes_do_not_count_but_digest_does)
+{
+	const struct config_device *d =
+		config_device_find(w.config, slice_str("SEP000000000001"));
+	struct call_policy policy;
+
+	ingress_policy(w.config, d, &policy);
+	ck_assert_int_eq(policy.media, MEDIA_SRTP_REQUIRE);
+	w.config->mode = CONFIG_MODE_NONSECURE;
+	udp("REGISTER", "2001", 1, "");
+	went_on("REGISTER ");
+	ck_assert_int_eq(w.stop, STOP_NONE);
+	udp("REGISTER", "2004", 2, "");
+	went_on("REGISTER ");
+	ingress_policy(w.config, d, &policy);
+	ck_assert_int_eq(policy.media, MEDIA_RTP_ONLY);
+	udp("REGISTER", "2003", 3, "");
+	answered(&w.udp, "401");
+	udp("REGISTER", "4711", 4, "");
+	answered(&w.udp, "403");
+	ck_assert_int_eq(w.stop, STOP_DEVICE);
 }
 END_TEST
 
@@ -954,12 +995,15 @@ static TCase *sources(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, an_unknown_line_over_udp_gets_403);
+	tcase_add_test(t, the_answer_names_and_takes_the_port_we_saw);
 	tcase_add_loop_test(t, a_device_that_must_use_tls_gets_403_over_udp, 0,
 			    2);
 	tcase_add_test(
 		t,
 		an_encrypted_device_gets_403_over_a_suite_without_encryption);
 	tcase_add_test(t, a_nonsecure_device_goes_through_by_its_line);
+	tcase_add_test(
+		t, in_a_nonsecure_cluster_modes_do_not_count_but_digest_does);
 	tcase_add_test(t, a_certificate_names_the_device);
 	tcase_add_loop_test(t, a_foreign_line_gets_403, 0, METHODS);
 	tcase_add_loop_test(t, every_method_of_an_unknown_device_gets_403, 0,

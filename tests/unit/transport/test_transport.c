@@ -37,6 +37,7 @@ struct seen {
 	size_t dgram_len;
 	struct dest from;
 	bool eats_all; /* else units of UNIT_LEN bytes */
+	bool holds;    /* on_data uses nothing up */
 	bool refuses;
 	bool closes; /* in data() */
 };
@@ -77,6 +78,8 @@ static long on_data(void *ctx, struct handle conn, const uint8_t *buf,
 	struct seen *s = ctx;
 	size_t n = s->eats_all ? len : len >= UNIT_LEN ? UNIT_LEN : 0;
 
+	if (s->holds)
+		return 0;
 	if (s->refuses) {
 		*reterr_reason = "not what we speak";
 		return ERR_BAD;
@@ -311,6 +314,33 @@ START_TEST(caller_refuses_a_stream)
 	RUN_UNTIL(is_closed(fd));
 	(void)close(fd);
 	RUN_UNTIL(stats()->conns == 0);
+}
+END_TEST
+
+START_TEST(bytes_that_were_left_are_offered_again_when_asked_for)
+{
+	struct addr at;
+	int fd;
+
+	start((struct transport_limits){0});
+	seen.holds = true;
+	seen.eats_all = true;
+	(void)listen_on(TRANSPORT_TCP, NULL, false, &at);
+	fd = dial(&at);
+	say(fd, "early");
+	RUN_UNTIL(stats()->bytes_in == 5);
+	step();
+	ck_assert_uint_eq(seen.len, 0);
+	transport_resume(t, seen.conn);
+	seen.holds = false;
+	/* Not from within the call. */
+	ck_assert_uint_eq(seen.len, 0);
+	RUN_UNTIL(seen.len == 5);
+	(void)close(fd);
+	RUN_UNTIL(seen.downs == 1);
+	transport_resume(t, seen.conn);
+	step();
+	ck_assert_uint_eq(seen.len, 5);
 }
 END_TEST
 
@@ -1014,6 +1044,78 @@ START_TEST(handshakes_take_turns)
 }
 END_TEST
 
+static int signatures; /* made by the server */
+
+static int count_sign(void *ctx, struct slice key_id, int alg,
+		      struct slice hash, struct writer *ret_sig)
+{
+	const struct signer *s = keyring_signer(ctx);
+
+	signatures++;
+	return s->sign(s->ctx, key_id, alg, hash, ret_sig);
+}
+
+static bool has_come(const char *text)
+{
+	return memmem(seen.text, seen.len, text, strlen(text)) != NULL;
+}
+
+/* A signature is what a step of a handshake costs: a message waits for those of
+ * one round, two, and not for those of everybody who waits. */
+START_TEST(a_message_is_served_between_the_handshakes_of_a_storm)
+{
+	enum { COUNT = 24 };
+	struct transport_connect p = {.proto = TRANSPORT_TLS};
+	struct signer counting = *keyring_signer(ring);
+	struct tls_creds_params cp = {.policy = tls_policy_at(0)};
+	struct tls_creds *c;
+	struct dest d = {.is_tls = true};
+	char why[TLS_CREDS_ERR_MAX];
+	struct addr plain;
+	int messages = 0;
+	int before, fd;
+
+	counting.sign = count_sign;
+	counting.ctx = ring;
+	start((struct transport_limits){.pending_source_max = 2 * COUNT});
+	seen.eats_all = true;
+	ck_assert_int_eq(tls_creds_new(&cp, &c), 0);
+	ck_assert_int_eq(
+		tls_creds_identity(c, "s", test_datum(&server_cert->pem),
+				   &counting, slice_str("server"), why),
+		0);
+	ck_assert_int_eq(tls_creds_trust(c, "ca", test_datum(&ca->der), why),
+			 0);
+	(void)listen_on(TRANSPORT_TLS, c, false, &p.peer);
+	(void)listen_on(TRANSPORT_TCP, NULL, false, &plain);
+	fd = dial(&plain);
+	RUN_UNTIL(seen.ups == 1);
+	p.creds = creds("phone", phone);
+	for (int i = 0; i < COUNT; i++) {
+		ck_assert_int_eq(transport_connector(t, &p, &d.ep), 0);
+		ck_assert_int_eq(transport_send(t, &d, slice_str("x")), 0);
+	}
+	RUN_UNTIL(stats()->accepted == COUNT + 1);
+	signatures = 0;
+	while (signatures < COUNT / 2) {
+		char text[32];
+
+		before = signatures;
+		ck_assert_int_lt(messages, ROUNDS);
+		(void)snprintf(text, sizeof(text), "MESSAGE %d.", messages++);
+		say(fd, text);
+		step();
+		ck_assert_msg(has_come(text), "%s waits", text);
+		ck_assert_int_le(signatures, before + 2);
+	}
+	ck_assert_int_gt(messages, COUNT / 4);
+	RUN_UNTIL(stats()->tls_up == 2 * COUNT);
+	(void)tls_creds_unref(p.creds);
+	(void)tls_creds_unref(c);
+	(void)close(fd);
+}
+END_TEST
+
 START_TEST(garbage_on_the_tls_port_is_refused)
 {
 	struct tls_creds *c = creds("server", server_cert);
@@ -1118,6 +1220,8 @@ static Suite *suite(void)
 	tcase_set_timeout(tls, 60);
 	tcase_add_test(plain, tcp_units_come_up_and_answers_go_down);
 	tcase_add_test(plain, caller_refuses_a_stream);
+	tcase_add_test(plain,
+		       bytes_that_were_left_are_offered_again_when_asked_for);
 	tcase_add_test(plain, close_in_data_flushes_what_was_sent);
 	tcase_add_test(plain, datagrams_go_both_ways);
 	tcase_add_test(
@@ -1147,6 +1251,8 @@ static Suite *suite(void)
 	tcase_add_test(tls, tls_carries_more_than_a_record_and_a_buffer);
 	tcase_add_test(tls, tls_without_certificate_is_refused_and_told);
 	tcase_add_test(tls, handshakes_take_turns);
+	tcase_add_test(tls,
+		       a_message_is_served_between_the_handshakes_of_a_storm);
 	tcase_add_test(tls, tls_handshake_has_a_deadline);
 	tcase_add_test(tls, garbage_on_the_tls_port_is_refused);
 	tcase_add_test(tls, everything_can_be_freed_at_any_time);
