@@ -8,7 +8,7 @@
 #include "store/wire.h"
 
 enum {
-	STORE_GET_MAX = 512, /* bytes of a request for a credential */
+	STORE_ASK_MAX = 512, /* bytes of a question to the store */
 	CONNS_MORE = 64	     /* connections towards the core */
 };
 
@@ -187,21 +187,26 @@ static void store_down(void *ctx, const char *reason)
 	worker_lsc_lost(w);
 }
 
-static int store_get_credential(void *ctx, uint64_t ticket, struct slice user,
-				struct slice realm)
+int worker_ask_store(struct worker *w, const struct store_request *r)
 {
-	struct worker *w = ctx;
-	uint8_t buf[STORE_GET_MAX];
+	uint8_t buf[STORE_ASK_MAX];
 	struct writer wr;
-	struct store_request r = {
-		.op = STORE_OP_GET, .id = ticket, .user = user, .realm = realm};
 
 	if (!w->store)
 		return ERR_CLOSED;
 	writer_init(&wr, buf, sizeof(buf));
-	store_request_write(&wr, &r);
+	store_request_write(&wr, r);
 	return writer_ok(&wr) ? channel_send(w->store, writer_slice(&wr))
 			      : ERR_LIMIT;
+}
+
+static int store_get_credential(void *ctx, uint64_t ticket, struct slice user,
+				struct slice realm)
+{
+	return worker_ask_store(ctx, &(struct store_request){.op = STORE_OP_GET,
+							     .id = ticket,
+							     .user = user,
+							     .realm = realm});
 }
 
 /* ---- the line to the keys process ---------------------------------------- */

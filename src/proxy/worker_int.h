@@ -82,6 +82,9 @@ struct worker {
 /* Log, count and close a connection; name: of its certificate, or empty. */
 void worker_refuse(struct worker *w, struct handle ep, const struct addr *peer,
 		   enum conn_refusal why, struct slice name);
+/* Put a question to the store process. ERR_CLOSED, ERR_LIMIT, ERR_NOMEM. */
+MUST_CHECK int worker_ask_store(struct worker *w,
+				const struct store_request *r);
 /*
  * A device with a certificate has come, and the trust store tells LSCs from
  * others: an LSC is remembered, with another one the connection is held until

@@ -7,22 +7,12 @@
 #include "log/log.h"
 #include "proxy/worker_int.h"
 
-enum { REQUEST_MAX = 256 };
-
 static int ask(struct worker *w, enum store_op op, const struct conn *c)
 {
-	uint8_t buf[REQUEST_MAX];
-	struct writer wr;
-	struct store_request r = {.op = op,
-				  .id = handle_u64(c->ep),
-				  .user = slice_str(c->device->name)};
-
-	if (!w->store)
-		return ERR_CLOSED;
-	writer_init(&wr, buf, sizeof(buf));
-	store_request_write(&wr, &r);
-	return writer_ok(&wr) ? channel_send(w->store, writer_slice(&wr))
-			      : ERR_LIMIT;
+	return worker_ask_store(
+		w, &(struct store_request){.op = op,
+					   .id = handle_u64(c->ep),
+					   .user = slice_str(c->device->name)});
 }
 
 enum conn_refusal worker_lsc_judge(struct worker *w, struct conn *c,

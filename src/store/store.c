@@ -415,47 +415,45 @@ int store_list(struct store *s, struct slice after_user,
 
 /* ---- devices that have shown an LSC -------------------------------------- */
 
-int store_lsc_put(struct store *s, struct slice device, uint64_t now_s)
+/* Run a statement about device; SQLite's result. */
+static int lsc_step(struct store *s, enum statement which, struct slice device,
+		    uint64_t now_s)
 {
-	sqlite3_stmt *q = s->stmt[LSC_PUT];
-	int rc;
+	sqlite3_stmt *q = s->stmt[which];
+	int rc = bind_text(q, 1, device);
 
-	if (!is_name(device))
-		return ERR_BAD;
-	rc = bind_text(q, 1, device);
-	if (rc == SQLITE_OK)
+	if (rc == SQLITE_OK && which == LSC_PUT)
 		rc = sqlite3_bind_int64(q, 2, (sqlite3_int64)now_s);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(q);
 	finish(q);
-	return err_of(rc);
+	return rc;
+}
+
+int store_lsc_put(struct store *s, struct slice device, uint64_t now_s)
+{
+	if (!is_name(device))
+		return ERR_BAD;
+	return err_of(lsc_step(s, LSC_PUT, device, now_s));
 }
 
 int store_lsc_get(struct store *s, struct slice device)
 {
-	sqlite3_stmt *q = s->stmt[LSC_GET];
 	int rc;
 
 	if (!is_name(device))
 		return ERR_NOTFOUND;
-	rc = bind_text(q, 1, device);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(q);
-	finish(q);
+	rc = lsc_step(s, LSC_GET, device, 0);
 	return rc == SQLITE_DONE ? ERR_NOTFOUND : err_of(rc);
 }
 
 int store_lsc_del(struct store *s, struct slice device)
 {
-	sqlite3_stmt *q = s->stmt[LSC_DEL];
 	int rc;
 
 	if (!is_name(device))
 		return ERR_NOTFOUND;
-	rc = bind_text(q, 1, device);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(q);
-	finish(q);
+	rc = lsc_step(s, LSC_DEL, device, 0);
 	if (rc != SQLITE_DONE)
 		return err_of(rc);
 	return sqlite3_changes(s->db) > 0 ? 0 : ERR_NOTFOUND;
