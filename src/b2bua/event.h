@@ -34,10 +34,29 @@ enum media_policy {
 	MEDIA_SRTP_REQUIRE /* 488 without SRTP */
 };
 
+/* How SRTP is offered to a phone that need not take it. */
+enum srtp_offer {
+	SRTP_OFFER_SAVP,      /* RTP/SAVP; again without when refused */
+	SRTP_OFFER_OSRTP,     /* RTP/AVP with a=crypto (RFC 8643) */
+	SRTP_OFFER_TWO_LINES, /* RTP/SAVP and RTP/AVP, the phone rejects one */
+	SRTP_OFFER_CISCO_FALLBACK /* RTP/SAVP, may be answered with RTP/AVP */
+};
+
+/* What becomes of media that are not audio. */
+enum other_media {
+	OTHER_MEDIA_ENCRYPT, /* RTP like audio; the rest is rejected */
+	OTHER_MEDIA_RELAY,   /* all over UDP, SRTP where the phone offers it */
+	OTHER_MEDIA_REJECT
+};
+
 struct call_policy {
 	enum media_policy media;
 	enum suite suite[SUITE_COUNT]; /* accepted, best first */
 	uint32_t suite_count;
+	enum suite offer_suite[SUITE_COUNT]; /* offered, best first */
+	uint32_t offer_suite_count;	     /* 0: those accepted */
+	enum srtp_offer srtp_offer;
+	enum other_media other_media;
 	uint32_t
 		call_limit; /* simultaneous calls of the device; 0 = no limit */
 	bool nat; /* latch media on the first authentic packet from anywhere */

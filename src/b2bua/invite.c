@@ -255,6 +255,9 @@ int invite_forward(struct calls *c, struct call *call, const struct sip_msg *m,
 	if (ex->from == SIDE_CORE) {
 		rules.security = security_show(c, call);
 		rules.orientation_from = call->caller == SIDE_CORE;
+		if (call->policy.srtp_offer == SRTP_OFFER_CISCO_FALLBACK)
+			r.extra = (struct slice)SLICE(
+				"Supported: X-cisco-srtp-fallback\r\n");
 	}
 	return exch_send(c, call, &r);
 }

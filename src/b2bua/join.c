@@ -1,10 +1,203 @@
 /*
- * What the media process tells about the flows of a call: silence, and who is
- * at the far end where that is a phone of ours too.
+ * Two phones of the same call manager: the far end of one's stream is the
+ * inside port of the other's. Then each is told the other's sending key where
+ * their suites allow, so that the relay need not open what passes (RFC 4568
+ * leaves to who makes an offer or answer whose keys are in it). And what the
+ * media process tells about flows: silence, and far ends that another worker
+ * looks after.
  */
 #include "b2bua/machine.h"
 
 #include "base/secret.h"
+
+/* The stream whose inside port is a, of a call other than self. */
+static const struct stream *find_far(const struct calls *c,
+				     const struct call *self,
+				     const struct addr *a,
+				     const struct call **ret_call)
+{
+	const struct call *far;
+	uint64_t owner;
+
+	if (!addr_ip_eq(a, &c->p.media_inside) ||
+	    a->port < c->p.inside_port_min || a->port > c->p.inside_port_max)
+		return NULL;
+	owner = c->port_owner[(a->port - c->p.inside_port_min) / 2];
+	far = owner ? call_find(c, owner) : NULL;
+	if (!far || far == self)
+		return NULL;
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		const struct stream *s = &far->media.stream[i];
+
+		if (!s->has_flows || s->port[SIDE_CORE] != a->port)
+			continue;
+		*ret_call = far;
+		return s;
+	}
+	return NULL;
+}
+
+/* Where the call manager wants what the phone of s says. */
+static const struct addr *core_addr(const struct stream *s)
+{
+	return s->is_offered ? &s->next[SIDE_CORE].rtp
+			     : &s->flow[SIDE_CORE].remote;
+}
+
+struct call *join_call(const struct calls *c, const struct call *call)
+{
+	const struct call *far;
+
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		const struct stream *s = &call->media.stream[i];
+
+		if (s->has_flows && find_far(c, call, core_addr(s), &far))
+			return call_find(c, handle_u64(far->obj.self));
+	}
+	return NULL;
+}
+
+/* The key that the phone of s sends under, or would send under if this suite
+ * were chosen; NULL: none, or not one that another phone can use as it is. */
+static const struct flow_key *
+sending_key(const struct call *call, const struct stream *s, enum suite suite)
+{
+	const struct flow_key *k = &s->flow[SIDE_PHONE].in;
+
+	if (s->is_offered && s->decided.kind == ANSWER_SRTP)
+		k = &s->decided.peer.key;
+	if (s->is_offered && call->media.offerer == SIDE_PHONE && !s->is_told)
+		for (size_t i = 0; i < s->theirs.count; i++)
+			if (s->theirs.line[i].key.suite == suite)
+				k = &s->theirs.line[i].key;
+	return k->suite == suite && k->mki_len == 0 ? k : NULL;
+}
+
+/* The lines in bits come first; tags are numbered anew. */
+static void bring_forward(struct answer_offer *o, uint32_t bits)
+{
+	struct answer_offer old = *o;
+	size_t n = 0;
+
+	for (int pass = 1; pass >= 0; pass--)
+		for (size_t i = 0; i < old.count; i++)
+			if ((int)(bits >> i & 1) == pass)
+				o->line[n++] = old.line[i];
+	for (size_t i = 0; i < n; i++)
+		o->line[i].tag = (uint32_t)i + 1;
+	answer_offer_wipe(&old);
+}
+
+/* On hold as RFC 2543 said it, without an address, there is no far end; the
+ * one that will be back is expected to be the same. */
+static bool keeps_borrowed(const struct stream *s, const struct addr *far,
+			   enum suite suite)
+{
+	const struct flow *f = &s->flow[SIDE_CORE];
+
+	return addr_is_any(far) && s->has_flows && f->is_borrowed &&
+	       f->out.suite == suite;
+}
+
+void join_offer(struct calls *c, const struct call *call, struct stream *s,
+		const struct addr *far_addr)
+{
+	const struct call *far_call = NULL;
+	const struct stream *far = find_far(c, call, far_addr, &far_call);
+	uint32_t bits = 0;
+
+	if (s->offer.count == 1 &&
+	    keeps_borrowed(s, far_addr, s->offer.line[0].key.suite)) {
+		s->offer.line[0].key = s->flow[SIDE_CORE].out;
+		s->offer_borrowed = 1u << s->offer.line[0].tag;
+	}
+	if (!far || !c->p.end_to_end)
+		return;
+	for (size_t i = 0; i < s->offer.count; i++) {
+		struct flow_key *k = &s->offer.line[i].key;
+		const struct flow_key *theirs =
+			sending_key(far_call, far, k->suite);
+
+		if (!theirs)
+			continue;
+		*k = *theirs;
+		bits |= 1u << i;
+	}
+	bring_forward(&s->offer, bits);
+	for (; bits; bits &= bits - 1) /* tags count from 1 */
+		s->offer_borrowed = s->offer_borrowed << 1 | 2;
+}
+
+void join_answer(struct calls *c, const struct call *call, struct stream *s)
+{
+	const struct call *far_call = NULL;
+	const struct stream *far =
+		find_far(c, call, &s->next[SIDE_CORE].rtp, &far_call);
+
+	if (s->decided.kind != ANSWER_SRTP)
+		return;
+	for (size_t i = 0; far && c->p.end_to_end && i < s->theirs.count; i++) {
+		const struct crypto_line *line = &s->theirs.line[i];
+		const struct flow_key *k =
+			sending_key(far_call, far, line->key.suite);
+
+		if (!k)
+			continue;
+		s->decided.peer = *line;
+		s->decided.own =
+			(struct crypto_line){.tag = line->tag, .key = *k};
+		s->is_borrowed = true;
+		return;
+	}
+	if (keeps_borrowed(s, &s->next[SIDE_CORE].rtp,
+			   s->decided.peer.key.suite)) {
+		s->decided.own.key = s->flow[SIDE_CORE].out;
+		s->is_borrowed = true;
+		return;
+	}
+	/* An earlier answer in this exchange may have had another far end. */
+	if (s->is_borrowed)
+		answer_key(s->decided.peer.key.suite, &c->p.entropy,
+			   &s->decided.own.key);
+	s->is_borrowed = false;
+}
+
+/* Does what the phone of a says reach that of b unopened? */
+static bool passes(const struct stream *a, const struct stream *b)
+{
+	return b->flow[SIDE_CORE].is_borrowed &&
+	       flow_key_eq(&a->flow[SIDE_PHONE].in, &b->flow[SIDE_CORE].out);
+}
+
+static bool stream_is_end_to_end(const struct calls *c, const struct call *call,
+				 const struct stream *s)
+{
+	const struct call *far_call;
+	const struct stream *far = find_far(c, call, core_addr(s), &far_call);
+
+	if (far)
+		return passes(s, far) && passes(far, s);
+	/* What another worker gave its phone we cannot see; that it gave us
+	 * the key, and we gave it on, we can. */
+	return s->far.is_joined && s->flow[SIDE_CORE].is_borrowed &&
+	       flow_key_eq(&s->far.key, &s->flow[SIDE_CORE].out);
+}
+
+bool join_is_end_to_end(const struct calls *c, const struct call *call)
+{
+	bool is_any = false;
+
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		const struct stream *s = &call->media.stream[i];
+
+		if (!s->has_flows || !s->is_audio)
+			continue;
+		if (!stream_is_end_to_end(c, call, s))
+			return false;
+		is_any = true;
+	}
+	return is_any;
+}
 
 /* The stream a flow belongs to, and its side. */
 static struct stream *stream_of_flow(struct call *call, uint64_t flow,

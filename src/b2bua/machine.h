@@ -218,6 +218,7 @@ struct party {
 	bool is_on;	  /* port is not 0 */
 	bool sends;
 	bool wants;
+	bool is_muxed; /* RTCP on the RTP port */
 };
 
 /* What the media process says of the far end of a stream. */
@@ -233,16 +234,25 @@ struct stream {
 	bool has_flows; /* ports are taken, FLOW_ADD was emitted */
 	bool is_new;	/* since the pending offer: undone when it fails */
 	bool is_audio;
-	bool is_offered; /* part of the pending offer */
-	bool is_agreed;	 /* active after the last answer */
-	bool is_srtp;	 /* agreed, on the phone's side */
-	bool is_idle[2]; /* the relay says so, by side */
+	bool is_raw;	 /* not RTP: datagrams as they are (fax by T.38) */
+	bool was_audio;	 /* before the pending offer */
+	bool offers_mux; /* our pending offer has a=rtcp-mux */
+	enum sdp_proto phone_proto; /* agreed with the phone */
+	bool is_offered;	    /* part of the pending offer */
+	bool is_agreed;		    /* active after the last answer */
+	bool is_srtp;		    /* agreed, on the phone's side */
+	bool is_told;	  /* the phone has our answer to its pending offer */
+	bool is_borrowed; /* decided.own is the far phone's key */
+	bool is_idle[2];  /* the relay says so, by side */
 	uint16_t port[2];
 	struct flow flow[2];
 	struct far far;
 	struct party next[2];
-	struct answer decided;	   /* ours to the phone's pending offer */
-	struct answer_offer offer; /* ours to the phone, pending */
+	struct answer decided;	    /* ours to the phone's pending offer */
+	struct answer_offer theirs; /* what the phone's pending offer has */
+	struct answer_offer offer;  /* ours to the phone, pending */
+	uint32_t offer_borrowed;    /* bit per line: its key is the far
+				       phone's */
 	char codec[24];
 };
 
@@ -251,8 +261,13 @@ struct media {
 	struct stream stream[STREAMS_MAX];
 	uint8_t line[SDP_MEDIA_MAX]; /* m= line to stream plus one; 0: none */
 	enum sdp_proto proto[SDP_MEDIA_MAX]; /* of the pending offer's lines */
-	bool is_pending;		     /* an offer waits for its answer */
-	bool no_srtp; /* the phone refused it: offer plain RTP */
+	/* The phone's lines twin_at and following, unknown inside: RTP/AVP
+	 * twins of the lines twin_of (twin.c). */
+	uint8_t twin_at;
+	uint8_t twin_count;
+	uint8_t twin_of[SDP_MEDIA_MAX];
+	bool is_pending; /* an offer waits for its answer */
+	bool no_srtp;	 /* the phone refused it: offer plain RTP */
 	enum side offerer;
 	uint8_t *offer; /* our pending offer as sent, owned */
 	size_t offer_len;
@@ -633,6 +648,46 @@ void core_move_failed(struct calls *c, struct binding *b);
 /* Time has passed. */
 void core_move_timer(struct calls *c);
 
+/* --- stream.c ----------------------------------------------------------- */
+/* Our media address on a side; its port is 0. */
+const struct addr *stream_addr(const struct calls *c, enum side side);
+/* The stream of an m= line, or NULL. */
+struct stream *stream_of(struct media *m, size_t line);
+/* The same; a free place for a new line. NULL when the call has as many
+ * streams as we relay. */
+struct stream *stream_make(struct media *m, size_t line);
+/* Remember the name of the codec. */
+void stream_set_codec(struct stream *s, struct slice codec);
+/* What a section says about its writer. */
+void party_read(struct party *p, const struct sdp_media *m);
+/* Ports and flows of a stream that has none yet; FLOW_ADD. ERR_LIMIT,
+ * ERR_NOMEM. */
+MUST_CHECK int stream_open(struct calls *c, struct call *call,
+			   struct stream *s);
+/* Both flows as offer and answer have them now; FLOW_UPDATE where they
+ * change. */
+void stream_update(struct calls *c, struct call *call, struct stream *s);
+/* Forget what is pending, wipe its keys. */
+void stream_wipe(struct stream *s);
+/* End it: FLOW_DEL, ports back. */
+void stream_close(struct calls *c, struct stream *s);
+
+/* --- twin.c ------------------------------------------------------------- */
+/* The offer s is the first one to a phone that gets two lines for each audio
+ * stream that is offered as SRTP: decide which have a twin. */
+void twin_make(struct media *m, const struct sdp *s);
+/* Take the twins out of what the phone says; where it rejects the line and
+ * not its twin, the twin stands for it. ERR_BAD: lines are missing. */
+MUST_CHECK int twin_take(const struct media *m, struct sdp *s);
+/* Put the twins into what the phone is told. is_first: both are offered; else
+ * only the one in use. ERR_LIMIT: too many lines. */
+MUST_CHECK int twin_put(const struct media *m, struct sdp *s,
+			struct sdp_edit *e, bool is_first);
+/* The phone's offer s has the same media twice, as RTP/SAVP and as RTP/AVP:
+ * is it this line that p makes us reject? */
+bool twin_is_spare(const struct sdp *s, size_t line,
+		   const struct answer_policy *p);
+
 /* --- media.c ------------------------------------------------------------ */
 struct media_refusal {
 	unsigned status;
@@ -655,10 +710,24 @@ void media_settle(struct calls *c, struct call *call);
 void media_abort(struct calls *c, struct call *call);
 /* End all flows, give the ports back, wipe the keys. */
 void media_done(struct calls *c, struct call *call);
-/* The call in whose inside address this call's far end is, or NULL. */
-struct call *media_joined(const struct calls *c, const struct call *call);
 
 /* --- join.c ------------------------------------------------------------- */
+/* The call in whose inside address this call's far end is, or NULL. */
+struct call *join_call(const struct calls *c, const struct call *call);
+/*
+ * Before s's offer goes to its phone, as the call manager's offer at far (an
+ * address) led to it: where far is a stream of another phone of ours, the
+ * lines get that phone's keys, as far as it has them for the suite, and come
+ * first.
+ */
+void join_offer(struct calls *c, const struct call *call, struct stream *s,
+		const struct addr *far);
+/* Before the phone of s gets the answer to its offer, which the call manager
+ * has answered: where the far end is another phone of ours, s->decided gets
+ * that phone's key under a suite both have; else a key of our own. */
+void join_answer(struct calls *c, const struct call *call, struct stream *s);
+/* True when what both sides say passes without being opened. */
+bool join_is_end_to_end(const struct calls *c, const struct call *call);
 /* The media process says something about a flow of call. */
 void flow_event(struct calls *c, struct call *call, const struct event *ev);
 

@@ -39,12 +39,13 @@ static void call_fill(const struct calls *c, const struct call *call,
 		.security = security_state(c, call),
 		.start_ms = call->start_ms,
 		.answer_ms = call->answer_ms,
-		.is_joined = media_joined(c, call) != NULL,
+		.is_end_to_end = join_is_end_to_end(c, call),
 	};
 	if (!s)
 		return;
 	ret->suite = s->is_srtp ? s->flow[SIDE_CORE].out.suite : SUITE_NONE;
 	ret->codec = slice_str(s->codec);
+	ret->is_joined = s->far.is_joined || join_call(c, call) != NULL;
 	ret->flow_out_in = s->flow[SIDE_PHONE].id;
 	ret->flow_in_out = s->flow[SIDE_CORE].id;
 }

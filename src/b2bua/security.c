@@ -79,16 +79,24 @@ static enum call_security told_far(const struct call *call)
 enum call_security security_state(const struct calls *c,
 				  const struct call *call)
 {
-	const struct call *far = media_joined(c, call);
+	const struct call *far = join_call(c, call);
 	enum call_security own = security_own(call);
 	enum call_security other = far ? security_own(far) : told_far(call);
 
 	return own < other ? own : other;
 }
 
+/* What the phone is to show. */
+static enum call_security to_show(const struct calls *c,
+				  const struct call *call)
+{
+	return c->p.show_phone_leg ? security_own(call)
+				   : security_state(c, call);
+}
+
 const char *security_show(struct calls *c, struct call *call)
 {
-	call->shown = security_state(c, call);
+	call->shown = to_show(c, call);
 	call->is_shown = true;
 	return call_security_str(call->shown);
 }
@@ -113,7 +121,7 @@ static void update_one(struct calls *c, struct call *call)
 	struct writer w;
 
 	if (call->state != CALL_UP || call->ex.is_on || !leg->is_confirmed ||
-	    !call->is_shown || call->shown == security_state(c, call))
+	    !call->is_shown || call->shown == to_show(c, call))
 		return;
 	if (!leg->allows_update) {
 		renew_want(c, leg, 0);
@@ -128,7 +136,7 @@ static void update_one(struct calls *c, struct call *call)
 
 void security_update(struct calls *c, struct call *call)
 {
-	struct call *far = media_joined(c, call);
+	struct call *far = join_call(c, call);
 
 	update_one(c, call);
 	if (far)

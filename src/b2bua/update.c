@@ -21,6 +21,8 @@ int calls_update(struct calls *c, const struct calls_update *u)
 	c->p.expires_min_s = u->expires_min_s;
 	c->p.expires_max_s = u->expires_max_s;
 	c->p.media_idle_ms = u->media_idle_ms;
+	c->p.end_to_end = u->end_to_end;
+	c->p.show_phone_leg = u->show_phone_leg;
 	calls_limit(c);
 	sip_txns_limit(c->txns, u->txn_limit);
 	ports_cooldown(c->ports[SIDE_PHONE], u->port_cooldown_ms);

@@ -103,6 +103,24 @@ enum config_media_policy {
 /* What to do with a peer whose issuer's revocation list is out of date. */
 enum config_crl { CONFIG_CRL_REFUSE, CONFIG_CRL_WARN };
 
+/* How SRTP is offered to a phone (see call_policy of b2bua/event.h). */
+enum config_srtp_offer {
+	CONFIG_OFFER_SAVP,
+	CONFIG_OFFER_OSRTP,
+	CONFIG_OFFER_TWO_LINES,
+	CONFIG_OFFER_CISCO_FALLBACK
+};
+
+/* What becomes of media that are not audio. */
+enum config_other_media {
+	CONFIG_OTHER_ENCRYPT,
+	CONFIG_OTHER_RELAY,
+	CONFIG_OTHER_REJECT
+};
+
+/* What the icon on a phone speaks of. */
+enum config_icon { CONFIG_ICON_WHOLE_CALL, CONFIG_ICON_PHONE_LEG };
+
 struct config_endpoint {
 	enum config_transport transport;
 	struct addr addr; /* port is never 0 */
@@ -198,6 +216,7 @@ struct config_media {
 	uint32_t idle_timeout_s; /* 0 = never */
 	uint32_t cool_down_s;
 	uint32_t dscp; /* 0..63 */
+	bool end_to_end;
 };
 
 struct config_device {
@@ -206,10 +225,13 @@ struct config_device {
 	struct config_strings lines;	       /* user parts it may register */
 	enum config_device_mode security_mode; /* as configured */
 	bool digest;
-	const char *digest_user;	/* "" = none */
-	struct config_digests digests;	/* challenged with, one at least */
-	enum config_media_policy media; /* as configured, never AUTO */
-	struct config_suites suites;
+	const char *digest_user;	   /* "" = none */
+	struct config_digests digests;	   /* challenged with, one at least */
+	enum config_media_policy media;	   /* as configured, never AUTO */
+	struct config_suites suites;	   /* accepted */
+	struct config_suites offer_suites; /* offered; none: suites */
+	enum config_srtp_offer srtp_offer;
+	enum config_other_media other_media;
 	bool nat;
 	uint32_t call_limit;	   /* 0 = no limit */
 	bool is_stored;		   /* it comes from the store, not a file */
@@ -222,6 +244,7 @@ struct config_sip {
 	uint32_t session_expires_s;   /* session timers; 0 = none */
 	uint32_t min_se_s;	      /* not above the one before, unless 0 */
 	uint32_t t1_ms, t2_ms, t4_ms; /* RFC 3261 timers */
+	enum config_icon security_icon;
 };
 
 struct config_limits {

@@ -12,6 +12,10 @@ static const char *const words_security[] = {"nonsecure", "authenticated",
 					     "encrypted", NULL};
 static const char *const words_media[] = {"auto", "rtp-only", "srtp-preferred",
 					  "srtp-required", NULL};
+static const char *const words_offer[] = {"savp", "osrtp", "two-lines",
+					  "cisco-fallback", NULL};
+static const char *const words_other[] = {"encrypt", "relay", "reject", NULL};
+static const char *const words_icon[] = {"whole-call", "phone-leg", NULL};
 static const char *const words_policy[] = {"default", "authenticated", "legacy",
 					   NULL};
 static const char *const words_crl[] = {"refuse", "warn", NULL};
@@ -250,6 +254,11 @@ static const struct config_option media_options[] = {
 	MEDIA(dscp, "dscp", UINT, "46", .min = 0, .max = 63,
 	      .text = "Differentiated services code point of relayed media "
 		      "(46 is expedited forwarding)."),
+	MEDIA(end_to_end, "end-to-end", BOOL, "yes", .when = CONFIG_WHEN_NOW,
+	      .text = "Where two phones of Sallyport talk to each other and "
+		      "their suites agree, each is given the other's key, and "
+		      "media passes without being opened. no: Sallyport has "
+		      "keys of its own with each of them."),
 };
 
 #define SIP(member, key, kind, dflt, ...) \
@@ -283,6 +292,13 @@ static const struct config_option sip_options[] = {
 	SIP(t4_ms, "t4", UINT, "5000", .min = 100, .max = 60000,
 	    .unit = "milliseconds",
 	    .text = "Timer T4: how long a message stays in the network."),
+	SIP(security_icon, "security-icon", WORD, "whole-call",
+	    .words = words_icon, .when = CONFIG_WHEN_NOW,
+	    .text = "What the lock on a phone stands for. whole-call: for "
+		    "all parties; where one is not a phone of Sallyport, its "
+		    "media is in the clear inside and there is no lock. "
+		    "phone-leg: for the way between this phone and Sallyport "
+		    "alone, whatever is behind."),
 };
 
 #define LIMIT(member, key, dflt, least, most, ...)                     \
@@ -377,8 +393,33 @@ static const struct config_option device_options[] = {
 	DEVICE(suites, "suites", SUITES,
 	       "{ \"AEAD_AES_128_GCM\", \"AES_CM_128_HMAC_SHA1_80\", "
 	       "\"AES_CM_128_HMAC_SHA1_32\" }",
-	       .text = "SRTP suites that are accepted and offered, best "
-		       "first."),
+	       .text = "SRTP suites that are accepted, best first; offered "
+		       "too unless offer-suites names others."),
+	DEVICE(offer_suites, "offer-suites", SUITES, "",
+	       .example = "{ \"AES_CM_128_HMAC_SHA1_80\" }",
+	       .text = "SRTP suites that are offered to the device, best "
+		       "first; none stands for those of suites. For phones "
+		       "that stumble over a long list."),
+	DEVICE(srtp_offer, "srtp-offer", WORD, "savp", .words = words_offer,
+	       .text = "How SRTP is offered to the device. savp: as RTP/SAVP; "
+		       "if the phone refuses and media = srtp-preferred it is "
+		       "asked again without. osrtp: as RTP/AVP with keys, "
+		       "which a phone without SRTP ignores (RFC 8643). "
+		       "two-lines: as two lines of the same media, RTP/SAVP "
+		       "and RTP/AVP, of which the phone rejects one; with "
+		       "srtp-required only the first is offered. "
+		       "cisco-fallback: as RTP/SAVP with Supported: "
+		       "X-cisco-srtp-fallback, to which a phone without SRTP "
+		       "answers RTP/AVP. All of these are accepted from any "
+		       "phone."),
+	DEVICE(other_media, "other-media", WORD, "encrypt",
+	       .words = words_other,
+	       .text = "What becomes of media that are not audio. encrypt: "
+		       "video and other RTP media are treated like audio, what "
+		       "is not RTP (fax by T.38, messages) is rejected, since "
+		       "nothing would encrypt it. relay: all that goes over "
+		       "UDP is relayed, encrypted where the phone offers it. "
+		       "reject: audio only."),
 	DEVICE(nat, "nat", BOOL, "no",
 	       .text = "The device may be behind an address translator: its "
 		       "media is taken from wherever the first authentic "

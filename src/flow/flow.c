@@ -107,6 +107,7 @@ void flow_write(struct writer *w, const struct flow *f)
 	writer_u8(w, (uint8_t)f->latch);
 	write_key(w, &f->in);
 	write_key(w, &f->out);
+	writer_u8(w, f->is_raw);
 	writer_u8(w, f->is_borrowed);
 	writer_u8(w, f->is_muxed);
 	writer_u8(w, f->security);
@@ -117,7 +118,7 @@ void flow_write(struct writer *w, const struct flow *f)
 int flow_read(struct reader *r, struct flow *ret)
 {
 	struct flow f = {0};
-	uint8_t latch, borrowed, muxed, blocked;
+	uint8_t latch, raw, borrowed, muxed, blocked;
 
 	if (reader_u8(r) != FLOW_VERSION)
 		return ERR_BAD;
@@ -130,17 +131,20 @@ int flow_read(struct reader *r, struct flow *ret)
 	latch = reader_u8(r);
 	read_key(r, &f.in);
 	read_key(r, &f.out);
+	raw = reader_u8(r);
 	borrowed = reader_u8(r);
 	muxed = reader_u8(r);
 	f.security = reader_u8(r);
 	blocked = reader_u8(r);
 	f.idle_ms = reader_u32be(r);
-	if (!reader_ok(r) || latch > FLOW_LATCH_NAT || borrowed > 1 ||
-	    muxed > 1 || f.security > FLOW_SECURITY_MAX || blocked > 1) {
+	if (!reader_ok(r) || latch > FLOW_LATCH_NAT || raw > 1 ||
+	    borrowed > 1 || muxed > 1 || f.security > FLOW_SECURITY_MAX ||
+	    blocked > 1) {
 		flow_wipe(&f);
 		return ERR_BAD;
 	}
 	f.latch = (enum flow_latch)latch;
+	f.is_raw = raw == 1;
 	f.is_borrowed = borrowed == 1;
 	f.is_muxed = muxed == 1;
 	f.is_blocked = blocked == 1;

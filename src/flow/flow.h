@@ -41,6 +41,7 @@ struct flow {
 	enum flow_latch latch;	 /* what may be learned about the source */
 	struct flow_key in;	 /* protection of what arrives */
 	struct flow_key out;	 /* protection of what leaves */
+	bool is_raw; /* no RTP: any datagram of remote passes, plain */
 	/* out is another phone's own key: what arrives under that key, checked,
 	 * may leave as it is; nothing is ever encrypted with it. */
 	bool is_borrowed;

@@ -19,6 +19,9 @@
  * SSRC. Nothing is learned before the tag is checked, and unproven plain
  * packets are not forwarded. RTCP on the odd port has a latch of its own.
  *
+ * What is not RTP (flow.is_raw) passes from exactly the signalled address, as
+ * it is.
+ *
  * Two phones that talk to each other are two pairs of flows, back to back:
  * what enters the first pair from its phone leaves the second towards the
  * other. path_join makes one step of that: the packet is judged by the path it

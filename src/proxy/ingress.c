@@ -161,6 +161,19 @@ enum pipeline_stop ingress_authz(const struct unit *u)
 	return STOP_LINE;
 }
 
+static const enum srtp_offer srtp_offer[] = {
+	[CONFIG_OFFER_SAVP] = SRTP_OFFER_SAVP,
+	[CONFIG_OFFER_OSRTP] = SRTP_OFFER_OSRTP,
+	[CONFIG_OFFER_TWO_LINES] = SRTP_OFFER_TWO_LINES,
+	[CONFIG_OFFER_CISCO_FALLBACK] = SRTP_OFFER_CISCO_FALLBACK,
+};
+
+static const enum other_media other_media[] = {
+	[CONFIG_OTHER_ENCRYPT] = OTHER_MEDIA_ENCRYPT,
+	[CONFIG_OTHER_RELAY] = OTHER_MEDIA_RELAY,
+	[CONFIG_OTHER_REJECT] = OTHER_MEDIA_REJECT,
+};
+
 void ingress_policy(const struct config *c, const struct config_device *d,
 		    struct call_policy *ret)
 {
@@ -179,4 +192,9 @@ void ingress_policy(const struct config *c, const struct config_device *d,
 	}
 	ret->suite_count = d->suites.count;
 	memcpy(ret->suite, d->suites.item, sizeof(ret->suite));
+	ret->offer_suite_count = d->offer_suites.count;
+	memcpy(ret->offer_suite, d->offer_suites.item,
+	       sizeof(ret->offer_suite));
+	ret->srtp_offer = srtp_offer[d->srtp_offer];
+	ret->other_media = other_media[d->other_media];
 }

@@ -145,6 +145,9 @@ static int update_calls(struct worker *w, const struct config *c)
 		.expires_max_s = c->sip.expires_max_s,
 		.media_idle_ms = c->media.idle_timeout_s * 1000,
 		.port_cooldown_ms = c->media.cool_down_s * 1000,
+		.end_to_end = c->media.end_to_end,
+		.show_phone_leg =
+			c->sip.security_icon == CONFIG_ICON_PHONE_LEG,
 		.server_name = c->server_name,
 	};
 

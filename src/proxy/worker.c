@@ -328,6 +328,8 @@ static int make_calls(struct worker *w)
 		.session_s = c->sip.session_expires_s,
 		.session_min_s = c->sip.min_se_s,
 		.media_idle_ms = c->media.idle_timeout_s * 1000,
+		.end_to_end = c->media.end_to_end,
+		.show_phone_leg = c->sip.security_icon == CONFIG_ICON_PHONE_LEG,
 		.t1_ms = c->sip.t1_ms,
 		.t2_ms = c->sip.t2_ms,
 		.t4_ms = c->sip.t4_ms,

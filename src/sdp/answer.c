@@ -21,8 +21,7 @@ static void decide(struct answer *a, enum answer_kind kind, const char *reason)
 	a->reason = reason;
 }
 
-static void make_key(const struct entropy *e, enum suite suite,
-		     struct flow_key *ret)
+void answer_key(enum suite suite, const struct entropy *e, struct flow_key *ret)
 {
 	const struct suite_info *info = suite_info(suite);
 
@@ -69,6 +68,18 @@ static bool find_line(const struct sdp_media *m, enum suite suite,
 	return false;
 }
 
+void answer_usable(const struct sdp_media *m, const struct answer_policy *p,
+		   struct answer_offer *ret)
+{
+	*ret = (struct answer_offer){.proto = m->proto};
+	if (p->srtp == ANSWER_SRTP_NEVER)
+		return;
+	for (size_t i = 0; i < p->suite_count && ret->count < SUITE_COUNT; i++)
+		if (p->suite[i] != SUITE_NONE &&
+		    find_line(m, p->suite[i], &ret->line[ret->count]))
+			ret->count++;
+}
+
 /* Our preference decides, not the peer's: RFC 4568 section 5.1.2 lets the
  * answerer choose. */
 static bool choose(const struct sdp_media *m, const struct answer_policy *p,
@@ -108,7 +119,7 @@ void answer_decide(const struct sdp_media *m, const struct answer_policy *p,
 		decide_plain(p, is_secure ? why_never : NULL, ret);
 	} else if (choose(m, p, &ret->peer)) {
 		ret->own.tag = ret->peer.tag;
-		make_key(e, ret->peer.key.suite, &ret->own.key);
+		answer_key(ret->peer.key.suite, e, &ret->own.key);
 		decide(ret, ANSWER_SRTP, NULL);
 	} else if (m->crypto_count > 0 || is_secure) {
 		decide_plain(p, why_unusable, ret);
@@ -129,7 +140,7 @@ void answer_offer_make(const struct answer_policy *p, enum sdp_proto proto,
 		if (p->suite[i] == SUITE_NONE)
 			continue;
 		c->tag = (uint32_t)++ret->count;
-		make_key(e, p->suite[i], &c->key);
+		answer_key(p->suite[i], e, &c->key);
 	}
 }
 

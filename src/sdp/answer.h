@@ -69,6 +69,16 @@ struct answer_offer {
 void answer_decide(const struct sdp_media *m, const struct answer_policy *p,
 		   const struct entropy *e, struct answer *ret);
 /*
+ * All that the offered section m has for policy: its first usable line of
+ * each allowed suite, in the order of policy. None with ANSWER_SRTP_NEVER.
+ * Wipe with answer_offer_wipe.
+ */
+void answer_usable(const struct sdp_media *m, const struct answer_policy *p,
+		   struct answer_offer *ret);
+/* A fresh key of ours for suite (not SUITE_NONE). */
+void answer_key(enum suite suite, const struct entropy *e,
+		struct flow_key *ret);
+/*
  * Make our own offer: one line per suite of policy in its order, tags 1..n,
  * fresh keys from e, no lifetime and no MKI (Cisco phones refuse lines that
  * have them). proto: the profile to offer; lines are made unless policy is

@@ -191,6 +191,10 @@ static void put_attrs(struct writer *w, const struct sdp_media_edit *e)
 	}
 	if (e->port == 0)
 		return;
+	if (e->rtcp_mux) {
+		writer_str(w, "a=rtcp-mux");
+		end_line(w);
+	}
 	if (e->rtcp_port != 0 && e->rtcp_port != e->port + 1) {
 		writer_str(w, "a=rtcp:");
 		writer_dec(w, e->rtcp_port);

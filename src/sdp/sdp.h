@@ -72,6 +72,7 @@ struct sdp_media_edit {
 	uint16_t rtcp_port;   /* written as a=rtcp unless 0 or port + 1 */
 	struct addr addr;     /* for c=; family NONE: the session's */
 	enum sdp_proto proto; /* to write; SDP_PROTO_OTHER: as it was */
+	bool rtcp_mux;	      /* write a=rtcp-mux */
 	bool keep_crypto;     /* keep the section's own a=crypto lines */
 	bool set_dir;	      /* write dir instead of what stands there */
 	enum sdp_dir dir;

@@ -61,6 +61,34 @@ static void set_sig(struct run *r, struct conn *k, const char *v)
 		replay_fail(r, "sig %s", v);
 }
 
+/* In the order of enum srtp_offer and enum other_media. */
+static const char *const offers[] = {"savp", "osrtp", "two-lines",
+				     "cisco-fallback"};
+static const char *const others[] = {"encrypt", "relay", "reject"};
+
+static unsigned word_of(struct run *r, const char *v, const char *const *words,
+			size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v, words[i]) == 0)
+			return (unsigned)i;
+	replay_fail(r, "unknown word %s", v);
+}
+
+/* "SUITE,SUITE" */
+static void set_suites(struct run *r, enum suite *list, uint32_t *count,
+		       const char *v)
+{
+	*count = 0;
+	while (*v) {
+		size_t n = strcspn(v, ",");
+
+		if (suite_find(slice_make(v, n), &list[(*count)++]) != 0)
+			replay_fail(r, "suite %s", v);
+		v += n + (v[n] == ',');
+	}
+}
+
 static void conn_defaults(struct run *r, struct conn *k, const char *name)
 {
 	snprintf(k->name, sizeof(k->name), "%s", name);
@@ -101,6 +129,18 @@ static void do_conn(struct run *r, char *rest)
 			set_sig(r, k, v);
 		} else if (option(word, "policy", &v)) {
 			set_policy(r, k, v);
+		} else if (option(word, "offer", &v)) {
+			k->policy.srtp_offer = (enum srtp_offer)word_of(
+				r, v, offers, sizeof(offers) / sizeof(*offers));
+		} else if (option(word, "other", &v)) {
+			k->policy.other_media = (enum other_media)word_of(
+				r, v, others, sizeof(others) / sizeof(*others));
+		} else if (option(word, "suites", &v)) {
+			set_suites(r, k->policy.suite, &k->policy.suite_count,
+				   v);
+		} else if (option(word, "offered", &v)) {
+			set_suites(r, k->policy.offer_suite,
+				   &k->policy.offer_suite_count, v);
 		} else if (option(word, "limit", &v)) {
 			k->policy.call_limit = number(v);
 		} else if (option(word, "priority", &v)) {
@@ -212,13 +252,14 @@ static void do_call(struct run *r, char *rest)
 		if (!calls_next(r->c, &pos, &info))
 			replay_fail(r, "no such call");
 	} while (--n > 0);
-	snprintf(buf, sizeof(buf),
-		 "%s security=%s suite=%s codec=%.*s joined=%d device=%.*s "
-		 "caller=%.*s callee=%.*s",
-		 info.state, call_security_str(info.security),
-		 suite_info(info.suite)->name, SLICE_FMT(info.codec),
-		 info.is_joined, SLICE_FMT(info.device), SLICE_FMT(info.caller),
-		 SLICE_FMT(info.callee));
+	snprintf(
+		buf, sizeof(buf),
+		"%s security=%s suite=%s codec=%.*s joined=%d end-to-end=%d device=%.*s "
+		"caller=%.*s callee=%.*s",
+		info.state, call_security_str(info.security),
+		suite_info(info.suite)->name, SLICE_FMT(info.codec),
+		info.is_joined, info.is_end_to_end, SLICE_FMT(info.device),
+		SLICE_FMT(info.caller), SLICE_FMT(info.callee));
 	replay_expand(r, rest + 1, pat, sizeof(pat));
 	if (!replay_match(r, pat, buf))
 		replay_fail(r, "call is %s", buf);
@@ -231,6 +272,33 @@ static enum event_kind flow_event_kind(const char *word)
 		return EVENT_FLOW_FAILED;
 	return strcmp(word, "flow-active") == 0 ? EVENT_FLOW_ACTIVE
 						: EVENT_FLOW_IDLE;
+}
+
+/* flow-joined ID SECURITY SUITE:BYTE, the key being BYTE all over; or
+ * flow-parted ID. */
+static void do_join(struct run *r, const char *word, const char *rest)
+{
+	struct flow_key key = {.suite = SUITE_NONE};
+	struct event ev = {.kind = EVENT_FLOW_PARTED};
+	char arg[128];
+	char *at;
+	size_t n;
+
+	replay_expand(r, rest, arg, sizeof(arg));
+	ev.flow.call = r->last_call;
+	ev.flow.flow = strtoull(arg, &at, 10);
+	ev.flow.key = &key;
+	if (strcmp(word, "flow-joined") == 0) {
+		ev.kind = EVENT_FLOW_JOINED;
+		ev.flow.security = (uint8_t)strtoul(at, &at, 10);
+		at += *at == ' ';
+		n = strcspn(at, ":");
+		if (*at && suite_find(slice_make(at, n), &key.suite) != 0)
+			replay_fail(r, "suite %s", at);
+		if (*at)
+			memset(key.key, (int)number(at + n + 1), SUITE_KEY_MAX);
+	}
+	replay_step(r, &ev);
 }
 
 static void do_event(struct run *r, const char *word, const char *rest)
@@ -278,6 +346,7 @@ static void do_set(struct run *r, const char *rest)
 static void params_default(struct run *r)
 {
 	r->p = (struct calls_params){
+		.end_to_end = true,
 		.outside_port_min = 20000,
 		.outside_port_max = 20019,
 		.inside_port_min = 30000,
@@ -358,7 +427,11 @@ static void do_param(struct run *r, const char *rest)
 {
 	const char *v;
 
-	if (option(rest, "call_limit", &v))
+	if (option(rest, "end_to_end", &v))
+		r->p.end_to_end = number(v) != 0;
+	else if (option(rest, "show_phone_leg", &v))
+		r->p.show_phone_leg = number(v) != 0;
+	else if (option(rest, "call_limit", &v))
 		r->p.call_limit = number(v);
 	else if (option(rest, "binding_limit", &v))
 		r->p.binding_limit = number(v);
@@ -434,6 +507,9 @@ static void do_line(struct run *r, char *line)
 		do_cores(r, rest);
 	else if (strcmp(line, "clear") == 0)
 		do_clear(r);
+	else if (strcmp(line, "flow-joined") == 0 ||
+		 strcmp(line, "flow-parted") == 0)
+		do_join(r, line, rest);
 	else if (strcmp(line, "down") == 0 || strcmp(line, "drop") == 0 ||
 		 strcmp(line, "flow-failed") == 0 ||
 		 strcmp(line, "flow-idle") == 0 ||

@@ -63,6 +63,7 @@ static struct flow sample(enum suite in, enum suite out)
 	f.remote = (struct addr){ADDR_V6, {0x20, 1, 0xd, 0xb8}, 5004};
 	f.latch = FLOW_LATCH_NAT;
 	f.is_blocked = true;
+	f.is_raw = true;
 	f.is_borrowed = true;
 	f.is_muxed = true;
 	f.security = 2;
@@ -106,6 +107,7 @@ START_TEST(a_flow_survives_writing_and_reading)
 	ck_assert_mem_eq(&f.in, &g.in, sizeof(f.in));
 	ck_assert_uint_eq(g.idle_ms, 30000);
 	ck_assert(g.is_blocked);
+	ck_assert(g.is_raw);
 	ck_assert(g.is_borrowed);
 	ck_assert(g.is_muxed);
 	ck_assert_uint_eq(g.security, 2);
@@ -136,11 +138,12 @@ static const struct {
 	{LOCAL_AT, 5}, /* family */
 	{LATCH_AT, 3},
 	{LATCH_AT + 1, 7}, /* suite of in */
-	/* Behind two suites without keys: borrowed, muxed, security, blocked */
+	/* Behind two suites without keys: raw, borrowed, muxed, security, blocked */
 	{LATCH_AT + 3, 2},
 	{LATCH_AT + 4, 2},
-	{LATCH_AT + 5, FLOW_SECURITY_MAX + 1},
-	{LATCH_AT + 6, 2},
+	{LATCH_AT + 5, 2},
+	{LATCH_AT + 6, FLOW_SECURITY_MAX + 1},
+	{LATCH_AT + 7, 2},
 };
 
 START_TEST(values_that_do_not_exist_are_refused)
