@@ -73,6 +73,32 @@ sending_key(const struct call *call, const struct stream *s, enum suite suite)
 	return k->suite == suite && k->mki_len == 0 ? k : NULL;
 }
 
+/* Two phones that change their keys with every answer would never come to an
+ * end: after some offers of our own they get keys of ours only. */
+static bool may_borrow(const struct calls *c, const struct call *call)
+{
+	return c->p.end_to_end && call->join_offers <= JOIN_OFFERS_MAX;
+}
+
+/* What the phone at address far, the far end of s, sends under with this
+ * suite; NULL: nobody of ours, or nothing that another phone can use. */
+static const struct flow_key *
+far_key(const struct calls *c, const struct call *call, const struct stream *s,
+	const struct addr *far_addr, enum suite suite)
+{
+	const struct call *far_call = NULL;
+	const struct stream *far = find_far(c, call, far_addr, &far_call);
+
+	if (far)
+		return sending_key(far_call, far, suite);
+	/* Another worker's, of whom the media process tells. */
+	if (!s->far.is_joined || s->far.key.suite != suite ||
+	    s->far.key.mki_len > 0 ||
+	    !addr_eq(far_addr, &s->flow[SIDE_CORE].remote))
+		return NULL;
+	return &s->far.key;
+}
+
 /* The lines in bits come first; tags are numbered anew. */
 static void bring_forward(struct answer_offer *o, uint32_t bits)
 {
@@ -102,8 +128,6 @@ static bool keeps_borrowed(const struct stream *s, const struct addr *far,
 void join_offer(struct calls *c, const struct call *call, struct stream *s,
 		const struct addr *far_addr)
 {
-	const struct call *far_call = NULL;
-	const struct stream *far = find_far(c, call, far_addr, &far_call);
 	uint32_t bits = 0;
 
 	if (s->offer.count == 1 &&
@@ -111,18 +135,20 @@ void join_offer(struct calls *c, const struct call *call, struct stream *s,
 		s->offer.line[0].key = s->flow[SIDE_CORE].out;
 		s->offer_borrowed = 1u << s->offer.line[0].tag;
 	}
-	if (!far || !c->p.end_to_end)
+	if (!may_borrow(c, call))
 		return;
 	for (size_t i = 0; i < s->offer.count; i++) {
 		struct flow_key *k = &s->offer.line[i].key;
 		const struct flow_key *theirs =
-			sending_key(far_call, far, k->suite);
+			far_key(c, call, s, far_addr, k->suite);
 
 		if (!theirs)
 			continue;
 		*k = *theirs;
 		bits |= 1u << i;
 	}
+	if (bits == 0)
+		return;
 	bring_forward(&s->offer, bits);
 	for (; bits; bits &= bits - 1) /* tags count from 1 */
 		s->offer_borrowed = s->offer_borrowed << 1 | 2;
@@ -130,16 +156,14 @@ void join_offer(struct calls *c, const struct call *call, struct stream *s,
 
 void join_answer(struct calls *c, const struct call *call, struct stream *s)
 {
-	const struct call *far_call = NULL;
-	const struct stream *far =
-		find_far(c, call, &s->next[SIDE_CORE].rtp, &far_call);
+	const struct addr *far = &s->next[SIDE_CORE].rtp;
 
 	if (s->decided.kind != ANSWER_SRTP)
 		return;
-	for (size_t i = 0; far && c->p.end_to_end && i < s->theirs.count; i++) {
+	for (size_t i = 0; may_borrow(c, call) && i < s->theirs.count; i++) {
 		const struct crypto_line *line = &s->theirs.line[i];
 		const struct flow_key *k =
-			sending_key(far_call, far, line->key.suite);
+			far_key(c, call, s, far, line->key.suite);
 
 		if (!k)
 			continue;
@@ -160,6 +184,40 @@ void join_answer(struct calls *c, const struct call *call, struct stream *s)
 		answer_key(s->decided.peer.key.suite, &c->p.entropy,
 			   &s->decided.own.key);
 	s->is_borrowed = false;
+}
+
+/* The key that the phone of s hears its far end under is that phone's. */
+static bool is_right(const struct stream *s, const struct flow_key *far)
+{
+	return far && flow_key_eq(far, &s->flow[SIDE_CORE].out);
+}
+
+/* Must the phone of s be told another key, or could it be told a better one? */
+static bool needs_key(const struct calls *c, const struct call *call,
+		      const struct stream *s)
+{
+	const struct flow *f = &s->flow[SIDE_CORE];
+	const struct flow_key *k;
+
+	/* Without a far end, on hold, the last one is expected back. */
+	if (!s->has_flows || !s->is_agreed || !s->is_srtp ||
+	    f->remote.family == ADDR_NONE)
+		return false;
+	k = far_key(c, call, s, &f->remote, f->out.suite);
+	return f->is_borrowed ? !is_right(s, k) : k && may_borrow(c, call);
+}
+
+void join_review(struct calls *c, struct call *call)
+{
+	struct leg *leg = &call->leg[SIDE_PHONE];
+	bool is_any = false;
+
+	for (size_t i = 0; i < STREAMS_MAX; i++)
+		is_any |= needs_key(c, call, &call->media.stream[i]);
+	if (!is_any || call->state != CALL_UP || leg->wants_renew)
+		return;
+	call->join_offers++;
+	renew_want(c, leg, JOIN_PEACE_MS);
 }
 
 /* Does what the phone of a says reach that of b unopened? */

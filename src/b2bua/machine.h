@@ -33,6 +33,8 @@ enum {
 	RING_MS = 300000,    /* longest silence while ringing, timer C */
 	FORKS_MAX = 8,	     /* early dialogs of one INVITE */
 	REFERS_MAX = 8,	     /* REFERs of a dialog that are still notified */
+	JOIN_PEACE_MS = 500, /* before an offer of ours about keys */
+	JOIN_OFFERS_MAX = 3, /* of these in a call with a far phone's key */
 	RETRY_AFTER_S = 5    /* when we are full */
 };
 
@@ -291,6 +293,7 @@ struct call {
 	struct leg leg[2]; /* by enum side */
 	struct exch ex;
 	struct media media;
+	uint32_t join_offers; /* of ours, see join_review */
 	struct refers refers;
 	char *device; /* owned; "" = unknown */
 	char *from;   /* URI, owned */
@@ -726,6 +729,10 @@ void join_offer(struct calls *c, const struct call *call, struct stream *s,
  * has answered: where the far end is another phone of ours, s->decided gets
  * that phone's key under a suite both have; else a key of our own. */
 void join_answer(struct calls *c, const struct call *call, struct stream *s);
+/* After media changed here or at the far end: where the phone hears its far
+ * end under a key that is no longer right, or could hear it under its own, it
+ * gets a re-INVITE of ours, in a while. */
+void join_review(struct calls *c, struct call *call);
 /* True when what both sides say passes without being opened. */
 bool join_is_end_to_end(const struct calls *c, const struct call *call);
 /* The media process says something about a flow of call. */

@@ -139,6 +139,9 @@ void security_update(struct calls *c, struct call *call)
 	struct call *far = join_call(c, call);
 
 	update_one(c, call);
-	if (far)
-		update_one(c, far);
+	join_review(c, call);
+	if (!far)
+		return;
+	update_one(c, far);
+	join_review(c, far);
 }

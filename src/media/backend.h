@@ -62,8 +62,9 @@ struct media_backend_ops {
 	/*
 	 * Flow id's way out leads into flow far and the other way round: a
 	 * packet for one of their peers now leaves through the other's peer
-	 * in one step, as the flow it would have come to says. Ends when one
-	 * of the four is removed, or by part. Joining them again is no error.
+	 * in one step, as the flow it would have come to says. Ends by part,
+	 * or when one of the four is removed: then what led there is dropped
+	 * until the remaining flow is updated. Joining them again is no error.
 	 * ERR_NOTFOUND (also: no peer), ERR_NOMEM, ERR_LIMIT: nothing changed.
 	 */
 	int (*join)(struct media_backend *b, const uint64_t flow[2],

@@ -99,16 +99,23 @@ static void mark(struct joins *j, struct entry *e)
 		list_append(&j->changed, &e->changed);
 }
 
-static void part(struct joins *j, struct entry *e)
+/* The backend knows already. */
+static void parted(struct joins *j, struct entry *e)
 {
 	struct entry *far = e->far;
 
 	if (!far)
 		return;
 	e->far = far->far = NULL;
-	j->backend->ops->part(j->backend, e->id);
 	mark(j, e);
 	mark(j, far);
+}
+
+static void part(struct joins *j, struct entry *e)
+{
+	if (e->far)
+		j->backend->ops->part(j->backend, e->id);
+	parted(j, e);
 }
 
 /* RTP and RTCP of e's party are f's two sockets. */
@@ -206,9 +213,9 @@ void joins_remove(struct joins *j, uint64_t owner, uint64_t id)
 	if (!e)
 		return;
 	peer = find(j, owner, e->peer_id);
-	part(j, e);
+	parted(j, e);
 	if (peer)
-		part(j, peer);
+		parted(j, peer);
 	entry_free(j, e);
 }
 

@@ -136,6 +136,8 @@ static void join_again(struct relay_flow *f)
 {
 	struct relay_flow *far = f->far;
 
+	if (!far && f->peer && !f->peer->exit)
+		f->peer->exit = f; /* see lose() */
 	if (!far && f->peer)
 		far = f->peer->far ? f->peer : NULL;
 	if (!far || !far->far)
@@ -154,11 +156,22 @@ static void part(struct relay_flow *f)
 	lead_out(far, NULL);
 }
 
+/* Where f leads nobody is any more: what was on its way there must not be
+ * opened and sent into the dark. Until f is updated it leads nowhere. */
+static void lose(struct relay_flow *f)
+{
+	struct relay_flow *far = f->far;
+
+	part(f);
+	if (far && far->peer)
+		far->peer->exit = NULL;
+}
+
 static void destroy(struct shard *s, struct relay_flow *f)
 {
-	part(f);
+	lose(f);
 	if (f->peer) {
-		part(f->peer);
+		lose(f->peer);
 		f->peer->peer = f->peer->exit = NULL;
 	}
 	table_del(&s->by_key, &f->node);

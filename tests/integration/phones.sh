@@ -15,17 +15,31 @@ needs linphone_start
 is_true "baresip registers" wait_for 20 "$DEV_A" registered "$DEV_A"
 is_true "linphone registers" wait_for 20 "$DEV_B" registered "$DEV_B"
 
-# proved NAME CALL: capture, call, talk, end, prove
+# proved NAME CALL [MODE]: capture, call, talk, end, prove
 proved() {
 	local baresip linphone
 	baresip=$(lines "$DIR/log/baresip")
 	linphone=$(lines "$DIR/linphone/log")
 	capture_start "$1" && "$2" && sleep 3 && call_end || return 1
 	capture_stop
-	call_prove "$1" "$baresip" "$linphone"
+	call_prove "$1" "$baresip" "$linphone" "${3:-}"
 }
-is_true "baresip calls linphone: SRTP outside, RTP inside" proved ab call_a_to_b
-is_true "linphone calls baresip: SRTP outside, RTP inside" proved ba call_b_to_a
+is_true "baresip calls linphone: the same packets from phone to phone" \
+	proved ab call_a_to_b
+is_true "linphone calls baresip: the same packets from phone to phone" \
+	proved ba call_b_to_a
+
+needs echo_start
+is_true "baresip calls an endpoint inside: SRTP outside, RTP inside" \
+	proved echo call_a_to_echo --inside
+own_keys() {
+	sed -i 's/^media {/&\n\tend-to-end = no/' \
+		"$DIR/etc/sallyport/sallyport.conf"
+	ctl reload && proved own call_a_to_b --joined || return 1
+	sed -i '/end-to-end = no/d' "$DIR/etc/sallyport/sallyport.conf"
+	ctl reload
+}
+is_true "end-to-end = no: other packets, and still none inside" own_keys
 
 hold_resume() {
 	call_a_to_b || return 1

@@ -1,7 +1,8 @@
 /*
  * Proves from captures what lies outside and what lies inside:
  *
- *	srtpcheck STREAMS ADDRESS OUTSIDE.pcap INSIDE.pcap...
+ *	srtpcheck [--joined|--end-to-end] STREAMS ADDRESS OUTSIDE.pcap
+ *		INSIDE.pcap...
  *
  * STREAMS has a line per negotiated direction: name, "up" or "down", source
  * ip:port, destination ip:port, suite, base64 key and salt (RFC 4568).
@@ -21,6 +22,17 @@
  *  - the same holds for RTCP;
  *  - in no such pair do 8 bytes of the inside payload stand at the same place
  *    of the packet outside.
+ *
+ * With --joined (two phones whose calls lead into each other) instead:
+ *
+ *  - there is no RTP and no RTCP inside;
+ *  - every packet that went down decrypts to what a packet that came up, from
+ *    the other phone, decrypts to.
+ *
+ * With --end-to-end moreover:
+ *
+ *  - every packet that went down equals the one that came up bit for bit: it
+ *    is the other phone's own.
  */
 #include <srtp2/srtp.h>
 
@@ -76,7 +88,10 @@ struct side {
 	unsigned long count;
 };
 
+enum mode { MODE_INSIDE, MODE_JOINED, MODE_END_TO_END };
+
 struct check {
+	enum mode mode;
 	struct stream stream[STREAM_MAX];
 	unsigned stream_count;
 	uint32_t address;
@@ -356,6 +371,17 @@ static struct rtp *inside_find(struct check *c, const struct rtp *r)
 	return NULL;
 }
 
+/* i was seen outside, and so were its like: an endpoint inside may echo. */
+static void mark_used(struct check *c, struct rtp *i)
+{
+	struct rtp *end = c->inside.rtp + c->inside.count;
+	const struct rtp *first = i;
+
+	for (; i < end && rtp_order(i, first) == 0; i++)
+		i->is_used |= i->len == first->len &&
+			      memcmp(i->clear, first->clear, i->len) == 0;
+}
+
 /* Does a run of 8 payload bytes stand at the same place of the packet? */
 static bool has_run(const struct rtp *inside, const struct rtp *outside)
 {
@@ -398,6 +424,61 @@ static void compare_rtcp(struct check *c)
 			fail(c, "SRTCP that goes down was RTCP inside", &none);
 }
 
+/* The packet that came up from another phone and is what went down with r. */
+static const struct rtp *came_up(const struct side *s, const struct rtp *r)
+{
+	for (unsigned long i = 0; i < s->count; i++) {
+		const struct rtp *x = &s->rtp[i];
+
+		if (x->stream->is_up &&
+		    x->stream->src.ip != r->stream->dst.ip &&
+		    x->len == r->len && memcmp(x->clear, r->clear, r->len) == 0)
+			return x;
+	}
+	return NULL;
+}
+
+static void compare_joined(struct check *c, const struct side *s,
+			   const char *name)
+{
+	unsigned long down = 0, same = 0;
+	struct packet none = {0};
+
+	for (unsigned long i = 0; i < s->count; i++) {
+		const struct rtp *r = &s->rtp[i];
+		const struct rtp *up;
+
+		if (r->stream->is_up)
+			continue;
+		down++;
+		up = came_up(s, r);
+		if (!up) {
+			fail(c, "what goes down came up", &none);
+			continue;
+		}
+		same += up->wire_len == r->wire_len &&
+			memcmp(up->wire, r->wire, r->wire_len) == 0;
+	}
+	if (c->mode == MODE_END_TO_END && same != down)
+		fail(c, "what goes down is what came up, bit for bit", &none);
+	(void)printf("joined:  %lu %s packets went down, %lu of them bit for"
+		     " bit as they came up\n",
+		     down, name, same);
+}
+
+static void compare_all_joined(struct check *c)
+{
+	struct packet none = {0};
+
+	if (c->inside.count || c->inside_rtcp.count)
+		fail(c, "there is no media inside", &none);
+	(void)printf("inside:  %lu RTP packets, %lu RTCP, %lu SIP packets in"
+		     " plain text\n",
+		     c->inside.count, c->inside_rtcp.count, c->sip);
+	compare_joined(c, &c->outside, "RTP");
+	compare_joined(c, &c->outside_rtcp, "RTCP");
+}
+
 static void compare(struct check *c)
 {
 	unsigned long up = 0, down = 0, unmatched_up = 0, bytes = 0,
@@ -421,7 +502,7 @@ static void compare(struct check *c)
 			fail(c, "no 8 bytes inside stand outside", &none);
 		bytes += in->len - rtp_header_len(in->clear, in->len);
 		if (o->stream->is_up) {
-			in->is_used = true;
+			mark_used(c, in);
 			up++;
 		} else {
 			down++;
@@ -475,6 +556,14 @@ static bool suite_policy(const char *suite, srtp_policy_t *p, size_t *ret_len)
 		/* for the test of the test: authentic, yet in the clear */
 		srtp_crypto_policy_set_null_cipher_hmac_sha1_80(&p->rtp);
 		srtp_crypto_policy_set_null_cipher_hmac_sha1_80(&p->rtcp);
+	} else if (strcmp(suite, "AES_256_CM_HMAC_SHA1_80") == 0) {
+		srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&p->rtp);
+		srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&p->rtcp);
+		*ret_len = 46;
+	} else if (strcmp(suite, "AEAD_AES_256_GCM") == 0) {
+		srtp_crypto_policy_set_aes_gcm_256_16_auth(&p->rtp);
+		srtp_crypto_policy_set_aes_gcm_256_16_auth(&p->rtcp);
+		*ret_len = 44;
 	} else if (strcmp(suite, "AEAD_AES_128_GCM") == 0) {
 		srtp_crypto_policy_set_aes_gcm_128_16_auth(&p->rtp);
 		srtp_crypto_policy_set_aes_gcm_128_16_auth(&p->rtcp);
@@ -552,15 +641,39 @@ static void streams_print(struct check *c)
 	}
 }
 
+/* Takes an option away. */
+static enum mode mode_parse(int *argc, char ***argv)
+{
+	enum mode mode = MODE_INSIDE;
+
+	if (*argc < 2 || strncmp((*argv)[1], "--", 2) != 0)
+		return mode;
+	if (strcmp((*argv)[1], "--joined") == 0)
+		mode = MODE_JOINED;
+	else if (strcmp((*argv)[1], "--end-to-end") == 0)
+		mode = MODE_END_TO_END;
+	(*argc)--;
+	(*argv)++;
+	return mode;
+}
+
 int main(int argc, char **argv)
 {
+	static const char *const proofs[] = {
+		[MODE_INSIDE] = "outside: SRTP; inside: RTP",
+		[MODE_JOINED] = "outside: SRTP; inside: nothing",
+		[MODE_END_TO_END] = "outside: SRTP from phone to phone; "
+				    "inside: nothing",
+	};
 	static struct check c;
 	struct end a;
 	char addr[64];
 
+	c.mode = mode_parse(&argc, &argv);
 	if (argc < 5) {
-		(void)fprintf(stderr, "usage: srtpcheck STREAMS ADDRESS "
-				      "OUTSIDE.pcap INSIDE.pcap...\n");
+		(void)fprintf(stderr,
+			      "usage: srtpcheck [--joined|--end-to-end] "
+			      "STREAMS ADDRESS OUTSIDE.pcap INSIDE.pcap...\n");
 		return 2;
 	}
 	(void)snprintf(addr, sizeof(addr), "%s:0", argv[2]);
@@ -579,9 +692,12 @@ int main(int argc, char **argv)
 		if (!capture_read(&c, argv[i], inside_packet))
 			return 2;
 	streams_print(&c);
-	compare(&c);
-	compare_rtcp(&c);
-	(void)printf("%s\n", c.bad ? "proof:   FAILED"
-				   : "proof:   outside: SRTP; inside: RTP");
+	if (c.mode == MODE_INSIDE) {
+		compare(&c);
+		compare_rtcp(&c);
+	} else {
+		compare_all_joined(&c);
+	}
+	(void)printf("proof:   %s\n", c.bad ? "FAILED" : proofs[c.mode]);
 	return c.bad ? 1 : 0;
 }

@@ -31,6 +31,16 @@ enum fault {
 	NO_FAULT_STUN	 /* the phone asks by STUN; nobody answers */
 };
 
+/* Of a joined call. */
+enum joined {
+	JOINED_SAME,	  /* down is what came up */
+	JOINED_OTHER_KEY, /* the same under another key */
+	JOINED_INSIDE,	  /* one packet was inside */
+	JOINED_INVENTED,  /* one went down that never came up */
+	JOINED_ECHO,	  /* a phone hears itself */
+	JOINED_SILENT	  /* nothing came down */
+};
+
 enum {
 	PACKETS = 20,
 	PAYLOAD = 160,
@@ -244,6 +254,96 @@ static const struct {
 	{NO_FAULT_STUN, 0},
 };
 
+enum { OTHER_PHONE = 0x0a4d000c /* 10.77.0.12 */ };
+
+static void joined_line(FILE *f, bool is_up, const uint8_t *key)
+{
+	uint8_t text[64];
+	struct writer w;
+
+	writer_init(&w, text, sizeof(text));
+	b64_encode(&w, slice_make(key, 30));
+	(void)fprintf(f, "%s AES_CM_128_HMAC_SHA1_80 %.*s\n",
+		      is_up ? "a/1 up 10.77.0.11:20000 10.77.0.1:30000"
+			    : "b/1 down 10.77.0.1:30004 10.77.0.12:20004",
+		      SLICE_FMT(writer_slice(&w)));
+}
+
+static void joined_packet(FILE *out, FILE *in, const srtp_t s[2], unsigned seq,
+			  enum joined how)
+{
+	uint8_t clear[1024], up[1024], down[1024];
+	size_t len = rtp(clear, seq, 1);
+	int up_len = (int)len, down_len = (int)len;
+	bool is_one = seq == PACKETS / 2;
+
+	memcpy(up, clear, len);
+	ck_assert_int_eq(srtp_protect(s[0], up, &up_len), srtp_err_status_ok);
+	memcpy(down, clear, len);
+	ck_assert_int_eq(srtp_protect(s[1], down, &down_len),
+			 srtp_err_status_ok);
+	if (how != JOINED_INVENTED || !is_one)
+		frame(out, 17, how == JOINED_ECHO ? OTHER_PHONE : PHONE, 20000,
+		      OURS, 30000, up, (size_t)up_len);
+	if (how != JOINED_SILENT)
+		frame(out, 17, OURS, 30004, OTHER_PHONE, 20004, down,
+		      (size_t)down_len);
+	if (how == JOINED_INSIDE && is_one)
+		frame(in, 17, INSIDE, 40000, INSIDE, 40002, clear, len);
+}
+
+static int joined_verdict(enum joined how, const char *mode)
+{
+	uint8_t key[2][30];
+	FILE *out, *in, *streams;
+	srtp_t s[2];
+	char cmd[512];
+	int ret;
+
+	memset(key[0], 0x11, sizeof(key[0]));
+	memset(key[1], how == JOINED_OTHER_KEY ? 0x22 : 0x11, sizeof(key[1]));
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	streams = create("streams");
+	joined_line(streams, true, key[0]);
+	joined_line(streams, false, key[1]);
+	(void)fclose(streams);
+	out = capture("out");
+	in = capture("in");
+	s[0] = context(key[0], false);
+	s[1] = context(key[1], false);
+	for (unsigned seq = 0; seq < PACKETS; seq++)
+		joined_packet(out, in, s, seq, how);
+	(void)fclose(out);
+	(void)fclose(in);
+	ck_assert_int_eq(srtp_dealloc(s[0]), srtp_err_status_ok);
+	ck_assert_int_eq(srtp_dealloc(s[1]), srtp_err_status_ok);
+	(void)snprintf(cmd, sizeof(cmd),
+		       "./integration/srtpcheck %s %s/streams 10.77.0.1 "
+		       "%s/out %s/in; r=$?; rm -r %s; exit $r",
+		       mode, dir, dir, dir, dir);
+	ret = system(cmd);
+	return WIFEXITED(ret) ? WEXITSTATUS(ret) : -1;
+}
+
+static const struct {
+	enum joined how;
+	int joined, end_to_end;
+} joined_row[] = {
+	{JOINED_SAME, 0, 0},   {JOINED_OTHER_KEY, 0, 1},
+	{JOINED_INSIDE, 1, 1}, {JOINED_INVENTED, 1, 1},
+	{JOINED_ECHO, 1, 1},   {JOINED_SILENT, 1, 1},
+};
+
+START_TEST(a_joined_call_is_what_it_is_said_to_be)
+{
+	ck_assert_int_eq(joined_verdict(joined_row[_i].how, "--joined"),
+			 joined_row[_i].joined);
+	memcpy(dir, "/tmp/srtpcheck.XXXXXX", sizeof(dir));
+	ck_assert_int_eq(joined_verdict(joined_row[_i].how, "--end-to-end"),
+			 joined_row[_i].end_to_end);
+}
+END_TEST
+
 START_TEST(one_fault_anywhere_is_found)
 {
 	ck_assert_int_eq(verdict(row[_i].fault), row[_i].verdict);
@@ -261,6 +361,8 @@ int main(void)
 		return 1;
 	tcase_add_loop_test(tc, one_fault_anywhere_is_found, 0,
 			    sizeof(row) / sizeof(row[0]));
+	tcase_add_loop_test(tc, a_joined_call_is_what_it_is_said_to_be, 0,
+			    sizeof(joined_row) / sizeof(joined_row[0]));
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

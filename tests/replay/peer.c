@@ -30,13 +30,13 @@ static void flow_text(char *buf, size_t cap, const struct flow *f)
 		addr_str(&f->remote, remote);
 	snprintf(buf, cap,
 		 "id=%" PRIu64 " local=%s remote=%s in=%s/%02x%02x "
-		 "out=%s/%02x%02x latch=%s %s idle=%u%s%s",
+		 "out=%s/%02x%02x latch=%s %s idle=%u%s%s%s",
 		 f->id, addr_str(&f->local, local), remote, suite_of(&f->in),
 		 f->in.key[0], f->in.key[1], suite_of(&f->out), f->out.key[0],
 		 f->out.key[1], latch[f->latch],
 		 f->is_blocked ? "blocked" : "open", f->idle_ms,
-		 f->is_borrowed ? " borrowed" : "",
-		 f->is_muxed ? " muxed" : "");
+		 f->is_borrowed ? " borrowed" : "", f->is_muxed ? " muxed" : "",
+		 f->is_raw ? " raw" : "");
 }
 
 static void live_add(struct run *r, const struct flow *f)

@@ -33,6 +33,20 @@ no_calls() { ! ctl --json calls | grep -q '"state"'; }
 # registered DEVICE: sallyportd has a registration of that device
 registered() { ctl --json registrations | grep -q "\"$1\""; }
 
+# echo_start: an endpoint inside that is no phone of ours and says again what it
+# hears; kamailio finds it as 9100
+echo_start() {
+	TERM=dumb spawn echo cm sipp -sn uas -i "$CM" -p 5090 -mi "$CM" \
+		-mp 45000 -rtp_echo -nostdin
+	wait_for 10 "the echo listens" listens cm u "$CM:5090"
+}
+
+# call_a_to_echo: established when it returns; hang up with call_end
+call_a_to_echo() {
+	baresip_cmd dial "sip:9100@$SP_OUT" >/dev/null
+	wait_for 15 "baresip talks to the echo" calls_up 1
+}
+
 # call_a_to_b, call_b_to_a: dial, ring, answer; hang up with call_end
 call_a_to_b() {
 	local from
@@ -61,20 +75,25 @@ call_end() {
 	wait_for 15 "the calls have ended" no_calls
 }
 
-# call_prove NAME BARESIP-LINE LINPHONE-LINE: srtpcheck on the captures of NAME
-# with the keys of the phones' own SIP logs from these lines on
+# call_prove NAME BARESIP-LINE LINPHONE-LINE [MODE]: srtpcheck on the captures of
+# NAME with the keys of the phones' own SIP logs from these lines on. MODE:
+# --end-to-end (default), --joined, or --inside where the call manager relays
 call_prove() {
+	local mode=${4:---end-to-end} want=4
 	tail -n "+$(($2 + 1))" "$DIR/log/baresip" |
 		awk -v name=baresip -v sallyport="$SP_OUT" \
 			-f "$LIB/../streams.awk" >"$DIR/cap/$1.streams"
 	tail -n "+$(($3 + 1))" "$DIR/linphone/log" |
 		awk -v name=linphone -v sallyport="$SP_OUT" \
 			-f "$LIB/../streams.awk" >>"$DIR/cap/$1.streams"
-	if [ "$(wc -l <"$DIR/cap/$1.streams")" != 4 ]; then
-		echo "the phones' logs do not show four media directions"
+	[ "$mode" != --inside ] || want=2 # of baresip alone
+	if [ "$(wc -l <"$DIR/cap/$1.streams")" != $want ]; then
+		echo "the phones' logs do not show $want media directions"
 		return 1
 	fi
-	"$BUILD/tests/integration/srtpcheck" "$DIR/cap/$1.streams" "$SP_OUT" \
+	[ "$mode" != --inside ] || mode=
+	# shellcheck disable=SC2086 # empty is none
+	"$BUILD/tests/integration/srtpcheck" $mode "$DIR/cap/$1.streams" "$SP_OUT" \
 		"$DIR/cap/$1-out0.pcap" "$DIR/cap/$1-in0.pcap" \
 		"$DIR/cap/$1-lo.pcap"
 }

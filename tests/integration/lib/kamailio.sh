@@ -66,6 +66,11 @@ ${KAMAILIO_AUTH:-}
 		exit;
 	}
 	record_route();
+	if (\$rU == "9100") {
+		\$du = "sip:$CM:5090";
+		t_relay();
+		exit;
+	}
 	if (!lookup("location")) {
 		sl_send_reply("404", "Not Found");
 		exit;
