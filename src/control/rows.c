@@ -87,6 +87,8 @@ json_t *row_call(const struct row_call *r)
 			put(row, "state", json_string(r->state)) &&
 			put(row, "security", json_string(r->security)) &&
 			put(row, "suite", json_string(r->suite)) &&
+			put(row, "end-to-end",
+			    json_boolean(r->is_end_to_end)) &&
 			put(row, "codec", text(r->codec)) &&
 			put(row, "duration", number(r->duration_s)) &&
 			put(row, "packets-out-in", number(r->packets_out_in)) &&

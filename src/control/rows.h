@@ -28,6 +28,7 @@ struct row_call {
 	const char *state;
 	const char *security; /* Call-Info word */
 	const char *suite;    /* "none" without SRTP */
+	bool is_end_to_end;   /* media passes without being opened */
 	struct slice codec;
 	uint64_t duration_s;
 	uint64_t packets_out_in; /* phone to call manager */

@@ -279,6 +279,7 @@ void reports_calls(struct worker *w, uint64_t now_ms,
 			.state = c.state,
 			.security = call_security_str(c.security),
 			.suite = suite_info(c.suite)->name,
+			.is_end_to_end = c.is_end_to_end,
 			.codec = c.codec,
 			.duration_s = c.answer_ms && now_ms > c.answer_ms
 					      ? (now_ms - c.answer_ms) / 1000

@@ -146,8 +146,8 @@ int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
 void path_join(struct path *p, struct path *far)
 {
 	p->far = far;
-	p->is_through = far && far->flow.is_borrowed && p->in && far->out &&
-			rtp_srtp_same_key(p->in, far->out);
+	p->is_through = far && far->flow.is_borrowed && !p->flow.is_raw &&
+			p->in && far->out && rtp_srtp_same_key(p->in, far->out);
 }
 
 /* Before anything is computed: may this source send us anything at all? */

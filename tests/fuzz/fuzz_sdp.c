@@ -14,6 +14,23 @@
 static const enum suite suites[] = {SUITE_AEAD_AES_128_GCM,
 				    SUITE_AES_CM_128_HMAC_SHA1_80};
 
+/* Each line is of another suite, in the order of policy. */
+static void check_usable(const struct sdp_media *m,
+			 const struct answer_policy *p)
+{
+	struct answer_offer o;
+
+	answer_usable(m, p, &o);
+	fuzz_check(o.count <= p->suite_count && o.count <= m->crypto_count);
+	fuzz_check(o.count == 0 || p->srtp != ANSWER_SRTP_NEVER);
+	for (size_t i = 0, k = 0; i < o.count; i++, k++) {
+		while (k < p->suite_count && p->suite[k] != o.line[i].key.suite)
+			k++;
+		fuzz_check(k < p->suite_count);
+	}
+	answer_offer_wipe(&o);
+}
+
 static void check_answer(const struct sdp_media *m, enum answer_srtp srtp,
 			 bool falls_back)
 {
@@ -36,6 +53,7 @@ static void check_answer(const struct sdp_media *m, enum answer_srtp srtp,
 		   a.own.key.suite == a.peer.key.suite);
 	fuzz_check(a.kind != ANSWER_REFUSE || a.reason);
 	answer_wipe(&a);
+	check_usable(m, &p);
 }
 
 static void fill_edit(struct sdp_edit *e, const struct crypto_line *c)
@@ -49,6 +67,7 @@ static void fill_edit(struct sdp_edit *e, const struct crypto_line *c)
 			.addr = e->addr,
 			.crypto = c,
 			.crypto_count = i % 2,
+			.rtcp_mux = i % 4 == 1,
 		};
 		e->media[i].addr.ip[3] = (uint8_t)(1 + i % 2);
 	}
@@ -73,7 +92,8 @@ static void check_print(const struct sdp *in, const struct sdp_edit *e,
 
 		fuzz_check(m->port == me->port);
 		fuzz_check(m->port == 0 || addr_ip_eq(&m->addr, &me->addr));
-		fuzz_check(!m->has_rtcp && !m->has_rtcp_mux);
+		fuzz_check(!m->has_rtcp);
+		fuzz_check(m->has_rtcp_mux == (me->rtcp_mux && me->port > 0));
 		fuzz_check(m->crypto_count ==
 			   (me->port > 0 ? me->crypto_count : 0));
 		fuzz_check(slice_eq(m->formats, in->media[i].formats));

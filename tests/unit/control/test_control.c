@@ -539,7 +539,7 @@ START_TEST(rows_have_their_keys_and_survive_any_text)
 	ck_assert_uint_eq(json_object_size(row), 9);
 	json_decref(row);
 	row = row_call(&call);
-	ck_assert_uint_eq(json_object_size(row), 13);
+	ck_assert_uint_eq(json_object_size(row), 14);
 	ck_assert_int_eq(json_integer_value(json_object_get(row, "id")), 7);
 	json_decref(row);
 	row = row_user(&user);

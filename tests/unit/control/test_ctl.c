@@ -50,6 +50,7 @@ static void on_calls(void *ctx, uint64_t token, const json_t *args)
 			     .state = "established",
 			     .security = "Encrypted",
 			     .suite = "AEAD_AES_128_GCM",
+			     .is_end_to_end = true,
 			     .codec = slice_str("PCMU/8000"),
 			     .duration_s = 75,
 			     .packets_out_in = 1000,

@@ -314,6 +314,71 @@ static const struct {
 	{0x80, 0, PATH_PACKET_MAX + 1, false},
 };
 
+/* Not RTP at all: from the signalled address, and from nowhere else. */
+START_TEST(raw_datagrams_pass_from_the_signalled_address_only)
+{
+	struct flow f = flow(FLOW_LATCH_NAT, false);
+	struct path *p;
+
+	f.out = (struct flow_key){.suite = SUITE_NONE};
+	f.is_raw = true;
+	p = path_new(&f, 0);
+	memset(buf, 0x7f, 40);
+	ck_assert_int_eq(arrive(p, &phone, false, 40), 0);
+	ck_assert_uint_eq(buf[39], 0x7f);
+	ck_assert_int_eq(arrive(p, &phone_nat, false, 40), ERR_DENIED);
+	ck_assert_int_eq(arrive(p, &stranger, false, 40), ERR_DENIED);
+	ck_assert_int_eq(arrive(p, &phone, true, 40), ERR_DENIED);
+	ck_assert_int_eq(arrive(p, &phone, false, PATH_PACKET_MAX + 1),
+			 ERR_BAD);
+	ck_assert(addr_eq(path_dest(p, false), &phone));
+	f.is_blocked = true;
+	ck_assert_int_eq(path_update(p, &f, now), 0);
+	ck_assert_int_eq(arrive(p, &phone, false, 40), ERR_STATE);
+	path_free(p);
+}
+END_TEST
+
+/* A join without sockets: through, opened and closed again, or not at all. */
+START_TEST(a_joined_path_leaves_as_the_far_one_says)
+{
+	struct flow f = flow(FLOW_LATCH_OFF, true);
+	struct flow g = flow(FLOW_LATCH_OFF, false);
+	struct path *near = path_new(&f, 0), *far = path_new(&g, 0);
+	struct rtp_srtp *s = sender(1), *other = sender(2);
+	uint8_t copy[70];
+	size_t len;
+
+	path_join(near, far);
+	ck_assert_int_eq(arrive_srtp(near, s, &phone, 1), 0);
+	len = 70;
+	ck_assert_int_eq(rtp_srtp_unprotect(other, buf, len, &len), 0);
+	g.out = f.in;
+	g.is_borrowed = true;
+	ck_assert_int_eq(path_update(far, &g, now), 0);
+	path_join(near, far);
+	len = rtp(2, 1);
+	ck_assert_int_eq(rtp_srtp_protect(s, buf, len, sizeof(buf), &len), 0);
+	memcpy(copy, buf, len);
+	ck_assert_int_eq(arrive(near, &phone, false, len), 0);
+	ck_assert_mem_eq(buf, copy, len);
+	ck_assert_int_eq(arrive(near, &phone, false, len), ERR_REPLAY);
+	ck_assert_int_eq(arrive_forged(near, &phone, 3), ERR_AUTH);
+	/* Another borrowed key than the sender's: nothing. */
+	g.out = key(9);
+	ck_assert_int_eq(path_update(far, &g, now), 0);
+	path_join(near, far);
+	ck_assert_int_eq(arrive_srtp(near, s, &phone, 4), ERR_STATE);
+	/* Alone again it is what it was. */
+	path_join(near, NULL);
+	ck_assert_int_eq(arrive_srtp(near, s, &phone, 5), 0);
+	rtp_srtp_free(s);
+	rtp_srtp_free(other);
+	path_free(near);
+	path_free(far);
+}
+END_TEST
+
 START_TEST(what_is_not_rtp_is_counted_and_dropped)
 {
 	struct flow f = flow(FLOW_LATCH_OFF, false);
@@ -493,6 +558,8 @@ int main(void)
 	tcase_add_test(t, plain_rtp_from_the_signalled_port_passes_at_once);
 	tcase_add_test(t, plain_rtp_from_another_port_proves_itself_first);
 	tcase_add_test(t, plain_rtp_has_no_nat_mode);
+	tcase_add_test(t, raw_datagrams_pass_from_the_signalled_address_only);
+	tcase_add_test(t, a_joined_path_leaves_as_the_far_one_says);
 	tcase_add_loop_test(t, what_is_not_rtp_is_counted_and_dropped, 0, 7);
 	tcase_add_test(t, rtcp_has_a_latch_of_its_own);
 	suite_add_tcase(s, t);

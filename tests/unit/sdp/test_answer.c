@@ -374,6 +374,38 @@ START_TEST(an_answer_must_have_the_offers_streams)
 }
 END_TEST
 
+START_TEST(the_usable_lines_of_an_offer_come_in_our_order)
+{
+	static const enum suite ours[] = {SUITE_AES_CM_128_HMAC_SHA1_80,
+					  SUITE_AEAD_AES_256_GCM,
+					  SUITE_AES_CM_128_HMAC_SHA1_32};
+	struct answer_policy p = {
+		.srtp = ANSWER_SRTP_PREFER, .suite = ours, .suite_count = 3};
+	struct sdp *s = section(
+		"m=audio 1 RTP/SAVP 0\r\n"
+		"a=crypto:1 AES_CM_128_HMAC_SHA1_32 "
+		"inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\r\n"
+		"a=crypto:2 AES_CM_128_HMAC_SHA1_80 "
+		"inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd KDR=1\r\n"
+		"a=crypto:3 AES_CM_128_HMAC_SHA1_80 "
+		"inline:QAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\r\n"
+		"a=crypto:4 F8_128_HMAC_SHA1_80 "
+		"inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\r\n");
+	struct answer_offer o;
+
+	answer_usable(&s->media[0], &p, &o);
+	ck_assert_uint_eq(o.count, 2);
+	ck_assert_uint_eq(o.line[0].tag, 3);
+	ck_assert_uint_eq(o.line[0].key.key[0], 0x40);
+	ck_assert_uint_eq(o.line[1].tag, 1);
+	answer_offer_wipe(&o);
+	p.srtp = ANSWER_SRTP_NEVER;
+	answer_usable(&s->media[0], &p, &o);
+	ck_assert_uint_eq(o.count, 0);
+	drop(s);
+}
+END_TEST
+
 /* RFC 3264 section 6.1: offered, what the far end would, what is answered. */
 static const struct {
 	enum sdp_dir offered, far, want;
@@ -422,6 +454,7 @@ int main(void)
 	tcase_add_test(tc, our_offer_has_one_line_per_suite_with_its_own_key);
 	tcase_add_test(tc, our_offer_and_a_peer_of_the_same_kind_agree);
 	tcase_add_test(tc, an_answer_must_have_the_offers_streams);
+	tcase_add_test(tc, the_usable_lines_of_an_offer_come_in_our_order);
 	tcase_add_loop_test(tc, a_direction_never_exceeds_the_offer, 0,
 			    ROWS(dir_rows));
 	suite_add_tcase(suite, tc);
