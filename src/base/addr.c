@@ -8,7 +8,7 @@
 int addr_parse_ip(struct slice s, struct addr *ret)
 {
 	char buf[INET6_ADDRSTRLEN];
-	struct addr a = { .family = ADDR_NONE };
+	struct addr a = {.family = ADDR_NONE};
 
 	if (s.len > 2 && s.ptr[0] == '[' && s.ptr[s.len - 1] == ']') {
 		s = slice_sub(s, 1, s.len - 2);
@@ -113,8 +113,7 @@ bool addr_is_any(const struct addr *a)
 	return memcmp(a->ip, zero, sizeof(zero)) == 0;
 }
 
-bool addr_in_prefix(const struct addr *a, const struct addr *net,
-		    unsigned bits)
+bool addr_in_prefix(const struct addr *a, const struct addr *net, unsigned bits)
 {
 	unsigned whole = bits / 8;
 	unsigned rest = bits % 8;
@@ -124,8 +123,7 @@ bool addr_in_prefix(const struct addr *a, const struct addr *net,
 		return false;
 	if (memcmp(a->ip, net->ip, whole) != 0)
 		return false;
-	return rest == 0 ||
-	       (a->ip[whole] ^ net->ip[whole]) >> (8 - rest) == 0;
+	return rest == 0 || (a->ip[whole] ^ net->ip[whole]) >> (8 - rest) == 0;
 }
 
 uint64_t addr_hash(const struct addr *a, uint64_t seed)
@@ -149,16 +147,16 @@ socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (a->family == ADDR_V4) {
-		struct sockaddr_in sin = { .sin_family = AF_INET,
-					   .sin_port = htons(a->port) };
+		struct sockaddr_in sin = {.sin_family = AF_INET,
+					  .sin_port = htons(a->port)};
 
 		memcpy(&sin.sin_addr, a->ip, 4);
 		memcpy(ret, &sin, sizeof(sin));
 		return sizeof(sin);
 	}
 	if (a->family == ADDR_V6) {
-		struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6,
-					     .sin6_port = htons(a->port) };
+		struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6,
+					    .sin6_port = htons(a->port)};
 
 		memcpy(&sin6.sin6_addr, a->ip, 16);
 		memcpy(ret, &sin6, sizeof(sin6));
@@ -169,8 +167,8 @@ socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ret)
 
 int addr_from_sockaddr(const struct sockaddr_storage *ss, struct addr *ret)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	struct addr a = { .family = ADDR_NONE };
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	struct addr a = {.family = ADDR_NONE};
 
 	if (ss->ss_family == AF_INET) {
 		struct sockaddr_in sin;
@@ -196,4 +194,33 @@ int addr_from_sockaddr(const struct sockaddr_storage *ss, struct addr *ret)
 	}
 	*ret = a;
 	return 0;
+}
+
+void addr_write(struct writer *w, const struct addr *a)
+{
+	writer_u8(w, (uint8_t)a->family);
+	if (a->family == ADDR_NONE)
+		return;
+	writer_bytes(w, a->ip, a->family == ADDR_V4 ? 4 : 16);
+	writer_u16be(w, a->port);
+}
+
+void addr_read(struct reader *r, struct addr *ret)
+{
+	uint8_t family = reader_u8(r);
+	struct slice ip;
+
+	*ret = (struct addr){0};
+	if (family == ADDR_NONE)
+		return;
+	if (family != ADDR_V4 && family != ADDR_V6) {
+		reader_fail(r);
+		return;
+	}
+	ip = reader_bytes(r, family == ADDR_V4 ? 4 : 16);
+	if (!reader_ok(r))
+		return;
+	ret->family = family == ADDR_V4 ? ADDR_V4 : ADDR_V6;
+	memcpy(ret->ip, ip.ptr, ip.len);
+	ret->port = reader_u16be(r);
 }

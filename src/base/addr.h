@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/err.h"
+#include "base/reader.h"
 #include "base/slice.h"
 #include "base/writer.h"
 
@@ -57,6 +58,10 @@ uint64_t addr_hash(const struct addr *a, uint64_t seed);
 struct addr addr_with_port(const struct addr *a, uint16_t port);
 /* To the system's form; returns its length, 0 for ADDR_NONE. */
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ret);
+/* Append a as bytes for our own messages: family, IP, port. */
+void addr_write(struct writer *w, const struct addr *a);
+/* Read what addr_write wrote; an unknown family marks r bad. */
+void addr_read(struct reader *r, struct addr *ret);
 /* From the system's form; v4-mapped IPv6 becomes IPv4. ERR_UNSUPPORTED for
  * other families. */
 MUST_CHECK int addr_from_sockaddr(const struct sockaddr_storage *ss,

@@ -24,7 +24,7 @@ static void sip_round(uint64_t *v)
 }
 
 /* SipHash-1-3 (Aumasson, Bernstein) with the seed in both key words. */
-static uint64_t key_hash(struct slice key, uint64_t seed)
+uint64_t table_hash(struct slice key, uint64_t seed)
 {
 	uint64_t v[4] = {0x736f6d6570736575ULL ^ seed,
 			 0x646f72616e646f6dULL ^ rotl(seed, 32),
@@ -108,7 +108,7 @@ int table_add(struct table *t, struct table_node *node, struct slice key)
 			return err;
 	}
 	node->key = key;
-	node->hash = key_hash(key, t->seed);
+	node->hash = table_hash(key, t->seed);
 	b = slot_of(t, node->hash);
 	node->next = *b;
 	*b = node;
@@ -130,7 +130,7 @@ struct table_node *table_find(const struct table *t, struct slice key)
 
 	if (t->cap == 0)
 		return NULL;
-	hash = key_hash(key, t->seed);
+	hash = table_hash(key, t->seed);
 	return match(*slot_of(t, hash), hash, key);
 }
 

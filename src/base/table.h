@@ -26,10 +26,11 @@ struct table {
 };
 
 /* Object of type that holds the table node ptr as member; NULL for NULL. */
-#define TABLE_ENTRY(ptr, type, member)                                 \
-	((type *)(void *)((ptr) ? (char *)(ptr)-offsetof(type, member) \
-				: NULL))
+#define TABLE_ENTRY(ptr, type, member) \
+	((type *)(void *)((ptr) ? (char *)(ptr)-offsetof(type, member) : NULL))
 
+/* The hash of key under a secret seed, as the table makes it. */
+uint64_t table_hash(struct slice key, uint64_t seed);
 /* Empty table for at most limit nodes, seeded. Allocates nothing yet. */
 void table_init(struct table *t, size_t limit, uint64_t seed);
 /* Free the buckets; the objects stay their owner's. */

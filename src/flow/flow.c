@@ -4,35 +4,6 @@
 
 enum { FLOW_VERSION = 2, FLOW_STATS_VERSION = 1 };
 
-static void write_addr(struct writer *w, const struct addr *a)
-{
-	writer_u8(w, (uint8_t)a->family);
-	if (a->family == ADDR_NONE)
-		return;
-	writer_bytes(w, a->ip, a->family == ADDR_V4 ? 4 : 16);
-	writer_u16be(w, a->port);
-}
-
-static void read_addr(struct reader *r, struct addr *ret)
-{
-	uint8_t family = reader_u8(r);
-	struct slice ip;
-
-	*ret = (struct addr){0};
-	if (family == ADDR_NONE)
-		return;
-	if (family != ADDR_V4 && family != ADDR_V6) {
-		reader_fail(r);
-		return;
-	}
-	ip = reader_bytes(r, family == ADDR_V4 ? 4 : 16);
-	if (!reader_ok(r))
-		return;
-	ret->family = family == ADDR_V4 ? ADDR_V4 : ADDR_V6;
-	memcpy(ret->ip, ip.ptr, ip.len);
-	ret->port = reader_u16be(r);
-}
-
 static void write_key(struct writer *w, const struct flow_key *k)
 {
 	const struct suite_info *si = suite_info(k->suite);
@@ -101,9 +72,9 @@ void flow_write(struct writer *w, const struct flow *f)
 	writer_u64be(w, f->id);
 	writer_u64be(w, f->peer_id);
 	writer_u64be(w, f->call);
-	write_addr(w, &f->local);
-	write_addr(w, &f->remote);
-	write_addr(w, &f->remote_rtcp);
+	addr_write(w, &f->local);
+	addr_write(w, &f->remote);
+	addr_write(w, &f->remote_rtcp);
 	writer_u8(w, (uint8_t)f->latch);
 	write_key(w, &f->in);
 	write_key(w, &f->out);
@@ -125,9 +96,9 @@ int flow_read(struct reader *r, struct flow *ret)
 	f.id = reader_u64be(r);
 	f.peer_id = reader_u64be(r);
 	f.call = reader_u64be(r);
-	read_addr(r, &f.local);
-	read_addr(r, &f.remote);
-	read_addr(r, &f.remote_rtcp);
+	addr_read(r, &f.local);
+	addr_read(r, &f.remote);
+	addr_read(r, &f.remote_rtcp);
 	latch = reader_u8(r);
 	read_key(r, &f.in);
 	read_key(r, &f.out);
@@ -157,7 +128,7 @@ void flow_stats_write(struct writer *w, const struct flow_stats *s)
 {
 	writer_u8(w, FLOW_STATS_VERSION);
 	writer_u64be(w, s->id);
-	write_addr(w, &s->latched);
+	addr_write(w, &s->latched);
 	writer_u64be(w, s->rtp_packets);
 	writer_u64be(w, s->rtp_bytes);
 	writer_u64be(w, s->rtcp_packets);
@@ -175,7 +146,7 @@ int flow_stats_read(struct reader *r, struct flow_stats *ret)
 	if (reader_u8(r) != FLOW_STATS_VERSION)
 		return ERR_BAD;
 	s.id = reader_u64be(r);
-	read_addr(r, &s.latched);
+	addr_read(r, &s.latched);
 	s.rtp_packets = reader_u64be(r);
 	s.rtp_bytes = reader_u64be(r);
 	s.rtcp_packets = reader_u64be(r);

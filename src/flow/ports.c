@@ -95,6 +95,25 @@ int ports_take(struct ports *p, uint64_t now_ms, uint16_t *ret_port)
 	return 0;
 }
 
+int ports_claim(struct ports *p, uint16_t port)
+{
+	uint32_t i = (uint32_t)(port - p->base) / 2;
+	uint32_t at = p->head;
+
+	if (port < p->base || (port & 1) || i >= p->total)
+		return ERR_NOTFOUND;
+	if (p->pair[i].is_taken)
+		return ERR_EXISTS;
+	while (p->ring[at] != i)
+		at = (at + 1) % p->total;
+	/* The head takes its place, so that the ring has no hole. */
+	p->ring[at] = p->ring[p->head];
+	p->head = (p->head + 1) % p->total;
+	p->count--;
+	p->pair[i].is_taken = true;
+	return 0;
+}
+
 int ports_give(struct ports *p, uint64_t now_ms, uint16_t port)
 {
 	uint32_t i = (uint32_t)(port - p->base) / 2;

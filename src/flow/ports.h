@@ -24,6 +24,10 @@ struct ports *ports_free(struct ports *p);
 /* Take a pair; *ret_port is the even port. ERR_LIMIT when none is free or
  * cooled down at now_ms. O(1). */
 MUST_CHECK int ports_take(struct ports *p, uint64_t now_ms, uint16_t *ret_port);
+/* Take this very pair, resting or not: it belongs to a call that was there
+ * before the pool. ERR_NOTFOUND when it is none of ours, ERR_EXISTS when it is
+ * taken. O(pairs). */
+MUST_CHECK int ports_claim(struct ports *p, uint16_t port);
 /* Give the pair of the even port back at now_ms. ERR_NOTFOUND when it was
  * not taken. */
 int ports_give(struct ports *p, uint64_t now_ms, uint16_t port);
