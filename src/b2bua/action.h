@@ -20,7 +20,9 @@ enum action_kind {
 	ACTION_FLOW_DEL,    /* flow[0].id */
 	ACTION_SIP_SEND,    /* dest, bytes */
 	ACTION_CONN_CLOSE,  /* dest.ep */
-	ACTION_RECORD	    /* record, bytes: "key=value ..." for log and CDR */
+	ACTION_RECORD,	    /* record, bytes: "key=value ..." for log and CDR */
+	ACTION_SAVE,	    /* bytes: key and what must outlive us (save.h) */
+	ACTION_FORGET	    /* bytes: key; what was saved under it is over */
 };
 
 enum record_kind {

@@ -114,7 +114,7 @@ static int set_params(struct binding *b, struct slice params)
 	return set_text(&b->params, writer_slice(&w));
 }
 
-static int set_ep(struct calls *c, struct binding *b, const struct dest *dest)
+int binding_set_ep(struct calls *c, struct binding *b, const struct dest *dest)
 {
 	int err;
 
@@ -140,7 +140,7 @@ int binding_refresh(struct calls *c, struct binding *b,
 	if (!err)
 		err = set_text(&b->instance, instance);
 	if (!err)
-		err = set_ep(c, b, &ev->from);
+		err = binding_set_ep(c, b, &ev->from);
 	if (err)
 		return err;
 	b->sig = ev->sig;
@@ -152,8 +152,8 @@ int binding_refresh(struct calls *c, struct binding *b,
 	return 0;
 }
 
-int binding_new(struct calls *c, struct line *l, const struct event_sip *ev,
-		struct slice uri, struct slice params, struct binding **ret)
+int binding_alloc(struct calls *c, struct line *l,
+		  const char token[TOKEN_LEN + 1], struct binding **ret)
 {
 	struct binding *b;
 	uint32_t count = 0;
@@ -170,14 +170,12 @@ int binding_new(struct calls *c, struct line *l, const struct event_sip *ev,
 		return ERR_NOMEM;
 	b->line = l;
 	list_append(&l->bindings, &b->node);
-	calls_hex(c, b->token, TOKEN_LEN);
+	memcpy(b->token, token, TOKEN_LEN);
 	b->since_ms = c->now_ms;
 	err = slots_add(&c->bindings, b, &b->self);
 	if (!err)
 		err = table_add(&c->tokens, &b->by_token,
 				slice_make(b->token, TOKEN_LEN));
-	if (!err)
-		err = binding_refresh(c, b, ev, uri, params);
 	if (err) {
 		binding_free(c, b);
 		return err;
@@ -186,10 +184,30 @@ int binding_new(struct calls *c, struct line *l, const struct event_sip *ev,
 	return 0;
 }
 
+int binding_new(struct calls *c, struct line *l, const struct event_sip *ev,
+		struct slice uri, struct slice params, struct binding **ret)
+{
+	char token[TOKEN_LEN + 1];
+	struct binding *b;
+	int err;
+
+	calls_hex(c, token, TOKEN_LEN);
+	err = binding_alloc(c, l, token, &b);
+	if (err)
+		return err;
+	err = binding_refresh(c, b, ev, uri, params);
+	if (err)
+		binding_free(c, b);
+	else
+		*ret = b;
+	return err;
+}
+
 void binding_free(struct calls *c, struct binding *b)
 {
 	struct line *l = b->line;
 
+	save_binding_done(c, b);
 	timerq_clear(&c->binding_timers, &b->timer);
 	table_del(&c->tokens, &b->by_token);
 	table_del(&c->binding_eps, &b->by_ep);

@@ -41,7 +41,9 @@ struct calls_params {
 	uint32_t t1_ms, t2_ms, t4_ms; /* RFC 3261 timers */
 	const char *server_name; /* Server and User-Agent value; "" = none */
 	struct entropy entropy;
-	uint64_t seed; /* for hash tables */
+	uint64_t seed;	    /* for hash tables */
+	uint64_t flow_base; /* flow ids begin above; no predecessor of ours
+			       may have come so far */
 };
 
 /* What can change while calls go on; as in calls_params. */

@@ -208,6 +208,7 @@ static void step_begin(struct calls *c, uint64_t now_ms, struct actions *out)
 static int step_end(struct calls *c)
 {
 	run_failed(c);
+	save_touched(c);
 	c->out = NULL;
 	c->cookie = 0;
 	return c->err;
@@ -299,10 +300,12 @@ static void on_response(struct calls *c, const struct event_sip *ev)
 	switch (o->kind) {
 	case OBJ_CALL:
 		call = LIST_ENTRY(o, struct call, obj);
+		save_touch(c, call);
 		if (handle_eq(call->ex.client, txn))
 			invite_response(c, call, m);
 		break;
 	case OBJ_RELAY:
+		save_touch(c, call_find(c, handle_u64(relay_of(o)->call)));
 		if (handle_eq(relay_of(o)->client, txn))
 			relay_response(c, relay_of(o), m);
 		break;
@@ -642,6 +645,7 @@ static void init_tables(struct calls *c)
 	list_init(&c->failed);
 	table_init(&c->core_reqs, p->txn_limit, p->seed);
 	list_init(&c->core_failed);
+	list_init(&c->touched);
 }
 
 static int init_parts(struct calls *c, uint64_t now_ms)
@@ -658,6 +662,7 @@ static int init_parts(struct calls *c, uint64_t now_ms)
 	struct sip_txn_cb cb = {.send = on_send, .fail = on_fail, .ctx = c};
 
 	c->now_ms = now_ms;
+	c->next_flow = p->flow_base;
 	c->server_name =
 		alloc_copy(slice_str(p->server_name ? p->server_name : ""));
 	c->txns = sip_txns_new(&tp, &cb);

@@ -10,6 +10,7 @@ void call_free(struct calls *c, struct call *call, const char *reason)
 	if (reason)
 		record_call(c, RECORD_CALL_END, call, reason);
 	media_done(c, call);
+	save_call_done(c, call);
 	timerq_clear(&c->call_timers, &call->timer);
 	leg_done(c, &call->leg[0]);
 	leg_done(c, &call->leg[1]);

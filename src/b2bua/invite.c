@@ -77,8 +77,6 @@ static void leg_init(struct calls *c, struct call *call, enum side side)
 {
 	struct leg *leg = &call->leg[side];
 
-	leg->call = call;
-	leg->side = side;
 	leg->is_uac = side != call->caller;
 	calls_hex(c, leg->tag, TAG_LEN);
 	memcpy(leg->contact_user, leg->tag, TAG_LEN + 1);
@@ -87,8 +85,7 @@ static void leg_init(struct calls *c, struct call *call, enum side side)
 	leg->sdp_version = 1;
 }
 
-struct call *call_new(struct calls *c, const struct event_sip *ev,
-		      enum side caller)
+struct call *call_alloc(struct calls *c)
 {
 	struct call *call;
 
@@ -100,13 +97,32 @@ struct call *call_new(struct calls *c, const struct event_sip *ev,
 	if (obj_init(c, &call->obj, OBJ_CALL) != 0)
 		return alloc_free(call);
 	c->call_count++;
+	list_init(&call->touched);
+	if (deadline_init(c, call) != 0) {
+		call_free(c, call, NULL);
+		return NULL;
+	}
+	for (int side = 0; side < 2; side++) {
+		call->leg[side].call = call;
+		call->leg[side].side = (enum side)side;
+	}
+	return call;
+}
+
+struct call *call_new(struct calls *c, const struct event_sip *ev,
+		      enum side caller)
+{
+	struct call *call = call_alloc(c);
+
+	if (!call)
+		return NULL;
 	call->caller = caller;
 	call->start_ms = c->now_ms;
 	leg_init(c, call, SIDE_PHONE);
 	leg_init(c, call, SIDE_CORE);
 	call->from = uri_of(ev->msg->from);
 	call->to = uri_of(ev->msg->to);
-	if (deadline_init(c, call) != 0 || !call->from || !call->to) {
+	if (!call->from || !call->to) {
 		call_free(c, call, NULL);
 		return NULL;
 	}

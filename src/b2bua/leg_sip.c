@@ -282,11 +282,16 @@ struct leg *leg_find(struct calls *c, const struct sip_msg *m)
 	for (struct table_node *n = leg_find_first(c, m->call_id, m->to_tag); n;
 	     n = table_find_next(n)) {
 		leg = TABLE_ENTRY(n, struct leg, node);
-		if (sip_dialog_match(&leg->dialog, m))
+		if (sip_dialog_match(&leg->dialog, m)) {
+			save_touch(c, leg->call);
 			return leg;
+		}
 	}
 	leg = leg_find_ours(c, m);
-	return leg && leg->call && fork_switch(leg, m->from_tag) ? leg : NULL;
+	if (!leg || !leg->call || !fork_switch(leg, m->from_tag))
+		return NULL;
+	save_touch(c, leg->call);
+	return leg;
 }
 
 bool leg_is_peer(const struct leg *leg, const struct event_sip *ev)
@@ -419,6 +424,7 @@ int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
 	if (!writer_ok(&w))
 		return ERR_LIMIT;
 	leg->dialog.local_cseq = q.cseq;
+	save_touch(c, leg->call);
 	err = open_client(c, leg,
 			  &(struct core_msg){
 				  .method = method,

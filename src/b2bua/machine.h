@@ -283,7 +283,10 @@ enum call_state {
 };
 
 struct call {
-	struct obj obj;		     /* first */
+	struct obj obj;	     /* first */
+	struct list touched; /* in calls.touched, see save.c */
+	bool is_saved;
+	uint64_t saved_hash;	     /* of the bytes that were saved */
 	struct table_node by_device; /* in calls.devices */
 	bool has_device;
 	struct timerq_node timer; /* always set: the first of deadline_ms */
@@ -382,6 +385,8 @@ struct binding {
 	uint32_t epoch;	     /* of that place, then */
 	uint64_t move_ms;    /* not moved by ourselves before */
 	bool is_longer;	     /* inside it lasts longer than for the phone */
+	uint64_t saved_until_ms; /* 0 = was not saved, see save.c */
+	uint64_t saved_hash;
 };
 
 /* A REGISTER on its way to the call manager. */
@@ -437,6 +442,7 @@ struct calls {
 	uint32_t moving;	  /* registrations of our own under way */
 	bool move_is_on;
 	bool move_again; /* something changed during the walk */
+	struct list touched;  /* calls that may have to be saved */
 	/* During a step only: */
 	uint64_t now_ms;
 	struct actions *out;
@@ -796,7 +802,10 @@ void invite_refuse_media(struct calls *c, struct call *call,
 /* Empty the exchange. */
 void exch_done(struct exch *ex);
 
-/* New call, linked nowhere but in objs; NULL when memory or limit is out. */
+/* New empty call, linked nowhere but in objs; NULL when memory or limit is
+ * out. */
+struct call *call_alloc(struct calls *c);
+/* The same, begun by caller with ev. */
 struct call *call_new(struct calls *c, const struct event_sip *ev,
 		      enum side caller);
 /* End media, unlink, free. Nothing is sent but FLOW_DEL; the end is
@@ -1056,8 +1065,31 @@ MUST_CHECK int binding_new(struct calls *c, struct line *l,
 MUST_CHECK int binding_refresh(struct calls *c, struct binding *b,
 			       const struct event_sip *ev, struct slice uri,
 			       struct slice params);
+/* New binding of l with this token and nothing else, linked under neither
+ * Contact nor connection. ERR_LIMIT, ERR_NOMEM. */
+MUST_CHECK int binding_alloc(struct calls *c, struct line *l,
+			     const char token[TOKEN_LEN + 1],
+			     struct binding **ret);
+/* (Re)link b under its connection. ERR_NOMEM, ERR_LIMIT. */
+MUST_CHECK int binding_set_ep(struct calls *c, struct binding *b,
+			      const struct dest *dest);
 /* Unlink and free. */
 void binding_free(struct calls *c, struct binding *b);
 /* Tell the call manager that b is gone (REGISTER with expires 0). */
 void reg_remove(struct calls *c, struct line *l, struct binding *const *b,
 		uint32_t n);
+
+/* --- save.c --------------------------------------------------------------- */
+/* Something happens to call (may be NULL): look at the end of the step
+ * whether it must be saved anew. */
+void save_touch(struct calls *c, struct call *call);
+/* The end of the step: save what was touched and has changed. */
+void save_touched(struct calls *c);
+/* The call is being freed. */
+void save_call_done(struct calls *c, struct call *call);
+/* The call manager accepted b. */
+void save_binding(struct calls *c, struct binding *b);
+/* b is being freed. */
+void save_binding_done(struct calls *c, struct binding *b);
+/* A new connection of b's phone: calls of its device that have none take it. */
+void save_follow(struct calls *c, const struct binding *b);

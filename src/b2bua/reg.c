@@ -212,6 +212,14 @@ static bool is_same_contact(const struct binding *b, struct slice uri,
 	       (instance.len > 0 && slice_eqs(instance, b->instance));
 }
 
+/* A binding of a process before us has no connection any more: nobody loses
+ * anything when the phone takes it over at once, as long as we have seen for
+ * ourselves that it is the phone. */
+static bool is_orphan(const struct binding *b)
+{
+	return handle_is_none(b->dest.ep) && !b->pass_auth;
+}
+
 static struct binding *find_contact(const struct line *l, const struct wish *w,
 				    const struct dest *from)
 {
@@ -225,7 +233,8 @@ static struct binding *find_contact(const struct line *l, const struct wish *w,
 		/* A phone that comes back over another connection gets a new
 		 * binding, which replaces this one when it is accepted. */
 		if (is_same_contact(b, w->uri, instance) &&
-		    (w->expires_s == 0 || dest_eq(&b->dest, from)))
+		    (w->expires_s == 0 || dest_eq(&b->dest, from) ||
+		     is_orphan(b)))
 			return b;
 	}
 	return NULL;
@@ -557,6 +566,8 @@ static void accept_item(struct calls *c, struct binding *b, uint32_t seconds)
 	b->epoch = c->from_epoch;
 	record_binding(c, RECORD_REGISTERED, b,
 		       is_moved ? "another call manager" : NULL);
+	save_binding(c, b);
+	save_follow(c, b);
 	drop_replaced(c, b);
 }
 

@@ -144,6 +144,11 @@ static void execute(struct egress *e, const struct action *a)
 	case ACTION_RECORD:
 		e->cb.record(e->cb.ctx, a);
 		break;
+	case ACTION_SAVE:
+	case ACTION_FORGET:
+		if (e->cb.save)
+			e->cb.save(e->cb.ctx, a);
+		break;
 	}
 }
 

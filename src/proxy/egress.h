@@ -37,6 +37,8 @@ struct egress_cb {
 	void (*flow_del)(void *ctx, uint64_t id);
 	/* Something for log and call records. */
 	void (*record)(void *ctx, const struct action *a);
+	/* ACTION_SAVE or ACTION_FORGET; NULL: nothing is kept. */
+	void (*save)(void *ctx, const struct action *a);
 	void *ctx;
 };
 

@@ -93,6 +93,8 @@ static void on_flow(struct run *r, const struct action *a)
 	case ACTION_SIP_SEND:
 	case ACTION_CONN_CLOSE:
 	case ACTION_RECORD:
+	case ACTION_SAVE:
+	case ACTION_FORGET:
 		return;
 	}
 	flow_push(r, buf);
@@ -194,6 +196,8 @@ void replay_take(struct run *r, struct actions *out)
 			on_send(r, a);
 		else if (a->kind == ACTION_RECORD)
 			on_record(r, a);
+		else if (a->kind == ACTION_SAVE || a->kind == ACTION_FORGET)
+			replay_save(r, a);
 		else
 			on_flow(r, a);
 	}

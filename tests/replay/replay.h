@@ -19,6 +19,7 @@ enum {
 	VALUE_MAX = 600,
 	FLOWS_MAX = 64,
 	SHOWN_MAX = 64,
+	SAVED_MAX = 16,
 	TEXT_MAX = 16384
 };
 
@@ -39,6 +40,13 @@ struct conn {
 struct var {
 	char name[32];
 	char value[VALUE_MAX];
+};
+
+/* What the machine wants kept for its successor. */
+struct saved {
+	char key[48];
+	uint8_t *bytes;
+	size_t len;
 };
 
 struct run {
@@ -63,6 +71,9 @@ struct run {
 	struct hidden hidden;
 	char *shown[SHOWN_MAX]; /* messages with ports in them */
 	size_t shown_count;
+	struct saved saved[SAVED_MAX];
+	size_t saved_count;
+	unsigned saves; /* ACTION_SAVE so far */
 };
 
 /* --- script.c: text of the scenario ---------------------------------------- */
@@ -94,3 +105,15 @@ void replay_send(struct run *r, struct conn *from);
 void replay_receive(struct run *r, struct conn *at, char *rest);
 /* Take the oldest text out of a queue; the caller frees it. */
 char *replay_queue_pop(char **queue, size_t *count);
+
+/* --- runner.c ----------------------------------------------------------------- */
+/* Tell the machine where the call managers are. */
+void replay_cores(struct run *r);
+
+/* --- restart.c: what is saved, and the successor ----------------------------- */
+/* Keep, or forget, what an action says. */
+void replay_save(struct run *r, const struct action *a);
+/* The machine ends without a word; its successor begins with what was saved. */
+void replay_restart(struct run *r);
+/* Forget what was saved. */
+void replay_saved_done(struct run *r);

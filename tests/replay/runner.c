@@ -332,6 +332,16 @@ static void do_clear(struct run *r)
 		free(replay_queue_pop(r->flow, &r->flow_count));
 }
 
+static void do_saved(struct run *r, const char *rest)
+{
+	char buf[64];
+
+	snprintf(buf, sizeof(buf), "objects=%zu saves=%u", r->saved_count,
+		 r->saves);
+	if (!replay_match(r, rest, buf))
+		replay_fail(r, "saved are %s", buf);
+}
+
 static void do_set(struct run *r, const char *rest)
 {
 	const char *eq = strchr(rest, '=');
@@ -411,6 +421,13 @@ static void do_cores(struct run *r, const char *rest)
 		replay_fail(r, "call managers are %s", buf);
 }
 
+void replay_cores(struct run *r)
+{
+	for (size_t i = 0; i < r->conn_count; i++)
+		if (r->conn[i].side == SIDE_CORE)
+			set_core(r, &r->conn[i], true);
+}
+
 /* start: the machine, after "param" and "conn core" lines. */
 static void do_start(struct run *r)
 {
@@ -418,9 +435,7 @@ static void do_start(struct run *r)
 	r->c = calls_new(&r->p, r->now_ms);
 	if (!r->c)
 		replay_fail(r, "calls_new");
-	for (size_t i = 0; i < r->conn_count; i++)
-		if (r->conn[i].side == SIDE_CORE)
-			set_core(r, &r->conn[i], true);
+	replay_cores(r);
 }
 
 static void do_param(struct run *r, const char *rest)
@@ -510,6 +525,10 @@ static void do_line(struct run *r, char *line)
 	else if (strcmp(line, "flow-joined") == 0 ||
 		 strcmp(line, "flow-parted") == 0)
 		do_join(r, line, rest);
+	else if (strcmp(line, "restart") == 0)
+		replay_restart(r);
+	else if (strcmp(line, "saved") == 0)
+		do_saved(r, rest);
 	else if (strcmp(line, "down") == 0 || strcmp(line, "drop") == 0 ||
 		 strcmp(line, "flow-failed") == 0 ||
 		 strcmp(line, "flow-idle") == 0 ||
@@ -573,7 +592,10 @@ static void finish(struct run *r)
 	calls_counts(r->c, &calls, &bindings, &txns);
 	if (calls == 0 && r->live_count > 0)
 		replay_fail(r, "flows outlive their calls");
+	if (calls == 0 && bindings == 0 && r->saved_count > 0)
+		replay_fail(r, "something stays saved");
 	calls_free(r->c);
+	replay_saved_done(r);
 	for (size_t i = 0; i < r->record_count; i++)
 		free(r->record[i]);
 	for (size_t i = 0; i < r->shown_count; i++)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "b2bua/call.h"
+#include "b2bua/save.h"
 #include "base/text.h"
 #include "lib/entropy.h"
 #include "lib/hidden.h"
@@ -24,7 +24,13 @@
 		}                                                      \
 	} while (0)
 
-enum { PLAY_PEERS = 4, KEPT = 24, FLOWS = 64, TEXT = 8192 };
+enum {
+	PLAY_PEERS = 4,
+	KEPT = 24,
+	FLOWS = 64,
+	TEXT = 8192,
+	PLAY_SAVED_MAX = 256
+};
 
 /* A message that a peer got (or sent itself) and may act upon. */
 struct kept {
@@ -50,6 +56,11 @@ struct world {
 	unsigned live_count;
 	struct hidden hidden;
 	bool is_raw; /* peers may say anything */
+	struct {
+		uint8_t key[SAVE_KEY_MAX];
+		size_t len;
+	} saved[PLAY_SAVED_MAX];
+	unsigned saved_count;
 	bool has_oom;
 	bool is_lossy; /* has_oom was on: actions may be lost */
 	unsigned serial;
@@ -156,6 +167,31 @@ static void on_flow(const struct action *a)
 		check_keys(&a->flow[0]);
 }
 
+/* What is saved is saved once, and what is forgotten was saved. */
+static void on_save(const struct action *a)
+{
+	struct slice key;
+	struct slice rest;
+	size_t i = 0;
+
+	play_check(save_split(a->bytes, &key, &rest) == 0);
+	if (w->is_lossy)
+		return;
+	while (i < w->saved_count &&
+	       !slice_eq(key, slice_make(w->saved[i].key, w->saved[i].len)))
+		i++;
+	if (a->kind == ACTION_FORGET) {
+		play_check(i < w->saved_count);
+		w->saved[i] = w->saved[--w->saved_count];
+		return;
+	}
+	play_check(rest.len > 0 && i < PLAY_SAVED_MAX);
+	if (i == w->saved_count)
+		w->saved_count++;
+	memcpy(w->saved[i].key, key.ptr, key.len);
+	w->saved[i].len = key.len;
+}
+
 static void take(struct actions *out)
 {
 	for (uint32_t i = 0; i < out->count; i++) {
@@ -163,6 +199,10 @@ static void take(struct actions *out)
 
 		if (a->kind == ACTION_RECORD) {
 			w->answered += a->record == RECORD_CALL_ANSWER;
+			continue;
+		}
+		if (a->kind == ACTION_SAVE || a->kind == ACTION_FORGET) {
+			on_save(a);
 			continue;
 		}
 		if (a->kind != ACTION_SIP_SEND) {
@@ -589,6 +629,55 @@ static void act_upon(const struct kept *k)
 		do_in_dialog(k);
 }
 
+/* Every phone is where it was, or has gone. */
+static void reach(void *ctx, enum side side, struct dest *dest)
+{
+	(void)ctx;
+	dest->ep = side == SIDE_CORE ? w->p.core.ep : HANDLE_NONE;
+}
+
+/* What one action saved, for a machine that has nothing of it. Whole, it comes
+ * back; with a byte changed, it is refused or comes back, never more. */
+static void succeed(struct calls *next, const struct action *a)
+{
+	static const struct save_restore how = {.reach = reach};
+	struct slice name;
+	struct slice rest;
+	uint8_t *copy;
+	int err;
+
+	play_check(save_split(a->bytes, &name, &rest) == 0);
+	copy = malloc(rest.len);
+	play_check(copy != NULL);
+	memcpy(copy, rest.ptr, rest.len);
+	err = calls_restore(next, slice_make(copy, rest.len - 1), &how,
+			    w->now_ms);
+	play_check(err != 0);
+	copy[dice((unsigned)rest.len)] ^= (uint8_t)(1 + dice(255));
+	(void)!calls_restore(next, slice_make(copy, rest.len), &how, w->now_ms);
+	free(copy);
+	err = calls_restore(next, rest, &how, w->now_ms);
+	play_check(err == 0 || err == ERR_EXISTS || err == ERR_NOTFOUND ||
+		   err == ERR_LIMIT);
+}
+
+static void successor(void)
+{
+	struct actions out = {.count = 0};
+	struct calls *next = calls_new(&w->p, w->now_ms);
+	struct flow f[2];
+	uint64_t pos = 0;
+
+	play_check(next != NULL);
+	play_check(calls_save_all(w->c, &out) == 0);
+	for (uint32_t i = 0; i < out.count; i++)
+		succeed(next, &out.item[i]);
+	take(&out);
+	while (calls_flows(next, &pos, f))
+		play_check(f[0].peer_id == f[1].id || f[0].id != 0);
+	calls_free(next);
+}
+
 void play_step(void)
 {
 	unsigned what = dice(25);
@@ -605,6 +694,8 @@ void play_step(void)
 		do_other();
 	else if (what == 4)
 		pass(dice(200));
+	else if (what == 5 && !w->is_lossy)
+		successor();
 	k = pick();
 	if (what < 5 || what > 23 || !k->text)
 		return;
@@ -769,6 +860,7 @@ void play_end(void)
 	play_check(bindings == 0);
 	play_check(txns == 0);
 	play_check(w->is_lossy || w->live_count == 0);
+	play_check(w->is_lossy || w->saved_count == 0);
 	play_check(calls_deadline(w->c) == UINT64_MAX);
 }
 

@@ -1,0 +1,699 @@
+/*
+ * The two objects field by field. Each code_ function writes the value it is
+ * given, or reads one in its place and returns that.
+ */
+#include "b2bua/save.h"
+
+#include "b2bua/machine.h"
+#include "base/alloc.h"
+#include "base/reader.h"
+#include "base/secret.h"
+
+enum {
+	SAVE_VERSION = 1,
+	KIND_CALL = 'C',
+	KIND_BINDING = 'B',
+	/* Requests that may have left after the last save. A line's are not
+	 * saved one by one. */
+	CSEQ_GAP = 64,
+	CSEQ_GAP_LINE = 10000
+};
+
+struct coder {
+	struct writer w;
+	struct reader r;
+	bool is_reading;
+	int err; /* sticky: ERR_NOMEM */
+};
+
+static uint64_t code_u64(struct coder *k, uint64_t v)
+{
+	if (k->is_reading)
+		return reader_u64be(&k->r);
+	writer_u64be(&k->w, v);
+	return v;
+}
+
+static uint32_t code_u32(struct coder *k, uint32_t v)
+{
+	if (k->is_reading)
+		return reader_u32be(&k->r);
+	writer_u32be(&k->w, v);
+	return v;
+}
+
+/* A small number, at most max: enums, counts, truths. */
+static unsigned code_max(struct coder *k, unsigned v, unsigned max)
+{
+	if (!k->is_reading) {
+		writer_u8(&k->w, (uint8_t)v);
+		return v;
+	}
+	v = reader_u8(&k->r);
+	if (v > max)
+		reader_fail(&k->r);
+	return v > max ? 0 : v;
+}
+
+static bool code_bool(struct coder *k, bool v)
+{
+	return code_max(k, v, 1) == 1;
+}
+
+static void code_chars(struct coder *k, char *buf, size_t len)
+{
+	struct slice s;
+
+	if (!k->is_reading) {
+		writer_bytes(&k->w, buf, len);
+		return;
+	}
+	s = reader_bytes(&k->r, len);
+	if (s.len == len)
+		memcpy(buf, s.ptr, len);
+	if (memchr(buf, 0, len) && reader_ok(&k->r))
+		reader_fail(&k->r);
+}
+
+/* An owned text that is never NULL. */
+static void code_text(struct coder *k, char **p)
+{
+	struct slice s;
+
+	if (!k->is_reading) {
+		writer_blob(&k->w, slice_str(*p ? *p : ""));
+		return;
+	}
+	s = reader_blob(&k->r);
+	alloc_free(*p);
+	*p = alloc_copy(s);
+	if (!*p)
+		k->err = ERR_NOMEM;
+}
+
+/* The same where NULL means something. */
+static void code_text_opt(struct coder *k, char **p)
+{
+	if (code_bool(k, *p != NULL))
+		code_text(k, p);
+}
+
+static void code_addr(struct coder *k, struct addr *a)
+{
+	if (k->is_reading)
+		addr_read(&k->r, a);
+	else
+		addr_write(&k->w, a);
+}
+
+/* The cookie of its call is a handle, which means nothing to a successor. */
+static void code_flow(struct coder *k, struct flow *f)
+{
+	uint64_t call = f->call;
+
+	f->call = 0;
+	if (!k->is_reading)
+		flow_write(&k->w, f);
+	else if (flow_read(&k->r, f) != 0)
+		reader_fail(&k->r);
+	f->call = call;
+}
+
+static void code_dest(struct coder *k, struct dest *d)
+{
+	code_addr(k, &d->peer);
+	code_addr(k, &d->local);
+	d->is_reliable = code_bool(k, d->is_reliable);
+	d->is_tls = code_bool(k, d->is_tls);
+}
+
+static void code_policy(struct coder *k, struct call_policy *p)
+{
+	p->media = (enum media_policy)code_max(k, p->media, MEDIA_SRTP_REQUIRE);
+	p->suite_count = code_max(k, p->suite_count, SUITE_COUNT);
+	for (uint32_t i = 0; i < p->suite_count; i++)
+		p->suite[i] =
+			(enum suite)code_max(k, p->suite[i], SUITE_COUNT - 1);
+	p->call_limit = code_u32(k, p->call_limit);
+	p->nat = code_bool(k, p->nat);
+}
+
+/* ---- a call ---------------------------------------------------------------- */
+
+static void code_dialog(struct coder *k, struct sip_dialog *d)
+{
+	code_text(k, &d->call_id);
+	code_text(k, &d->local);
+	code_text(k, &d->remote);
+	code_text(k, &d->local_tag);
+	code_text_opt(k, &d->remote_tag);
+	code_text(k, &d->target);
+	d->route_count = code_max(k, d->route_count, SIP_ROUTES_MAX);
+	for (uint32_t i = 0; i < d->route_count; i++)
+		code_text(k, &d->route[i]);
+	d->local_cseq = code_u32(k, d->local_cseq);
+	d->remote_cseq = code_u32(k, d->remote_cseq);
+}
+
+static void code_leg_sdp(struct coder *k, struct leg *leg)
+{
+	struct slice s;
+
+	if (!code_bool(k, leg->sdp != NULL))
+		return;
+	if (!k->is_reading) {
+		writer_blob(&k->w, slice_make(leg->sdp, leg->sdp_len));
+		return;
+	}
+	s = reader_blob(&k->r);
+	leg->sdp = alloc_copy(s);
+	leg->sdp_len = leg->sdp ? s.len : 0;
+	if (!leg->sdp)
+		k->err = ERR_NOMEM;
+}
+
+static void code_leg(struct coder *k, struct leg *leg)
+{
+	leg->is_uac = code_bool(k, leg->is_uac);
+	leg->is_confirmed = code_bool(k, leg->is_confirmed);
+	code_dialog(k, &leg->dialog);
+	code_dest(k, &leg->dest);
+	code_chars(k, leg->tag, TAG_LEN);
+	/* A tag of ours, or a binding's token. */
+	if (code_bool(k, strlen(leg->contact_user) == TOKEN_LEN))
+		code_chars(k, leg->contact_user, TOKEN_LEN);
+	else
+		code_chars(k, leg->contact_user, TAG_LEN);
+	leg->sdp_id = code_u64(k, leg->sdp_id);
+	leg->sdp_version = code_u64(k, leg->sdp_version);
+	code_leg_sdp(k, leg);
+	leg->allows_update = code_bool(k, leg->allows_update);
+}
+
+static void code_party(struct coder *k, struct party *p)
+{
+	code_addr(k, &p->rtp);
+	code_addr(k, &p->rtcp);
+	p->is_on = code_bool(k, p->is_on);
+	p->sends = code_bool(k, p->sends);
+	p->wants = code_bool(k, p->wants);
+}
+
+static void code_stream(struct coder *k, struct stream *s)
+{
+	size_t len = strlen(s->codec);
+
+	s->is_used = true;
+	s->has_flows = code_bool(k, s->has_flows);
+	s->is_audio = code_bool(k, s->is_audio);
+	s->is_agreed = code_bool(k, s->is_agreed);
+	s->is_srtp = code_bool(k, s->is_srtp);
+	len = code_max(k, (unsigned)len, sizeof(s->codec) - 1);
+	code_chars(k, s->codec, len);
+	for (int side = 0; side < 2; side++) {
+		code_party(k, &s->next[side]);
+		if (!s->has_flows)
+			continue;
+		code_flow(k, &s->flow[side]);
+		s->port[side] = s->flow[side].local.port;
+	}
+}
+
+/* What a pending offer has begun is not saved: its exchange dies with us. */
+static bool is_lasting(const struct stream *s)
+{
+	return s->is_used && !s->is_new;
+}
+
+static void code_media(struct coder *k, struct media *m)
+{
+	for (size_t i = 0; i < STREAMS_MAX; i++)
+		if (code_bool(k, is_lasting(&m->stream[i])))
+			code_stream(k, &m->stream[i]);
+	for (size_t i = 0; i < SDP_MEDIA_MAX; i++) {
+		uint8_t line = m->line[i];
+
+		if (!k->is_reading && line > 0 &&
+		    !is_lasting(&m->stream[line - 1]))
+			line = 0;
+		line = (uint8_t)code_max(k, line, STREAMS_MAX);
+		if (!k->is_reading)
+			continue;
+		if (line > 0 && !m->stream[line - 1].is_used)
+			reader_fail(&k->r);
+		m->line[i] = line;
+	}
+	m->no_srtp = code_bool(k, m->no_srtp);
+	m->is_agreed = code_bool(k, m->is_agreed);
+}
+
+static void code_call(struct coder *k, struct call *call)
+{
+	call->caller = (enum side)code_max(k, call->caller, SIDE_CORE);
+	code_text(k, &call->device);
+	code_text(k, &call->from);
+	code_text(k, &call->to);
+	code_policy(k, &call->policy);
+	call->sig = (enum sig_level)code_max(k, call->sig, SIG_ENCRYPTED);
+	call->pass_auth = code_bool(k, call->pass_auth);
+	call->falls_back = code_bool(k, call->falls_back);
+	call->shown =
+		(enum call_security)code_max(k, call->shown, CALL_ENCRYPTED);
+	call->is_shown = code_bool(k, call->is_shown);
+	call->start_ms = code_u64(k, call->start_ms);
+	call->answer_ms = code_u64(k, call->answer_ms);
+	code_leg(k, &call->leg[SIDE_PHONE]);
+	code_leg(k, &call->leg[SIDE_CORE]);
+	code_media(k, &call->media);
+}
+
+/* ---- a binding, and what its line has in common ------------------------------ */
+
+static void code_line(struct coder *k, struct line *l)
+{
+	code_text(k, &l->to);
+	code_text(k, &l->ruri);
+	code_chars(k, l->call_id, TOKEN_LEN);
+	code_chars(k, l->tag, TAG_LEN);
+	l->cseq = code_u32(k, l->cseq);
+}
+
+static void code_binding(struct coder *k, struct binding *b)
+{
+	code_text(k, &b->contact);
+	code_text(k, &b->params);
+	code_text(k, &b->instance);
+	code_dest(k, &b->dest);
+	b->sig = (enum sig_level)code_max(k, b->sig, SIG_ENCRYPTED);
+	code_policy(k, &b->policy);
+	b->pass_auth = code_bool(k, b->pass_auth);
+	b->falls_back = code_bool(k, b->falls_back);
+	b->since_ms = code_u64(k, b->since_ms);
+}
+
+/* The call manager b is registered with, by its address: handles are new. A
+ * successor that does not know it registers b anew, elsewhere. */
+static void code_place(struct coder *k, struct calls *c, struct binding *b)
+{
+	const struct core_entry *e = core_get(&c->core, b->place);
+	struct addr peer = {.family = ADDR_NONE};
+
+	if (!k->is_reading && e)
+		peer = e->place.dest.peer;
+	code_addr(k, &peer);
+	if (!k->is_reading)
+		return;
+	e = core_by_peer(&c->core, &peer);
+	b->place = e ? core_handle(&c->core, e) : HANDLE_NONE;
+	b->epoch = e ? e->epoch : 0;
+}
+
+/* ---- out ------------------------------------------------------------------- */
+
+/* The scratch buffer holds key and bytes; ours may be as long as a message. */
+static void save_begin(struct calls *c, struct coder *k, uint8_t kind,
+		       const char *name)
+{
+	*k = (struct coder){.err = 0};
+	writer_init(&k->w, c->msg_buf, sizeof(c->msg_buf));
+	writer_u8(&k->w, (uint8_t)(1 + strlen(name)));
+	writer_u8(&k->w, kind);
+	writer_str(&k->w, name);
+}
+
+static void emit(struct calls *c, enum action_kind kind, const struct coder *k)
+{
+	if (writer_ok(&k->w))
+		calls_emit(c, &(struct action){.kind = kind,
+					       .bytes = writer_slice(&k->w)});
+}
+
+static void save_forget(struct calls *c, uint8_t kind, const char *name)
+{
+	struct coder k;
+
+	/* At the end of the process nothing is over but the process. */
+	if (!c->out)
+		return;
+	save_begin(c, &k, kind, name);
+	emit(c, ACTION_FORGET, &k);
+}
+
+/* Calls are called by their tag towards the core, which nobody else has. */
+static const char *call_name(const struct call *call)
+{
+	return call->leg[SIDE_CORE].tag;
+}
+
+static void save_call(struct calls *c, struct call *call)
+{
+	struct coder k;
+	uint64_t hash;
+
+	if (call->state != CALL_UP)
+		return;
+	save_begin(c, &k, KIND_CALL, call_name(call));
+	writer_u8(&k.w, SAVE_VERSION);
+	writer_u8(&k.w, KIND_CALL);
+	code_call(&k, call);
+	hash = table_hash(writer_slice(&k.w), c->p.seed);
+	if (!call->is_saved || hash != call->saved_hash)
+		emit(c, ACTION_SAVE, &k);
+	call->is_saved = true;
+	call->saved_hash = hash;
+	secret_wipe(c->msg_buf, k.w.len);
+}
+
+void save_touch(struct calls *c, struct call *call)
+{
+	if (call && list_empty(&call->touched))
+		list_append(&c->touched, &call->touched);
+}
+
+void save_touched(struct calls *c)
+{
+	while (!list_empty(&c->touched)) {
+		struct call *call =
+			LIST_ENTRY(c->touched.next, struct call, touched);
+
+		list_del(&call->touched);
+		save_call(c, call);
+	}
+}
+
+void save_call_done(struct calls *c, struct call *call)
+{
+	list_del(&call->touched);
+	if (call->is_saved)
+		save_forget(c, KIND_CALL, call_name(call));
+}
+
+/*
+ * A phone registers again and again, and mostly nothing but the time changes:
+ * so a time somewhat ahead is saved, and the next save is due when that is
+ * overtaken. A successor may keep a binding that much too long.
+ */
+void save_binding(struct calls *c, struct binding *b)
+{
+	uint64_t left =
+		b->expires_ms > c->now_ms ? b->expires_ms - c->now_ms : 0;
+	uint64_t until = b->expires_ms + left / 4;
+	struct coder k;
+	uint64_t hash;
+
+	save_begin(c, &k, KIND_BINDING, b->token);
+	writer_u8(&k.w, SAVE_VERSION);
+	writer_u8(&k.w, KIND_BINDING);
+	writer_blob(&k.w, slice_str(b->line->aor));
+	writer_blob(&k.w, slice_str(b->line->device));
+	writer_bytes(&k.w, b->token, TOKEN_LEN);
+	code_binding(&k, b);
+	code_place(&k, c, b);
+	hash = table_hash(writer_slice(&k.w), c->p.seed);
+	if (b->saved_until_ms >= b->expires_ms && hash == b->saved_hash)
+		return;
+	code_u64(&k, until);
+	code_line(&k, b->line);
+	emit(c, ACTION_SAVE, &k);
+	b->saved_hash = hash;
+	b->saved_until_ms = until;
+}
+
+void save_binding_done(struct calls *c, struct binding *b)
+{
+	if (b->saved_until_ms > 0)
+		save_forget(c, KIND_BINDING, b->token);
+}
+
+/* ---- in -------------------------------------------------------------------- */
+
+int save_split(struct slice bytes, struct slice *ret_key,
+	       struct slice *ret_rest)
+{
+	struct reader r;
+	uint8_t len;
+
+	reader_init(&r, bytes);
+	len = reader_u8(&r);
+	*ret_key = reader_bytes(&r, len);
+	if (!reader_ok(&r) || len == 0 || len > SAVE_KEY_MAX)
+		return ERR_BAD;
+	*ret_rest = slice_from(bytes, 1u + len);
+	return 0;
+}
+
+static int coded(const struct coder *k)
+{
+	if (!reader_end(&k->r))
+		return ERR_BAD;
+	return k->err;
+}
+
+/* Its ports are ours again; what could not be had is not to be given back. */
+static int claim_stream(struct calls *c, struct stream *s, uint64_t cookie)
+{
+	int err;
+
+	if (!s->has_flows)
+		return 0;
+	s->has_flows = false;
+	if (s->port[SIDE_CORE] < c->p.inside_port_min ||
+	    s->port[SIDE_CORE] > c->p.inside_port_max)
+		return ERR_NOTFOUND;
+	err = ports_claim(c->ports[SIDE_PHONE], s->port[SIDE_PHONE]);
+	if (err)
+		return err;
+	err = ports_claim(c->ports[SIDE_CORE], s->port[SIDE_CORE]);
+	if (err) {
+		(void)ports_give(c->ports[SIDE_PHONE], 0, s->port[SIDE_PHONE]);
+		return err;
+	}
+	c->port_owner[(s->port[SIDE_CORE] - c->p.inside_port_min) / 2] = cookie;
+	for (int side = 0; side < 2; side++) {
+		s->flow[side].call = cookie;
+		if (s->flow[side].id > c->next_flow)
+			c->next_flow = s->flow[side].id;
+	}
+	s->has_flows = true;
+	return 0;
+}
+
+static int link_leg(struct calls *c, struct leg *leg,
+		    const struct save_restore *how)
+{
+	struct dest dest = leg->dest;
+	int err = leg_link(c, leg);
+
+	leg->dialog.local_cseq += CSEQ_GAP;
+	how->reach(how->ctx, leg->side, &dest);
+	leg->dest = dest;
+	if (err || handle_is_none(dest.ep))
+		return err;
+	return leg_set_dest(c, leg, &dest);
+}
+
+static int link_call(struct calls *c, struct call *call,
+		     const struct save_restore *how)
+{
+	int err = 0;
+
+	for (int side = 0; !err && side < 2; side++)
+		err = link_leg(c, &call->leg[side], how);
+	if (!err && call->device[0]) {
+		err = table_add(&c->devices, &call->by_device,
+				slice_str(call->device));
+		call->has_device = !err;
+	}
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		struct stream *s = &call->media.stream[i];
+
+		/* All of them: none must be left that is not ours. */
+		if (err)
+			s->has_flows = false;
+		else
+			err = claim_stream(c, s, handle_u64(call->obj.self));
+	}
+	return err;
+}
+
+static bool is_there(const struct calls *c, const struct call *call)
+{
+	struct obj *o;
+	uint32_t i = 0;
+
+	while ((o = slots_next(&c->objs, &i))) {
+		const struct call *other;
+
+		if (o->kind != OBJ_CALL)
+			continue;
+		other = LIST_ENTRY(o, struct call, obj);
+		if (other != call &&
+		    strcmp(call_name(other), call_name(call)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int restore_call(struct calls *c, struct coder *k,
+			const struct save_restore *how)
+{
+	struct call *call = call_alloc(c);
+	int err;
+
+	if (!call)
+		return c->call_count >= c->p.call_limit ? ERR_LIMIT : ERR_NOMEM;
+	code_call(k, call);
+	call->state = CALL_UP;
+	call->is_saved = true;
+	err = coded(k);
+	if (!err && is_there(c, call))
+		err = ERR_EXISTS;
+	if (err) {
+		for (size_t i = 0; i < STREAMS_MAX; i++)
+			call->media.stream[i].has_flows = false;
+	} else {
+		err = link_call(c, call, how);
+	}
+	if (err)
+		call_free(c, call, NULL);
+	return err;
+}
+
+static int fill_binding(struct calls *c, struct coder *k, struct binding *b,
+			const struct save_restore *how)
+{
+	uint64_t until;
+	int err;
+
+	code_binding(k, b);
+	code_place(k, c, b);
+	until = code_u64(k, 0);
+	code_line(k, b->line);
+	b->line->cseq += CSEQ_GAP_LINE;
+	err = coded(k);
+	if (err)
+		return err;
+	if (until <= c->now_ms)
+		return ERR_NOTFOUND;
+	b->expires_ms = until;
+	b->saved_until_ms = until;
+	b->is_active = true;
+	how->reach(how->ctx, SIDE_PHONE, &b->dest);
+	err = timerq_set(&c->binding_timers, &b->timer, until);
+	if (!err && !handle_is_none(b->dest.ep))
+		err = binding_set_ep(c, b, &b->dest);
+	return err;
+}
+
+static int restore_binding(struct calls *c, struct coder *k,
+			   const struct save_restore *how)
+{
+	struct slice aor = reader_blob(&k->r);
+	struct slice device = reader_blob(&k->r);
+	char token[TOKEN_LEN + 1] = "";
+	struct line *l = line_make(c, aor, device);
+	struct binding *b = NULL;
+	int err;
+
+	code_chars(k, token, TOKEN_LEN);
+	if (!l)
+		return ERR_NOMEM;
+	l->try_count++; /* not to be dropped under our hands */
+	err = binding_find(c, slice_make(token, TOKEN_LEN)) ? ERR_EXISTS : 0;
+	if (!err)
+		err = binding_alloc(c, l, token, &b);
+	if (!err)
+		err = fill_binding(c, k, b, how);
+	if (err && b)
+		binding_free(c, b);
+	l->try_count--;
+	if (err)
+		line_drop(c, l);
+	return err;
+}
+
+int calls_restore(struct calls *c, struct slice bytes,
+		  const struct save_restore *how, uint64_t now_ms)
+{
+	struct coder k = {.is_reading = true};
+	uint8_t kind;
+
+	c->now_ms = now_ms;
+	c->out = NULL;
+	reader_init(&k.r, bytes);
+	if (reader_u8(&k.r) != SAVE_VERSION)
+		return ERR_BAD;
+	kind = reader_u8(&k.r);
+	if (kind == KIND_CALL)
+		return restore_call(c, &k, how);
+	if (kind == KIND_BINDING)
+		return restore_binding(c, &k, how);
+	return ERR_BAD;
+}
+
+/* ---- walks ------------------------------------------------------------------- */
+
+int calls_save_all(struct calls *c, struct actions *ret_out)
+{
+	struct obj *o;
+	struct binding *b;
+	uint32_t i = 0;
+
+	c->out = ret_out;
+	c->err = 0;
+	while ((o = slots_next(&c->objs, &i))) {
+		if (o->kind != OBJ_CALL)
+			continue;
+		LIST_ENTRY(o, struct call, obj)->saved_hash = 0;
+		save_call(c, LIST_ENTRY(o, struct call, obj));
+	}
+	i = 0;
+	while ((b = slots_next(&c->bindings, &i))) {
+		b->saved_until_ms = 0;
+		if (b->is_active)
+			save_binding(c, b);
+	}
+	c->out = NULL;
+	return c->err;
+}
+
+bool calls_flows(const struct calls *c, uint64_t *pos, struct flow ret[2])
+{
+	for (;;) {
+		uint32_t i = (uint32_t)(*pos / STREAMS_MAX);
+		uint32_t at = i;
+		uint64_t k = *pos % STREAMS_MAX;
+		struct obj *o = slots_next(&c->objs, &i);
+		const struct stream *s;
+
+		if (!o)
+			return false;
+		if (i - 1 != at)
+			k = 0;
+		*pos = (uint64_t)(i - 1) * STREAMS_MAX + k + 1;
+		if (o->kind != OBJ_CALL)
+			continue;
+		s = &LIST_ENTRY(o, struct call, obj)->media.stream[k];
+		if (!s->has_flows)
+			continue;
+		ret[0] = s->flow[0];
+		ret[1] = s->flow[1];
+		return true;
+	}
+}
+
+/* The phone is reached over a new connection: so are its calls that a
+ * predecessor of ours left without one. */
+void save_follow(struct calls *c, const struct binding *b)
+{
+	struct table_node *n =
+		table_find(&c->devices, slice_str(b->line->device));
+
+	for (; n; n = table_find_next(n)) {
+		struct call *call = TABLE_ENTRY(n, struct call, by_device);
+		struct leg *leg = &call->leg[SIDE_PHONE];
+
+		if (!leg->has_ep && leg_set_dest(c, leg, &b->dest) == 0)
+			save_touch(c, call);
+	}
+}
