@@ -96,7 +96,7 @@ enum nonce_verdict nonce_check(const struct nonce_params *p, struct slice nonce,
 				   &info.expires_ms))
 		info.expires_ms = UINT64_MAX;
 	if (worker != p->worker || now_ms < info.issued_ms ||
-	    now_ms >= info.expires_ms)
+	    info.issued_ms < p->since_ms || now_ms >= info.expires_ms)
 		return NONCE_STALE;
 	*ret = info;
 	return NONCE_OK;

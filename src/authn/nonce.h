@@ -24,6 +24,8 @@ struct nonce_params {
 	struct slice realm;   /* a nonce is good for one realm only */
 	uint16_t worker;      /* whose window counts its uses */
 	uint64_t lifetime_ms; /* how long a nonce is good */
+	uint64_t since_ms;    /* the worker's beginning: of what its predecessor
+			      issued nobody knows the counts, it is stale */
 };
 
 enum nonce_verdict {

@@ -281,6 +281,7 @@ struct config {
 	uint32_t workers;	       /* 0 = one for each processor */
 	uint32_t session_lifetime_min; /* of TLS sessions; 0 = none resumed */
 	uint32_t expiry_warning_days;  /* before a certificate ends; 0 = off */
+	uint32_t restart_lease_s;
 	/* sections */
 	struct config_listener *listener;
 	uint32_t listener_count;

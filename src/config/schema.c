@@ -70,6 +70,10 @@ static const struct config_option top_options[] = {
 	TOP(sandbox, "sandbox", WORD, "enforce", .words = words_sandbox,
 	    .text = "System call filter of the processes. log: a call outside "
 		    "the list is logged and done; off: no filter."),
+	TOP(restart_lease_s, "restart-lease", UINT, "300", .max = 86400,
+	    .unit = "seconds",
+	    .text = "After a restart within so long calls and registrations go "
+		    "on; 0 lets them end with the daemon."),
 	TOP(workers, "workers", UINT, "0", .max = CONFIG_WORKERS_MAX,
 	    .text = "Worker processes, which share the phones by their "
 		    "address; 0 is one for each processor. Each worker has "

@@ -378,6 +378,58 @@ static int do_check(struct keys *k, const struct keys_check *c)
 	return err;
 }
 
+/* A worker's data key: what it leaves to its successor is encrypted with it,
+ * without asking us each time, and it is left beside in a form that only we
+ * can open. */
+static const struct slice wrap_aad = SLICE("sallyport state");
+
+static int do_wrap(struct keys *k, struct writer *ret)
+{
+	struct entropy e = tls_entropy();
+	uint8_t key[KEYS_WRAP_LEN];
+	int err;
+
+	if (!k->store_key.ptr)
+		return ERR_STATE;
+	entropy_fill(&e, key, sizeof(key));
+	writer_bytes(ret, key, sizeof(key));
+	err = seal_close(secret_slice(&k->store_key), wrap_aad,
+			 slice_make(key, sizeof(key)), ret);
+	secret_wipe(key, sizeof(key));
+	return err;
+}
+
+static int do_nonce(struct keys *k, struct writer *ret)
+{
+	uint8_t key[SEAL_KEY_LEN];
+	int err;
+
+	if (!k->store_key.ptr)
+		return ERR_STATE;
+	err = seal_derive(secret_slice(&k->store_key),
+			  slice_str("sallyport nonce"), key);
+	if (!err)
+		writer_bytes(ret, key, sizeof(key));
+	secret_wipe(key, sizeof(key));
+	return err;
+}
+
+static int do_unwrap(struct keys *k, struct slice wrapped, struct writer *ret)
+{
+	uint8_t key[KEYS_WRAP_LEN];
+	size_t len = 0;
+	int err;
+
+	if (!k->store_key.ptr)
+		return ERR_STATE;
+	err = seal_open(secret_slice(&k->store_key), wrap_aad, wrapped, key,
+			sizeof(key), &len);
+	if (!err)
+		writer_bytes(ret, key, len);
+	secret_wipe(key, sizeof(key));
+	return err == ERR_AUTH ? ERR_BAD : err;
+}
+
 static int serve(struct keys *k, const struct keys_request *q,
 		 struct writer *ret)
 {
@@ -397,6 +449,12 @@ static int serve(struct keys *k, const struct keys_request *q,
 	case KEYS_OP_TICKET:
 		tickets_get(k->tickets, (int64_t)loop_wall_s(), ret);
 		return writer_ok(ret) ? 0 : ERR_SPACE;
+	case KEYS_OP_WRAP:
+		return do_wrap(k, ret);
+	case KEYS_OP_UNWRAP:
+		return do_unwrap(k, q->data, ret);
+	case KEYS_OP_NONCE:
+		return do_nonce(k, ret);
 	case KEYS_OP_COUNT:
 		break;
 	}

@@ -23,7 +23,8 @@ enum { KEYS_ERR_MAX = 512, KEYS_NAMED_MAX = 64 };
 enum {
 	KEYS_CLIENT_WORKER = 1u << KEYS_OP_SIGN | 1u << KEYS_OP_DECRYPT |
 			     1u << KEYS_OP_PUBKEY | 1u << KEYS_OP_CHECK |
-			     1u << KEYS_OP_TICKET,
+			     1u << KEYS_OP_TICKET | 1u << KEYS_OP_WRAP |
+			     1u << KEYS_OP_UNWRAP | 1u << KEYS_OP_NONCE,
 	KEYS_CLIENT_MONITOR = 1u << KEYS_OP_PUBKEY | 1u << KEYS_OP_SEAL
 };
 

@@ -22,6 +22,7 @@ struct worker {
 struct role {
 	struct loop *loop;
 	struct media *media;
+	struct journal *journal;
 	struct channel *monitor;
 	struct loop_fd events;
 	struct worker worker[MEDIA_CHANNELS_MAX];
@@ -186,6 +187,12 @@ static int open_all(struct role *r, const struct role_media_params *p)
 	 * the relay opens from here on it must be able to open later too. */
 	if (!err && p->enter)
 		err = p->enter(p->ctx);
+	/* Without it there are calls all the same, only no second life. */
+	if (!err && p->journal_fd > 0 &&
+	    journal_open(p->journal_fd, &r->journal) != 0)
+		log_error("the journal of SRTP indices cannot be used: calls "
+			  "will not survive the media process");
+	mp.socket.journal = r->journal;
 	if (!err)
 		err = media_new(&mp, &r->media);
 	cp.loop = r->loop;
@@ -207,6 +214,7 @@ static void close_all(struct role *r)
 	if (r->loop)
 		loop_fd_del(r->loop, &r->events);
 	media_free(r->media);
+	journal_close(r->journal);
 	loop_free(r->loop);
 }
 

@@ -32,6 +32,8 @@ struct role_media_params {
 	uint32_t max_flows; /* hard limit; 0 = 20000 */
 	uint32_t threads;   /* relay threads; 0 = 1 */
 	uint8_t dscp;	    /* of relayed packets, 46 = EF; 0 = none */
+	int journal_fd;	    /* what media/journal.h prepared; 0 = none: flows
+			       with keys end with the process */
 	/* Called once, before the first thread and the first packet: the
 	 * place to enter the sandbox. May be NULL; non-zero ends the role. */
 	int (*enter)(void *ctx);

@@ -267,6 +267,8 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 			log_error("unreadable message from %s", child->name);
 		else if (msg.op == DWIRE_READY)
 			child_ready(child);
+		else if (msg.op == DWIRE_USE)
+			monitor_lease_use(child->m, child->number, &msg);
 		else if (msg.op == DWIRE_ROWS)
 			monitor_ctl_rows(child->m, child->number, &msg);
 		break;
@@ -368,8 +370,11 @@ static int on_start(void *arg, struct proc *p, struct proc_start *s)
 	child->since_ms = loop_now_ms(m->loop);
 	if (child->kind == MONITOR_WORKER) {
 		s->args[s->arg_count++] = child->arg;
+		monitor_lease_start(m, child->number);
 		return start_worker(m, child->number, s);
 	}
+	if (child->kind == MONITOR_MEDIA)
+		put_fd(s, m->journal_fd, true);
 	relink(m, child);
 	return child->kind == MONITOR_KEYS ? link_keys(m) : 0;
 }
@@ -497,6 +502,8 @@ static int monitor_open(struct monitor *m)
 	if (!err)
 		err = make_directory(m->config);
 	if (!err)
+		err = setup_journal_fd(m->config, &m->journal_fd);
+	if (!err)
 		err = bind_all(m);
 	if (!err)
 		err = config_pack(NULL, m->config, &bytes);
@@ -525,6 +532,8 @@ static void monitor_close(struct monitor *m)
 	alloc_free(m->fd);
 	if (m->config_fd > 0)
 		(void)close(m->config_fd);
+	if (m->journal_fd > 0)
+		(void)close(m->journal_fd);
 	m->loop = loop_free(m->loop);
 	m->config = config_unref(m->config);
 }
@@ -540,6 +549,7 @@ int role_monitor(const char *path, struct config *c)
 	m->config_path = path;
 	m->config = c;
 	m->workers = setup_workers(c);
+	monitor_lease_init(m);
 	if (monitor_open(m) == 0) {
 		m->start_ms = loop_now_ms(m->loop);
 		status = loop_run(m->loop) == 0 ? m->status : 1;

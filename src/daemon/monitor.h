@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "base/lease.h"
 #include "config/config.h"
 #include "control/control.h"
 #include "daemon/wire.h"
@@ -70,9 +71,11 @@ struct monitor {
 	const char *config_path;
 	struct config *config; /* the one in force */
 	int config_fd;
+	int journal_fd; /* of the media process */
 	uint32_t workers;
 	uint32_t sockets; /* of a worker: managers', then listeners' */
 	int *fd;	  /* workers times sockets, a worker's together */
+	struct lease lease[DWIRE_LIMITS];
 	struct procs *procs;
 	struct monitor_child child[MONITOR_CHILDREN_MAX];
 	struct keys_client *keys; /* for user add */
@@ -119,3 +122,14 @@ void monitor_ctl_rows(struct monitor *m, uint32_t number,
 void monitor_ctl_store(struct monitor *m, const struct store_reply *r);
 /* A child is gone: commands that waited for it go on without, or fail. */
 void monitor_ctl_lost(struct monitor *m, const struct monitor_child *child);
+
+/* --- monitor_lease.c: limits of the whole daemon ------------------------------ */
+/* Every worker has an equal share. */
+void monitor_lease_init(struct monitor *m);
+/* The configuration in force has changed. */
+void monitor_lease_limits(struct monitor *m);
+/* A worker says what it uses. */
+void monitor_lease_use(struct monitor *m, uint32_t worker,
+		       const struct dwire_msg *msg);
+/* A worker begins (its channel is open): it is told what it may use. */
+void monitor_lease_start(struct monitor *m, uint32_t worker);

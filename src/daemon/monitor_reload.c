@@ -254,6 +254,7 @@ static int adopt(struct monitor *m, struct config *c, struct slice bytes)
 	config_unref(m->config);
 	m->config = config_ref(c);
 	log_set_level((enum log_level)c->log_level);
+	monitor_lease_limits(m);
 	return 0;
 }
 

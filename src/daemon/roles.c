@@ -81,13 +81,21 @@ int role_store_process(void)
 	struct config *c = setup_config_from_fd(ROLE_FD_CONFIG);
 	struct sandbox_params sb = setup_sandbox(c, SANDBOX_STORE, NULL);
 	char path[ROLE_PATH_MAX];
-	struct role_store_params p = {.path = path,
-				      .monitor_fd = ROLE_FD_MONITOR};
+	char state[ROLE_PATH_MAX];
+	struct role_store_params p = {
+		.path = path,
+		.state = {.path = state,
+			  .lease_s = c->restart_lease_s,
+			  .workers = CONFIG_WORKERS_MAX,
+			  .rows_max =
+				  c->limits.calls + c->limits.registrations},
+		.monitor_fd = ROLE_FD_MONITOR};
 	int status;
 
 	setup_role(c, "store");
 	(void)snprintf(path, sizeof(path), "%s/sallyport.db",
 		       c->state_directory);
+	(void)snprintf(state, sizeof(state), "%s/state.db", c->state_directory);
 	status = enter_sandbox(&sb);
 	if (status == 0)
 		status = role_store(&p);
@@ -104,6 +112,7 @@ int role_media_process(void)
 				    c->media.inside_address};
 	struct role_media_params p = {
 		.monitor_fd = ROLE_FD_MONITOR,
+		.journal_fd = ROLE_FD_JOURNAL,
 		.bind = bind,
 		.bind_count = 2,
 		.port_min = c->media.ports.min,

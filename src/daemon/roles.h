@@ -13,6 +13,7 @@ enum {
 	ROLE_FD_MONITOR = PROC_FD_FIRST, /* channel to the monitor */
 	ROLE_FD_CONFIG,			 /* memory file (daemon/setup.h) */
 	ROLE_FD_MEDIA,			 /* worker: line to the media process */
+	ROLE_FD_JOURNAL = ROLE_FD_MEDIA, /* media: media/journal.h */
 	ROLE_FD_STORE,			 /* worker: line to the store process */
 	ROLE_FD_KEYS,			 /* worker: line to the keys process */
 	ROLE_FD_CORE /* worker: config's core_count sockets towards call

@@ -13,6 +13,7 @@
 #include "config/reload.h"
 #include "control/rows.h"
 #include "log/log.h"
+#include "media/journal.h"
 #include "tls/files.h"
 #include "tls/random.h"
 
@@ -193,4 +194,35 @@ void setup_role(const struct config *c, const char *name)
 		log_fatal("GnuTLS cannot be initialised");
 	e = tls_entropy();
 	rows_seed(entropy_u32(&e));
+}
+
+void setup_boot(char *buf)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
+	if (fd >= 0) {
+		n = read(fd, buf, SETUP_BOOT_MAX - 1);
+		(void)close(fd);
+	}
+	buf[n > 0 ? n : 0] = '\0';
+}
+
+int setup_journal_fd(const struct config *c, int *ret_fd)
+{
+	char path[CONFIG_TEXT_MAX + 32];
+	char boot[SETUP_BOOT_MAX];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/srtp.idx", c->state_directory);
+	setup_boot(boot);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0 && journal_prepare(fd, boot) == 0) {
+		*ret_fd = fd;
+		return 0;
+	}
+	log_error("%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return ERR_IO;
 }

@@ -10,6 +10,8 @@
 #include "priv/sandbox.h"
 #include "tls/files.h"
 
+enum { SETUP_BOOT_MAX = 40 };
+
 /* Read the configuration from files and print every message on stderr.
  * ERR_BAD when there was an error. */
 MUST_CHECK int setup_load(const char *path, struct config **ret);
@@ -32,6 +34,12 @@ struct config *setup_config_from_fd(int fd);
 /* All of a regular file or memory file, from its beginning, at most max
  * bytes, into *ret (empty before). ERR_LIMIT, ERR_IO, ERR_NOMEM. */
 MUST_CHECK int setup_read_fd(int fd, size_t max, struct buf *ret);
+/* A name of the present boot of the system into buf (SETUP_BOOT_MAX bytes);
+ * empty: the system has none. */
+void setup_boot(char *buf);
+/* The journal of SRTP indices in c's state directory (media/journal.h);
+ * *ret_fd is the caller's. ERR_IO, logged. */
+MUST_CHECK int setup_journal_fd(const struct config *c, int *ret_fd);
 /* Sandbox parameters of a role. chroot_dir may be NULL. The strings are c's. */
 struct sandbox_params setup_sandbox(const struct config *c,
 				    enum sandbox_role role,

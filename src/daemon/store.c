@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "daemon/store_state.h"
 #include "daemon/wire.h"
 #include "log/log.h"
 #include "loop/loop.h"
 #include "priv/channel.h"
+#include "store/state_wire.h"
 #include "store/store.h"
 #include "store/wire.h"
 
@@ -17,17 +19,19 @@ struct peer {
 	struct role *role;
 	struct channel *channel; /* NULL = free place */
 	bool is_monitor;	 /* may write, and bring workers */
+	uint32_t worker;	 /* else: whose it is */
 };
 
 struct role {
 	struct loop *loop;
 	struct store *store;
+	struct store_state state;
 	struct peer peer[ROLE_STORE_CHANNELS]; /* the monitor first */
 	uint8_t out[STORE_WIRE_MAX];	       /* the answer being written */
 	uint8_t items[STORE_WIRE_MAX - 64];    /* of a list being written */
 };
 
-static int add_peer(struct role *r, int fd, bool is_monitor);
+static int add_peer(struct role *r, int fd, bool is_monitor, uint32_t worker);
 
 /* ---- requests -------------------------------------------------------- */
 
@@ -153,10 +157,11 @@ static void answer(struct peer *p, const struct store_request *q)
 /* ---- channels -------------------------------------------------------- */
 
 /* Descriptors come as workers' lines from the monitor, and not otherwise. */
-static void adopt(struct peer *p, bool is_wanted, const int *fds, size_t n)
+static void adopt(struct peer *p, const uint32_t *worker, const int *fds,
+		  size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (is_wanted && add_peer(p->role, fds[i], false) == 0)
+		if (worker && add_peer(p->role, fds[i], false, *worker) == 0)
 			continue;
 		log_warn("a descriptor was not taken");
 		(void)close(fds[i]);
@@ -171,10 +176,13 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 		       dwire_adopt_read(bytes, &worker) == 0;
 	struct store_request q;
 
-	adopt(p, is_link, fds, n);
+	adopt(p, is_link ? &worker : NULL, fds, n);
 	if (is_link)
 		return;
-	if (store_request_read(bytes, &q))
+	if (state_wire_is(bytes) && !p->is_monitor)
+		store_state_request(&p->role->state, p->channel, p->worker,
+				    bytes);
+	else if (store_request_read(bytes, &q))
 		log_warn("unreadable request of %zu bytes dropped", bytes.len);
 	else
 		answer(p, &q);
@@ -191,7 +199,7 @@ static void on_down(void *ctx, const char *reason)
 	p->channel = channel_free(p->channel);
 }
 
-static int add_peer(struct role *r, int fd, bool is_monitor)
+static int add_peer(struct role *r, int fd, bool is_monitor, uint32_t worker)
 {
 	struct channel_params params = {.loop = r->loop,
 					.fd = fd,
@@ -203,7 +211,8 @@ static int add_peer(struct role *r, int fd, bool is_monitor)
 
 		if (p->channel)
 			continue;
-		*p = (struct peer){.role = r, .is_monitor = is_monitor};
+		*p = (struct peer){
+			.role = r, .is_monitor = is_monitor, .worker = worker};
 		params.ctx = p;
 		return channel_new(&params, &p->channel);
 	}
@@ -231,9 +240,11 @@ static int start(struct role *r, const struct role_store_params *p)
 	if (!err)
 		err = loop_signal(r->loop, SIGTERM, on_term, r);
 	if (!err)
-		err = add_peer(r, p->monitor_fd, true);
+		err = store_state_open(&r->state, r->loop, &p->state);
+	if (!err)
+		err = add_peer(r, p->monitor_fd, true, 0);
 	for (uint32_t i = 0; i < p->worker_count && !err; i++)
-		err = add_peer(r, p->worker_fd[i], false);
+		err = add_peer(r, p->worker_fd[i], false, i);
 	if (err)
 		log_error("store process: %s", err_str(err));
 	return err;
@@ -256,6 +267,7 @@ int role_store(const struct role_store_params *p)
 	}
 	for (size_t i = 0; i < ROLE_STORE_CHANNELS; i++)
 		r->peer[i].channel = channel_free(r->peer[i].channel);
+	store_state_close(&r->state);
 	store_close(r->store);
 	loop_free(r->loop);
 	alloc_free(r);

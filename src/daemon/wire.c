@@ -42,7 +42,27 @@ void dwire_write(struct writer *w, const struct dwire_msg *m)
 	case DWIRE_LINK:
 		writer_u8(w, (uint8_t)m->link);
 		break;
+	case DWIRE_LEASE:
+	case DWIRE_USE:
+		writer_u8(w, (uint8_t)m->limit);
+		writer_u32be(w, m->number);
+		writer_u32be(w, m->amount);
+		writer_u32be(w, m->used);
+		break;
 	}
+}
+
+static void read_lease(struct reader *r, struct dwire_msg *m)
+{
+	uint8_t limit = reader_u8(r);
+
+	m->number = reader_u32be(r);
+	m->amount = reader_u32be(r);
+	m->used = reader_u32be(r);
+	if (limit >= DWIRE_LIMITS)
+		reader_fail(r);
+	else
+		m->limit = (enum dwire_limit)limit;
 }
 
 int dwire_read(struct slice s, struct dwire_msg *ret)
@@ -71,6 +91,10 @@ int dwire_read(struct slice s, struct dwire_msg *ret)
 		if (m.link != DWIRE_MEDIA && m.link != DWIRE_STORE &&
 		    m.link != DWIRE_KEYS)
 			reader_fail(&r);
+		break;
+	case DWIRE_LEASE:
+	case DWIRE_USE:
+		read_lease(&r, &m);
 		break;
 	default:
 		return ERR_BAD;

@@ -4,7 +4,9 @@
  *
  * Monitor: QUERY (number, command, argument) asks for rows; LINK (which, with
  * one descriptor) is a new line to a restarted process.
- * Worker:  READY once; ROWS (number, is_last, JSON array) answers a QUERY, in
+ * LEASE (which limit, how much) tells how much of it the worker may use.
+ * Worker:  READY once; USE says how much it uses and, having followed LEASE
+ * number, may use; ROWS (number, is_last, JSON array) answers a QUERY, in
  * pieces.
  */
 #pragma once
@@ -22,18 +24,32 @@ enum dwire_op {
 	DWIRE_READY = 'R',
 	DWIRE_QUERY = 'Q',
 	DWIRE_ROWS = 'A',
-	DWIRE_LINK = 'L'
+	DWIRE_LINK = 'L',
+	DWIRE_LEASE = 'E',
+	DWIRE_USE = 'U'
+};
+
+/* Limits of the whole daemon, of which each worker has a lease. */
+enum dwire_limit {
+	DWIRE_CALLS,
+	DWIRE_REGISTRATIONS,
+	DWIRE_CONNECTIONS,
+	DWIRE_TRANSACTIONS,
+	DWIRE_LIMITS /* count */
 };
 
 enum dwire_link { DWIRE_MEDIA = 'm', DWIRE_STORE = 's', DWIRE_KEYS = 'k' };
 
 struct dwire_msg {
 	enum dwire_op op;
-	uint32_t number;      /* QUERY, ROWS */
-	uint8_t command;      /* QUERY: enum control_id */
-	enum dwire_link link; /* LINK */
-	bool is_last;	      /* ROWS */
-	struct slice text;    /* QUERY: argument; ROWS: JSON */
+	uint32_t number;	/* QUERY, ROWS; LEASE, USE: of the lease */
+	uint8_t command;	/* QUERY: enum control_id */
+	enum dwire_link link;	/* LINK */
+	bool is_last;		/* ROWS */
+	enum dwire_limit limit; /* LEASE, USE */
+	uint32_t amount;	/* LEASE: may be used; USE: the same, now */
+	uint32_t used;		/* USE */
+	struct slice text;	/* QUERY: argument; ROWS: JSON */
 };
 
 enum { DWIRE_ADOPT_LEN = 5 };

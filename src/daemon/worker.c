@@ -24,7 +24,21 @@
 enum {
 	QUERIES_MAX = 16,  /* "calls" asked for at once */
 	COLLECT_MS = 1000, /* patience with the media process */
-	FLOWS_OF_CALL = 2
+	FLOWS_OF_CALL = 2,
+	USE_MS = 100 /* how often the monitor hears what we use */
+};
+
+_Static_assert((int)DWIRE_CALLS == (int)WORKER_CALLS &&
+		       (int)DWIRE_REGISTRATIONS == (int)WORKER_REGISTRATIONS &&
+		       (int)DWIRE_CONNECTIONS == (int)WORKER_CONNECTIONS &&
+		       (int)DWIRE_TRANSACTIONS == (int)WORKER_TRANSACTIONS,
+	       "the same limits");
+
+/* A lease of a limit. */
+struct leased {
+	uint32_t number; /* of the last LEASE; 0 = none came yet */
+	uint32_t amount;
+	uint32_t used; /* as last reported */
 };
 
 /* Counters of all flows being collected for one or more "calls" queries. */
@@ -44,8 +58,10 @@ struct role {
 	struct channel *monitor;
 	struct worker *worker;
 	struct collect collect;
-	uint32_t number;	      /* ours, from 0 */
-	uint32_t count;		      /* of all workers */
+	uint32_t number; /* ours, from 0 */
+	uint32_t count;	 /* of all workers */
+	struct leased leased[DWIRE_LIMITS];
+	struct loop_timer use_timer;
 	uint32_t answering;	      /* number of the query being answered */
 	uint8_t buf[CHANNEL_MSG_MAX]; /* a message on its way out */
 };
@@ -298,6 +314,43 @@ static void on_link(struct role *r, enum dwire_link link, int fd)
 		log_info("line to the new %s process is open", name);
 }
 
+/* ---- leases -------------------------------------------------------------- */
+
+static void say_use(struct role *r, enum dwire_limit which)
+{
+	struct leased *l = &r->leased[which];
+	struct dwire_msg m = {.op = DWIRE_USE, .limit = which};
+
+	l->used = worker_used(r->worker, (enum worker_lease)which);
+	m.number = l->number;
+	m.amount = l->amount;
+	m.used = l->used;
+	send_msg(r, &m);
+}
+
+static void on_lease(struct role *r, const struct dwire_msg *m)
+{
+	struct leased *l = &r->leased[m->limit];
+
+	l->number = m->number;
+	l->amount =
+		worker_lease(r->worker, (enum worker_lease)m->limit, m->amount);
+	say_use(r, m->limit);
+}
+
+static void on_use_timer(void *arg)
+{
+	struct role *r = arg;
+
+	for (int i = 0; i < DWIRE_LIMITS; i++)
+		if (worker_used(r->worker, (enum worker_lease)i) !=
+		    r->leased[i].used)
+			say_use(r, (enum dwire_limit)i);
+	if (loop_timer_set(r->loop, &r->use_timer,
+			   loop_now_ms(r->loop) + USE_MS) != 0)
+		log_fatal("no memory for a timer");
+}
+
 static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 {
 	struct role *r = ctx;
@@ -307,6 +360,8 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 		log_error("unreadable message from the monitor");
 	else if (m.op == DWIRE_QUERY)
 		on_query(r, &m, fds, n);
+	else if (m.op == DWIRE_LEASE)
+		on_lease(r, &m);
 	else if (m.op == DWIRE_LINK && n == 1) {
 		on_link(r, m.link, fds[0]);
 		return; /* which owns it */
@@ -359,6 +414,7 @@ static void open_worker(struct role *r)
 				  .config = r->config,
 				  .number = (uint16_t)r->number,
 				  .count = (uint16_t)r->count,
+				  .restores = true,
 				  .entropy = tls_entropy(),
 				  .core_fd = fds,
 				  .listener_fd = fds ? fds + core : NULL,
@@ -407,8 +463,11 @@ int role_worker(uint32_t number, uint32_t count)
 	r->count = count;
 	open_worker(r);
 	enter_sandbox(r->config);
+	loop_timer_init(&r->use_timer, on_use_timer, r);
+	on_use_timer(r);
 	send_msg(r, &ready);
 	err = loop_run(r->loop);
+	loop_timer_clear(r->loop, &r->use_timer);
 	loop_timer_clear(r->loop, &r->collect.timer);
 	alloc_free(r->collect.stats);
 	r->worker = worker_free(r->worker);

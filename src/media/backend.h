@@ -53,6 +53,13 @@ struct media_backend_ops {
 	int (*add)(struct media_backend *b, uint64_t owner,
 		   const struct flow *f, uint32_t n);
 	/*
+	 * The same for flows that were there before, in a process that is
+	 * gone, under the same keys: what has been used of each key must be
+	 * known, or ERR_STATE.
+	 */
+	int (*revive)(struct media_backend *b, uint64_t owner,
+		      const struct flow *f, uint32_t n);
+	/*
 	 * Replace remote, latch, keys, blocked of a flow (same id and local).
 	 * Unchanged keys keep their index and roll-over counter; a changed
 	 * remote starts latching anew. ERR_NOTFOUND, ERR_UNSUPPORTED.

@@ -14,8 +14,9 @@ struct entry {
 	uint64_t id[2];		   /* owner, flow */
 	uint64_t peer_id;
 	uint8_t addr_key[ADDR_KEY_LEN];
-	bool can_join; /* its party is exactly where it is said to be */
-	bool is_told;  /* JOINED was reported last */
+	bool can_join;	/* its party is exactly where it is said to be */
+	bool is_told;	/* JOINED was reported last */
+	bool is_orphan; /* nobody stands for it, see joins_disown */
 	struct entry *far;
 	struct addr local;
 	struct addr remote;
@@ -231,6 +232,49 @@ static struct entry *find_owned(const struct joins *j, size_t bucket,
 			return e;
 	}
 	return NULL;
+}
+
+void joins_disown(struct joins *j, uint64_t owner)
+{
+	for (size_t i = 0; i < j->by_id.cap; i++) {
+		struct table_node *n = j->by_id.bucket[i];
+
+		for (; n; n = n->next) {
+			struct entry *e = TABLE_ENTRY(n, struct entry, by_id);
+
+			if (e->id[0] == owner)
+				e->is_orphan = true;
+		}
+	}
+}
+
+void joins_claim(struct joins *j, uint64_t owner, uint64_t id)
+{
+	struct entry *e = find(j, owner, id);
+
+	if (!e)
+		return;
+	e->is_orphan = false;
+	e->is_told = false;
+	if (e->far)
+		mark(j, e);
+}
+
+bool joins_unclaimed(const struct joins *j, uint64_t owner, uint64_t *ret_id)
+{
+	for (size_t i = 0; i < j->by_id.cap; i++) {
+		struct table_node *n = j->by_id.bucket[i];
+
+		for (; n; n = n->next) {
+			struct entry *e = TABLE_ENTRY(n, struct entry, by_id);
+
+			if (e->id[0] != owner || !e->is_orphan)
+				continue;
+			*ret_id = e->id[1];
+			return true;
+		}
+	}
+	return false;
 }
 
 void joins_flush(struct joins *j, uint64_t owner)

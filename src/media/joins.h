@@ -34,6 +34,13 @@ MUST_CHECK int joins_add(struct joins *j, uint64_t owner, const struct flow *f);
 void joins_update(struct joins *j, uint64_t owner, const struct flow *f);
 /* A flow is about to be removed; nothing happens when it is unknown. */
 void joins_remove(struct joins *j, uint64_t owner, uint64_t id);
+/* Nobody stands for the flows of owner any more. O(flows). */
+void joins_disown(struct joins *j, uint64_t owner);
+/* Somebody stands for flow id again; what its owner was told of it is told
+ * anew. Nothing happens when it is unknown. */
+void joins_claim(struct joins *j, uint64_t owner, uint64_t id);
+/* A flow of owner that nobody stands for; false: none. O(flows). */
+bool joins_unclaimed(const struct joins *j, uint64_t owner, uint64_t *ret_id);
 /* All flows of owner are about to be removed. O(flows). */
 void joins_flush(struct joins *j, uint64_t owner);
 /* Next MEDIA_EVENT_JOINED or PARTED: what holds now, however often it

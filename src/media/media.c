@@ -71,15 +71,19 @@ static int del(struct media *m, uint64_t owner, uint64_t id,
 	return m->backend->ops->remove(m->backend, owner, id, ret);
 }
 
-static int add(struct media *m, uint64_t owner, const struct media_request *rq)
+/* is_old: they were there before, in a media process that is gone. */
+static int add(struct media *m, uint64_t owner, const struct media_request *rq,
+	       bool is_old)
 {
+	const struct media_backend_ops *ops = m->backend->ops;
 	int err;
 
 	for (uint32_t i = 0; i < rq->flow_count; i++) {
 		if (!is_ours(m, &rq->flow[i].local))
 			return ERR_DENIED;
 	}
-	err = m->backend->ops->add(m->backend, owner, rq->flow, rq->flow_count);
+	err = is_old ? ops->revive(m->backend, owner, rq->flow, rq->flow_count)
+		     : ops->add(m->backend, owner, rq->flow, rq->flow_count);
 	if (err)
 		return err;
 	for (uint32_t i = 0; !err && i < rq->flow_count; i++)
@@ -97,6 +101,38 @@ static int update(struct media *m, uint64_t owner, const struct flow *f)
 	if (!err)
 		joins_update(m->joins, owner, f);
 	return err;
+}
+
+/* Running flows go on, changed where the owner knows better; a stream of which
+ * anything is missing is made again as a whole. */
+static int claim(struct media *m, uint64_t owner,
+		 const struct media_request *rq)
+{
+	struct flow_stats st;
+	uint32_t found = 0;
+	int err = 0;
+
+	for (uint32_t i = 0; i < rq->flow_count; i++)
+		found += m->backend->ops->query(m->backend, owner,
+						rq->flow[i].id, &st) == 0;
+	if (found < rq->flow_count) {
+		for (uint32_t i = 0; i < rq->flow_count; i++)
+			(void)del(m, owner, rq->flow[i].id, NULL);
+		return add(m, owner, rq, true);
+	}
+	for (uint32_t i = 0; !err && i < rq->flow_count; i++)
+		err = update(m, owner, &rq->flow[i]);
+	for (uint32_t i = 0; !err && i < rq->flow_count; i++)
+		joins_claim(m->joins, owner, rq->flow[i].id);
+	return err;
+}
+
+static void sweep(struct media *m, uint64_t owner)
+{
+	uint64_t id;
+
+	while (joins_unclaimed(m->joins, owner, &id))
+		(void)del(m, owner, id, NULL);
 }
 
 static void flush(struct media *m, uint64_t owner)
@@ -131,7 +167,7 @@ int media_request_do(struct media *m, uint64_t owner, struct slice msg,
 		return ERR_BAD;
 	switch (rq.op) {
 	case MEDIA_OP_ADD:
-		err = add(m, owner, &rq);
+		err = add(m, owner, &rq, false);
 		break;
 	case MEDIA_OP_UPDATE:
 		err = update(m, owner, &rq.flow[0]);
@@ -146,6 +182,15 @@ int media_request_do(struct media *m, uint64_t owner, struct slice msg,
 		break;
 	case MEDIA_OP_FLUSH:
 		flush(m, owner);
+		break;
+	case MEDIA_OP_DISOWN:
+		joins_disown(m->joins, owner);
+		break;
+	case MEDIA_OP_CLAIM:
+		err = claim(m, owner, &rq);
+		break;
+	case MEDIA_OP_SWEEP:
+		sweep(m, owner);
 		break;
 	case MEDIA_OP_STATS:
 		n = stats(m, owner, &rq, st);

@@ -23,6 +23,7 @@ struct path {
 	struct rtp_srtp *out;
 	struct rtp_srtp *in_old; /* the key before, until old_until_ms */
 	uint64_t old_until_ms;
+	struct journal_record *record; /* NULL: nothing is noted */
 	struct bucket new_ssrc;
 	struct flow_stats stats;
 	uint64_t last_ms; /* of the last valid packet */
@@ -99,6 +100,48 @@ struct path *path_free(struct path *p)
 	return alloc_free(p);
 }
 
+/* Note how far s comes under key k in half which of the record. */
+static int note_key(struct path *p, int which, struct rtp_srtp *s,
+		    const struct flow_key *k)
+{
+	struct journal_record *r = p->record;
+
+	if (!r)
+		return 0;
+	/* First nothing is known of any key, then how far this one is: nobody
+	 * must ever read one key's number with another's print. */
+	r->print[which] = 0;
+	r->marks[which] = (struct rtp_marks){.count = 0};
+	if (!s)
+		return 0;
+	r->print[which] = rtp_srtp_print(k);
+	return rtp_srtp_resume(s, &r->marks[which]);
+}
+
+static int resume_key(struct journal_record *r, int which, struct rtp_srtp *s,
+		      const struct flow_key *k)
+{
+	if (!s)
+		return 0;
+	if (r->print[which] == 0 || r->print[which] != rtp_srtp_print(k))
+		return ERR_STATE;
+	return rtp_srtp_resume(s, &r->marks[which]);
+}
+
+int path_journal(struct path *p, const struct flow *f, struct journal_record *r,
+		 bool is_old)
+{
+	int err;
+
+	p->record = r;
+	if (is_old) {
+		err = resume_key(r, 0, p->in, &f->in);
+		return err ? err : resume_key(r, 1, p->out, &f->out);
+	}
+	err = note_key(p, 0, p->in, &f->in);
+	return err ? err : note_key(p, 1, p->out, &f->out);
+}
+
 static bool same_key(const struct rtp_srtp *s, const struct flow_key *k)
 {
 	if (!s)
@@ -118,7 +161,17 @@ int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
 		rtp_srtp_free(in);
 		return ERR_NOMEM;
 	}
+	if ((new_in && note_key(p, 0, in, &f->in)) ||
+	    (new_out && note_key(p, 1, out, &f->out))) {
+		rtp_srtp_free(in);
+		rtp_srtp_free(out);
+		return ERR_NOMEM;
+	}
 	if (new_in) {
+		/* The old context has nowhere to note its steps: it goes on
+		 * for PATH_GRACE_MS and is never resumed. */
+		if (p->in && p->record)
+			rtp_srtp_forget_marks(p->in);
 		rtp_srtp_free(p->in_old);
 		p->in_old = in ? p->in : NULL;
 		if (!in)

@@ -40,6 +40,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "flow/flow.h"
+#include "media/journal.h"
 
 struct path;
 
@@ -62,6 +63,14 @@ struct path_packet {
 
 /* Path for f; its keys are copied. NULL when memory is out. */
 struct path *path_new(const struct flow *f, uint64_t now_ms);
+/*
+ * Note in r, from now on, how far the streams of p come. r is new, or tells
+ * where they stood in a process that is gone (is_old): then p, which is new,
+ * goes on there, and ERR_STATE means that r does not tell, or tells it of
+ * another key. r outlives p. ERR_NOMEM.
+ */
+MUST_CHECK int path_journal(struct path *p, const struct flow *f,
+			    struct journal_record *r, bool is_old);
 /* Wipe and free p (may be NULL); returns NULL. */
 struct path *path_free(struct path *p);
 /*

@@ -295,6 +295,7 @@ static void op_free(struct media_backend *b)
 {
 	struct relay *r = relay_of(b);
 
+	r->is_ending = true;
 	for (uint32_t i = 0; i < r->shards; i++)
 		shard_done(&r->shard[i]);
 	if (r->out_fd >= 0)
@@ -331,6 +332,7 @@ static int shard_init(struct shard *s, struct relay *r)
 static const struct media_backend_ops ops = {
 	.features = op_features,
 	.add = socket_add,
+	.revive = socket_revive,
 	.update = socket_update,
 	.join = socket_join,
 	.part = socket_part,

@@ -10,13 +10,16 @@
 
 #include "base/err.h"
 #include "media/backend.h"
+#include "media/journal.h"
 
 enum { MEDIA_THREADS_MAX = 64 };
 
 struct media_socket_params {
-	uint32_t threads;   /* 1..MEDIA_THREADS_MAX; 0 = 1 */
-	uint32_t max_flows; /* hard limit of flows; 0 = 20000 */
-	uint8_t dscp;	    /* of relayed packets, 0..63; 0 = unmarked */
+	uint32_t threads;	 /* 1..MEDIA_THREADS_MAX; 0 = 1 */
+	uint32_t max_flows;	 /* hard limit of flows; 0 = 20000 */
+	uint8_t dscp;		 /* of relayed packets, 0..63; 0 = unmarked */
+	struct journal *journal; /* outlives the backend; NULL: no flow can be
+				    revived */
 };
 
 /* Start the threads; they run until ops->free. ERR_NOMEM, ERR_IO. */

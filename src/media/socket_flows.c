@@ -181,6 +181,9 @@ static void destroy(struct shard *s, struct relay_flow *f)
 			(void)close(f->fd[i]);
 	}
 	path_free(f->path);
+	/* At the end of the process only the process ends. */
+	if (f->record && !s->relay->is_ending)
+		journal_drop(s->relay->params.journal, f->record);
 	alloc_free(f);
 	(void)atomic_fetch_sub(&s->relay->flows, 1);
 }
@@ -211,7 +214,31 @@ static int check_flow(const struct flow *f)
 	return 0;
 }
 
-static int create(struct shard *s, uint64_t owner, const struct flow *conf)
+static bool has_keys(const struct flow *f)
+{
+	return f->in.suite != SUITE_NONE || f->out.suite != SUITE_NONE;
+}
+
+/* Have the flow's steps noted; an old one goes on where its record says, and
+ * without one not at all, unless it has no keys. */
+static int note(struct shard *s, struct relay_flow *f, const struct flow *conf,
+		bool is_old)
+{
+	struct journal *j = s->relay->params.journal;
+
+	f->record = j ? journal_find(j, f->key[0], f->key[1]) : NULL;
+	if (is_old && !f->record && has_keys(conf))
+		return ERR_STATE;
+	if (f->record && is_old)
+		return path_journal(f->path, conf, f->record, true);
+	if (f->record)
+		journal_drop(j, f->record);
+	f->record = j ? journal_take(j, f->key[0], f->key[1]) : NULL;
+	return f->record ? path_journal(f->path, conf, f->record, false) : 0;
+}
+
+static int create(struct shard *s, uint64_t owner, const struct flow *conf,
+		  bool is_old)
 {
 	struct relay_flow *f, *peer;
 	int err = check_flow(conf);
@@ -234,7 +261,9 @@ static int create(struct shard *s, uint64_t owner, const struct flow *conf)
 	f->key[0] = owner;
 	f->key[1] = conf->id;
 	f->path = path_new(conf, socket_now_ms());
-	err = f->path ? slots_add(&s->slots, f, &f->handle) : ERR_NOMEM;
+	err = f->path ? note(s, f, conf, is_old) : ERR_NOMEM;
+	if (!err)
+		err = slots_add(&s->slots, f, &f->handle);
 	if (!err)
 		err = table_add(&s->by_key, &f->node,
 				slice_make(f->key, sizeof(f->key)));
@@ -251,8 +280,8 @@ static int create(struct shard *s, uint64_t owner, const struct flow *conf)
 	return 0;
 }
 
-int socket_add(struct media_backend *b, uint64_t owner, const struct flow *f,
-	       uint32_t n)
+static int add_flows(struct media_backend *b, uint64_t owner,
+		     const struct flow *f, uint32_t n, bool is_old)
 {
 	struct relay *r = relay_of(b);
 	uint32_t i;
@@ -262,7 +291,7 @@ int socket_add(struct media_backend *b, uint64_t owner, const struct flow *f,
 		struct shard *s = shard_for(r, owner, f[i].id, f[i].peer_id);
 
 		enter(s);
-		err = create(s, owner, &f[i]);
+		err = create(s, owner, &f[i], is_old);
 		leave(s);
 	}
 	/* All or none: the last one failed, those before it go. */
@@ -275,6 +304,18 @@ int socket_add(struct media_backend *b, uint64_t owner, const struct flow *f,
 		leave(s);
 	}
 	return err;
+}
+
+int socket_add(struct media_backend *b, uint64_t owner, const struct flow *f,
+	       uint32_t n)
+{
+	return add_flows(b, owner, f, n, false);
+}
+
+int socket_revive(struct media_backend *b, uint64_t owner, const struct flow *f,
+		  uint32_t n)
+{
+	return add_flows(b, owner, f, n, true);
 }
 
 int socket_update(struct media_backend *b, uint64_t owner,

@@ -45,7 +45,8 @@ struct relay_flow {
 	struct relay_flow *peer; /* NULL = not (or no longer) there */
 	struct relay_flow *far;	 /* see op_join; NULL = not joined */
 	uint64_t key[2];	 /* owner, id */
-	struct table_node node;	 /* in shard->by_key */
+	struct journal_record *record; /* NULL: none */
+	struct table_node node;	       /* in shard->by_key */
 };
 
 /* A packet of the present round. */
@@ -76,6 +77,7 @@ struct relay {
 	struct media_socket_params params;
 	struct shard *shard; /* params.threads of them */
 	uint32_t shards;
+	bool is_ending; /* flows go, what is noted of them stays */
 	atomic_uint flows;
 	pthread_mutex_t out_lock; /* outbox */
 	struct media_event outbox[OUTBOX_MAX];
@@ -100,6 +102,9 @@ uint64_t socket_watch_data(struct handle h, bool is_rtcp);
 /* See media/backend.h. */
 int socket_add(struct media_backend *b, uint64_t owner, const struct flow *f,
 	       uint32_t n);
+/* See media/backend.h. */
+int socket_revive(struct media_backend *b, uint64_t owner, const struct flow *f,
+		  uint32_t n);
 /* See media/backend.h. */
 int socket_update(struct media_backend *b, uint64_t owner,
 		  const struct flow *conf);

@@ -12,13 +12,34 @@ static void head(struct writer *w, enum media_op op, uint32_t req)
 	writer_u32be(w, req);
 }
 
+static void put_flows(struct writer *w, const struct flow *f, uint32_t n)
+{
+	writer_u8(w, (uint8_t)n);
+	for (uint32_t i = 0; i < n; i++)
+		flow_write(w, &f[i]);
+}
+
 void media_wire_add(struct writer *w, uint32_t req, const struct flow *f,
 		    uint32_t n)
 {
 	head(w, MEDIA_OP_ADD, req);
-	writer_u8(w, (uint8_t)n);
-	for (uint32_t i = 0; i < n; i++)
-		flow_write(w, &f[i]);
+	put_flows(w, f, n);
+}
+
+void media_wire_claim(struct writer *w, uint32_t req, const struct flow f[2])
+{
+	head(w, MEDIA_OP_CLAIM, req);
+	put_flows(w, f, 2);
+}
+
+void media_wire_disown(struct writer *w, uint32_t req)
+{
+	head(w, MEDIA_OP_DISOWN, req);
+}
+
+void media_wire_sweep(struct writer *w, uint32_t req)
+{
+	head(w, MEDIA_OP_SWEEP, req);
 }
 
 void media_wire_update(struct writer *w, uint32_t req, const struct flow *f)
@@ -79,6 +100,7 @@ static int read_body(struct reader *r, uint8_t op, struct media_request *ret)
 {
 	switch (op) {
 	case MEDIA_OP_ADD:
+	case MEDIA_OP_CLAIM:
 		return read_flows(r, ret, reader_u8(r));
 	case MEDIA_OP_UPDATE:
 		return read_flows(r, ret, 1);
@@ -88,6 +110,8 @@ static int read_body(struct reader *r, uint8_t op, struct media_request *ret)
 	case MEDIA_OP_STATS:
 		return read_ids(r, ret, reader_u8(r));
 	case MEDIA_OP_FLUSH:
+	case MEDIA_OP_DISOWN:
+	case MEDIA_OP_SWEEP:
 		return 0;
 	default:
 		return ERR_BAD;

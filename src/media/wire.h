@@ -32,14 +32,20 @@ enum media_op {
 	MEDIA_OP_DEL = 3,    /* one id; the answer has its last counters */
 	MEDIA_OP_QUERY = 4,  /* one id; the answer has its counters */
 	MEDIA_OP_FLUSH = 5,  /* all flows of this owner */
-	MEDIA_OP_STATS = 6   /* many ids; unknown ones are left out */
+	MEDIA_OP_STATS = 6,  /* many ids; unknown ones are left out */
+	/* A worker that begins, or whose media process is new: nobody stands
+	 * for this owner's flows until they are claimed. */
+	MEDIA_OP_DISOWN = 7,
+	MEDIA_OP_CLAIM = 8, /* flows, both directions of a stream: taken over
+			       as they run, or made again; ERR_STATE when that would not be safe */
+	MEDIA_OP_SWEEP = 9  /* what was not claimed since is removed */
 };
 
 /* A request as the media process reads it. */
 struct media_request {
 	enum media_op op;
 	uint32_t req;	     /* number to repeat in the answer */
-	uint32_t flow_count; /* ADD 1..2, UPDATE 1, else 0 */
+	uint32_t flow_count; /* ADD, CLAIM 1..2, UPDATE 1, else 0 */
 	uint32_t id_count;   /* DEL, QUERY 1, STATS 1..8, else 0 */
 	struct flow flow[MEDIA_WIRE_FLOWS_MAX];
 	uint64_t id[MEDIA_WIRE_STATS_MAX];
@@ -66,6 +72,12 @@ void media_wire_del(struct writer *w, uint32_t req, uint64_t id);
 void media_wire_query(struct writer *w, uint32_t req, uint64_t id);
 /* Append a FLUSH. */
 void media_wire_flush(struct writer *w, uint32_t req);
+/* Append a DISOWN. */
+void media_wire_disown(struct writer *w, uint32_t req);
+/* Append a CLAIM of both directions of a stream. */
+void media_wire_claim(struct writer *w, uint32_t req, const struct flow f[2]);
+/* Append a SWEEP. */
+void media_wire_sweep(struct writer *w, uint32_t req);
 /* Append a STATS of n ids, 1..MEDIA_WIRE_STATS_MAX. */
 void media_wire_stats(struct writer *w, uint32_t req, const uint64_t *id,
 		      uint32_t n);

@@ -385,6 +385,43 @@ int keys_client_ticket(struct keys_client *c, struct writer *ret_key)
 	return call(c, &q, ret_key);
 }
 
+int keys_client_nonce(struct keys_client *c, struct writer *ret_key)
+{
+	struct keys_request q = {.op = KEYS_OP_NONCE};
+
+	return call(c, &q, ret_key);
+}
+
+int keys_client_wrap(struct keys_client *c, struct writer *ret_key,
+		     struct writer *ret_wrapped)
+{
+	struct keys_request q = {.op = KEYS_OP_WRAP};
+	uint8_t both[KEYS_WRAP_LEN + KEYS_WRAPPED_MAX];
+	struct writer w;
+	struct slice s;
+	int err;
+
+	writer_init(&w, both, sizeof(both));
+	err = call(c, &q, &w);
+	s = writer_slice(&w);
+	if (!err && s.len <= KEYS_WRAP_LEN)
+		err = ERR_BAD;
+	if (!err) {
+		writer_put(ret_key, slice_sub(s, 0, KEYS_WRAP_LEN));
+		writer_put(ret_wrapped, slice_from(s, KEYS_WRAP_LEN));
+	}
+	secret_wipe(both, sizeof(both));
+	return err;
+}
+
+int keys_client_unwrap(struct keys_client *c, struct slice wrapped,
+		       struct writer *ret_key)
+{
+	struct keys_request q = {.op = KEYS_OP_UNWRAP, .data = wrapped};
+
+	return call(c, &q, ret_key);
+}
+
 int keys_client_seal(struct keys_client *c, struct keys_request *seal,
 		     struct writer *ret_blob)
 {

@@ -52,6 +52,17 @@ MUST_CHECK int keys_client_pubkey(struct keys_client *c, struct slice key,
  * Errors as above. */
 MUST_CHECK int keys_client_ticket(struct keys_client *c,
 				  struct writer *ret_key);
+/* Blocking: append the key of nonces (secret, KEYS_WRAP_LEN bytes). Errors as
+ * above. */
+MUST_CHECK int keys_client_nonce(struct keys_client *c, struct writer *ret_key);
+/* Blocking: append a new data key (secret, KEYS_WRAP_LEN bytes) to ret_key,
+ * and to ret_wrapped what keys_client_unwrap makes it from. Errors as above. */
+MUST_CHECK int keys_client_wrap(struct keys_client *c, struct writer *ret_key,
+				struct writer *ret_wrapped);
+/* Blocking: append the data key (secret) that was wrapped. Errors as above,
+ * ERR_BAD: not ours. */
+MUST_CHECK int keys_client_unwrap(struct keys_client *c, struct slice wrapped,
+				  struct writer *ret_key);
 /* Blocking: encrypt the HA1s of seal (user, realm, ha1, ha1_count; the rest
  * is filled in here) into *ret_blob. Errors as above, ERR_BAD. */
 MUST_CHECK int keys_client_seal(struct keys_client *c,

@@ -82,10 +82,13 @@ void keys_request_print(const struct keys_request *q, struct writer *w)
 	case KEYS_OP_SEAL:
 		print_seal(q, w);
 		break;
+	case KEYS_OP_UNWRAP:
+		writer_blob(w, q->data);
+		break;
 	case KEYS_OP_CHECK:
 		print_check(&q->check, w);
 		break;
-	default: /* KEYS_OP_TICKET has no fields */
+	default: /* KEYS_OP_TICKET, WRAP and NONCE have no fields */
 		break;
 	}
 }
@@ -112,7 +115,12 @@ static bool parse_fields(struct reader *r, struct keys_request *q)
 	case KEYS_OP_CHECK:
 		parse_check(r, &q->check);
 		return true;
+	case KEYS_OP_UNWRAP:
+		q->data = reader_blob(r);
+		return true;
 	case KEYS_OP_TICKET:
+	case KEYS_OP_WRAP:
+	case KEYS_OP_NONCE:
 		return true;
 	default:
 		return false;

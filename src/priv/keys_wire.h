@@ -25,6 +25,11 @@ enum keys_op {
 	KEYS_OP_CHECK = 5,   /* blob, user, realm, digest fields -> empty when
 				the response is right, ERR_AUTH when not */
 	KEYS_OP_TICKET = 6,  /* -> TLS_TICKET_KEY_LEN bytes, the same for all */
+	KEYS_OP_WRAP = 7,    /* -> a new key (KEYS_WRAP_LEN), and the same
+				encrypted for KEYS_OP_UNWRAP */
+	KEYS_OP_UNWRAP = 8,  /* data -> the key */
+	KEYS_OP_NONCE = 9,   /* -> KEYS_WRAP_LEN bytes, the key of nonces: the
+				same for all, and after a restart */
 	KEYS_OP_COUNT
 };
 
@@ -36,7 +41,9 @@ enum {
 	KEYS_ANSWER_MAX = 2048, /* bytes of an answer */
 	KEYS_HA1_HEX_MAX = 64,	/* digits of one HA1 */
 	KEYS_HA1S_MAX = 4,	/* HA1s of a credential, one per algorithm */
-	KEYS_BLOB_MAX = 512	/* bytes of a sealed credential */
+	KEYS_BLOB_MAX = 512,	/* bytes of a sealed credential */
+	KEYS_WRAP_LEN = 32,	/* bytes of a key that is wrapped */
+	KEYS_WRAPPED_MAX = 64	/* bytes of it encrypted */
 };
 
 /* H(user:realm:password) in lower-case hexadecimal. A secret. */
@@ -68,7 +75,7 @@ struct keys_request {
 	uint8_t op;	    /* enum keys_op */
 	uint16_t alg;	    /* SIGN: as in pki/signer.h */
 	struct slice key;   /* SIGN, DECRYPT, PUBKEY: name */
-	struct slice data;  /* SIGN: hash; DECRYPT: cipher text */
+	struct slice data;  /* SIGN: hash; DECRYPT: cipher text; UNWRAP */
 	struct slice user;  /* SEAL */
 	struct slice realm; /* SEAL */
 	struct keys_ha1 ha1[KEYS_HA1S_MAX]; /* SEAL */

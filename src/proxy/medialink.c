@@ -48,19 +48,6 @@ static int open_channel(struct medialink *l, int fd)
 	return channel_new(&p, &l->channel);
 }
 
-/* Flows of a worker that died under our number are nobody's: without its
- * dialogs no one could ever change or end them. */
-static int flush_strangers(struct medialink *l)
-{
-	uint8_t buf[MEDIA_WIRE_MAX];
-	struct writer w;
-
-	writer_init(&w, buf, sizeof(buf));
-	media_wire_flush(&w, NUMBER_OWN);
-	return writer_ok(&w) ? channel_send(l->channel, writer_slice(&w))
-			     : ERR_LIMIT;
-}
-
 int medialink_new(struct loop *loop, int fd, const struct medialink_cb *cb,
 		  uint64_t seed, struct medialink **ret)
 {
@@ -74,8 +61,6 @@ int medialink_new(struct loop *loop, int fd, const struct medialink_cb *cb,
 	table_init(&l->flows, MEDIALINK_FLOWS_MAX, seed);
 	table_init(&l->pending, MEDIALINK_FLOWS_MAX, ~seed);
 	err = open_channel(l, fd);
-	if (!err)
-		err = flush_strangers(l);
 	if (err) {
 		medialink_free(l);
 		return err;
@@ -221,6 +206,58 @@ int medialink_add(struct medialink *l, uint32_t number, const struct flow f[2])
 	return err;
 }
 
+static void tell_failed(struct medialink *l, uint64_t call, uint64_t id)
+{
+	struct media_event e = {.kind = MEDIA_EVENT_FAILED, .flow = id};
+
+	l->cb.event(l->cb.ctx, &e, call);
+}
+
+static void send_plain(struct medialink *l,
+		       void (*write)(struct writer *w, uint32_t req))
+{
+	uint8_t buf[MEDIA_WIRE_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	write(&w, NUMBER_OWN);
+	(void)send_wiped(l, &w); /* a line that breaks is made anew */
+}
+
+void medialink_disown(struct medialink *l)
+{
+	send_plain(l, media_wire_disown);
+}
+
+void medialink_sweep(struct medialink *l)
+{
+	send_plain(l, media_wire_sweep);
+}
+
+void medialink_claim(struct medialink *l, const struct flow f[2])
+{
+	uint8_t buf[MEDIA_WIRE_MAX];
+	struct writer w;
+	uint32_t number;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < 2; i++)
+		if (!known_find(l, f[i].id))
+			err = known_add(l, &f[i]);
+	if (!err)
+		err = pending_add(l, PENDING_UPDATE, f[0].id, f[0].call,
+				  &number);
+	if (!err) {
+		writer_init(&w, buf, sizeof(buf));
+		media_wire_claim(&w, number, f);
+		err = send_wiped(l, &w);
+		if (err)
+			pending_del(l, pending_find(l, number));
+	}
+	if (err && err != ERR_CLOSED) /* then it is claimed again */
+		tell_failed(l, f[0].call, f[0].id);
+}
+
 void medialink_update(struct medialink *l, const struct flow *f)
 {
 	uint8_t buf[MEDIA_WIRE_MAX];
@@ -281,13 +318,6 @@ static void on_event(struct medialink *l, const struct media_event *e)
 		l->cb.event(l->cb.ctx, e, k->call);
 }
 
-static void tell_failed(struct medialink *l, uint64_t call, uint64_t id)
-{
-	struct media_event e = {.kind = MEDIA_EVENT_FAILED, .flow = id};
-
-	l->cb.event(l->cb.ctx, &e, call);
-}
-
 static void on_own_answer(struct medialink *l, const struct media_reply *r)
 {
 	struct pending *p = pending_find(l, r->req);
@@ -343,16 +373,4 @@ static void on_down(void *ctx, const char *reason)
 	l->channel = channel_free(l->channel);
 	l->cb.down(l->cb.ctx);
 	forget_all(&l->pending);
-	/* Each failure makes its call remove its flows from our table. */
-	for (size_t i = 0; i < l->flows.cap; i++) {
-		while (l->flows.bucket[i]) {
-			struct known *k = TABLE_ENTRY(l->flows.bucket[i],
-						      struct known, node);
-			uint64_t id = k->id;
-			uint64_t call = k->call;
-
-			known_del(l, k);
-			tell_failed(l, call, id);
-		}
-	}
 }

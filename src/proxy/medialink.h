@@ -27,8 +27,8 @@ struct medialink_cb {
 	 * for. */
 	void (*stats)(void *ctx, uint32_t number, const struct flow_stats *s,
 		      uint32_t n);
-	/* The media process is gone; MEDIA_EVENT_FAILED follows for each flow
-	 * it had. */
+	/* The media process is gone. Its flows are made again by
+	 * medialink_claim, once there is another. */
 	void (*down)(void *ctx);
 	void *ctx;
 };
@@ -48,6 +48,14 @@ bool medialink_is_up(const struct medialink *l);
  * ERR_LIMIT, ERR_NOMEM. */
 MUST_CHECK int medialink_add(struct medialink *l, uint32_t number,
 			     const struct flow f[2]);
+/* A new worker, or a new media process: whatever flows of this worker there
+ * are, nobody stands for them until they are claimed. */
+void medialink_disown(struct medialink *l);
+/* Stand for both directions of a stream: they go on, or are made again;
+ * failure comes as MEDIA_EVENT_FAILED. */
+void medialink_claim(struct medialink *l, const struct flow f[2]);
+/* All that there are have been claimed: the others end. */
+void medialink_sweep(struct medialink *l);
 /* Replace a flow; failures come as MEDIA_EVENT_FAILED. */
 void medialink_update(struct medialink *l, const struct flow *f);
 /* Remove a flow; nothing happens when it is unknown. */

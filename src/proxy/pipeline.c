@@ -56,6 +56,7 @@ struct pipeline *pipeline_new(const struct pipeline_params *params)
 	p->in.nonce = (struct nonce_params){
 		.key = slice_make(p->p.nonce_key, sizeof(p->p.nonce_key)),
 		.worker = params->worker,
+		.since_ms = p->p.since_ms,
 	};
 	take_config(p, c);
 	p->in.window = nonce_window_new(PIPELINE_NONCES_MAX, params->seed);

@@ -80,6 +80,7 @@ struct pipeline_params {
 	struct entropy entropy;
 	uint8_t nonce_key[NONCE_KEY_MIN];
 	uint16_t worker;
+	uint64_t since_ms; /* nonces issued before are stale */
 	uint64_t seed;
 };
 

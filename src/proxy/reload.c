@@ -135,12 +135,12 @@ static int retire(struct worker *w, const struct config *next)
 
 /* ---- all of it ------------------------------------------------------------ */
 
-static int update_calls(struct worker *w, const struct config *c)
+int worker_update_calls(struct worker *w, const struct config *c)
 {
 	struct calls_update u = {
-		.binding_limit = c->limits.registrations,
-		.call_limit = c->limits.calls,
-		.txn_limit = c->limits.transactions,
+		.binding_limit = w->leased[WORKER_REGISTRATIONS],
+		.call_limit = w->leased[WORKER_CALLS],
+		.txn_limit = w->leased[WORKER_TRANSACTIONS],
 		.expires_min_s = c->sip.expires_min_s,
 		.expires_max_s = c->sip.expires_max_s,
 		.media_idle_ms = c->media.idle_timeout_s * 1000,
@@ -175,7 +175,7 @@ int worker_reload(struct worker *w, struct config *next,
 
 	*ret = (struct worker_reload){.connections = 0};
 	if (!err)
-		err = update_calls(w, next);
+		err = worker_update_calls(w, next);
 	if (err) {
 		sweep(w); /* what is configured still does not retire */
 		return err;
@@ -189,4 +189,42 @@ int worker_reload(struct worker *w, struct config *next,
 	sweep(w);
 	config_unref(old);
 	return 0;
+}
+
+/* ---- leases ---------------------------------------------------------------- */
+
+uint32_t worker_used(const struct worker *w, enum worker_lease which)
+{
+	uint32_t calls;
+	uint32_t bindings;
+	uint32_t txns;
+
+	calls_counts(w->calls, &calls, &bindings, &txns);
+	switch (which) {
+	case WORKER_CALLS:
+		return calls;
+	case WORKER_REGISTRATIONS:
+		return bindings;
+	case WORKER_CONNECTIONS:
+		return transport_stats(w->transport)->conns;
+	case WORKER_TRANSACTIONS:
+		return txns;
+	case WORKER_LEASES:
+		break;
+	}
+	return 0;
+}
+
+uint32_t worker_lease(struct worker *w, enum worker_lease which,
+		      uint32_t amount)
+{
+	uint32_t used = worker_used(w, which);
+	uint32_t before = w->leased[which];
+
+	w->leased[which] = amount > used ? amount : used;
+	if (which == WORKER_CONNECTIONS)
+		worker_limit(w);
+	else if (worker_update_calls(w, w->config) != 0)
+		w->leased[which] = before; /* no memory: as it was */
+	return w->leased[which];
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/lease.h"
 #include "log/log.h"
 #include "proxy/worker_int.h"
 #include "store/wire.h"
@@ -54,6 +55,14 @@ static void do_flow_del(void *ctx, uint64_t id)
 	struct worker *w = ctx;
 
 	medialink_del(w->media, id);
+}
+
+static void do_save(void *ctx, const struct action *a)
+{
+	struct worker *w = ctx;
+
+	if (w->keep)
+		keep_action(w->keep, a->kind == ACTION_SAVE, a->bytes);
 }
 
 static void do_record(void *ctx, const struct action *a)
@@ -145,13 +154,12 @@ static void media_stats(void *ctx, uint32_t number, const struct flow_stats *s,
 	w->p.stats(w->p.stats_ctx, number, s, n);
 }
 
-/* Without the media process's sequence state a flow cannot be continued under
- * the same key (its roll-over counter is lost), so its calls end. */
+/* Calls stay: their flows are made again by the next media process. */
 static void media_down(void *ctx)
 {
 	struct worker *w = ctx;
 
-	log_error("media process is gone: its calls end");
+	log_error("media process is gone: no voice until it is back");
 	egress_media_down(w->egress);
 	pipeline_expire(w->pipeline, loop_now_ms(w->loop));
 }
@@ -183,6 +191,8 @@ static void store_down(void *ctx, const char *reason)
 	struct worker *w = ctx;
 
 	log_error("store process is gone reason=\"%s\"", reason);
+	if (w->keep)
+		keep_set_store(w->keep, NULL);
 	w->store = channel_free(w->store);
 	worker_lsc_lost(w);
 }
@@ -266,6 +276,22 @@ static void on_stopped(void *ctx, enum pipeline_stop why,
 		 log_quote(device, dev), log_quote(m->from, who));
 }
 
+/* All workers' and their successors' nonces are authentic everywhere, so that
+ * a phone hears "stale" and not that its password is wrong. */
+static int nonce_key(struct worker *w, uint8_t ret[NONCE_KEY_MIN])
+{
+	struct writer key;
+	int err = 0;
+
+	if (!w->p.restores) {
+		entropy_fill(&w->p.entropy, ret, NONCE_KEY_MIN);
+		return 0;
+	}
+	writer_init(&key, ret, NONCE_KEY_MIN);
+	err = keys_client_nonce(w->keys, &key);
+	return !err && key.len != NONCE_KEY_MIN ? ERR_BAD : err;
+}
+
 static int make_pipeline(struct worker *w)
 {
 	struct pipeline_params p = {
@@ -281,9 +307,13 @@ static int make_pipeline(struct worker *w)
 		.entropy = w->p.entropy,
 		.worker = w->p.number,
 		.seed = entropy_u64(&w->p.entropy),
+		.since_ms = loop_now_ms(w->loop),
 	};
+	int err;
 
-	entropy_fill(&w->p.entropy, p.nonce_key, sizeof(p.nonce_key));
+	err = nonce_key(w, p.nonce_key);
+	if (err)
+		return err;
 	w->pipeline = pipeline_new(&p);
 	secret_wipe(p.nonce_key, sizeof(p.nonce_key));
 	return w->pipeline ? 0 : ERR_NOMEM;
@@ -321,7 +351,8 @@ static int make_calls(struct worker *w)
 		.binding_limit = c->limits.registrations,
 		.call_limit = c->limits.calls,
 		.txn_limit = c->limits.transactions,
-		.sub_limit = c->limits.subscriptions,
+		.sub_limit = lease_share(c->limits.subscriptions, w->p.count,
+					 w->p.number),
 		.sub_device_limit = c->limits.subscriptions_per_device,
 		.expires_min_s = c->sip.expires_min_s,
 		.expires_max_s = c->sip.expires_max_s,
@@ -336,6 +367,9 @@ static int make_calls(struct worker *w)
 		.server_name = c->server_name,
 		.entropy = w->p.entropy,
 		.seed = entropy_u64(&w->p.entropy),
+		/* Later than any flow of a predecessor: nobody makes 2^20 of
+		 * them in a millisecond. */
+		.flow_base = loop_now_ms(w->loop) << 20,
 	};
 
 	w->calls = calls_new(&p, loop_now_ms(w->loop));
@@ -350,6 +384,7 @@ static int make_egress(struct worker *w)
 			       .flow_update = do_flow_update,
 			       .flow_del = do_flow_del,
 			       .record = do_record,
+			       .save = do_save,
 			       .ctx = w};
 
 	w->egress = egress_new(&cb, entropy_u64(&w->p.entropy));
@@ -361,9 +396,12 @@ static struct transport_limits transport_limits(const struct worker *w)
 	const struct config_limits *l = &w->config->limits;
 
 	return (struct transport_limits){
-		.conn_max = l->connections,
+		.conn_max = w->leased[WORKER_CONNECTIONS],
 		.conn_source_max = l->connections_per_address,
-		.pending_max = l->handshakes,
+		/* Who is over waits in the kernel: a fixed part will do. */
+		.pending_max =
+			lease_share(l->handshakes, w->p.count, w->p.number) +
+			(l->handshakes < w->p.count),
 		.pending_source_max = l->handshakes_per_address,
 		.write_max = l->output_bytes,
 		.handshake_ms = l->handshake_timeout_s * 1000,
@@ -371,6 +409,28 @@ static struct transport_limits transport_limits(const struct worker *w)
 		.rest_ms = l->message_timeout_s * 1000,
 		.idle_ms = l->idle_timeout_s * 1000,
 	};
+}
+
+/* All of it, until what a predecessor had is there again; then our share,
+ * until the monitor says otherwise. */
+static void lease_all(struct worker *w, bool is_share)
+{
+	const struct config_limits *l = &w->config->limits;
+	const uint32_t limit[WORKER_LEASES] = {
+		[WORKER_CALLS] = l->calls,
+		[WORKER_REGISTRATIONS] = l->registrations,
+		[WORKER_CONNECTIONS] = l->connections,
+		[WORKER_TRANSACTIONS] = l->transactions,
+	};
+
+	for (int i = 0; i < WORKER_LEASES; i++) {
+		if (is_share)
+			(void)worker_lease(
+				w, (enum worker_lease)i,
+				lease_share(limit[i], w->p.count, w->p.number));
+		else
+			w->leased[i] = limit[i];
+	}
 }
 
 static int make_transport(struct worker *w)
@@ -403,7 +463,11 @@ static int open_store(struct worker *w, int fd)
 				   .down = store_down,
 				   .ctx = w};
 
-	return channel_new(&p, &w->store);
+	int err = channel_new(&p, &w->store);
+
+	if (!err && w->keep)
+		keep_set_store(w->keep, w->store);
+	return err;
 }
 
 static int make_links(struct worker *w)
@@ -423,8 +487,6 @@ static int make_links(struct worker *w)
 	int err = medialink_new(w->loop, w->p.media_fd, &mcb,
 				entropy_u64(&w->p.entropy), &w->media);
 
-	if (!err)
-		err = open_store(w, w->p.store_fd);
 	if (!err)
 		err = keys_client_new(&kp, &w->keys);
 	w->has_keys = !err;
@@ -463,6 +525,7 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 	worker_core_init(w);
 	bucket_init(&w->log_bucket, WORKER_LOG_RATE, WORKER_LOG_BURST,
 		    loop_now_ms(w->loop));
+	lease_all(w, false);
 	err = make_links(w);
 	if (!err)
 		err = make_transport(w);
@@ -474,6 +537,12 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 		err = make_egress(w);
 	if (!err)
 		err = make_pipeline(w);
+	if (!err)
+		worker_core_start(w);
+	if (!err && p->restores)
+		err = worker_keep_open(w, reterr);
+	if (!err)
+		err = open_store(w, p->store_fd);
 	if (err) {
 		worker_free(w);
 		return err;
@@ -481,7 +550,8 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 	w->hook = (struct loop_hook){
 		.deadline = hook_deadline, .run = hook_run, .arg = w};
 	loop_hook_add(w->loop, &w->hook);
-	worker_core_start(w);
+	worker_claim_media(w);
+	lease_all(w, true);
 	*ret = w;
 	return 0;
 }
@@ -499,6 +569,7 @@ struct worker *worker_free(struct worker *w)
 	egress_free(w->egress);
 	calls_free(w->calls);
 	medialink_free(w->media);
+	keep_free(w->keep, w->store);
 	channel_free(w->store);
 	keys_client_free(w->keys);
 	conns_done(&w->conns);
@@ -508,14 +579,25 @@ struct worker *worker_free(struct worker *w)
 
 int worker_new_media(struct worker *w, int fd)
 {
-	return medialink_reconnect(w->media, fd);
+	int err = medialink_reconnect(w->media, fd);
+
+	if (!err)
+		worker_claim_media(w);
+	return err;
 }
 
 int worker_new_store(struct worker *w, int fd)
 {
+	int err;
+
+	if (w->keep)
+		keep_set_store(w->keep, NULL);
 	w->store = channel_free(w->store);
 	worker_lsc_lost(w);
-	return open_store(w, fd);
+	err = open_store(w, fd);
+	if (!err && w->keep)
+		worker_keep_all(w);
+	return err;
 }
 
 int worker_new_keys(struct worker *w, int fd)

@@ -45,6 +45,8 @@ struct worker_params {
 	struct config *config; /* the worker takes a reference */
 	uint16_t number;       /* from 0 */
 	uint16_t count;	       /* of all workers; 0 = 1 */
+	bool restores;	       /* keep calls for a successor, begin with what a
+			  predecessor left, share the key of nonces */
 	struct entropy entropy;
 	const int *listener_fd; /* one per config listener, bound; owned */
 	const int *core_fd;	/* one per config core, bound to this
@@ -126,6 +128,20 @@ MUST_CHECK int worker_stats(struct worker *w, const uint64_t *id, uint32_t n,
 			    uint32_t *ret_number);
 /* End a call by its id; nothing happens when it is unknown. */
 void worker_drop(struct worker *w, uint64_t call);
+/* Limits of the whole daemon, of which a worker has a lease. */
+enum worker_lease {
+	WORKER_CALLS,
+	WORKER_REGISTRATIONS,
+	WORKER_CONNECTIONS,
+	WORKER_TRANSACTIONS,
+	WORKER_LEASES /* count */
+};
+/* w may use amount of a limit from now on; what is there stays. Returns what
+ * it may use: amount, or as much as it uses already. */
+uint32_t worker_lease(struct worker *w, enum worker_lease which,
+		      uint32_t amount);
+/* What w uses of a limit now. */
+uint32_t worker_used(const struct worker *w, enum worker_lease which);
 /* Number of w among the workers, from 0. */
 uint16_t worker_number(const struct worker *w);
 /* Which of the other processes are there: for status. */

@@ -291,6 +291,26 @@ static int make_dest(struct worker *w, uint32_t manager,
 	return 0;
 }
 
+void worker_core_reach(struct worker *w, struct dest *d)
+{
+	enum config_transport t = d->is_tls	   ? CONFIG_TLS
+				  : d->is_reliable ? CONFIG_TCP
+						   : CONFIG_UDP;
+
+	d->ep = HANDLE_NONE;
+	for (uint32_t i = 0; i < w->config->call_manager_count; i++) {
+		struct addr local = config_local_address(
+			&w->config->call_manager[i], w->p.number);
+		struct dest found;
+
+		if (addr_eq(&local, &d->local) &&
+		    make_dest(w, i, t, &d->peer, &found) == 0) {
+			d->ep = found.ep;
+			return;
+		}
+	}
+}
+
 /* Connections to where the manager no longer is. */
 static void drop_unlisted(struct worker *w, uint32_t manager)
 {

@@ -9,6 +9,7 @@
 #include "dns/dns.h"
 #include "priv/channel.h"
 #include "priv/keys_client.h"
+#include "proxy/keep.h"
 #include "proxy/medialink.h"
 #include "proxy/worker.h"
 #include "store/wire.h"
@@ -52,6 +53,7 @@ struct worker_tls {
 
 struct worker {
 	struct worker_params p;
+	uint32_t leased[WORKER_LEASES];
 	const struct config *config; /* the one in force: held */
 	struct config *held;	     /* a reference */
 	struct retirees retirees;
@@ -64,6 +66,7 @@ struct worker {
 	struct pipeline *pipeline;
 	struct medialink *media;
 	struct channel *store;
+	struct keep *keep;
 	struct keys_client *keys;
 	bool has_keys;
 	struct loop_hook hook;
@@ -111,6 +114,8 @@ MUST_CHECK int worker_tls_creds(struct worker *w,
 				const struct config_listener *l,
 				const struct tls_files *f,
 				struct tls_creds **ret, char *reterr);
+/* Hold the call machine to c and to what is leased. ERR_NOMEM. */
+MUST_CHECK int worker_update_calls(struct worker *w, const struct config *c);
 /* Hold transport and connections to the limits of the configuration. */
 void worker_limit(struct worker *w);
 /* No device has retired yet. */
@@ -143,6 +148,9 @@ MUST_CHECK int worker_tls_identity(struct worker *w, struct tls_creds *c,
 void worker_core_close(struct worker *w);
 /* The call machine is there: tell it of call managers that are addresses. */
 void worker_core_start(struct worker *w);
+/* Fill in d->ep, by which its peer is reached from its local address; none
+ * where no call manager's is. */
+void worker_core_reach(struct worker *w, struct dest *d);
 /* These n addresses are where the call manager is from now on. */
 void worker_core_set(struct worker *w, uint32_t manager,
 		     const struct worker_target *t, uint32_t n);
@@ -151,3 +159,14 @@ void worker_core_set(struct worker *w, uint32_t manager,
 void worker_core_lost(struct worker *w, struct handle ep);
 /* Transport's word for it. */
 enum transport_proto worker_proto(enum config_transport t);
+
+/* --- worker_keep.c: what outlives a worker ---------------------------------- */
+/* Begin to keep; where params.restores, go on with what a predecessor left.
+ * Needs keys, calls, egress and the endpoints; params.store_fd must not be
+ * served yet. reterr as worker_new. */
+MUST_CHECK int worker_keep_open(struct worker *w, char *reterr);
+/* The store process is new: it gets everything that is to be kept. */
+void worker_keep_all(struct worker *w);
+/* Line or media process are new: claim the flows of all calls, and have the
+ * others end. */
+void worker_claim_media(struct worker *w);

@@ -59,22 +59,37 @@ static void set_key(struct cipher *c, const uint8_t *key)
 		aes128_set_encrypt_key(&c->enc.aes128, key);
 }
 
+static void prf_init(struct prf *p, const struct flow_key *k)
+{
+	*p = (struct prf){.encrypt = nettle_aes128.encrypt};
+	memcpy(p->x, k->salt, suite_info(k->suite)->salt_len);
+	if (is_256(k->suite)) {
+		aes256_set_encrypt_key(&p->u.aes256, k->key);
+		p->encrypt = nettle_aes256.encrypt;
+	} else {
+		aes128_set_encrypt_key(&p->u.aes128, k->key);
+	}
+}
+
+void cipher_derive(const struct flow_key *k, uint8_t label, uint8_t *buf,
+		   size_t len)
+{
+	struct prf p;
+
+	prf_init(&p, k);
+	derive(&p, label, buf, len);
+	secret_wipe(&p, sizeof(p));
+}
+
 void cipher_init(struct cipher *c, const struct flow_key *k, uint8_t label)
 {
 	const struct suite_info *si = suite_info(k->suite);
 	uint8_t buf[SUITE_KEY_MAX];
-	struct prf p = {0};
+	struct prf p;
 
 	memset(c, 0, cipher_size(k->suite));
 	c->suite = k->suite;
-	memcpy(p.x, k->salt, si->salt_len);
-	if (is_256(k->suite)) {
-		aes256_set_encrypt_key(&p.u.aes256, k->key);
-		p.encrypt = nettle_aes256.encrypt;
-	} else {
-		aes128_set_encrypt_key(&p.u.aes128, k->key);
-		p.encrypt = nettle_aes128.encrypt;
-	}
+	prf_init(&p, k);
 	derive(&p, label, buf, si->key_len);
 	set_key(c, buf);
 	if (!si->is_aead) {

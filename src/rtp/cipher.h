@@ -17,8 +17,9 @@
 #include "flow/flow.h"
 
 enum {
-	CIPHER_LABEL_RTP = 0, /* first of the three RTP labels */
-	CIPHER_LABEL_RTCP = 3 /* first of the three RTCP labels */
+	CIPHER_LABEL_RTP = 0,	  /* first of the three RTP labels */
+	CIPHER_LABEL_RTCP = 3,	  /* first of the three RTCP labels */
+	CIPHER_LABEL_PRINT = 0x73 /* no label of the RFCs: see rtp_srtp_print */
 };
 
 /* A GCM context carries a table of 4 kB and the others do not: allocate
@@ -40,6 +41,9 @@ size_t cipher_size(enum suite s);
 /* Derive the session keys of master key k (not SUITE_NONE) for label
  * CIPHER_LABEL_RTP or CIPHER_LABEL_RTCP. */
 void cipher_init(struct cipher *c, const struct flow_key *k, uint8_t label);
+/* Derive len bytes from master key k (not SUITE_NONE) for one label. */
+void cipher_derive(const struct flow_key *k, uint8_t label, uint8_t *buf,
+		   size_t len);
 /* Wipe c, cipher_size bytes of it. */
 void cipher_done(struct cipher *c);
 /*

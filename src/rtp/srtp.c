@@ -16,6 +16,7 @@ struct stream {
 	uint32_t ssrc;
 	struct window rtp;
 	struct window rtcp;
+	struct rtp_mark *mark; /* NULL: nobody notes how far it is */
 };
 
 struct rtp_srtp {
@@ -23,7 +24,8 @@ struct rtp_srtp {
 	uint32_t count;
 	struct flow_key key; /* to tell a rekey from a repetition */
 	struct stream *stream[RTP_SSRC_MAX];
-	struct cipher *rtp; /* both in the same block, behind this */
+	struct rtp_marks *marks; /* NULL: nobody does */
+	struct cipher *rtp;	 /* both in the same block, behind this */
 	struct cipher *rtcp;
 	size_t size; /* of the block */
 };
@@ -49,6 +51,24 @@ struct rtp_srtp *rtp_srtp_new(const struct flow_key *k)
 	cipher_init(s->rtp, k, CIPHER_LABEL_RTP);
 	cipher_init(s->rtcp, k, CIPHER_LABEL_RTCP);
 	return s;
+}
+
+void rtp_srtp_forget_marks(struct rtp_srtp *s)
+{
+	s->marks = NULL;
+	for (uint32_t i = 0; i < s->count; i++)
+		s->stream[i]->mark = NULL;
+}
+
+uint64_t rtp_srtp_print(const struct flow_key *k)
+{
+	uint8_t out[8];
+	uint64_t v = 0;
+
+	cipher_derive(k, CIPHER_LABEL_PRINT, out, sizeof(out));
+	for (size_t i = 0; i < sizeof(out); i++)
+		v = v << 8 | out[i];
+	return v;
 }
 
 struct rtp_srtp *rtp_srtp_free(struct rtp_srtp *s)
@@ -90,6 +110,21 @@ bool rtp_srtp_knows(const struct rtp_srtp *s, uint32_t ssrc)
 	return find(s, ssrc) != NULL;
 }
 
+/* A new stream is noted beside the others, while there is room. */
+static void note_stream(struct rtp_srtp *s, struct stream *st)
+{
+	struct rtp_marks *m = s->marks;
+
+	if (!m)
+		return;
+	if (m->count == RTP_MARKS) {
+		m->is_full = 1;
+		return;
+	}
+	st->mark = &m->mark[m->count++];
+	*st->mark = (struct rtp_mark){.ssrc = st->ssrc};
+}
+
 /*
  * A stream is never forgotten while the key lives: it would come back with an
  * empty window, and its old packets with it. Hence the limit.
@@ -106,9 +141,53 @@ static int find_or_add(struct rtp_srtp *s, uint32_t ssrc, struct stream **ret)
 			return ERR_NOMEM;
 		st->ssrc = ssrc;
 		s->stream[s->count++] = st;
+		note_stream(s, st);
 	}
 	*ret = st;
 	return 0;
+}
+
+static void commit_rtp(struct stream *st, uint64_t index)
+{
+	window_commit(&st->rtp, index);
+	if (st->mark)
+		st->mark->rtp = st->rtp.top + 1;
+}
+
+static void commit_rtcp(struct stream *st, uint64_t index)
+{
+	window_commit(&st->rtcp, index);
+	if (st->mark)
+		st->mark->rtcp = (uint32_t)st->rtcp.top + 1;
+}
+
+static int resume_stream(struct rtp_srtp *s, struct rtp_mark *m)
+{
+	struct stream *st = alloc_zero(sizeof(*st));
+
+	if (!st)
+		return ERR_NOMEM;
+	st->ssrc = m->ssrc;
+	st->mark = m;
+	if (m->rtp > 0)
+		window_resume(&st->rtp, m->rtp - 1);
+	if (m->rtcp > 0)
+		window_resume(&st->rtcp, m->rtcp - 1);
+	s->stream[s->count++] = st;
+	return 0;
+}
+
+int rtp_srtp_resume(struct rtp_srtp *s, struct rtp_marks *m)
+{
+	int err = 0;
+
+	if (m->is_full || m->count > RTP_MARKS)
+		return ERR_STATE;
+	for (uint32_t i = 0; !err && i < m->count; i++)
+		err = resume_stream(s, &m->mark[i]);
+	if (!err)
+		s->marks = m;
+	return err;
 }
 
 static void put_be32(uint8_t *p, uint32_t v)
@@ -176,7 +255,7 @@ int rtp_srtp_protect(struct rtp_srtp *s, uint8_t *buf, size_t len, size_t cap,
 		memcpy(buf + len, s->key.mki, mki_len);
 		rtp_tag(s, buf, len, index, buf + tag_at);
 	}
-	window_commit(&st->rtp, index);
+	commit_rtp(st, index);
 	*ret_len = len + tag_len + mki_len;
 	return 0;
 }
@@ -231,7 +310,7 @@ int rtp_srtp_unprotect(struct rtp_srtp *s, uint8_t *buf, size_t len,
 	if (!s->info->is_aead)
 		cipher_ctr(s->rtp, h.ssrc, index, buf + h.header_len,
 			   body - h.header_len);
-	window_commit(&st->rtp, index);
+	commit_rtp(st, index);
 	*ret_len = body;
 	return 0;
 }
@@ -284,7 +363,7 @@ int rtp_srtp_protect_rtcp(struct rtp_srtp *s, uint8_t *buf, size_t len,
 			    SLICE_NULL, tag_len,
 			    buf + len + INDEX_LEN + mki_len);
 	}
-	window_commit(&st->rtcp, index);
+	commit_rtcp(st, index);
 	*ret_len = len + growth;
 	return 0;
 }
@@ -358,7 +437,7 @@ int rtp_srtp_unprotect_rtcp(struct rtp_srtp *s, uint8_t *buf, size_t len,
 	if (!s->info->is_aead)
 		cipher_ctr(s->rtcp, ssrc, word & ~RTCP_E_BIT,
 			   buf + RTCP_HDR_MIN, t.body - RTCP_HDR_MIN);
-	window_commit(&st->rtcp, word & ~RTCP_E_BIT);
+	commit_rtcp(st, word & ~RTCP_E_BIT);
 	*ret_len = t.body;
 	return 0;
 }

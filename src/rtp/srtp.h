@@ -18,6 +18,23 @@
 
 struct rtp_srtp;
 
+enum { RTP_MARKS = 4 }; /* streams whose indices can be noted */
+
+/* How far a stream has come: highest index and one; 0 = no packet yet. */
+struct rtp_mark {
+	uint32_t ssrc;
+	uint32_t rtcp;
+	uint64_t rtp;
+};
+
+/* How far all streams under one key have come, in memory that outlives the
+ * process. All zero: no packet yet. */
+struct rtp_marks {
+	struct rtp_mark mark[RTP_MARKS]; /* in the order they appeared */
+	uint32_t count;
+	uint32_t is_full; /* there were more: not all are noted */
+};
+
 enum {
 	RTP_SSRC_MAX = 32, /* streams per context; more are ERR_LIMIT */
 	RTP_GROWTH_MAX = 16 + 4 + 4 /* tag, SRTCP index, MKI */
@@ -25,6 +42,18 @@ enum {
 
 /* Context under master key k (not SUITE_NONE). NULL when memory is out. */
 struct rtp_srtp *rtp_srtp_new(const struct flow_key *k);
+/*
+ * Go on where m says that a predecessor under the same key stood: nothing at
+ * or below is protected or taken once more, so that no keystream is used
+ * twice, and from now on note in m how far s has come, before a packet can
+ * leave. s is new; m outlives it. ERR_STATE: m does not tell all. ERR_NOMEM.
+ */
+MUST_CHECK int rtp_srtp_resume(struct rtp_srtp *s, struct rtp_marks *m);
+/* Note nothing any more: the marks are another key's from now on. */
+void rtp_srtp_forget_marks(struct rtp_srtp *s);
+/* A number that tells keys apart and tells nothing about them: derived like
+ * the session keys (RFC 3711 section 4.3), under a label of its own. */
+uint64_t rtp_srtp_print(const struct flow_key *k);
 /* Wipe and free s (may be NULL); returns NULL. */
 struct rtp_srtp *rtp_srtp_free(struct rtp_srtp *s);
 /* Is s under exactly this key? Compared in constant time. */

@@ -34,6 +34,13 @@ int window_test(const struct window *w, uint64_t index)
 	return 0;
 }
 
+void window_resume(struct window *w, uint64_t top)
+{
+	memset(w->bit, 0xff, sizeof(w->bit));
+	w->top = top;
+	w->is_set = true;
+}
+
 void window_commit(struct window *w, uint64_t index)
 {
 	if (!w->is_set || (index > w->top && index - w->top >= WINDOW_BITS)) {

@@ -25,6 +25,8 @@ struct window {
 uint64_t window_guess(const struct window *w, uint16_t seq);
 /* May index be used? ERR_REPLAY: seen, or older than the window. */
 MUST_CHECK int window_test(const struct window *w, uint64_t index);
+/* Begin again at top: it, and whatever is below, counts as seen. */
+void window_resume(struct window *w, uint64_t top);
 /* Mark index as seen; it passed window_test. O(1) for the next index,
  * O(WINDOW_BITS) at most after a gap. */
 void window_commit(struct window *w, uint64_t index);

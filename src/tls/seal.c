@@ -80,3 +80,13 @@ int seal_open(struct slice key, struct slice aad, struct slice blob,
 		*ret_len = len;
 	return err;
 }
+
+int seal_derive(struct slice key, struct slice label, uint8_t ret[SEAL_KEY_LEN])
+{
+	if (key.len != SEAL_KEY_LEN)
+		return ERR_BAD;
+	return gnutls_hmac_fast(GNUTLS_MAC_SHA256, key.ptr, key.len, label.ptr,
+				label.len, ret) < 0
+		       ? ERR_IO
+		       : 0;
+}

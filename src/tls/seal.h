@@ -26,3 +26,7 @@ MUST_CHECK int seal_close(struct slice key, struct slice aad,
  * ERR_UNSUPPORTED (version). */
 MUST_CHECK int seal_open(struct slice key, struct slice aad, struct slice blob,
 			 uint8_t *buf, size_t cap, size_t *ret_len);
+/* Another key (SEAL_KEY_LEN bytes) that follows from key and label and gives
+ * neither away: HMAC-SHA-256. ERR_BAD (key length), ERR_IO. */
+MUST_CHECK int seal_derive(struct slice key, struct slice label,
+			   uint8_t ret[SEAL_KEY_LEN]);

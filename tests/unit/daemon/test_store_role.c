@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,10 +13,12 @@
 #include "daemon/wire.h"
 #include "priv/channel.h"
 #include "store/store.h"
+#include "store/state_wire.h"
 #include "store/wire.h"
 
 static char dir[64];
 static char path[100];
+static char state[100];
 static pid_t child;
 static int monitor_fd;
 static int worker_fd;
@@ -29,6 +32,10 @@ static void start(void)
 	child = fork();
 	if (child == 0) {
 		struct role_store_params p = {.path = path,
+					      .state = {.path = state,
+							.lease_s = 300,
+							.workers = 4,
+							.rows_max = 100},
 					      .monitor_fd = monitor[0],
 					      .worker_fd = &worker[0],
 					      .worker_count = 1};
@@ -60,13 +67,24 @@ static void set_up(void)
 	(void)snprintf(dir, sizeof(dir), "/tmp/sallyport-role-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	(void)snprintf(path, sizeof(path), "%s/db", dir);
+	(void)snprintf(state, sizeof(state), "%s/state", dir);
 	start();
+}
+
+static void unlink_tail(const char *tail)
+{
+	char name[128];
+
+	(void)snprintf(name, sizeof(name), "%s%s", state, tail);
+	(void)unlink(name);
 }
 
 static void tear_down(void)
 {
 	ck_assert_int_eq(stop(), 0);
 	(void)unlink(path);
+	(void)unlink(state);
+	unlink_tail("-wal");
 	ck_assert_int_eq(rmdir(dir), 0);
 }
 
@@ -218,6 +236,100 @@ static void send_fd(int by, int fd)
 	ck_assert_int_gt(sendmsg(by, &m, 0), 0);
 }
 
+static void state_send(int fd, enum state_op op, const char *key,
+		       const char *blob)
+{
+	struct state_request q = {
+		.op = op, .key = slice_str(key), .blob = slice_str(blob)};
+	uint8_t buf[256];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	state_request_write(&w, &q);
+	ck_assert_int_eq(send(fd, w.buf, w.len, 0), (ssize_t)w.len);
+}
+
+/* Entries of a worker as "key=blob " in a row. */
+static void state_expect(int fd, const char *want)
+{
+	static uint8_t page[STATE_WIRE_MAX];
+	char got[256] = "";
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct reader r;
+	struct slice key, blob;
+	bool is_last;
+	ssize_t n;
+
+	state_send(fd, STATE_OP_RESTORE, "", "");
+	ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	n = recv(fd, page, sizeof(page), 0);
+	ck_assert_int_gt(n, 0);
+	ck_assert_int_eq(
+		state_page_read(slice_make(page, (size_t)n), &is_last, &r), 0);
+	ck_assert(is_last);
+	while (state_page_next(&r, &key, &blob))
+		(void)snprintf(got + strlen(got), sizeof(got) - strlen(got),
+			       "%.*s=%.*s ", SLICE_FMT(key), SLICE_FMT(blob));
+	ck_assert_str_eq(got, want);
+}
+
+START_TEST(a_successor_finds_what_its_predecessor_left)
+{
+	int pair[2];
+
+	state_send(worker_fd, STATE_OP_SAVE, "Ca", "one");
+	state_send(worker_fd, STATE_OP_SAVE, "Cb", "two");
+	state_send(worker_fd, STATE_OP_SAVE, "Ca", "three");
+	state_send(worker_fd, STATE_OP_FORGET, "Cb", "");
+	state_expect(worker_fd, "Ca=three ");
+	/* Another worker has none of it. */
+	ck_assert_int_eq(channel_pair(pair), 0);
+	send_fd(monitor_fd, pair[0]);
+	(void)close(pair[0]);
+	state_expect(pair[1], "");
+	state_send(pair[1], STATE_OP_FORGET, "Ca", "");
+	state_expect(pair[1], "");
+	(void)close(pair[1]);
+	state_expect(worker_fd, "Ca=three ");
+	/* And the store's own successor has it too. */
+	ck_assert_int_eq(stop(), 0);
+	start();
+	state_expect(worker_fd, "Ca=three ");
+}
+END_TEST
+
+/* When the log was last written, in ns. */
+static uint64_t written_ns(void)
+{
+	char log[128];
+	struct stat st;
+
+	(void)snprintf(log, sizeof(log), "%s-wal", state);
+	ck_assert_int_eq(stat(log, &st), 0);
+	return (uint64_t)st.st_mtim.tv_sec * 1000000000 +
+	       (uint64_t)st.st_mtim.tv_nsec;
+}
+
+START_TEST(what_was_gathered_survives_a_kill)
+{
+	uint64_t before;
+	int status;
+
+	state_send(worker_fd, STATE_OP_SAVE, "Ca", "one");
+	state_expect(worker_fd, "Ca=one ");
+	before = written_ns();
+	/* Either it is written now, or it was already. */
+	for (int i = 0; i < 200 && written_ns() == before; i++)
+		(void)poll(NULL, 0, 10);
+	ck_assert_int_eq(kill(child, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	(void)close(monitor_fd);
+	(void)close(worker_fd);
+	start();
+	state_expect(worker_fd, "Ca=one ");
+}
+END_TEST
+
 START_TEST(monitor_brings_new_workers)
 {
 	int pair[2];
@@ -304,6 +416,8 @@ int main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, monitor_writes_and_worker_reads);
 	tcase_add_test(tc, worker_may_only_read);
+	tcase_add_test(tc, a_successor_finds_what_its_predecessor_left);
+	tcase_add_test(tc, what_was_gathered_survives_a_kill);
 	tcase_add_test(tc, unreadable_requests_are_dropped_and_nothing_else);
 	tcase_add_test(tc, long_list_comes_in_pages);
 	tcase_add_test(tc, monitor_brings_new_workers);

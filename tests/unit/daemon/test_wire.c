@@ -18,6 +18,15 @@ START_TEST(every_message_comes_back_as_it_was_written)
 		 .text = SLICE("[{}]")},
 		{.op = DWIRE_ROWS, .number = 1, .text = SLICE("")},
 		{.op = DWIRE_LINK, .link = DWIRE_STORE},
+		{.op = DWIRE_LEASE,
+		 .number = 3,
+		 .limit = DWIRE_TRANSACTIONS,
+		 .amount = 20000},
+		{.op = DWIRE_USE,
+		 .number = 4,
+		 .limit = DWIRE_CALLS,
+		 .amount = 10,
+		 .used = 7},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -33,6 +42,9 @@ START_TEST(every_message_comes_back_as_it_was_written)
 		ck_assert_uint_eq(m.number, rows[i].number);
 		ck_assert_uint_eq(m.command, rows[i].command);
 		ck_assert_int_eq(m.is_last, rows[i].is_last);
+		ck_assert_int_eq(m.limit, rows[i].limit);
+		ck_assert_uint_eq(m.amount, rows[i].amount);
+		ck_assert_uint_eq(m.used, rows[i].used);
 		ck_assert(slice_eq(m.text, rows[i].text));
 		/* Cut short anywhere, or longer, it is refused. */
 		for (size_t n = 0; n < w.len; n++)

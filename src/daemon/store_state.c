@@ -1,0 +1,137 @@
+#include "daemon/store_state.h"
+
+#include "daemon/setup.h"
+#include "log/log.h"
+#include "store/state_wire.h"
+
+enum {
+	COMMIT_MS = 100, /* writes gather for so long */
+	ALIVE_MS = 5000, /* a sign of life without any */
+	LOG_RATE = 1,	 /* failures logged a second */
+	LOG_BURST = 10
+};
+
+static uint64_t now_s(const struct store_state *s)
+{
+	return loop_now_ms(s->loop) / 1000;
+}
+
+static void note(struct store_state *s, const char *what, int err)
+{
+	if (!err)
+		return;
+	s->failed++;
+	if (bucket_take(&s->log_bucket, loop_now_ms(s->loop)))
+		log_error("state of calls not %s: %s (%s) failures=%llu", what,
+			  err_str(err), state_error(s->state),
+			  (unsigned long long)s->failed);
+}
+
+static void arm(struct store_state *s, uint64_t ms)
+{
+	/* It is set already, so moving it cannot fail but the first time. */
+	if (loop_timer_set(s->loop, &s->timer, loop_now_ms(s->loop) + ms) != 0)
+		log_error("no memory for a timer");
+}
+
+static void on_timer(void *arg)
+{
+	struct store_state *s = arg;
+
+	s->is_dirty = false;
+	note(s, "committed", state_commit(s->state, now_s(s)));
+	arm(s, ALIVE_MS);
+}
+
+int store_state_open(struct store_state *s, struct loop *loop,
+		     const struct store_state_params *p)
+{
+	char message[STATE_MESSAGE_MAX];
+	char boot[SETUP_BOOT_MAX];
+	struct state_params sp = {.path = p->path,
+				  .boot = boot,
+				  .lease_s = p->lease_s,
+				  .workers = p->workers,
+				  .rows_max = p->rows_max};
+	int err;
+
+	setup_boot(boot);
+	s->loop = loop;
+	sp.now_s = now_s(s);
+	err = state_open(&sp, &s->state, message);
+	if (err) {
+		log_error("state of calls: %s", message);
+		return err;
+	}
+	if (message[0])
+		log_warn("state of calls: %s", message);
+	bucket_init(&s->log_bucket, LOG_RATE, LOG_BURST, loop_now_ms(loop));
+	loop_timer_init(&s->timer, on_timer, s);
+	arm(s, ALIVE_MS);
+	return 0;
+}
+
+void store_state_close(struct store_state *s)
+{
+	if (!s->state)
+		return;
+	loop_timer_clear(s->loop, &s->timer);
+	note(s, "committed", state_commit(s->state, now_s(s)));
+	s->state = state_close(s->state);
+}
+
+struct page {
+	struct writer w;
+	bool is_full;
+};
+
+static bool add_entry(void *ctx, struct slice key, struct slice blob)
+{
+	struct page *page = ctx;
+
+	page->is_full = !state_page_add(&page->w, key, blob);
+	return !page->is_full;
+}
+
+static void answer_page(struct store_state *s, struct channel *ch,
+			uint32_t worker, struct slice after)
+{
+	struct page page = {.is_full = false};
+	int err;
+
+	writer_init(&page.w, s->out, STATE_WIRE_MAX);
+	state_page_begin(&page.w);
+	err = state_list(s->state, worker, after, add_entry, &page);
+	note(s, "listed", err);
+	if (!page.is_full)
+		state_page_last(&page.w);
+	if (channel_send(ch, writer_slice(&page.w)) != 0)
+		log_warn("state of calls: a page was not sent worker=%u",
+			 worker);
+}
+
+void store_state_request(struct store_state *s, struct channel *ch,
+			 uint32_t worker, struct slice bytes)
+{
+	struct state_request q;
+
+	if (state_request_read(bytes, &q) != 0) {
+		log_warn("unreadable request of %zu bytes dropped worker=%u",
+			 bytes.len, worker);
+		return;
+	}
+	switch (q.op) {
+	case STATE_OP_SAVE:
+		note(s, "saved", state_put(s->state, worker, q.key, q.blob));
+		break;
+	case STATE_OP_FORGET:
+		note(s, "forgotten", state_del(s->state, worker, q.key));
+		break;
+	case STATE_OP_RESTORE:
+		answer_page(s, ch, worker, q.key);
+		return;
+	}
+	if (!s->is_dirty)
+		arm(s, COMMIT_MS);
+	s->is_dirty = true;
+}
