@@ -390,6 +390,13 @@ static bool has_session(const struct leg *leg, enum sip_method method)
 	       (method == SIP_METHOD_UPDATE && leg->is_confirmed);
 }
 
+/* A restored call's phone that has not come back yet: it has no connection. */
+static bool is_unreachable(const struct leg *leg)
+{
+	return leg->call && leg->side == SIDE_PHONE && leg->dest.is_reliable &&
+	       handle_is_none(leg->dest.ep);
+}
+
 int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
 		const struct sip_out_request *m, uint64_t user,
 		struct handle *ret_txn)
@@ -400,6 +407,10 @@ int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
 	struct writer w;
 	int err;
 
+	/* Whoever waits for an answer gets one now and not after 32 s. */
+	*ret_txn = HANDLE_NONE;
+	if (is_unreachable(leg))
+		return user != 0 ? ERR_CLOSED : 0;
 	if (has_session(leg, method)) {
 		writer_init(&w, extra, sizeof(extra));
 		writer_put(&w, m->extra);

@@ -188,6 +188,10 @@ static void code_leg(struct coder *k, struct leg *leg)
 	leg->sdp_version = code_u64(k, leg->sdp_version);
 	code_leg_sdp(k, leg);
 	leg->allows_update = code_bool(k, leg->allows_update);
+	leg->session.interval_s = code_u32(k, leg->session.interval_s);
+	leg->session.min_s = code_u32(k, leg->session.min_s);
+	leg->session.is_ours = code_bool(k, leg->session.is_ours);
+	leg->session.start_ms = code_u64(k, leg->session.start_ms);
 }
 
 static void code_party(struct coder *k, struct party *p)
@@ -262,6 +266,10 @@ static void code_call(struct coder *k, struct call *call)
 	call->is_shown = code_bool(k, call->is_shown);
 	call->start_ms = code_u64(k, call->start_ms);
 	call->answer_ms = code_u64(k, call->answer_ms);
+	call->deadline_ms[DEADLINE_SESSION_PHONE] =
+		code_u64(k, call->deadline_ms[DEADLINE_SESSION_PHONE]);
+	call->deadline_ms[DEADLINE_SESSION_CORE] =
+		code_u64(k, call->deadline_ms[DEADLINE_SESSION_CORE]);
 	code_leg(k, &call->leg[SIDE_PHONE]);
 	code_leg(k, &call->leg[SIDE_CORE]);
 	code_media(k, &call->media);
@@ -504,6 +512,9 @@ static int link_call(struct calls *c, struct call *call,
 				slice_str(call->device));
 		call->has_device = !err;
 	}
+	/* As it was read, into the heap of deadlines. */
+	deadline_set(c, call, DEADLINE_SESSION_PHONE,
+		     call->deadline_ms[DEADLINE_SESSION_PHONE]);
 	for (size_t i = 0; i < STREAMS_MAX; i++) {
 		struct stream *s = &call->media.stream[i];
 

@@ -100,8 +100,9 @@ static int read_body(struct reader *r, uint8_t op, struct media_request *ret)
 {
 	switch (op) {
 	case MEDIA_OP_ADD:
-	case MEDIA_OP_CLAIM:
 		return read_flows(r, ret, reader_u8(r));
+	case MEDIA_OP_CLAIM:
+		return reader_u8(r) == 2 ? read_flows(r, ret, 2) : ERR_BAD;
 	case MEDIA_OP_UPDATE:
 		return read_flows(r, ret, 1);
 	case MEDIA_OP_DEL:

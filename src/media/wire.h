@@ -45,7 +45,7 @@ enum media_op {
 struct media_request {
 	enum media_op op;
 	uint32_t req;	     /* number to repeat in the answer */
-	uint32_t flow_count; /* ADD, CLAIM 1..2, UPDATE 1, else 0 */
+	uint32_t flow_count; /* ADD 1..2, CLAIM 2, UPDATE 1, else 0 */
 	uint32_t id_count;   /* DEL, QUERY 1, STATS 1..8, else 0 */
 	struct flow flow[MEDIA_WIRE_FLOWS_MAX];
 	uint64_t id[MEDIA_WIRE_STATS_MAX];

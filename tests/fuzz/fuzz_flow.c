@@ -32,6 +32,15 @@ static void check_request(struct slice s)
 	case MEDIA_OP_FLUSH:
 		media_wire_flush(&w, rq.req);
 		break;
+	case MEDIA_OP_DISOWN:
+		media_wire_disown(&w, rq.req);
+		break;
+	case MEDIA_OP_CLAIM:
+		media_wire_claim(&w, rq.req, rq.flow);
+		break;
+	case MEDIA_OP_SWEEP:
+		media_wire_sweep(&w, rq.req);
+		break;
 	case MEDIA_OP_STATS:
 		media_wire_stats(&w, rq.req, rq.id, rq.id_count);
 		break;
