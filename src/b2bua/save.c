@@ -155,20 +155,21 @@ static void code_dialog(struct coder *k, struct sip_dialog *d)
 	d->remote_cseq = code_u32(k, d->remote_cseq);
 }
 
-static void code_leg_sdp(struct coder *k, struct leg *leg)
+/* Owned bytes; NULL means something. */
+static void code_bytes(struct coder *k, uint8_t **p, size_t *len)
 {
 	struct slice s;
 
-	if (!code_bool(k, leg->sdp != NULL))
+	if (!code_bool(k, *p != NULL))
 		return;
 	if (!k->is_reading) {
-		writer_blob(&k->w, slice_make(leg->sdp, leg->sdp_len));
+		writer_blob(&k->w, slice_make(*p, *len));
 		return;
 	}
 	s = reader_blob(&k->r);
-	leg->sdp = alloc_copy(s);
-	leg->sdp_len = leg->sdp ? s.len : 0;
-	if (!leg->sdp)
+	*p = (uint8_t *)alloc_copy(s);
+	*len = *p ? s.len : 0;
+	if (!*p)
 		k->err = ERR_NOMEM;
 }
 
@@ -186,7 +187,8 @@ static void code_leg(struct coder *k, struct leg *leg)
 		code_chars(k, leg->contact_user, TAG_LEN);
 	leg->sdp_id = code_u64(k, leg->sdp_id);
 	leg->sdp_version = code_u64(k, leg->sdp_version);
-	code_leg_sdp(k, leg);
+	code_bytes(k, &leg->sdp, &leg->sdp_len);
+	code_bytes(k, &leg->said, &leg->said_len);
 	leg->allows_update = code_bool(k, leg->allows_update);
 	leg->session.interval_s = code_u32(k, leg->session.interval_s);
 	leg->session.min_s = code_u32(k, leg->session.min_s);
