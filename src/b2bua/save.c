@@ -134,6 +134,14 @@ static void code_policy(struct coder *k, struct call_policy *p)
 	for (uint32_t i = 0; i < p->suite_count; i++)
 		p->suite[i] =
 			(enum suite)code_max(k, p->suite[i], SUITE_COUNT - 1);
+	p->offer_suite_count = code_max(k, p->offer_suite_count, SUITE_COUNT);
+	for (uint32_t i = 0; i < p->offer_suite_count; i++)
+		p->offer_suite[i] = (enum suite)code_max(k, p->offer_suite[i],
+							 SUITE_COUNT - 1);
+	p->srtp_offer = (enum srtp_offer)code_max(k, p->srtp_offer,
+						  SRTP_OFFER_CISCO_FALLBACK);
+	p->other_media = (enum other_media)code_max(k, p->other_media,
+						    OTHER_MEDIA_REJECT);
 	p->call_limit = code_u32(k, p->call_limit);
 	p->nat = code_bool(k, p->nat);
 }
@@ -203,6 +211,7 @@ static void code_party(struct coder *k, struct party *p)
 	p->is_on = code_bool(k, p->is_on);
 	p->sends = code_bool(k, p->sends);
 	p->wants = code_bool(k, p->wants);
+	p->is_muxed = code_bool(k, p->is_muxed);
 }
 
 static void code_stream(struct coder *k, struct stream *s)
@@ -214,6 +223,9 @@ static void code_stream(struct coder *k, struct stream *s)
 	s->is_audio = code_bool(k, s->is_audio);
 	s->is_agreed = code_bool(k, s->is_agreed);
 	s->is_srtp = code_bool(k, s->is_srtp);
+	s->is_raw = code_bool(k, s->is_raw);
+	s->phone_proto = (enum sdp_proto)code_max(k, s->phone_proto,
+						  SDP_PROTO_RTP_SAVPF);
 	len = code_max(k, (unsigned)len, sizeof(s->codec) - 1);
 	code_chars(k, s->codec, len);
 	for (int side = 0; side < 2; side++) {
@@ -249,6 +261,11 @@ static void code_media(struct coder *k, struct media *m)
 			reader_fail(&k->r);
 		m->line[i] = line;
 	}
+	m->twin_at = (uint8_t)code_max(k, m->twin_at, SDP_MEDIA_MAX);
+	m->twin_count = (uint8_t)code_max(k, m->twin_count, SDP_MEDIA_MAX);
+	for (size_t i = 0; i < SDP_MEDIA_MAX; i++)
+		m->twin_of[i] =
+			(uint8_t)code_max(k, m->twin_of[i], SDP_MEDIA_MAX - 1);
 	m->no_srtp = code_bool(k, m->no_srtp);
 	m->is_agreed = code_bool(k, m->is_agreed);
 }
