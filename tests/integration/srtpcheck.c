@@ -662,8 +662,8 @@ int main(int argc, char **argv)
 	static const char *const proofs[] = {
 		[MODE_INSIDE] = "outside: SRTP; inside: RTP",
 		[MODE_JOINED] = "outside: SRTP; inside: nothing",
-		[MODE_END_TO_END] = "outside: SRTP from phone to phone; "
-				    "inside: nothing",
+		[MODE_END_TO_END] = ("outside: SRTP from phone to phone; "
+				     "inside: nothing"),
 	};
 	static struct check c;
 	struct end a;

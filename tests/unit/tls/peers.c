@@ -148,7 +148,8 @@ static void look_at_shown(struct gclient *g, struct peers_visit *v)
 	ck_assert_int_eq(gnutls_x509_crt_init(&crt), 0);
 	ck_assert_int_eq(
 		gnutls_x509_crt_import(crt, &chain[0], GNUTLS_X509_FMT_DER), 0);
-	v->shown = gnutls_x509_crt_get_pk_algorithm(crt, NULL);
+	v->shown = (gnutls_pk_algorithm_t)gnutls_x509_crt_get_pk_algorithm(
+		crt, NULL);
 	ck_assert_int_eq(
 		gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME,
 					      0, 0, v->shown_cn, &len),
