@@ -400,7 +400,9 @@ static void load_directory(struct load *l)
 	free(names);
 }
 
-static int load(struct load *l, const char *path, struct config **ret_config)
+static int load(struct load *l, const char *path,
+		const struct config_tuple *more, size_t count,
+		struct config **ret_config)
 {
 	const char *slash = strrchr(path, '/');
 	size_t len = slash ? (size_t)(slash - path) + 1 : 0;
@@ -418,6 +420,12 @@ static int load(struct load *l, const char *path, struct config **ret_config)
 		return l->err;
 	if (l->rep->errors > 0)
 		return ERR_BAD;
+	for (size_t i = 0; i < count; i++) {
+		int err = tuples_add(&l->tuples, &more[i]);
+
+		if (err)
+			return err;
+	}
 	if (!realpath(len > 0 ? l->written : ".", l->base)) {
 		complain_errno(l, path, errno);
 		return ERR_BAD;
@@ -426,8 +434,9 @@ static int load(struct load *l, const char *path, struct config **ret_config)
 			    ret_config);
 }
 
-int conffile_load(const char *path, struct config_report *rep,
-		  struct config **ret_config)
+int conffile_load_more(const char *path, const struct config_tuple *more,
+		       size_t count, struct config_report *rep,
+		       struct config **ret_config)
 {
 	struct load *l = alloc_zero(sizeof(*l));
 	int err;
@@ -437,13 +446,19 @@ int conffile_load(const char *path, struct config_report *rep,
 	l->rep = rep;
 	fill_options(l);
 	current = l;
-	err = load(l, path, ret_config);
+	err = load(l, path, more, count, ret_config);
 	current = NULL;
 	tuples_done(&l->tuples);
 	for (size_t i = 0; i < l->file_count; i++)
 		alloc_free(l->file_name[i]);
 	alloc_free(l);
 	return err;
+}
+
+int conffile_load(const char *path, struct config_report *rep,
+		  struct config **ret_config)
+{
+	return conffile_load_more(path, NULL, 0, rep, ret_config);
 }
 
 /* ---- files the configuration names ----------------------------------- */

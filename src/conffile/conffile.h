@@ -21,6 +21,12 @@ enum {
  */
 MUST_CHECK int conffile_load(const char *path, struct config_report *rep,
 			     struct config **ret_config);
+/* The same with count tuples more, after those of the files; they are copied.
+ * ERR_LIMIT as ERR_BAD. */
+MUST_CHECK int conffile_load_more(const char *path,
+				  const struct config_tuple *more, size_t count,
+				  struct config_report *rep,
+				  struct config **ret_config);
 /*
  * Do the files c names exist and can this process read them: certificates,
  * keys, trust directories? Each that cannot is an error in rep. ERR_BAD when

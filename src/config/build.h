@@ -71,6 +71,8 @@ bool config_is_media_port(const struct config_media *m, const struct addr *a);
 bool config_value_text(const struct config_option *o, const void *obj,
 		       uint32_t n, char buf[CONFIG_PRINT_MAX],
 		       struct slice *ret);
+/* Has the option's member of obj the value it has when nothing is said? */
+bool config_value_is_default(const struct config_option *o, const void *obj);
 /* Print the option's member of obj as it is written in a file. */
 void config_value_print(const struct config_option *o, const void *obj,
 			void (*emit)(void *ctx, struct slice piece), void *ctx);

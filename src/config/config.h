@@ -376,6 +376,13 @@ bool config_identity_serves(const struct config_identity *id,
 bool config_key_is_token(const char *key);
 
 /*
+ * Warn in rep when the limits of c need more descriptors than a process may
+ * have, or more relay ports than there are.
+ */
+void config_check_needs(const struct config *c, uint64_t descriptors,
+			struct config_report *rep);
+
+/*
  * Print c as configuration text, each option with its value, through emit,
  * piece by piece. Reading that text gives an equal configuration. No secret is
  * part of a configuration, so none is printed.

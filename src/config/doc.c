@@ -100,8 +100,8 @@ static void put_value(const struct doc *d, const struct config_option *o,
 		put(d, value[0] ? value : "{ }");
 }
 
-static void default_option(const struct doc *d, const char *indent,
-			   const struct config_option *o)
+static void default_option(const struct doc *d, const struct config_section *s,
+			   const char *indent, const struct config_option *o)
 {
 	/* What has an example is part of a working file, the rest a choice. */
 	bool is_active = o->example && o->example[0];
@@ -115,7 +115,7 @@ static void default_option(const struct doc *d, const char *indent,
 		put(d, "\n");
 	}
 	put(d, indent);
-	put(d, is_active ? "" : "#");
+	put(d, is_active && !s->is_example ? "" : "#");
 	put(d, o->name);
 	put(d, " = ");
 	put_value(d, o, is_active ? o->example : o->value);
@@ -129,6 +129,7 @@ static void default_section(const struct doc *d, const struct config_section *s)
 	put(d, "\n");
 	put_wrapped(d, "", s->text);
 	if (s->name[0]) {
+		put(d, s->is_example ? "#" : "");
 		put(d, s->name);
 		put(d, " ");
 		if (s->label)
@@ -137,7 +138,8 @@ static void default_section(const struct doc *d, const struct config_section *s)
 		put(d, s->label ? " {" : "{");
 	}
 	for (uint32_t i = 0; i < s->count; i++)
-		default_option(d, indent, &s->option[i]);
+		default_option(d, s, indent, &s->option[i]);
+	put(d, s->is_example ? "#" : "");
 	put(d, s->name[0] ? "}\n" : "");
 }
 

@@ -205,6 +205,37 @@ void config_value_print(const struct config_option *o, const void *obj,
 	put(emit, ctx, is_list ? " }" : "");
 }
 
+struct text {
+	char buf[CONFIG_WHY_MAX];
+	struct writer w;
+};
+
+static void collect(void *ctx, struct slice piece)
+{
+	struct text *t = ctx;
+
+	writer_put(&t->w, piece);
+}
+
+/* As its row writes it, so reading nothing gives the same. */
+bool config_value_is_default(const struct config_option *o, const void *obj)
+{
+	char buf[CONFIG_PRINT_MAX];
+	struct slice value;
+	struct text t;
+
+	if (!o->value)
+		return false;
+	if (!config_option_is_list(o))
+		return config_value_text(o, obj, 0, buf, &value) &&
+		       slice_eqs(value, o->value);
+	if (!o->value[0])
+		return !config_value_text(o, obj, 0, buf, &value);
+	writer_init(&t.w, t.buf, sizeof(t.buf));
+	config_value_print(o, obj, collect, &t);
+	return writer_ok(&t.w) && slice_eqs(writer_slice(&t.w), o->value);
+}
+
 static void print_options(const struct config_section *s, const void *obj,
 			  const char *indent, emit_fn emit, void *ctx)
 {

@@ -143,37 +143,6 @@ static int put(struct buf *b, const struct config_section *s, unsigned option,
 	return err ? err : buf_add(b, text, PACK_MAX);
 }
 
-struct text {
-	char buf[CONFIG_WHY_MAX];
-	struct writer w;
-};
-
-static void collect(void *ctx, struct slice piece)
-{
-	struct text *t = ctx;
-
-	writer_put(&t->w, piece);
-}
-
-/* As its row writes it, so reading nothing gives the same. */
-static bool is_default(const struct config_option *o, const void *obj)
-{
-	char buf[CONFIG_PRINT_MAX];
-	struct slice value;
-	struct text t;
-
-	if (!o->value)
-		return false;
-	if (!config_option_is_list(o))
-		return config_value_text(o, obj, 0, buf, &value) &&
-		       slice_eqs(value, o->value);
-	if (!o->value[0])
-		return !config_value_text(o, obj, 0, buf, &value);
-	writer_init(&t.w, t.buf, sizeof(t.buf));
-	config_value_print(o, obj, collect, &t);
-	return writer_ok(&t.w) && slice_eqs(writer_slice(&t.w), o->value);
-}
-
 static int pack_option(struct buf *b, const struct config_section *s,
 		       unsigned i, const void *obj)
 {
@@ -182,7 +151,7 @@ static int pack_option(struct buf *b, const struct config_section *s,
 	struct slice text;
 	int err = 0;
 
-	if (is_default(o, obj))
+	if (config_value_is_default(o, obj))
 		return 0;
 	for (uint32_t n = 0; !err && config_value_text(o, obj, n, buf, &text);
 	     n++)

@@ -460,6 +460,7 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .max = CONFIG_CERTIFICATES_MAX,
 	 ROWS(certificate_options),
 	 .when = CONFIG_WHEN_NOW,
+	 .is_example = true,
 	 .text = "A further certificate of ours beside the one of the "
 		 "listener: with another kind of key (which the client can "
 		 "use decides) or for another name (which the client asks "

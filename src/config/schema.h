@@ -61,6 +61,7 @@ struct config_section {
 	const struct config_option *option; /* count rows */
 	uint32_t max; /* sections of this kind at most; 1 = merged */
 	uint32_t count;
+	bool is_example; /* commented out in the default file */
 	/* A change of an option counts, also of the set of sections; never
 	 * CONFIG_WHEN_SECTION. */
 	enum config_when when;

@@ -58,7 +58,32 @@ static int connect_to(const char *path, int *ret_fd)
 	return 0;
 }
 
-static int send_all(int fd, const char *p, size_t len, int64_t until_ms)
+/* The first bytes, and passed (unless -1) with them. */
+static ssize_t send_with(int fd, const char *p, size_t len, int passed)
+{
+	struct iovec io = {.iov_len = len};
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u = {.buf = {0}};
+	struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1};
+	struct cmsghdr *h = &u.align;
+
+	/* sendmsg only reads what its struct cannot call const. */
+	memcpy(&io.iov_base, &p, sizeof(p));
+	if (passed >= 0) {
+		m.msg_control = u.buf;
+		m.msg_controllen = sizeof(u.buf);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(h), &passed, sizeof(int));
+	}
+	return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int send_all(int fd, const char *p, size_t len, int passed,
+		    int64_t until_ms)
 {
 	while (len > 0) {
 		int err = wait_for(fd, POLLOUT, until_ms);
@@ -66,10 +91,11 @@ static int send_all(int fd, const char *p, size_t len, int64_t until_ms)
 
 		if (err)
 			return err;
-		n = send(fd, p, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send_with(fd, p, len, passed);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return ERR_IO;
 		if (n > 0) {
+			passed = -1;
 			p += n;
 			len -= (size_t)n;
 		}
@@ -134,6 +160,12 @@ static char *request_text(enum control_id id, const json_t *args,
 int control_call(const char *path, enum control_id id, const json_t *args,
 		 int timeout_ms, json_t **ret_answer)
 {
+	return control_call_fd(path, id, args, -1, timeout_ms, ret_answer);
+}
+
+int control_call_fd(const char *path, enum control_id id, const json_t *args,
+		    int passed, int timeout_ms, json_t **ret_answer)
+{
 	int64_t until_ms = now_ms() + timeout_ms;
 	char *request = NULL;
 	char *answer = NULL;
@@ -145,7 +177,8 @@ int control_call(const char *path, enum control_id id, const json_t *args,
 	if (err)
 		return err;
 	request = request_text(id, args, &len);
-	err = request ? send_all(fd, request, len, until_ms) : ERR_NOMEM;
+	err = request ? send_all(fd, request, len, passed, until_ms)
+		      : ERR_NOMEM;
 	if (request) {
 		secret_wipe(request, len);
 		alloc_free(request);

@@ -20,6 +20,20 @@
 		.name = "sha512-256", .max = 64, .is_secret = true          \
 	}
 
+#define FILTER_ARGS                       \
+	{.name = "device", .max = 64},    \
+	{                                 \
+		.name = "line", .max = 64 \
+	}
+
+/* With a CSV file as descriptor, see monitor_device_import. */
+#define FILE_ARGS                                          \
+	{.name = "file", .is_required = true, .max = 255}, \
+		{.name = "mode", .max = 16},               \
+	{                                                  \
+		.name = "dry-run", .max = 4                \
+	}
+
 const struct control_command control_command[CONTROL_COMMANDS] = {
 	[CONTROL_STATUS] = {.id = CONTROL_STATUS,
 			    .name = "status",
@@ -28,14 +42,16 @@ const struct control_command control_command[CONTROL_COMMANDS] = {
 			    .who = CONTROL_BY_WORKERS},
 	[CONTROL_REGISTRATIONS] = {.id = CONTROL_REGISTRATIONS,
 				   .name = "registrations",
-				   .args = "",
+				   .args = "[--device NAME] [--line LINE]",
 				   .help = "registered phones",
-				   .who = CONTROL_BY_WORKERS},
+				   .who = CONTROL_BY_WORKERS,
+				   .arg = {FILTER_ARGS}},
 	[CONTROL_CALLS] = {.id = CONTROL_CALLS,
 			   .name = "calls",
-			   .args = "",
+			   .args = "[--device NAME] [--line LINE]",
 			   .help = "calls with their security",
-			   .who = CONTROL_BY_WORKERS},
+			   .who = CONTROL_BY_WORKERS,
+			   .arg = {FILTER_ARGS}},
 	[CONTROL_USER_ADD] = {.id = CONTROL_USER_ADD,
 			      .name = "user add",
 			      .args = "NAME [--realm REALM] [--stdin]",
@@ -88,6 +104,48 @@ const struct control_command control_command[CONTROL_COMMANDS] = {
 		 .help = "let a device that had an LSC in without one",
 		 .who = CONTROL_BY_STORE,
 		 .arg = {NAME_ARG}},
+	[CONTROL_DEVICE_IMPORT] =
+		{.id = CONTROL_DEVICE_IMPORT,
+		 .name = "device import",
+		 .args = "FILE.csv [--dry-run] [--replace]",
+		 .help = "put the devices of a CSV file into the store",
+		 .who = CONTROL_BY_STORE,
+		 .arg = {FILE_ARGS}},
+	[CONTROL_DEVICE_ADD] = {.id = CONTROL_DEVICE_ADD,
+				.name = "device add",
+				.args = "NAME [OPTION=VALUE ...] [--dry-run]",
+				.help = "put a new device into the store",
+				.who = CONTROL_BY_STORE,
+				.arg = {FILE_ARGS}},
+	[CONTROL_DEVICE_DELETE] = {.id = CONTROL_DEVICE_DELETE,
+				   .name = "device delete",
+				   .args = "NAME",
+				   .help = "delete a device of the store",
+				   .who = CONTROL_BY_STORE,
+				   .arg = {NAME_ARG}},
+	[CONTROL_DEVICE_SHOW] = {.id = CONTROL_DEVICE_SHOW,
+				 .name = "device show",
+				 .args = "NAME",
+				 .help = "all options of a device",
+				 .who = CONTROL_BY_MONITOR,
+				 .arg = {NAME_ARG}},
+	[CONTROL_DEVICE_EXPORT] = {.id = CONTROL_DEVICE_EXPORT,
+				   .name = "device export",
+				   .args = "",
+				   .help = "the store's devices as a CSV file",
+				   .who = CONTROL_BY_MONITOR},
+	[CONTROL_LOG] = {.id = CONTROL_LOG,
+			 .name = "log",
+			 .args = "[error | warning | info | debug]",
+			 .help = "show or change the level of messages",
+			 .who = CONTROL_BY_MONITOR,
+			 .arg = {{.name = "level", .max = 16}}},
+	[CONTROL_DEVICES] = {.id = CONTROL_DEVICES,
+			     .name = "devices",
+			     .args = "[--device NAME] [--line LINE]",
+			     .help = "configured devices",
+			     .who = CONTROL_BY_MONITOR,
+			     .arg = {FILTER_ARGS}},
 };
 
 const struct control_command *control_command_find(struct slice name)

@@ -21,7 +21,7 @@
 
 enum {
 	CONTROL_LINE_MAX = 4096,      /* bytes of a request with its newline */
-	CONTROL_REPLY_MAX = 32 << 20, /* bytes of an answer */
+	CONTROL_REPLY_MAX = 60 << 20, /* bytes of an answer */
 	CONTROL_ARGS_MAX = 5,
 };
 
@@ -38,6 +38,13 @@ enum control_id {
 	CONTROL_CHECK,
 	CONTROL_CERTS,
 	CONTROL_DEVICE_RESET_LSC,
+	CONTROL_DEVICE_IMPORT,
+	CONTROL_DEVICE_ADD,
+	CONTROL_DEVICE_DELETE,
+	CONTROL_DEVICE_SHOW,
+	CONTROL_DEVICE_EXPORT,
+	CONTROL_DEVICES,
+	CONTROL_LOG,
 	CONTROL_COMMANDS /* count */
 };
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/handle.h"
 #include "base/secret.h"
 #include "base/text.h"
@@ -29,10 +30,10 @@ struct client {
 	uid_t uid;
 	char in[CONTROL_LINE_MAX]; /* may hold secrets: wiped */
 	size_t in_len;
-	json_t *rows;	 /* collected by control_reply_rows */
-	size_t rows_len; /* bytes of text they came as */
-	char *out;	 /* from jansson, whose allocator is ours or malloc */
-	size_t out_len, out_sent;
+	int passed;	/* descriptor that came along; -1 = none */
+	struct buf out; /* the answer, or the rows that have come so far */
+	bool has_rows;	/* it was begun by control_reply_rows */
+	bool ends_row;	/* a comma is needed before the next one */
 };
 
 struct control {
@@ -122,8 +123,9 @@ static void client_free(struct client *k)
 	loop_timer_clear(c->params.loop, &k->deadline);
 	(void)close(fd);
 	slots_del(&c->clients, k->handle);
-	json_decref(k->rows);
-	alloc_free(k->out);
+	buf_done(&k->out);
+	if (k->passed >= 0)
+		(void)close(k->passed);
 	secret_wipe(k->in, sizeof(k->in));
 	alloc_free(k);
 	if (!c->is_closing)
@@ -139,34 +141,38 @@ static void set_deadline(struct client *k, uint64_t ms)
 		log_warn("control connection without a deadline");
 }
 
-/* Take answer's reference and send it. */
-static void start_writing(struct client *k, json_t *answer)
+/* Send what is in k->out; without memory for it the client sees an end. */
+static void start_writing(struct client *k)
 {
-	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
-
-	json_decref(answer);
-	k->rows = NULL;
 	k->state = CLIENT_WRITING;
-	k->out = text;
-	k->out_len = text ? strlen(text) + 1 : 0;
-	/* The NUL's place is the newline's: lengths are kept apart. */
-	if (text)
-		text[k->out_len - 1] = '\n';
 	set_deadline(k, CONTROL_IDLE_MS);
 	loop_fd_set(k->control->params.loop, &k->fd, LOOP_WRITE);
 }
 
+/* Take answer's reference and send it, in place of rows that were begun. */
+static void answer(struct client *k, json_t *value)
+{
+	char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+
+	json_decref(value);
+	buf_done(&k->out);
+	if (!text || buf_add(&k->out, slice_str(text), CONTROL_REPLY_MAX) ||
+	    buf_add(&k->out, slice_str("\n"), CONTROL_REPLY_MAX))
+		buf_done(&k->out);
+	alloc_free(text);
+	start_writing(k);
+}
+
 static void answer_error(struct client *k, const char *text)
 {
-	json_decref(k->rows);
-	start_writing(k, json_pack("{s:b,s:s}", "ok", 0, "error", text));
+	answer(k, json_pack("{s:b,s:s}", "ok", 0, "error", text));
 }
 
 /* Who changed something is worth a line, who looked is not. */
 static void note_command(const struct control_command *cmd, uid_t uid)
 {
 	static const char fmt[] = "control command=\"%s\" uid=%u";
-	bool is_look = cmd->arg[0].name == NULL;
+	bool is_look = !cmd->arg[0].is_required;
 
 	if (is_look)
 		log_debug(fmt, cmd->name, (unsigned)uid);
@@ -200,10 +206,48 @@ static void dispatch(struct client *k, struct slice line)
 	control_args_free(args);
 }
 
+/* A descriptor beside the bytes is kept: the first that comes. */
+static void keep_passed(struct client *k, struct msghdr *m)
+{
+	struct cmsghdr *h = CMSG_FIRSTHDR(m);
+	size_t n;
+
+	if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+		return;
+	n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	for (size_t i = 0; i < n; i++) {
+		int fd;
+
+		memcpy(&fd, CMSG_DATA(h) + i * sizeof(fd), sizeof(fd));
+		if (k->passed < 0)
+			k->passed = fd;
+		else
+			(void)close(fd);
+	}
+}
+
+static ssize_t receive(struct client *k)
+{
+	struct iovec io = {.iov_base = k->in + k->in_len,
+			   .iov_len = sizeof(k->in) - k->in_len};
+	union {
+		char buf[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr align;
+	} u;
+	struct msghdr m = {.msg_iov = &io,
+			   .msg_iovlen = 1,
+			   .msg_control = u.buf,
+			   .msg_controllen = sizeof(u.buf)};
+	ssize_t n = recvmsg(k->fd.fd, &m, MSG_CMSG_CLOEXEC);
+
+	if (n >= 0)
+		keep_passed(k, &m);
+	return n;
+}
+
 static void read_request(struct client *k)
 {
-	ssize_t n =
-		read(k->fd.fd, k->in + k->in_len, sizeof(k->in) - k->in_len);
+	ssize_t n = receive(k);
 	const char *end;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -222,18 +266,18 @@ static void read_request(struct client *k)
 
 static void write_answer(struct client *k)
 {
+	struct slice left = buf_slice(&k->out);
 	ssize_t n = 0;
 
-	if (k->out_sent < k->out_len)
-		n = send(k->fd.fd, k->out + k->out_sent,
-			 k->out_len - k->out_sent, MSG_NOSIGNAL);
+	if (left.len > 0)
+		n = send(k->fd.fd, left.ptr, left.len, MSG_NOSIGNAL);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n > 0) {
-		k->out_sent += (size_t)n;
+		buf_drop(&k->out, (size_t)n);
 		set_deadline(k, CONTROL_IDLE_MS);
 	}
-	if (n < 0 || k->out_sent == k->out_len)
+	if (n < 0 || k->out.len == 0)
 		client_free(k);
 }
 
@@ -275,6 +319,7 @@ static int client_new(struct control *c, int fd)
 	if (!k)
 		return ERR_NOMEM;
 	k->control = c;
+	k->passed = -1;
 	k->fd.fd = -1;
 	loop_timer_init(&k->deadline, on_deadline, k);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0)
@@ -374,20 +419,26 @@ static struct client *waiting(struct control *c, uint64_t token)
 	return k && k->state == CLIENT_WAITING ? k : NULL;
 }
 
+int control_take_fd(struct control *c, uint64_t token)
+{
+	struct client *k = waiting(c, token);
+	int fd = k ? k->passed : -1;
+
+	if (k)
+		k->passed = -1;
+	return fd;
+}
+
 void control_reply(struct control *c, uint64_t token, json_t *result)
 {
 	struct client *k = waiting(c, token);
-	json_t *answer;
 
-	if (!k || !result) {
+	if (k && result)
+		answer(k, json_pack("{s:b,s:o}", "ok", 1, "result", result));
+	else
 		json_decref(result);
-		if (k)
-			answer_error(k, "out of memory");
-		return;
-	}
-	json_decref(k->rows);
-	answer = json_pack("{s:b,s:o}", "ok", 1, "result", result);
-	start_writing(k, answer);
+	if (k && !result)
+		answer_error(k, "out of memory");
 }
 
 void control_fail(struct control *c, uint64_t token, const char *fmt, ...)
@@ -412,46 +463,41 @@ void control_fail_text(struct control *c, uint64_t token, const char *text)
 		answer_error(k, text);
 }
 
-static bool are_objects(const json_t *array)
+static int add_text(struct client *k, struct slice s)
 {
-	size_t i;
-	json_t *row;
-
-	if (!json_is_array(array))
-		return false;
-	json_array_foreach(array, i, row)
-	{
-		if (!json_is_object(row))
-			return false;
-	}
-	return true;
+	return buf_add(&k->out, s, CONTROL_REPLY_MAX);
 }
 
+/*
+ * The text goes on as it came: the monitor does not read what workers write,
+ * which may be long. Whether it is JSON is for the client's parser.
+ */
 int control_reply_rows(struct control *c, uint64_t token, struct slice text,
 		       bool is_last)
 {
 	struct client *k = waiting(c, token);
-	json_t *rows;
-	bool is_ok;
+	bool is_array = text.len >= 2 && text.ptr[0] == '[' &&
+			text.ptr[text.len - 1] == ']';
+	int err = is_array ? 0 : ERR_BAD;
 
 	if (!k)
 		return 0;
-	if (!k->rows)
-		k->rows = json_array();
-	rows = json_loadb((const char *)text.ptr, text.len,
-			  JSON_REJECT_DUPLICATES, NULL);
-	k->rows_len += text.len;
-	is_ok = are_objects(rows) && k->rows_len <= CONTROL_REPLY_MAX &&
-		json_array_extend(k->rows, rows) == 0;
-	json_decref(rows);
-	if (!is_ok) {
+	if (!err && !k->has_rows)
+		err = add_text(k, slice_str("{\"result\":["));
+	else if (!err && text.len > 2 && k->ends_row)
+		err = add_text(k, slice_str(","));
+	k->has_rows = true;
+	k->ends_row = k->ends_row || text.len > 2;
+	if (!err)
+		err = add_text(k, slice_sub(text, 1, text.len - 2));
+	if (!err && is_last)
+		err = add_text(k, slice_str("],\"ok\":true}\n"));
+	if (err) {
 		answer_error(k, "a worker's answer is broken or too long");
 		return ERR_BAD;
 	}
-	if (is_last) {
-		rows = k->rows;
-		k->rows = NULL;
-		control_reply(c, token, rows);
-	}
+	set_deadline(k, CONTROL_ANSWER_MS);
+	if (is_last)
+		start_writing(k);
 	return 0;
 }

@@ -37,6 +37,8 @@ MUST_CHECK int control_new(const struct control_params *p,
 			   struct control **ret_control);
 /* Close all connections and remove the socket; c may be NULL. Returns NULL. */
 struct control *control_free(struct control *c);
+/* The descriptor that came with a request, or -1; the caller's from now on. */
+int control_take_fd(struct control *c, uint64_t token);
 /* Answer with a result, whose reference is taken (also on failure). A token
  * whose client has gone is ignored. */
 void control_reply(struct control *c, uint64_t token, json_t *result);
@@ -47,8 +49,8 @@ void control_fail(struct control *c, uint64_t token, const char *fmt, ...)
 void control_fail_text(struct control *c, uint64_t token, const char *text);
 /*
  * Add the rows of a JSON array in text, as a worker sent it, to the answer;
- * the last call sends it. ERR_BAD when text is no array of objects or the
- * answer grew over CONTROL_REPLY_MAX; the client has then got an error.
+ * the last call sends it. ERR_BAD when text is no array or the answer grew
+ * over CONTROL_REPLY_MAX; the client has then got an error.
  */
 int control_reply_rows(struct control *c, uint64_t token, struct slice text,
 		       bool is_last);
@@ -56,9 +58,14 @@ int control_reply_rows(struct control *c, uint64_t token, struct slice text,
 /*
  * The client side (sallyportctl): one request, one answer, blocking.
  * ERR_NOTFOUND when nothing listens at path, ERR_DENIED without permission,
+ * passed goes along unless it is -1, and stays the caller's.
  * ERR_TIMEOUT, ERR_BAD for an answer that is none, ERR_IO. args may be NULL
  * and stays the caller's. *ret_answer is the caller's to json_decref.
  */
+MUST_CHECK int control_call_fd(const char *path, enum control_id id,
+			       const json_t *args, int passed, int timeout_ms,
+			       json_t **ret_answer);
+/* The same without a descriptor for the daemon. */
 MUST_CHECK int control_call(const char *path, enum control_id id,
 			    const json_t *args, int timeout_ms,
 			    json_t **ret_answer);

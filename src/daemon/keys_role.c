@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "daemon/keyfile.h"
 #include "daemon/keys.h"
+#include "daemon/setup.h"
 #include "daemon/wire.h"
 #include "log/log.h"
 #include "loop/loop.h"
@@ -151,7 +152,7 @@ static void on_control(void *ctx, struct slice bytes, const int *fds, size_t n)
 	uint32_t may = 0;
 	uint32_t worker;
 
-	if (reload(r, bytes, fds, n))
+	if (setup_pong(r->control, bytes) || reload(r, bytes, fds, n))
 		return;
 	if (dwire_adopt_read(bytes, &worker) == 0)
 		may = KEYS_CLIENT_WORKER;

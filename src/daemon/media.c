@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/secret.h"
+#include "daemon/setup.h"
 #include "daemon/wire.h"
 #include "log/log.h"
 #include "loop/loop.h"
@@ -130,6 +131,8 @@ static void monitor_message(void *ctx, struct slice bytes, const int *fds,
 	uint32_t number;
 	int err;
 
+	if (setup_pong(r->monitor, bytes))
+		return;
 	if (dwire_adopt_read(bytes, &number) != 0 || n != 1) {
 		for (size_t i = 0; i < n; i++)
 			(void)close(fds[i]);

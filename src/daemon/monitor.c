@@ -261,6 +261,9 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		(void)close(fds[i]); /* children hand nothing up */
+	child->asked_ms = 0;	     /* whatever it says, it lives */
+	if (slice_eqs(bytes, DWIRE_PONG))
+		return;
 	switch (child->kind) {
 	case MONITOR_WORKER:
 		if (dwire_read(bytes, &msg) != 0)
@@ -312,6 +315,7 @@ static int open_channel(struct monitor_child *child, int *ret_child_fd)
 	if (err)
 		return err;
 	child->channel = channel_free(child->channel);
+	child->asked_ms = 0;
 	p.fd = fds[0];
 	err = channel_new(&p, &child->channel);
 	if (err) {
@@ -376,6 +380,8 @@ static int on_start(void *arg, struct proc *p, struct proc_start *s)
 	if (child->kind == MONITOR_MEDIA)
 		put_fd(s, m->journal_fd, true);
 	relink(m, child);
+	if (child->kind == MONITOR_STORE && !m->devices)
+		return monitor_devices_fetch(m);
 	return child->kind == MONITOR_KEYS ? link_keys(m) : 0;
 }
 
@@ -440,14 +446,14 @@ static void child_name(struct monitor *m, struct monitor_child *child,
 		       child->number, m->workers);
 }
 
-static int start_children(struct monitor *m)
+/* Children from number first up to, not including, end. */
+static int start_children(struct monitor *m, uint32_t first, uint32_t end)
 {
 	static const struct proc_ops ops = {.start = on_start,
 					    .down = on_child_down};
-	struct procs_params p = {.loop = m->loop, .exe = "/proc/self/exe"};
-	int err = procs_new(&p, &m->procs);
+	int err = 0;
 
-	for (uint32_t i = 0; !err && i < MONITOR_WORKER + m->workers; i++) {
+	for (uint32_t i = first; !err && i < end; i++) {
 		struct monitor_child *child = &m->child[i];
 
 		child_name(m, child, i);
@@ -457,6 +463,33 @@ static int start_children(struct monitor *m)
 	if (err)
 		log_error("processes cannot be started: %s", err_str(err));
 	return err;
+}
+
+/* Workers begin with all devices: a phone must not be refused because the
+ * store has not answered yet. */
+void monitor_devices_ready(struct monitor *m)
+{
+	int err = 0;
+
+	if (m->child[MONITOR_WORKER].m) {
+		monitor_reload(m, MONITOR_TOKEN_NONE, false);
+		return;
+	}
+	if (devset_count(m->devices) > 0)
+		err = monitor_begin(m);
+	if (!err)
+		err = start_children(m, MONITOR_WORKER,
+				     MONITOR_WORKER + m->workers);
+	if (err)
+		stop_all(m, 1);
+}
+
+static int start_all(struct monitor *m)
+{
+	struct procs_params p = {.loop = m->loop, .exe = "/proc/self/exe"};
+	int err = procs_new(&p, &m->procs);
+
+	return err ? err : start_children(m, 0, MONITOR_WORKER);
 }
 
 /* ---- the monitor ---------------------------------------------------------------- */
@@ -515,17 +548,22 @@ static int monitor_open(struct monitor *m)
 	if (!err)
 		err = enter_sandbox(m->config);
 	if (!err)
-		err = start_children(m);
+		err = start_all(m);
+	if (!err)
+		err = monitor_watch_begin(m);
 	return err;
 }
 
 static void monitor_close(struct monitor *m)
 {
+	monitor_watch_end(m);
 	m->control = control_free(m->control);
 	m->procs = procs_free(m->procs);
 	for (uint32_t i = 0; i < MONITOR_CHILDREN_MAX; i++)
 		m->child[i].channel = channel_free(m->child[i].channel);
 	m->keys = keys_client_free(m->keys);
+	devset_free(m->devices);
+	devset_free(m->fetched);
 	for (uint32_t i = 0; m->fd && i < m->workers * m->sockets; i++)
 		if (m->fd[i] > 0)
 			(void)close(m->fd[i]);
@@ -548,6 +586,7 @@ int role_monitor(const char *path, struct config *c)
 		return 1;
 	m->config_path = path;
 	m->config = c;
+	m->log_level = (enum log_level)c->log_level;
 	m->workers = setup_workers(c);
 	monitor_lease_init(m);
 	if (monitor_open(m) == 0) {

@@ -14,8 +14,10 @@
 
 #include "base/lease.h"
 #include "config/config.h"
+#include "config/devset.h"
 #include "control/control.h"
 #include "daemon/wire.h"
+#include "log/log.h"
 #include "loop/loop.h"
 #include "priv/channel.h"
 #include "priv/keys_client.h"
@@ -42,12 +44,13 @@ struct monitor_child {
 	struct monitor *m;
 	enum monitor_kind kind;
 	uint32_t number; /* of a worker, from 0; else 0 */
-	char name[16];	 /* "store", "worker 2" */
+	char name[24];	 /* "store", "worker 2" */
 	char arg[32];	 /* how a worker is told its number */
 	struct proc *proc;
 	struct channel *channel; /* NULL while it is down */
 	bool is_ready;		 /* worker: has said so */
-	uint64_t since_ms;	 /* of the present start */
+	uint64_t asked_ms; /* since when a ping has no answer; 0 = it has */
+	uint64_t since_ms; /* of the present start */
 };
 
 /* An operator's command that waits for a child's answer. */
@@ -63,7 +66,8 @@ struct monitor_asked {
 	uint64_t waiting;	     /* bit per worker that has to answer */
 	bool is_found;		     /* drop: some worker had it; reload: some
 					could not take it up */
-	json_t *sum;		     /* status, reload: what is to be told */
+	struct devset *devices; /* change of devices: the store's after it */
+	json_t *sum;		/* status, reload: what is to be told */
 };
 
 struct monitor {
@@ -71,7 +75,10 @@ struct monitor {
 	const char *config_path;
 	struct config *config; /* the one in force */
 	int config_fd;
-	int journal_fd; /* of the media process */
+	int journal_fd;		/* of the media process */
+	struct devset *devices; /* the store's; NULL: not fetched yet */
+	uint64_t again; /* token of a reload that waits for another; 0 = none */
+	struct devset *fetched; /* pages that have come so far */
 	uint32_t workers;
 	uint32_t sockets; /* of a worker: managers', then listeners' */
 	int *fd;	  /* workers times sockets, a worker's together */
@@ -85,7 +92,11 @@ struct monitor {
 	uint8_t out[STORE_WIRE_MAX];	 /* a request on its way out */
 	struct monitor_pending *pending; /* a reload under way; or NULL */
 	uint64_t start_ms;
-	bool is_started; /* READY was said */
+	enum log_level log_level;
+	struct loop_timer watch; /* monitor_watch.c */
+	uint64_t ping_ms;
+	uint64_t watch_ms; /* the service manager's patience; 0 = none */
+	bool is_started;   /* READY was said */
 	bool is_stopping;
 	int status; /* exit status */
 };
@@ -94,10 +105,57 @@ struct monitor {
 #define MONITOR_TOKEN_NONE UINT64_MAX
 
 /*
- * Read the configuration's files; messages go to rep. ERR_BAD, ERR_NOMEM.
+ * Read the configuration's files, and devices (NULL: none) after them; file is
+ * where those with a line come from. Messages go to rep. ERR_BAD, ERR_NOMEM.
  */
-MUST_CHECK int monitor_config_read(struct monitor *m, struct config_report *rep,
+MUST_CHECK int monitor_config_read(struct monitor *m,
+				   const struct devset *devices,
+				   const char *file, struct config_report *rep,
 				   struct config **ret);
+/* Answer token with the errors in rep, or err, and log them. */
+void monitor_refuse(struct monitor *m, uint64_t token,
+		    const struct config_report *rep, int err);
+/* Answer token with what it would change to take next up. */
+void monitor_tell(struct monitor *m, uint64_t token, const struct config *next,
+		  struct config_report *rep);
+/* Take up the files with the store's devices, before there are workers. An
+ * error is logged. */
+MUST_CHECK int monitor_begin(struct monitor *m);
+/* Ask the store for its devices; monitor_devices_page gets them. */
+MUST_CHECK int monitor_devices_fetch(struct monitor *m);
+/* A page of devices has come; with the last one m->devices is all of them. An
+ * error is logged. */
+MUST_CHECK int monitor_devices_page(struct monitor *m,
+				    const struct store_reply *reply);
+/* The store has made a change of devices, or says why not. */
+void monitor_devices_changed(struct monitor *m, struct monitor_asked *a,
+			     int status);
+/* Begin to watch over the children. ERR_NOMEM. */
+MUST_CHECK int monitor_watch_begin(struct monitor *m);
+/* No more; harmless before the beginning. */
+void monitor_watch_end(struct monitor *m);
+/* All processes log from level on, at once. */
+void monitor_watch_level(struct monitor *m, enum log_level level);
+/* Handler of "device import". */
+void monitor_device_import(void *ctx, uint64_t token, const json_t *args);
+/* Handler of "device delete". */
+void monitor_device_delete(void *ctx, uint64_t token, const json_t *args);
+/* Handler of "devices": those of files and of the store. */
+void monitor_devices_list(void *ctx, uint64_t token, const json_t *args);
+/* Handler of "device export": the store's, as lines of CSV. */
+void monitor_device_export(void *ctx, uint64_t token, const json_t *args);
+/* Handler of "device show". */
+void monitor_device_show(void *ctx, uint64_t token, const json_t *args);
+/* Devices are there: start the workers, or reload when they run. */
+void monitor_devices_ready(struct monitor *m);
+/* A new command under way, or NULL after an error was answered. */
+struct monitor_asked *monitor_ctl_asked(struct monitor *m, uint64_t token,
+					enum control_id command);
+/* End a command with an error. */
+void monitor_ctl_fail(struct monitor *m, struct monitor_asked *a,
+		      const char *text);
+/* Is a change of devices under way? */
+bool monitor_ctl_edits(const struct monitor *m);
 /*
  * Read the configuration anew and take it up, or with is_check only tell what
  * that would do. Answers token, which may be MONITOR_TOKEN_NONE, and logs.

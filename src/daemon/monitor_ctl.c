@@ -21,8 +21,8 @@
 
 /* ---- commands under way ---------------------------------------------------- */
 
-static struct monitor_asked *asked_new(struct monitor *m, uint64_t token,
-				       enum control_id command)
+struct monitor_asked *monitor_ctl_asked(struct monitor *m, uint64_t token,
+					enum control_id command)
 {
 	for (size_t i = 0; i < MONITOR_ASKED_MAX; i++) {
 		struct monitor_asked *a = &m->asked[i];
@@ -53,15 +53,24 @@ static void asked_end(struct monitor_asked *a)
 	a->token = 0;
 	json_decref(a->sum);
 	a->sum = NULL;
+	a->devices = devset_free(a->devices);
 }
 
-static void asked_fail(struct monitor *m, struct monitor_asked *a,
-		       const char *text)
+void monitor_ctl_fail(struct monitor *m, struct monitor_asked *a,
+		      const char *text)
 {
 	uint64_t token = a->token;
 
 	asked_end(a);
 	control_fail(m->control, token, "%s", text);
+}
+
+bool monitor_ctl_edits(const struct monitor *m)
+{
+	for (size_t i = 0; i < MONITOR_ASKED_MAX; i++)
+		if (m->asked[i].token != 0 && m->asked[i].devices)
+			return true;
+	return false;
 }
 
 static bool is_for_store(enum control_id command)
@@ -108,13 +117,13 @@ static void broadcast(struct monitor *m, struct monitor_asked *a,
 static void ask_workers(struct monitor *m, uint64_t token,
 			enum control_id command, const char *arg)
 {
-	struct monitor_asked *a = asked_new(m, token, command);
+	struct monitor_asked *a = monitor_ctl_asked(m, token, command);
 
 	if (!a)
 		return;
 	broadcast(m, a, arg, NULL, 0);
 	if (a->waiting == 0)
-		asked_fail(m, a, "no worker is running");
+		monitor_ctl_fail(m, a, "no worker is running");
 }
 
 void monitor_ctl_lost(struct monitor *m, const struct monitor_child *child)
@@ -124,19 +133,34 @@ void monitor_ctl_lost(struct monitor *m, const struct monitor_child *child)
 
 		if (a->token == 0)
 			continue;
+		/* Was it made or not? The store will tell. */
+		if (child->kind == MONITOR_STORE && a->devices)
+			m->devices = devset_free(m->devices);
 		if (child->kind == MONITOR_STORE && is_for_store(a->command))
-			asked_fail(m, a,
-				   "the process that had to answer ended");
+			monitor_ctl_fail(
+				m, a, "the process that had to answer ended");
 		else if (child->kind == MONITOR_WORKER &&
 			 a->waiting & (uint64_t)1 << child->number)
 			worker_done(m, a, child->number, slice_str("[]"));
 	}
 }
 
+/* The filters as the workers get them: device, line feed, line. */
+static void ask_filtered(struct monitor *m, uint64_t token,
+			 enum control_id command, const json_t *args)
+{
+	const char *device = control_arg_get(args, "device");
+	const char *line = control_arg_get(args, "line");
+	char text[2 * CONFIG_NAME_MAX + 2];
+
+	(void)snprintf(text, sizeof(text), "%s\n%s", device ? device : "",
+		       line ? line : "");
+	ask_workers(m, token, command, text);
+}
+
 static void on_registrations(void *ctx, uint64_t token, const json_t *args)
 {
-	(void)args;
-	ask_workers(ctx, token, CONTROL_REGISTRATIONS, "");
+	ask_filtered(ctx, token, CONTROL_REGISTRATIONS, args);
 }
 
 static void on_certs(void *ctx, uint64_t token, const json_t *args)
@@ -147,8 +171,7 @@ static void on_certs(void *ctx, uint64_t token, const json_t *args)
 
 static void on_calls(void *ctx, uint64_t token, const json_t *args)
 {
-	(void)args;
-	ask_workers(ctx, token, CONTROL_CALLS, "");
+	ask_filtered(ctx, token, CONTROL_CALLS, args);
 }
 
 static void on_drop(void *ctx, uint64_t token, const json_t *args)
@@ -249,8 +272,11 @@ static void reply_status(struct monitor *m, uint64_t token, json_t *sum)
 	put(result, "uptime", (now - m->start_ms) / 1000);
 	for (uint32_t i = 0; i < MONITOR_WORKER + m->workers; i++) {
 		const struct proc *p = m->child[i].proc;
-		json_t *row = json_object();
+		json_t *row;
 
+		if (!p)
+			continue; /* a worker, before the store answered */
+		row = json_object();
 		(void)json_object_set_new(row, "name",
 					  json_string(proc_name(p)));
 		put(row, "pid", (uint64_t)proc_pid(p));
@@ -269,7 +295,7 @@ void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result,
 			int tls_fd)
 {
 	const int fds[] = {m->config_fd, tls_fd};
-	struct monitor_asked *a = asked_new(m, token, CONTROL_RELOAD);
+	struct monitor_asked *a = monitor_ctl_asked(m, token, CONTROL_RELOAD);
 
 	if (!a) {
 		json_decref(result);
@@ -304,6 +330,32 @@ static void on_reload(void *ctx, uint64_t token, const json_t *args)
 {
 	(void)args;
 	monitor_reload(ctx, token, false);
+}
+
+/* Until the next reload or restart. */
+static void on_log(void *ctx, uint64_t token, const json_t *args)
+{
+	static const char *const levels[] = {
+		[LOG_LEVEL_ERROR] = "error",
+		[LOG_LEVEL_WARN] = "warning",
+		[LOG_LEVEL_INFO] = "info",
+		[LOG_LEVEL_DEBUG] = "debug",
+	};
+	struct monitor *m = ctx;
+	const char *level = control_arg_get(args, "level");
+	int i = LOG_LEVEL_ERROR;
+
+	while (level && i <= LOG_LEVEL_DEBUG && strcmp(level, levels[i]) != 0)
+		i++;
+	if (i > LOG_LEVEL_DEBUG) {
+		control_fail_text(m->control, token,
+				  "the level is error, warning, info or debug");
+		return;
+	}
+	if (level)
+		monitor_watch_level(m, (enum log_level)i);
+	control_reply(m->control, token,
+		      json_pack("{s:s}", "level", levels[m->log_level]));
 }
 
 static void on_check(void *ctx, uint64_t token, const json_t *args)
@@ -385,7 +437,7 @@ static void ask_store(struct monitor *m, struct monitor_asked *a,
 	store_request_write(&w, r);
 	if (!store->channel || !writer_ok(&w) ||
 	    channel_send(store->channel, writer_slice(&w)) != 0)
-		asked_fail(m, a, "the store process is not running");
+		monitor_ctl_fail(m, a, "the store process is not running");
 }
 
 static const char *realm_of(const struct monitor *m, const json_t *args)
@@ -426,7 +478,7 @@ static void put_user(struct monitor *m, uint64_t token, const json_t *args,
 {
 	struct keys_request seal = {.op = KEYS_OP_SEAL};
 	struct store_request get = {.op = STORE_OP_GET};
-	struct monitor_asked *a = asked_new(m, token, command);
+	struct monitor_asked *a = monitor_ctl_asked(m, token, command);
 	struct writer w;
 	int err = ERR_CLOSED;
 
@@ -438,14 +490,16 @@ static void put_user(struct monitor *m, uint64_t token, const json_t *args,
 	if (seal.ha1_count == 0 ||
 	    text_copy(seal.user, a->user, sizeof(a->user)) != 0 ||
 	    text_copy(seal.realm, a->realm, sizeof(a->realm)) != 0) {
-		asked_fail(m, a, "name, realm or password hash is unusable");
+		monitor_ctl_fail(m, a,
+				 "name, realm or password hash is unusable");
 		return;
 	}
 	writer_init(&w, a->blob, sizeof(a->blob));
 	if (m->keys)
 		err = keys_client_seal(m->keys, &seal, &w);
 	if (err) {
-		asked_fail(m, a, "the keys process did not seal the password");
+		monitor_ctl_fail(m, a,
+				 "the keys process did not seal the password");
 		return;
 	}
 	a->blob_len = w.len;
@@ -464,16 +518,16 @@ static void put_user_now(struct monitor *m, struct monitor_asked *a, int status)
 	bool is_add = a->command == CONTROL_USER_ADD;
 
 	if (is_add && status == 0) {
-		asked_fail(m, a, "this user exists: use \"user passwd\"");
+		monitor_ctl_fail(m, a, "this user exists: use \"user passwd\"");
 	} else if (status == (is_add ? ERR_NOTFOUND : 0)) {
 		a->blob_len = 0;
 		ask_store(m, a, &put);
 	} else {
-		asked_fail(m, a,
-			   status == ERR_NOTFOUND
-				   ? "no such user in this realm: use "
-				     "\"user add\""
-				   : "the store cannot be read");
+		monitor_ctl_fail(m, a,
+				 status == ERR_NOTFOUND
+					 ? "no such user in this realm: use "
+					   "\"user add\""
+					 : "the store cannot be read");
 	}
 }
 
@@ -490,7 +544,8 @@ static void on_user_passwd(void *ctx, uint64_t token, const json_t *args)
 static void on_user_delete(void *ctx, uint64_t token, const json_t *args)
 {
 	struct monitor *m = ctx;
-	struct monitor_asked *a = asked_new(m, token, CONTROL_USER_DELETE);
+	struct monitor_asked *a =
+		monitor_ctl_asked(m, token, CONTROL_USER_DELETE);
 	struct store_request r = {.op = STORE_OP_DEL};
 
 	if (!a)
@@ -503,7 +558,8 @@ static void on_user_delete(void *ctx, uint64_t token, const json_t *args)
 static void on_reset_lsc(void *ctx, uint64_t token, const json_t *args)
 {
 	struct monitor *m = ctx;
-	struct monitor_asked *a = asked_new(m, token, CONTROL_DEVICE_RESET_LSC);
+	struct monitor_asked *a =
+		monitor_ctl_asked(m, token, CONTROL_DEVICE_RESET_LSC);
 	struct store_request r = {.op = STORE_OP_LSC_DEL};
 
 	if (!a)
@@ -515,7 +571,8 @@ static void on_reset_lsc(void *ctx, uint64_t token, const json_t *args)
 static void on_user_list(void *ctx, uint64_t token, const json_t *args)
 {
 	struct monitor *m = ctx;
-	struct monitor_asked *a = asked_new(m, token, CONTROL_USER_LIST);
+	struct monitor_asked *a =
+		monitor_ctl_asked(m, token, CONTROL_USER_LIST);
 	struct store_request r = {.op = STORE_OP_LIST};
 
 	(void)args;
@@ -562,8 +619,18 @@ void monitor_ctl_store(struct monitor *m, const struct store_reply *reply)
 	struct monitor_asked *a = asked_find(m, (uint32_t)reply->id);
 	uint64_t token;
 
+	if (reply->op == STORE_OP_DEVICES) {
+		if (m->fetched && monitor_devices_page(m, reply) == 0 &&
+		    m->devices && !m->fetched)
+			monitor_devices_ready(m);
+		return;
+	}
 	if (!a)
 		return;
+	if (reply->op == STORE_OP_DEVICES_CHANGE) {
+		monitor_devices_changed(m, a, reply->status);
+		return;
+	}
 	token = a->token;
 	if (reply->op == STORE_OP_GET && a->blob_len > 0) {
 		put_user_now(m, a, reply->status);
@@ -627,7 +694,14 @@ int monitor_ctl_open(struct monitor *m)
 			    [CONTROL_DEVICE_RESET_LSC] = on_reset_lsc,
 			    [CONTROL_DROP] = on_drop,
 			    [CONTROL_RELOAD] = on_reload,
-			    [CONTROL_CHECK] = on_check},
+			    [CONTROL_CHECK] = on_check,
+			    [CONTROL_DEVICE_IMPORT] = monitor_device_import,
+			    [CONTROL_DEVICE_ADD] = monitor_device_import,
+			    [CONTROL_LOG] = on_log,
+			    [CONTROL_DEVICES] = monitor_devices_list,
+			    [CONTROL_DEVICE_SHOW] = monitor_device_show,
+			    [CONTROL_DEVICE_EXPORT] = monitor_device_export,
+			    [CONTROL_DEVICE_DELETE] = monitor_device_delete},
 		.ctx = m,
 	};
 	int err;

@@ -155,16 +155,22 @@ static void join_errors(const struct config_report *rep, char *text, size_t cap)
 	text[w.len] = '\0';
 }
 
-int monitor_config_read(struct monitor *m, struct config_report *rep,
+int monitor_config_read(struct monitor *m, const struct devset *devices,
+			const char *file, struct config_report *rep,
 			struct config **ret)
 {
+	struct devset_tuples t = {.count = 0};
 	struct config *next = NULL;
-	int err = conffile_load(m->config_path, rep, &next);
+	int err = devices ? devset_tuples(devices, file, rep, &t) : 0;
 
+	if (!err)
+		err = conffile_load_more(m->config_path, t.item, t.count, rep,
+					 &next);
 	if (!err)
 		err = conffile_check_files(next, rep);
 	if (!err)
 		err = config_check_workers(next, setup_workers(next), rep);
+	alloc_free(t.item);
 	if (err)
 		config_unref(next);
 	else
@@ -201,8 +207,8 @@ static int merge(struct monitor *m, const struct config *next,
 
 /* ---- taking it up --------------------------------------------------------------- */
 
-static void refuse(struct monitor *m, uint64_t token,
-		   const struct config_report *rep, int err)
+void monitor_refuse(struct monitor *m, uint64_t token,
+		    const struct config_report *rep, int err)
 {
 	char *text = alloc_zero(ERROR_TEXT_MAX);
 
@@ -253,7 +259,7 @@ static int adopt(struct monitor *m, struct config *c, struct slice bytes)
 	m->config_fd = fd;
 	config_unref(m->config);
 	m->config = config_ref(c);
-	log_set_level((enum log_level)c->log_level);
+	monitor_watch_level(m, (enum log_level)c->log_level);
 	monitor_lease_limits(m);
 	return 0;
 }
@@ -265,6 +271,67 @@ static void say_reloading(void)
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
 			 (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
+}
+
+/* What is different, and what takes force. */
+static int compare(struct monitor *m, const struct config *next,
+		   struct config_report *rep, struct outcome *o,
+		   struct buf *ret_bytes, struct config **ret)
+{
+	int err = merge(m, next, rep, ret_bytes, ret);
+
+	if (err)
+		return err;
+	config_diff(m->config, next, on_change, o);
+	take_warnings(o, rep);
+	return 0;
+}
+
+void monitor_tell(struct monitor *m, uint64_t token, const struct config *next,
+		  struct config_report *rep)
+{
+	struct outcome o;
+	struct buf bytes = {.ptr = NULL};
+	struct config *merged = NULL;
+	int err;
+
+	outcome_init(&o);
+	err = compare(m, next, rep, &o, &bytes, &merged);
+	if (err)
+		monitor_refuse(m, token, rep, err);
+	else
+		control_reply(m->control, token, outcome_json(&o));
+	outcome_done(&o);
+	buf_done(&bytes);
+	config_unref(merged);
+}
+
+int monitor_begin(struct monitor *m)
+{
+	struct config_report rep;
+	struct outcome o;
+	struct buf bytes = {.ptr = NULL};
+	struct config *next = NULL;
+	struct config *merged = NULL;
+	int err;
+
+	config_report_init(&rep);
+	outcome_init(&o);
+	err = monitor_config_read(m, m->devices, "", &rep, &next);
+	if (!err)
+		err = compare(m, next, &rep, &o, &bytes, &merged);
+	if (!err)
+		err = adopt(m, merged, buf_slice(&bytes));
+	if (err)
+		monitor_refuse(m, MONITOR_TOKEN_NONE, &rep, err);
+	else
+		log_texts("", o.warnings);
+	outcome_done(&o);
+	buf_done(&bytes);
+	config_unref(next);
+	config_unref(merged);
+	config_report_done(&rep);
+	return err;
 }
 
 /* ---- certificates and keys ---------------------------------------------------- */
@@ -353,15 +420,12 @@ static struct monitor_pending *pending_free(struct monitor_pending *p)
 
 static int prepare(struct monitor *m, struct monitor_pending *p)
 {
-	int err = monitor_config_read(m, &p->rep, &p->next);
+	int err = monitor_config_read(m, m->devices, "", &p->rep, &p->next);
 
 	if (!err)
-		err = merge(m, p->next, &p->rep, &p->bytes, &p->merged);
-	if (err)
-		return err;
-	config_diff(m->config, p->next, on_change, &p->o);
-	take_warnings(&p->o, &p->rep);
-	return read_tls(p, m->config_path);
+		err = compare(m, p->next, &p->rep, &p->o, &p->bytes,
+			      &p->merged);
+	return err ? err : read_tls(p, m->config_path);
 }
 
 static void commit(struct monitor *m, struct monitor_pending *p)
@@ -369,7 +433,7 @@ static void commit(struct monitor *m, struct monitor_pending *p)
 	int err = adopt(m, p->merged, buf_slice(&p->bytes));
 
 	if (err) {
-		refuse(m, p->token, &p->rep, err);
+		monitor_refuse(m, p->token, &p->rep, err);
 		return;
 	}
 	log_outcome(&p->o);
@@ -380,13 +444,18 @@ static void reload_end(struct monitor *m, bool is_good)
 {
 	struct monitor_pending *p = m->pending;
 
+	uint64_t again = m->again;
+
 	m->pending = NULL;
+	m->again = 0;
 	if (is_good)
 		commit(m, p);
 	else
-		refuse(m, p->token, &p->rep, ERR_BAD);
+		monitor_refuse(m, p->token, &p->rep, ERR_BAD);
 	(void)sd_notify(0, "READY=1");
 	(void)pending_free(p);
+	if (again != 0)
+		monitor_reload(m, again, false);
 }
 
 void monitor_reload_keys(struct monitor *m, struct slice text)
@@ -421,6 +490,17 @@ void monitor_reload(struct monitor *m, uint64_t token, bool is_check)
 	struct monitor_pending *p;
 	int err;
 
+	/* Without them all of the store's devices would seem removed. */
+	if (!m->devices) {
+		log_error("no reload: the store's devices are not here yet");
+		control_fail_text(m->control, token,
+				  "the store is being started: try again");
+		return;
+	}
+	if (m->pending && !is_check && m->again == 0) {
+		m->again = token; /* after the one that is under way */
+		return;
+	}
 	if (m->pending) {
 		control_fail(m->control, token, "a reload is under way");
 		return;
@@ -440,7 +520,7 @@ void monitor_reload(struct monitor *m, uint64_t token, bool is_check)
 	}
 	err = prepare(m, p);
 	if (err)
-		refuse(m, token, &p->rep, err);
+		monitor_refuse(m, token, &p->rep, err);
 	else
 		control_reply(m->control, token, outcome_json(&p->o));
 	(void)pending_free(p);

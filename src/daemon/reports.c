@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "control/rows.h"
+#include "base/text.h"
 #include "daemon/wire.h"
 #include "pki/cert.h"
+#include "sip/uri.h"
 
 /* Rows gathered until a piece is full. */
 struct piece {
@@ -215,83 +217,99 @@ static const char *level_str(enum sig_level sig)
 							    : CALL_NONSECURE);
 }
 
-void reports_registrations(struct worker *w, uint64_t now_ms,
+/* User part of a SIP URI in text; empty when it is none. */
+static struct slice user_of(struct slice uri)
+{
+	struct sip_uri u;
+
+	return sip_uri_parse(uri, &u) == 0 ? u.user : SLICE_NULL;
+}
+
+static bool is_device(const struct reports_filter *f, struct slice device)
+{
+	return f->device.len == 0 || text_ieq(f->device, device);
+}
+
+static json_t *registration(struct worker *w, uint64_t now_ms,
+			    const struct binding_info *b)
+{
+	enum transport_proto proto;
+	char peer[ADDR_STR_MAX];
+	const char *subject = worker_subject(w, &b->dest, &proto);
+	struct row_registration r = {
+		.worker = worker_number(w),
+		.device = b->device,
+		.aor = b->aor,
+		.contact = b->contact,
+		.peer = slice_str(addr_str(&b->dest.peer, peer)),
+		.transport = transport_proto_str(proto),
+		.security = level_str(b->sig),
+		.certificate = slice_str(subject),
+		.expires_s = b->expires_ms > now_ms
+				     ? (b->expires_ms - now_ms) / 1000
+				     : 0,
+	};
+
+	return row_registration(&r);
+}
+
+bool reports_registrations(struct worker *w, uint64_t now_ms,
+			   const struct reports_filter *f, uint32_t *pos,
 			   reports_emit_fn emit, void *ctx)
 {
 	struct binding_info b;
-	uint32_t pos = 0;
 	struct piece p;
+	uint32_t n = 0;
+	bool is_more = true;
 
 	piece_begin(&p, emit, ctx);
-	while (bindings_next(worker_calls(w), &pos, &b)) {
-		enum transport_proto proto;
-		char peer[ADDR_STR_MAX];
-		const char *subject = worker_subject(w, &b.dest, &proto);
-		struct row_registration r = {
-			.worker = worker_number(w),
-			.device = b.device,
-			.aor = b.aor,
-			.contact = b.contact,
-			.peer = slice_str(addr_str(&b.dest.peer, peer)),
-			.transport = transport_proto_str(proto),
-			.security = level_str(b.sig),
-			.certificate = slice_str(subject),
-			.expires_s = b.expires_ms > now_ms
-					     ? (b.expires_ms - now_ms) / 1000
-					     : 0,
-		};
+	while (n < REPORTS_ROWS &&
+	       (is_more = bindings_next(worker_calls(w), pos, &b))) {
+		struct slice user;
 
-		piece_add(&p, row_registration(&r));
+		text_cut(b.aor, '@', &user, NULL);
+		n++; /* also a row that is left out takes time */
+		if (is_device(f, b.device) &&
+		    (f->line.len == 0 || slice_eq(f->line, user)))
+			piece_add(&p, registration(w, now_ms, &b));
 	}
-	piece_end(&p);
+	piece_send(&p, !is_more);
+	json_decref(p.rows);
+	return is_more;
 }
 
-static const struct flow_stats *stats_of(const struct flow_stats *stats,
-					 size_t n, uint64_t id)
+bool reports_call_wanted(const struct reports_filter *f,
+			 const struct call_info *c)
 {
-	static const struct flow_stats none;
-
-	for (size_t i = 0; i < n; i++)
-		if (stats[i].id == id)
-			return &stats[i];
-	return &none;
+	return is_device(f, c->device) &&
+	       (f->line.len == 0 || slice_eq(f->line, user_of(c->caller)) ||
+		slice_eq(f->line, user_of(c->callee)));
 }
 
-void reports_calls(struct worker *w, uint64_t now_ms,
-		   const struct flow_stats *stats, size_t n,
-		   reports_emit_fn emit, void *ctx)
+void reports_call(struct worker *w, uint64_t now_ms, const struct call_info *c,
+		  const struct flow_stats *in, const struct flow_stats *out,
+		  json_t *ret_rows)
 {
-	struct call_info c;
-	uint32_t pos = 0;
-	struct piece p;
+	struct row_call r = {
+		.worker = worker_number(w),
+		.id = reports_call_id(w, c->id),
+		.device = c->device,
+		.from = c->caller,
+		.to = c->callee,
+		.state = c->state,
+		.security = call_security_str(c->security),
+		.suite = suite_info(c->suite)->name,
+		.is_end_to_end = c->is_end_to_end,
+		.codec = c->codec,
+		.duration_s = c->answer_ms && now_ms > c->answer_ms
+				      ? (now_ms - c->answer_ms) / 1000
+				      : 0,
+		.packets_out_in = in->rtp_packets,
+		.packets_in_out = out->rtp_packets,
+		.srtp_errors = in->auth_fail + in->replay,
+	};
 
-	piece_begin(&p, emit, ctx);
-	while (calls_next(worker_calls(w), &pos, &c)) {
-		const struct flow_stats *in = stats_of(stats, n, c.flow_out_in);
-		const struct flow_stats *out =
-			stats_of(stats, n, c.flow_in_out);
-		struct row_call r = {
-			.worker = worker_number(w),
-			.id = reports_call_id(w, c.id),
-			.device = c.device,
-			.from = c.caller,
-			.to = c.callee,
-			.state = c.state,
-			.security = call_security_str(c.security),
-			.suite = suite_info(c.suite)->name,
-			.is_end_to_end = c.is_end_to_end,
-			.codec = c.codec,
-			.duration_s = c.answer_ms && now_ms > c.answer_ms
-					      ? (now_ms - c.answer_ms) / 1000
-					      : 0,
-			.packets_out_in = in->rtp_packets,
-			.packets_in_out = out->rtp_packets,
-			.srtp_errors = in->auth_fail + in->replay,
-		};
-
-		piece_add(&p, row_call(&r));
-	}
-	piece_end(&p);
+	(void)json_array_append_new(ret_rows, row_call(&r));
 }
 
 /* ---- certificates ---------------------------------------------------------- */

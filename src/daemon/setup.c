@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "conffile/conffile.h"
 #include "config/reload.h"
 #include "control/rows.h"
+#include "daemon/wire.h"
 #include "log/log.h"
 #include "media/journal.h"
 #include "tls/files.h"
@@ -39,6 +41,14 @@ uint32_t setup_workers(const struct config *c)
 					  : CONFIG_WORKERS_MAX;
 }
 
+/* What a process may have: the hard limit, which the children take. */
+static uint64_t descriptors(void)
+{
+	struct rlimit l;
+
+	return getrlimit(RLIMIT_NOFILE, &l) == 0 ? l.rlim_max : UINT64_MAX;
+}
+
 int setup_load(const char *path, struct config **ret)
 {
 	struct config_report rep;
@@ -51,6 +61,8 @@ int setup_load(const char *path, struct config **ret)
 		err = conffile_check_files(c, &rep);
 	if (!err)
 		err = config_check_workers(c, setup_workers(c), &rep);
+	if (!err)
+		config_check_needs(c, descriptors(), &rep);
 	print_report(&rep);
 	config_report_done(&rep);
 	if (err)
@@ -160,6 +172,20 @@ struct config *setup_config_from_fd(int fd)
 		exit(1);
 	(void)close(fd);
 	return c;
+}
+
+bool setup_pong(struct channel *monitor, struct slice bytes)
+{
+	uint8_t level;
+
+	if (dwire_ping_read(bytes, &level) != 0)
+		return false;
+	if (level <= LOG_LEVEL_DEBUG)
+		log_set_level((enum log_level)level);
+	/* The monitor draws its own conclusion from silence. */
+	if (channel_send(monitor, slice_str(DWIRE_PONG)) != 0)
+		log_debug("no answer to the monitor's question");
+	return true;
 }
 
 struct sandbox_params setup_sandbox(const struct config *c,

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "config/config.h"
+#include "priv/channel.h"
 #include "priv/sandbox.h"
 #include "tls/files.h"
 
@@ -40,6 +41,9 @@ void setup_boot(char *buf);
 /* The journal of SRTP indices in c's state directory (media/journal.h);
  * *ret_fd is the caller's. ERR_IO, logged. */
 MUST_CHECK int setup_journal_fd(const struct config *c, int *ret_fd);
+/* A child's answer to the monitor's question whether it is alive: true when
+ * bytes, which came over monitor, were that. */
+bool setup_pong(struct channel *monitor, struct slice bytes);
 /* Sandbox parameters of a role. chroot_dir may be NULL. The strings are c's. */
 struct sandbox_params setup_sandbox(const struct config *c,
 				    enum sandbox_role role,

@@ -5,11 +5,14 @@
 
 #include "base/alloc.h"
 #include "daemon/store_state.h"
+#include "base/buf.h"
+#include "daemon/setup.h"
 #include "daemon/wire.h"
 #include "log/log.h"
 #include "loop/loop.h"
 #include "priv/channel.h"
 #include "store/state_wire.h"
+#include "store/devices.h"
 #include "store/store.h"
 #include "store/wire.h"
 
@@ -53,8 +56,8 @@ static void send_reply(struct peer *p, const struct store_reply *reply)
 static int note(struct role *r, const char *what, int err)
 {
 	if (err == ERR_IO || err == ERR_SPACE || err == ERR_BAD)
-		log_error("credentials not %s: %s (%s)", what, err_str(err),
-			  store_error(r->store));
+		log_error("credentials or devices not %s: %s (%s)", what,
+			  err_str(err), store_error(r->store));
 	return err;
 }
 
@@ -89,6 +92,51 @@ static void answer_list(struct peer *p, const struct store_request *q)
 		store_list(p->role->store, q->user, q->realm, add_item, &page));
 	reply.blob = writer_slice(&page.w);
 	reply.is_last = !page.is_full;
+	send_reply(p, &reply);
+}
+
+static bool add_device(void *ctx, struct slice name, struct slice text)
+{
+	struct page *page = ctx;
+	struct store_change c = {
+		.kind = STORE_CHANGE_PUT, .name = name, .text = text};
+
+	if (page->w.cap - page->w.len < store_change_len(&c)) {
+		page->is_full = true;
+		return false;
+	}
+	store_change_write(&page->w, &c);
+	return true;
+}
+
+static void answer_devices(struct peer *p, const struct store_request *q)
+{
+	struct page page = {.is_full = false};
+	struct store_reply reply = {.op = q->op, .id = q->id};
+
+	writer_init(&page.w, p->role->items, sizeof(p->role->items));
+	reply.status = note(
+		p->role, "listed",
+		store_devices_list(p->role->store, q->user, add_device, &page));
+	reply.blob = writer_slice(&page.w);
+	reply.is_last = !page.is_full;
+	send_reply(p, &reply);
+}
+
+/* fd: a memory file of changes. */
+static void change_devices(struct peer *p, const struct store_request *q,
+			   int fd)
+{
+	struct store_reply reply = {.op = q->op, .id = q->id, .is_last = true};
+	struct buf changes = {.ptr = NULL};
+
+	reply.status = setup_read_fd(fd, STORE_CHANGES_MAX, &changes);
+	if (!reply.status)
+		reply.status = note(p->role, "changed",
+				    store_devices_change(p->role->store,
+							 buf_slice(&changes),
+							 loop_wall_s()));
+	buf_done(&changes);
 	send_reply(p, &reply);
 }
 
@@ -142,11 +190,19 @@ static void answer(struct peer *p, const struct store_request *q)
 				: ERR_DENIED;
 		break;
 	case STORE_OP_LIST:
-		if (p->is_monitor) {
+	case STORE_OP_DEVICES:
+		if (p->is_monitor && q->op == STORE_OP_LIST) {
 			answer_list(p, q);
 			return;
 		}
+		if (p->is_monitor) {
+			answer_devices(p, q);
+			return;
+		}
 		reply.status = ERR_DENIED;
+		break;
+	case STORE_OP_DEVICES_CHANGE:
+		reply.status = ERR_DENIED; /* it comes with a descriptor */
 		break;
 	}
 	if (reply.status == ERR_DENIED)
@@ -176,6 +232,14 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 		       dwire_adopt_read(bytes, &worker) == 0;
 	struct store_request q;
 
+	if (p->is_monitor && setup_pong(p->channel, bytes))
+		return;
+	if (p->is_monitor && n == 1 && store_request_read(bytes, &q) == 0 &&
+	    q.op == STORE_OP_DEVICES_CHANGE) {
+		change_devices(p, &q, fds[0]);
+		(void)close(fds[0]);
+		return;
+	}
 	adopt(p, is_link ? &worker : NULL, fds, n);
 	if (is_link)
 		return;

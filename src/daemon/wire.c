@@ -23,6 +23,27 @@ int dwire_adopt_read(struct slice s, uint32_t *ret_worker)
 	return 0;
 }
 
+void dwire_ping_write(struct writer *w, uint8_t level)
+{
+	writer_u8(w, 'P');
+	writer_u8(w, level);
+}
+
+int dwire_ping_read(struct slice s, uint8_t *ret_level)
+{
+	struct reader r;
+	uint8_t op;
+	uint8_t level;
+
+	reader_init(&r, s);
+	op = reader_u8(&r);
+	level = reader_u8(&r);
+	if (!reader_end(&r) || op != 'P')
+		return ERR_BAD;
+	*ret_level = level;
+	return 0;
+}
+
 void dwire_write(struct writer *w, const struct dwire_msg *m)
 {
 	writer_u8(w, (uint8_t)m->op);

@@ -59,6 +59,16 @@ enum { DWIRE_ADOPT_LEN = 5 };
 void dwire_adopt_write(struct writer *w, uint32_t worker);
 /* Read what dwire_adopt_write wrote, exactly. ERR_BAD. */
 MUST_CHECK int dwire_adopt_read(struct slice s, uint32_t *ret_worker);
+enum { DWIRE_PING_LEN = 2 };
+
+/* What a child answers to a ping. */
+#define DWIRE_PONG "P"
+
+/* Append the question whether a child is alive; level: of log messages that
+ * it shall write from now on (enum log_level). */
+void dwire_ping_write(struct writer *w, uint8_t level);
+/* Is s such a question? ERR_BAD: something else. */
+MUST_CHECK int dwire_ping_read(struct slice s, uint8_t *ret_level);
 /* Append m. */
 void dwire_write(struct writer *w, const struct dwire_msg *m);
 /* Read what dwire_write wrote, exactly; *ret views s. ERR_BAD. */

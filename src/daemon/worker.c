@@ -9,22 +9,19 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "control/command.h"
+#include "daemon/queries.h"
 #include "daemon/reports.h"
 #include "daemon/roles.h"
 #include "daemon/setup.h"
 #include "daemon/wire.h"
 #include "log/log.h"
 #include "loop/loop.h"
-#include "media/wire.h"
 #include "priv/channel.h"
 #include "proxy/worker.h"
 #include "tls/files.h"
 #include "tls/random.h"
 
 enum {
-	QUERIES_MAX = 16,  /* "calls" asked for at once */
-	COLLECT_MS = 1000, /* patience with the media process */
-	FLOWS_OF_CALL = 2,
 	USE_MS = 100 /* how often the monitor hears what we use */
 };
 
@@ -41,23 +38,12 @@ struct leased {
 	uint32_t used; /* as last reported */
 };
 
-/* Counters of all flows being collected for one or more "calls" queries. */
-struct collect {
-	uint32_t number[QUERIES_MAX]; /* queries that wait */
-	uint32_t count;
-	uint32_t outstanding; /* answers still to come */
-	struct flow_stats *stats;
-	size_t len;
-	size_t cap;
-	struct loop_timer timer;
-};
-
 struct role {
 	struct loop *loop;
 	struct config *config;
 	struct channel *monitor;
 	struct worker *worker;
-	struct collect collect;
+	struct queries *queries;
 	uint32_t number; /* ours, from 0 */
 	uint32_t count;	 /* of all workers */
 	struct leased leased[DWIRE_LIMITS];
@@ -87,93 +73,21 @@ static void emit_rows(void *ctx, struct slice text, bool is_last)
 	send_msg(r, &m);
 }
 
-/* ---- calls: ask the media process for counters first --------------------- */
-
-static void collect_finish(void *arg)
+static void emit_query(void *ctx, uint32_t number, struct slice text,
+		       bool is_last)
 {
-	struct role *r = arg;
-	struct collect *c = &r->collect;
+	struct role *r = ctx;
 
-	loop_timer_clear(r->loop, &c->timer);
-	for (uint32_t i = 0; i < c->count; i++) {
-		r->answering = c->number[i];
-		reports_calls(r->worker, loop_now_ms(r->loop), c->stats, c->len,
-			      emit_rows, r);
-	}
-	c->stats = alloc_free(c->stats);
-	c->len = 0;
-	c->cap = 0;
-	c->count = 0;
-	c->outstanding = 0;
+	r->answering = number;
+	emit_rows(r, text, is_last);
 }
 
 static void on_stats(void *ctx, uint32_t number, const struct flow_stats *s,
 		     uint32_t n)
 {
 	struct role *r = ctx;
-	struct collect *c = &r->collect;
 
-	(void)number; /* all outstanding ones are of the same round */
-	if (c->outstanding == 0)
-		return;
-	for (uint32_t i = 0; i < n && c->len < c->cap; i++)
-		c->stats[c->len++] = s[i];
-	if (--c->outstanding == 0)
-		collect_finish(r);
-}
-
-static void ask_media(struct role *r, const uint64_t *id, uint32_t n)
-{
-	uint32_t number;
-
-	if (n > 0 && worker_stats(r->worker, id, n, &number) == 0)
-		r->collect.outstanding++;
-}
-
-static void collect_start(struct role *r)
-{
-	struct collect *c = &r->collect;
-	uint64_t id[MEDIA_WIRE_STATS_MAX];
-	uint32_t calls;
-	uint32_t unused;
-	uint32_t pos = 0;
-	uint32_t n = 0;
-	struct call_info info;
-
-	calls_counts(worker_calls(r->worker), &calls, &unused, &unused);
-	c->cap = (size_t)calls * FLOWS_OF_CALL;
-	c->stats = alloc_array(c->cap, sizeof(*c->stats));
-	if (!c->stats)
-		c->cap = 0; /* the rows are shown without counters */
-	while (calls_next(worker_calls(r->worker), &pos, &info)) {
-		if (info.flow_out_in == 0)
-			continue;
-		id[n++] = info.flow_out_in;
-		id[n++] = info.flow_in_out;
-		if (n + FLOWS_OF_CALL > MEDIA_WIRE_STATS_MAX) {
-			ask_media(r, id, n);
-			n = 0;
-		}
-	}
-	ask_media(r, id, n);
-	if (c->outstanding == 0 ||
-	    loop_timer_set(r->loop, &c->timer,
-			   loop_now_ms(r->loop) + COLLECT_MS) != 0)
-		collect_finish(r);
-}
-
-static void query_calls(struct role *r, uint32_t number)
-{
-	struct collect *c = &r->collect;
-
-	if (c->count == QUERIES_MAX) {
-		r->answering = number;
-		emit_rows(r, slice_str("[]"), true);
-		return;
-	}
-	c->number[c->count++] = number;
-	if (c->count == 1)
-		collect_start(r);
+	queries_stats(r->queries, number, s, n);
 }
 
 /* ---- the monitor's messages ---------------------------------------------- */
@@ -261,11 +175,9 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 		reports_status(r->worker, emit_rows, r);
 		break;
 	case CONTROL_REGISTRATIONS:
-		reports_registrations(r->worker, loop_now_ms(r->loop),
-				      emit_rows, r);
-		break;
 	case CONTROL_CALLS:
-		query_calls(r, m->number);
+		queries_add(r->queries, m->number, m->command == CONTROL_CALLS,
+			    m->text);
 		break;
 	case CONTROL_CERTS:
 		reports_certs(r->worker, (int64_t)loop_wall_s(), emit_rows, r);
@@ -278,6 +190,13 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 		break;
 	case CONTROL_CHECK:
 	case CONTROL_DEVICE_RESET_LSC:
+	case CONTROL_DEVICE_IMPORT:
+	case CONTROL_DEVICE_ADD:
+	case CONTROL_DEVICE_DELETE:
+	case CONTROL_DEVICE_SHOW:
+	case CONTROL_DEVICE_EXPORT:
+	case CONTROL_DEVICES:
+	case CONTROL_LOG:
 	case CONTROL_USER_ADD:
 	case CONTROL_USER_PASSWD:
 	case CONTROL_USER_LIST:
@@ -356,6 +275,8 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 	struct role *r = ctx;
 	struct dwire_msg m = {.op = DWIRE_READY};
 
+	if (setup_pong(r->monitor, bytes))
+		return;
 	if (dwire_read(bytes, &m) != 0)
 		log_error("unreadable message from the monitor");
 	else if (m.op == DWIRE_QUERY)
@@ -431,6 +352,9 @@ static void open_worker(struct role *r)
 	if (worker_new(&p, &r->worker, why) != 0)
 		log_fatal("%s", why);
 	alloc_free(fds);
+	r->queries = queries_new(r->loop, r->worker, emit_query, r);
+	if (!r->queries)
+		log_fatal("out of memory");
 }
 
 static void enter_sandbox(const struct config *c)
@@ -458,7 +382,6 @@ int role_worker(uint32_t number, uint32_t count)
 	(void)snprintf(name, sizeof(name), "worker %u", number);
 	setup_role(r->config, name);
 	open_monitor(r);
-	loop_timer_init(&r->collect.timer, collect_finish, r);
 	r->number = number;
 	r->count = count;
 	open_worker(r);
@@ -468,8 +391,7 @@ int role_worker(uint32_t number, uint32_t count)
 	send_msg(r, &ready);
 	err = loop_run(r->loop);
 	loop_timer_clear(r->loop, &r->use_timer);
-	loop_timer_clear(r->loop, &r->collect.timer);
-	alloc_free(r->collect.stats);
+	r->queries = queries_free(r->queries);
 	r->worker = worker_free(r->worker);
 	r->monitor = channel_free(r->monitor);
 	loop_free(r->loop);

@@ -2,34 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "store/store_int.h"
 
 enum {
-	STORE_VERSION = 1,	/* PRAGMA user_version */
 	STORE_APP = 0x53414c59, /* PRAGMA application_id: "SALY" */
 	STORE_BUSY_MS = 2000	/* another process holds the lock */
-};
-
-enum statement {
-	GET,
-	PUT,
-	DEL,
-	LIST,
-	COUNT,
-	LSC_PUT,
-	LSC_GET,
-	LSC_DEL,
-	STATEMENTS
-};
-
-struct store {
-	sqlite3 *db;
-	sqlite3_stmt *stmt[STATEMENTS];
 };
 
 static const char schema[] =
@@ -37,9 +19,14 @@ static const char schema[] =
 	"CREATE TABLE credentials("
 	" realm TEXT NOT NULL, user TEXT NOT NULL, blob BLOB NOT NULL,"
 	" created INTEGER NOT NULL, changed INTEGER NOT NULL,"
-	" PRIMARY KEY(realm, user)) WITHOUT ROWID, STRICT;"
+	" PRIMARY KEY(realm, user)) WITHOUT ROWID, STRICT;" STORE_DEVICES_SCHEMA
 	"PRAGMA application_id=1396788313;"
-	"PRAGMA user_version=1;"
+	"PRAGMA user_version=2;"
+	"COMMIT;";
+
+/* Version 1 had no devices. */
+static const char upgrade[] =
+	"BEGIN;" STORE_DEVICES_SCHEMA "PRAGMA user_version=2;"
 	"COMMIT;";
 
 /* Apart from the schema: a program that does not know it is not disturbed. */
@@ -61,6 +48,14 @@ static const char *const sql[STATEMENTS] = {
 	[LSC_PUT] = "INSERT OR IGNORE INTO lsc(device, since) VALUES(?1, ?2)",
 	[LSC_GET] = "SELECT since FROM lsc WHERE device=?1",
 	[LSC_DEL] = "DELETE FROM lsc WHERE device=?1",
+	[DEVICE_PUT] = ("INSERT INTO devices(name, options, changed)"
+			" VALUES(?1, ?2, ?3) ON CONFLICT(name) DO UPDATE"
+			" SET options=excluded.options,"
+			" changed=excluded.changed"),
+	[DEVICE_DEL] = "DELETE FROM devices WHERE name=?1",
+	[DEVICE_CLEAR] = "DELETE FROM devices",
+	[DEVICE_LIST] = ("SELECT name, options FROM devices WHERE name > ?1"
+			 " ORDER BY name"),
 };
 
 /* ---- opening --------------------------------------------------------- */
@@ -72,7 +67,7 @@ static int refuse(int err, char *reterr, const char *path, const char *why)
 	return err;
 }
 
-static int err_of(int rc)
+int store_err(int rc)
 {
 	switch (rc & 0xff) {
 	case SQLITE_OK:
@@ -114,7 +109,7 @@ static int pragma_is(sqlite3 *db, const char *text, const char *wanted)
 	int rc = pragma(db, text, buf);
 
 	if (rc != SQLITE_OK)
-		return err_of(rc);
+		return store_err(rc);
 	return strcmp(buf, wanted) == 0 ? 0 : ERR_BAD;
 }
 
@@ -131,7 +126,7 @@ static int make_file(const char *path)
 
 /* Is it ours, whole and of our version? Reads only. */
 static int examine(struct store *s, const char *path, char *reterr,
-		   bool *ret_is_new)
+		   bool *ret_is_new, bool *ret_is_old)
 {
 	char version[STORE_MESSAGE_MAX];
 	char app[STORE_MESSAGE_MAX];
@@ -147,7 +142,7 @@ static int examine(struct store *s, const char *path, char *reterr,
 		return refuse(ERR_IO, reterr, path,
 			      "in use by another process");
 	if (rc != SQLITE_OK)
-		return refuse(err_of(rc), reterr, path,
+		return refuse(store_err(rc), reterr, path,
 			      "no database, or damaged: put a copy back, or "
 			      "move it away to begin with an empty one");
 	/* Going to WAL writes a first page before there is a schema: whoever
@@ -159,7 +154,8 @@ static int examine(struct store *s, const char *path, char *reterr,
 	if (strcmp(app, "1396788313") != 0)
 		return refuse(ERR_BAD, reterr, path,
 			      "a database of another program");
-	if (strcmp(version, "1") != 0)
+	*ret_is_old = strcmp(version, "1") == 0;
+	if (strcmp(version, "2") != 0 && !*ret_is_old)
 		return refuse(ERR_BAD, reterr, path,
 			      "written by another version of Sallyport");
 	if (pragma_is(s->db, "PRAGMA quick_check(1)", "ok"))
@@ -173,7 +169,7 @@ static int examine(struct store *s, const char *path, char *reterr,
  * Locked for us alone: no shared memory file, all descriptors are open before
  * the sandbox closes, and a second daemon is told.
  */
-static int set_up(struct store *s, bool is_new)
+static int set_up(struct store *s, bool is_new, bool is_old)
 {
 	char buf[STORE_MESSAGE_MAX];
 	int rc = sqlite3_exec(s->db,
@@ -183,7 +179,7 @@ static int set_up(struct store *s, bool is_new)
 	int err;
 
 	if (rc != SQLITE_OK)
-		return err_of(rc);
+		return store_err(rc);
 	err = pragma_is(s->db, "PRAGMA journal_mode=WAL", "wal");
 	if (err)
 		return err == ERR_BAD ? ERR_IO : err;
@@ -192,11 +188,13 @@ static int set_up(struct store *s, bool is_new)
 		rc = sqlite3_exec(s->db, schema, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(s->db, lsc_table, NULL, NULL, NULL);
+	if (rc == SQLITE_OK && is_old)
+		rc = sqlite3_exec(s->db, upgrade, NULL, NULL, NULL);
 	for (int i = 0; rc == SQLITE_OK && i < STATEMENTS; i++)
 		rc = sqlite3_prepare_v3(s->db, sql[i], -1,
 					SQLITE_PREPARE_PERSISTENT, &s->stmt[i],
 					NULL);
-	return err_of(rc);
+	return store_err(rc);
 }
 
 /* Opens without making changes to what is there. */
@@ -212,7 +210,7 @@ static int open_db(struct store *s, const char *path, char *reterr)
 				     SQLITE_OPEN_EXRESCODE,
 			     NULL);
 	if (rc != SQLITE_OK)
-		return refuse(err_of(rc), reterr, path, sqlite3_errstr(rc));
+		return refuse(store_err(rc), reterr, path, sqlite3_errstr(rc));
 	if (sqlite3_db_readonly(s->db, "main"))
 		return refuse(ERR_IO, reterr, path,
 			      "may be read only: check owner and mode");
@@ -225,7 +223,7 @@ static int open_db(struct store *s, const char *path, char *reterr)
 			  "PRAGMA cell_size_check=ON",
 			  NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0
-			       : refuse(err_of(rc), reterr, path,
+			       : refuse(store_err(rc), reterr, path,
 					sqlite3_errmsg(s->db));
 }
 
@@ -233,15 +231,16 @@ int store_open(const char *path, struct store **ret_store, char *reterr_message)
 {
 	struct store *s = alloc_zero(sizeof(*s));
 	bool is_new = false;
+	bool is_old = false;
 	int err;
 
 	if (!s)
 		return refuse(ERR_NOMEM, reterr_message, path, "out of memory");
 	err = open_db(s, path, reterr_message);
 	if (!err)
-		err = examine(s, path, reterr_message, &is_new);
+		err = examine(s, path, reterr_message, &is_new, &is_old);
 	if (!err) {
-		err = set_up(s, is_new);
+		err = set_up(s, is_new, is_old);
 		if (err)
 			(void)refuse(err, reterr_message, path,
 				     sqlite3_errmsg(s->db));
@@ -270,13 +269,13 @@ const char *store_error(const struct store *s)
 
 /* ---- reading and writing --------------------------------------------- */
 
-static bool is_name(struct slice s)
+bool store_is_name(struct slice s)
 {
 	return s.len >= 1 && s.len <= STORE_NAME_MAX &&
 	       memchr(s.ptr, 0, s.len) == NULL;
 }
 
-static int bind_text(sqlite3_stmt *q, int at, struct slice s)
+int store_bind_text(sqlite3_stmt *q, int at, struct slice s)
 {
 	return sqlite3_bind_text(q, at, s.ptr ? (const char *)s.ptr : "",
 				 (int)s.len, SQLITE_STATIC);
@@ -284,13 +283,13 @@ static int bind_text(sqlite3_stmt *q, int at, struct slice s)
 
 static int bind_names(sqlite3_stmt *q, struct slice realm, struct slice user)
 {
-	int rc = bind_text(q, 1, realm);
+	int rc = store_bind_text(q, 1, realm);
 
-	return rc == SQLITE_OK ? bind_text(q, 2, user) : rc;
+	return rc == SQLITE_OK ? store_bind_text(q, 2, user) : rc;
 }
 
 /* Release the row and the caller's bytes. */
-static void finish(sqlite3_stmt *q)
+void store_finish(sqlite3_stmt *q)
 {
 	(void)sqlite3_reset(q);
 	(void)sqlite3_clear_bindings(q);
@@ -302,7 +301,7 @@ int store_get(struct store *s, struct slice user, struct slice realm,
 	sqlite3_stmt *q = s->stmt[GET];
 	int rc, len, err;
 
-	if (!is_name(user) || !is_name(realm))
+	if (!store_is_name(user) || !store_is_name(realm))
 		return ERR_NOTFOUND;
 	rc = bind_names(q, realm, user);
 	if (rc == SQLITE_OK)
@@ -315,9 +314,9 @@ int store_get(struct store *s, struct slice user, struct slice realm,
 			*ret_len = (size_t)len;
 		}
 	} else {
-		err = rc == SQLITE_DONE ? ERR_NOTFOUND : err_of(rc);
+		err = rc == SQLITE_DONE ? ERR_NOTFOUND : store_err(rc);
 	}
-	finish(q);
+	store_finish(q);
 	return err;
 }
 
@@ -334,7 +333,7 @@ static int check_room(struct store *s, const struct store_credential *c)
 	err = sqlite3_step(q) == SQLITE_ROW ? 0 : ERR_IO;
 	if (!err && sqlite3_column_int64(q, 0) >= STORE_USERS_MAX)
 		err = ERR_LIMIT;
-	finish(q);
+	store_finish(q);
 	return err;
 }
 
@@ -343,8 +342,8 @@ int store_put(struct store *s, const struct store_credential *c)
 	sqlite3_stmt *q = s->stmt[PUT];
 	int rc, err;
 
-	if (!is_name(c->user) || !is_name(c->realm) || c->blob.len == 0 ||
-	    c->blob.len > STORE_BLOB_MAX)
+	if (!store_is_name(c->user) || !store_is_name(c->realm) ||
+	    c->blob.len == 0 || c->blob.len > STORE_BLOB_MAX)
 		return ERR_BAD;
 	err = check_room(s, c);
 	if (err)
@@ -357,8 +356,8 @@ int store_put(struct store *s, const struct store_credential *c)
 		rc = sqlite3_bind_int64(q, 4, (sqlite3_int64)c->changed_s);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(q);
-	finish(q);
-	return err_of(rc);
+	store_finish(q);
+	return store_err(rc);
 }
 
 int store_delete(struct store *s, struct slice user, struct slice realm)
@@ -366,18 +365,18 @@ int store_delete(struct store *s, struct slice user, struct slice realm)
 	sqlite3_stmt *q = s->stmt[DEL];
 	int rc;
 
-	if (!is_name(user) || !is_name(realm))
+	if (!store_is_name(user) || !store_is_name(realm))
 		return ERR_NOTFOUND;
 	rc = bind_names(q, realm, user);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(q);
-	finish(q);
+	store_finish(q);
 	if (rc != SQLITE_DONE)
-		return err_of(rc);
+		return store_err(rc);
 	return sqlite3_changes(s->db) > 0 ? 0 : ERR_NOTFOUND;
 }
 
-static struct slice column(sqlite3_stmt *q, int at)
+struct slice store_column(sqlite3_stmt *q, int at)
 {
 	const void *p = sqlite3_column_text(q, at);
 
@@ -393,13 +392,13 @@ int store_list(struct store *s, struct slice after_user,
 	int rc = bind_names(q, after_realm, after_user);
 
 	if (rc != SQLITE_OK) {
-		finish(q);
-		return err_of(rc);
+		store_finish(q);
+		return store_err(rc);
 	}
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
 		struct store_credential c = {
-			.realm = column(q, 0),
-			.user = column(q, 1),
+			.realm = store_column(q, 0),
+			.user = store_column(q, 1),
 			.created_s = (uint64_t)sqlite3_column_int64(q, 2),
 			.changed_s = (uint64_t)sqlite3_column_int64(q, 3),
 		};
@@ -409,52 +408,52 @@ int store_list(struct store *s, struct slice after_user,
 			break;
 		}
 	}
-	finish(q);
-	return err_of(rc);
+	store_finish(q);
+	return store_err(rc);
 }
 
 /* ---- devices that have shown an LSC -------------------------------------- */
 
 /* Run a statement about device; SQLite's result. */
-static int lsc_step(struct store *s, enum statement which, struct slice device,
-		    uint64_t now_s)
+static int lsc_step(struct store *s, enum store_statement which,
+		    struct slice device, uint64_t now_s)
 {
 	sqlite3_stmt *q = s->stmt[which];
-	int rc = bind_text(q, 1, device);
+	int rc = store_bind_text(q, 1, device);
 
 	if (rc == SQLITE_OK && which == LSC_PUT)
 		rc = sqlite3_bind_int64(q, 2, (sqlite3_int64)now_s);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(q);
-	finish(q);
+	store_finish(q);
 	return rc;
 }
 
 int store_lsc_put(struct store *s, struct slice device, uint64_t now_s)
 {
-	if (!is_name(device))
+	if (!store_is_name(device))
 		return ERR_BAD;
-	return err_of(lsc_step(s, LSC_PUT, device, now_s));
+	return store_err(lsc_step(s, LSC_PUT, device, now_s));
 }
 
 int store_lsc_get(struct store *s, struct slice device)
 {
 	int rc;
 
-	if (!is_name(device))
+	if (!store_is_name(device))
 		return ERR_NOTFOUND;
 	rc = lsc_step(s, LSC_GET, device, 0);
-	return rc == SQLITE_DONE ? ERR_NOTFOUND : err_of(rc);
+	return rc == SQLITE_DONE ? ERR_NOTFOUND : store_err(rc);
 }
 
 int store_lsc_del(struct store *s, struct slice device)
 {
 	int rc;
 
-	if (!is_name(device))
+	if (!store_is_name(device))
 		return ERR_NOTFOUND;
 	rc = lsc_step(s, LSC_DEL, device, 0);
 	if (rc != SQLITE_DONE)
-		return err_of(rc);
+		return store_err(rc);
 	return sqlite3_changes(s->db) > 0 ? 0 : ERR_NOTFOUND;
 }

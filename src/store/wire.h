@@ -25,7 +25,11 @@ enum store_op {
 	STORE_OP_LSC_PUT = 5, /* device (user) has shown an LSC -> status */
 	STORE_OP_LSC_GET = 6, /* has it? -> 0, ERR_NOTFOUND */
 	STORE_OP_LSC_DEL = 7, /* forget it -> status */
-	STORE_OP_LAST = STORE_OP_LSC_DEL
+	/* after name (in user) -> PUTs of store/devices.h, more */
+	STORE_OP_DEVICES = 8,
+	/* With a memory file of changes (store/devices.h) -> status. */
+	STORE_OP_DEVICES_CHANGE = 9,
+	STORE_OP_LAST = STORE_OP_DEVICES_CHANGE
 };
 
 /* Slices are views into the caller's buffers. */

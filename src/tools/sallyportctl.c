@@ -4,9 +4,11 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@
 #include "base/alloc.h"
 #include "control/control.h"
 #include "control/rows.h"
+#include "tools/devfile.h"
 #include "tools/password.h"
 #include "tools/table.h"
 
@@ -72,11 +75,42 @@ static const struct table_column certs[] = {
 	{"issuer", "ISSUER", TABLE_TEXT},
 	{NULL, NULL, TABLE_TEXT}};
 
+static const struct table_column devices[] = {
+	{"name", "DEVICE", TABLE_TEXT},
+	{"lines", "LINES", TABLE_TEXT},
+	{"security-mode", "SECURITY MODE", TABLE_TEXT},
+	{"media", "MEDIA", TABLE_TEXT},
+	{"digest-user", "DIGEST USER", TABLE_TEXT},
+	{"source", "FROM", TABLE_TEXT},
+	{"description", "DESCRIPTION", TABLE_TEXT},
+	{NULL, NULL, TABLE_TEXT}};
+
+/* Results that are tables. */
+static const struct {
+	enum control_id id;
+	const struct table_column *column;
+} tables[] = {
+	{CONTROL_REGISTRATIONS, registrations},
+	{CONTROL_CALLS, calls},
+	{CONTROL_USER_LIST, users},
+	{CONTROL_DEVICES, devices},
+	{CONTROL_CERTS, certs},
+};
+
+/* Short names of commands. */
+static const struct {
+	const char *alias, *name;
+} aliases[] = {{"users", "user list"}, {"device list", "devices"}};
+
 struct options {
 	const char *socket;
-	const char *realm; /* NULL = the daemon's */
+	const char *realm;	   /* NULL = the daemon's */
+	const char *device, *line; /* only rows of these; NULL = all */
 	bool is_json;
 	bool from_stdin;
+	bool is_dry_run;
+	bool is_replace;
+	int passed; /* descriptor for the daemon; -1 = none */
 };
 
 /* ---- usage ----------------------------------------------------------- */
@@ -117,7 +151,8 @@ static int ask(const struct options *o, enum control_id id, const json_t *args,
 {
 	json_t *answer = NULL;
 	const char *error;
-	int err = control_call(o->socket, id, args, TIMEOUT_MS, &answer);
+	int err = control_call_fd(o->socket, id, args, o->passed, TIMEOUT_MS,
+				  &answer);
 
 	if (err == ERR_NOTFOUND) {
 		(void)fprintf(
@@ -150,6 +185,31 @@ static int ask(const struct options *o, enum control_id id, const json_t *args,
 	return EXIT_FAILED;
 }
 
+static int show_table(enum control_id id, const json_t *result)
+{
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (tables[i].id == id)
+			return table_print(stdout, tables[i].column, result)
+				       ? EXIT_FAILED
+				       : EXIT_SUCCESS;
+	return EXIT_FAILED;
+}
+
+/* Lines that the daemon has made; nothing of them is an outsider's. */
+static void print_csv(const json_t *rows)
+{
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(rows, i, row)
+	{
+		json_t *line = json_object_get(row, "csv");
+
+		if (json_is_string(line))
+			(void)printf("%s\n", json_string_value(line));
+	}
+}
+
 static int show(const struct options *o, enum control_id id, json_t *result)
 {
 	int code = EXIT_SUCCESS;
@@ -158,16 +218,12 @@ static int show(const struct options *o, enum control_id id, json_t *result)
 		if (json_dumpf(result, stdout, JSON_INDENT(2)))
 			code = EXIT_FAILED;
 		(void)putchar('\n');
-	} else if (id == CONTROL_REGISTRATIONS) {
-		code = table_print(stdout, registrations, result) ? 1 : 0;
-	} else if (id == CONTROL_CALLS) {
-		code = table_print(stdout, calls, result) ? 1 : 0;
-	} else if (id == CONTROL_CERTS) {
-		code = table_print(stdout, certs, result) ? 1 : 0;
-	} else if (id == CONTROL_USER_LIST) {
-		code = table_print(stdout, users, result) ? 1 : 0;
+	} else if (id == CONTROL_DEVICE_EXPORT) {
+		print_csv(result);
 	} else if (json_is_object(result)) {
 		table_print_object(stdout, result);
+	} else if (json_is_array(result)) {
+		code = show_table(id, result);
 	}
 	if (code)
 		return complain(EXIT_FAILED, "the answer is not understood");
@@ -235,18 +291,74 @@ static int add_realm(const struct options *o, json_t *args)
 	return code;
 }
 
+static bool has_filters(const struct control_command *cmd)
+{
+	return cmd->arg[0].name && strcmp(cmd->arg[0].name, "device") == 0;
+}
+
+/* --device and --line, for a command that has such arguments. */
+static int add_filters(const struct options *o,
+		       const struct control_command *cmd, json_t *args)
+{
+	if ((o->device || o->line) && !has_filters(cmd))
+		return ERR_BAD;
+	if ((o->device &&
+	     json_object_set_new(args, "device", json_string(o->device))) ||
+	    (o->line &&
+	     json_object_set_new(args, "line", json_string(o->line))))
+		return ERR_BAD;
+	return 0;
+}
+
+/* ---- devices --------------------------------------------------------- */
+
+static bool has_file(enum control_id id)
+{
+	return id == CONTROL_DEVICE_IMPORT || id == CONTROL_DEVICE_ADD;
+}
+
+/* The CSV file that goes along: the one named, or one made of the words. */
+static int add_file(struct options *o, enum control_id id, char **words,
+		    int count, json_t *args)
+{
+	bool is_add = id == CONTROL_DEVICE_ADD;
+	const char *mode = is_add ? "add" : o->is_replace ? "replace" : "put";
+	int err = is_add ? devfile_make(words[0], words + 1, count - 1,
+					&o->passed)
+			 : devfile_open(words[0], &o->passed);
+
+	if (err == ERR_BAD)
+		return usage("expected OPTION=VALUE after the name", NULL);
+	if (err) {
+		(void)fprintf(stderr, "sallyportctl: %s: %s\n", words[0],
+			      err == ERR_IO ? strerror(errno) : err_str(err));
+		return EXIT_FAILED;
+	}
+	if (json_object_set_new(args, "mode", json_string(mode)) ||
+	    (o->is_dry_run &&
+	     json_object_set_new(args, "dry-run", json_string("yes"))) ||
+	    (is_add &&
+	     json_object_set_new(args, "file", json_string("device add"))))
+		return complain(EXIT_FAILED, err_str(ERR_NOMEM));
+	return EXIT_SUCCESS;
+}
+
 /* ---- commands -------------------------------------------------------- */
 
-static int run(const struct options *o, enum control_id id, const char *word)
+static int run(struct options *o, enum control_id id, char **words, int count)
 {
 	const struct control_command *cmd = &control_command[id];
 	json_t *args = json_object();
 	json_t *result = NULL;
 	int code = EXIT_SUCCESS;
 
-	if (word &&
-	    json_object_set_new(args, cmd->arg[0].name, json_string(word)))
+	if (count > 0 &&
+	    json_object_set_new(args, cmd->arg[0].name, json_string(words[0])))
 		code = usage("not UTF-8:", cmd->arg[0].name);
+	if (!code && add_filters(o, cmd, args))
+		code = usage("no filter is taken by", cmd->name);
+	if (!code && has_file(id))
+		code = add_file(o, id, words, count, args);
 	if (!code && (id == CONTROL_USER_ADD || id == CONTROL_USER_PASSWD ||
 		      id == CONTROL_USER_DELETE))
 		code = add_realm(o, args);
@@ -268,6 +380,16 @@ static const struct control_command *find(char **words, int count,
 	const struct control_command *cmd = NULL;
 	char two[64];
 
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+		*ret_used = strchr(aliases[i].alias, ' ') ? 2 : 1;
+		(void)snprintf(two, sizeof(two), "%s%s%s",
+			       count > 0 ? words[0] : "",
+			       *ret_used > 1 ? " " : "",
+			       *ret_used > 1 && count > 1 ? words[1] : "");
+		if (count >= *ret_used && strcmp(two, aliases[i].alias) == 0)
+			return control_command_find(slice_str(aliases[i].name));
+	}
+
 	if (count > 1) {
 		(void)snprintf(two, sizeof(two), "%s %s", words[0], words[1]);
 		cmd = control_command_find(slice_str(two));
@@ -280,7 +402,7 @@ static const struct control_command *find(char **words, int count,
 	return cmd;
 }
 
-static int dispatch(const struct options *o, char **words, int count)
+static int dispatch(struct options *o, char **words, int count)
 {
 	const struct control_command *cmd;
 	int used = 0;
@@ -291,15 +413,16 @@ static int dispatch(const struct options *o, char **words, int count)
 	cmd = find(words, count, &used);
 	if (!cmd)
 		return usage("unknown command", words[0]);
-	wanted = cmd->arg[0].name ? 1 : 0;
-	if (count - used != wanted)
+	wanted = cmd->arg[0].name && cmd->arg[0].is_required ? 1 : 0;
+	if (count - used != wanted &&
+	    !(cmd->id == CONTROL_DEVICE_ADD && count - used > wanted))
 		return usage(wanted ? "one argument is needed by"
 				    : "no argument is taken by",
 			     cmd->name);
 	if (wanted &&
 	    (words[used][0] == '\0' || strlen(words[used]) > cmd->arg[0].max))
 		return usage("empty or too long:", cmd->arg[0].name);
-	return run(o, cmd->id, wanted ? words[used] : NULL);
+	return run(o, cmd->id, words + used, count - used);
 }
 
 int main(int argc, char **argv)
@@ -309,10 +432,14 @@ int main(int argc, char **argv)
 		{"json", no_argument, NULL, 'j'},
 		{"realm", required_argument, NULL, 'r'},
 		{"stdin", no_argument, NULL, 'i'},
+		{"device", required_argument, NULL, 'D'},
+		{"line", required_argument, NULL, 'L'},
+		{"dry-run", no_argument, NULL, 'n'},
+		{"replace", no_argument, NULL, 'R'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0}};
-	struct options o = {.socket = SP_RUNDIR "/control.sock"};
+	struct options o = {.socket = SP_RUNDIR "/control.sock", .passed = -1};
 	uint32_t seed = 1;
 	int c;
 
@@ -328,6 +455,14 @@ int main(int argc, char **argv)
 			o.realm = optarg;
 		} else if (c == 'i') {
 			o.from_stdin = true;
+		} else if (c == 'D') {
+			o.device = optarg;
+		} else if (c == 'L') {
+			o.line = optarg;
+		} else if (c == 'n') {
+			o.is_dry_run = true;
+		} else if (c == 'R') {
+			o.is_replace = true;
 		} else if (c == 'h') {
 			print_usage(stdout);
 			return EXIT_SUCCESS;

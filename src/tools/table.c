@@ -153,6 +153,19 @@ static void put_inner(FILE *out, json_t *object)
 	(void)fprintf(out, "%s\n", gap[0] ? "" : "-");
 }
 
+static void put_item(FILE *out, json_t *item)
+{
+	char buf[CELL_MAX];
+
+	if (json_is_object(item)) {
+		put_inner(out, item);
+		return;
+	}
+	escape(json_string_value(item) ? json_string_value(item) : "",
+	       json_string_length(item), buf);
+	(void)fprintf(out, "%s\n", buf);
+}
+
 /* One line, or for a list of objects one line each. */
 static void put_value(FILE *out, const char *key, json_t *object, size_t indent)
 {
@@ -168,7 +181,7 @@ static void put_value(FILE *out, const char *key, json_t *object, size_t indent)
 		json_array_foreach(value, i, item)
 		{
 			(void)fprintf(out, "%*s", i > 0 ? (int)indent : 0, "");
-			put_inner(out, item);
+			put_item(out, item);
 		}
 	} else {
 		cell(&c, object, buf);

@@ -14,6 +14,9 @@ PACKAGES_BENCH="iproute2 procps util-linux kamailio kamailio-tls-modules
 # for make check-matrix only
 PACKAGES_MATRIX="debootstrap qemu-user-static gcc-i686-linux-gnu
  gcc-s390x-linux-gnu valgrind"
+# a virtual machine with Debian's kernel, for tests/system
+PACKAGES_SYSTEM="qemu-system-x86 linux-image-amd64 busybox-static cpio kmod
+ gnutls-bin nftables systemd iproute2 procps"
 
 packages_missing() {
 	local p

@@ -297,6 +297,46 @@ static void collect(void *ctx, struct slice piece)
 	t->buf[t->len] = '\0';
 }
 
+START_TEST(limits_over_what_the_system_has_are_warned_about)
+{
+	static const struct {
+		const char *option, *value;
+		uint64_t descriptors;
+		const char *warning;
+	} rows[] = {
+		{"calls", "100", 100000, NULL},
+		{"connections", "40000", 40127,
+		 "limits: connections: so many may need 40128 "
+		 "descriptors in one worker, and a process may have "
+		 "40127"},
+		{"calls", "8193", 100000,
+		 "limits: calls: so many need 16386 relay ports on each side, "
+		 "and media: ports has 16384"},
+		{"calls", "8000", 32127,
+		 "limits: calls: so many need 32128 descriptors in the media "
+		 "process, and a process may have 32127"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct tuples t = {.count = 0};
+		struct config_report rep;
+		struct config *c;
+
+		add_base(&t);
+		add(&t, "limits", "", rows[i].option, rows[i].value);
+		c = must_build(&t);
+		config_report_init(&rep);
+		config_check_needs(c, rows[i].descriptors, &rep);
+		ck_assert_uint_eq(rep.errors, 0);
+		ck_assert_uint_eq(rep.warnings, rows[i].warning ? 1 : 0);
+		if (rows[i].warning)
+			ck_assert_str_eq(rep.first->text, rows[i].warning);
+		config_report_done(&rep);
+		config_unref(c);
+	}
+}
+END_TEST
+
 START_TEST(print_shows_every_option_of_every_section)
 {
 	static struct text text;
@@ -403,6 +443,7 @@ int main(void)
 	tcase_add_test(tc, messages_are_escaped_and_limited);
 	tcase_add_test(tc, nearest_name_is_near);
 	tcase_add_test(tc, schema_rows_are_complete);
+	tcase_add_test(tc, limits_over_what_the_system_has_are_warned_about);
 	tcase_add_test(tc, print_shows_every_option_of_every_section);
 	tcase_add_test(tc, many_devices_are_built_and_found);
 	tcase_add_test(tc, every_failed_allocation_is_survived);

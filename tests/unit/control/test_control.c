@@ -311,7 +311,7 @@ START_TEST(rows_of_several_pieces_are_joined)
 					    slice_str("[{\"id\":2}]"), true),
 			 0);
 	ck_assert_str_eq(hear(fd),
-			 "{\"ok\":true,\"result\":[{\"id\":1},{},{\"id\":2}]}"
+			 "{\"result\":[{\"id\":1},{},{\"id\":2}],\"ok\":true}"
 			 "\n");
 	(void)close(fd);
 }
@@ -319,7 +319,7 @@ END_TEST
 
 START_TEST(broken_rows_fail_the_command)
 {
-	static const char *const row[] = {"", "{}", "[1]", "[{}", "[{}] x"};
+	static const char *const row[] = {"", "{}", "[", "[{}", "[{}] x"};
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		int fd = client();

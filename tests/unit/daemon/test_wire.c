@@ -89,6 +89,24 @@ START_TEST(unknown_operations_and_lines_are_refused)
 }
 END_TEST
 
+START_TEST(a_ping_carries_the_level)
+{
+	uint8_t buf[DWIRE_PING_LEN + 1];
+	struct writer w;
+	uint8_t level = 0;
+
+	writer_init(&w, buf, sizeof(buf));
+	dwire_ping_write(&w, 3);
+	ck_assert_uint_eq(w.len, DWIRE_PING_LEN);
+	ck_assert_int_eq(dwire_ping_read(writer_slice(&w), &level), 0);
+	ck_assert_uint_eq(level, 3);
+	ck_assert_int_eq(dwire_ping_read(slice_make(buf, 1), &level), ERR_BAD);
+	ck_assert_int_eq(dwire_ping_read(slice_str("P12"), &level), ERR_BAD);
+	ck_assert_int_eq(dwire_ping_read(slice_str("R1"), &level), ERR_BAD);
+	ck_assert_int_eq(dwire_ping_read(SLICE_NULL, &level), ERR_BAD);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("codec");
@@ -96,5 +114,6 @@ int main(void)
 	tcase_add_test(t, every_message_comes_back_as_it_was_written);
 	tcase_add_test(t, a_workers_line_tells_its_number);
 	tcase_add_test(t, unknown_operations_and_lines_are_refused);
+	tcase_add_test(t, a_ping_carries_the_level);
 	return run_case("daemon/wire", t);
 }

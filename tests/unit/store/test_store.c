@@ -284,7 +284,7 @@ END_TEST
 START_TEST(newer_version_is_refused_and_kept)
 {
 	store_close(must_open());
-	write_at(60, "\0\0\0\2", 4); /* user_version, file format 1.3 */
+	write_at(60, "\0\0\0\3", 4); /* user_version, file format 1.3 */
 	must_refuse(ERR_BAD, "another version");
 }
 END_TEST

@@ -1,0 +1,55 @@
+/*
+ * What the limits of a configuration need from the system, and whether it is
+ * there: descriptors of a process, relay ports. What is short is a warning: the
+ * daemon runs, and refuses what it has no room for.
+ */
+#include "config/build.h"
+
+enum {
+	FDS_OF_CALL = 4, /* RTP and RTCP on two sides */
+	FDS_MORE = 128,	 /* lines to other processes, listeners, the loop */
+	PORTS_OF_CALL = 2
+};
+
+static void warn(struct config_report *rep, const char *what, uint64_t wanted,
+		 const char *of, uint64_t there)
+{
+	char buf[CONFIG_WHY_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	writer_str(&w, what);
+	writer_dec(&w, wanted);
+	writer_str(&w, of);
+	writer_dec(&w, there);
+	config_report_add(rep, false, "limits", 0, writer_slice(&w));
+}
+
+static uint32_t count_of(const struct config_ports *p)
+{
+	return p->max - p->min + 1U;
+}
+
+void config_check_needs(const struct config *c, uint64_t descriptors,
+			struct config_report *rep)
+{
+	uint64_t worker = (uint64_t)c->limits.connections + FDS_MORE;
+	uint64_t media = (uint64_t)c->limits.calls * FDS_OF_CALL + FDS_MORE;
+	uint64_t ports = (uint64_t)c->limits.calls * PORTS_OF_CALL;
+	uint32_t out = count_of(&c->media.outside_ports);
+	uint32_t in = count_of(&c->media.inside_ports);
+	uint32_t least = out < in ? out : in;
+
+	if (worker > descriptors)
+		warn(rep, "connections: so many may need ", worker,
+		     " descriptors in one worker, and a process may have ",
+		     descriptors);
+	if (media > descriptors)
+		warn(rep, "calls: so many need ", media,
+		     " descriptors in the media process, and a process may "
+		     "have ",
+		     descriptors);
+	if (ports > least)
+		warn(rep, "calls: so many need ", ports,
+		     " relay ports on each side, and media: ports has ", least);
+}

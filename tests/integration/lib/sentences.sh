@@ -1,0 +1,23 @@
+# Sentences that are true or not, and their sum: what every test ends with.
+
+passed=0 failed=0
+
+# is_true SENTENCE COMMAND...: counted; what it said is shown when it fails
+is_true() {
+	local sentence=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		passed=$((passed + 1))
+		printf 'ok      %s\n' "$sentence"
+	else
+		failed=$((failed + 1))
+		printf 'not ok  %s\n' "$sentence"
+		printf '%s\n' "$out" | tail -20 | sed 's/^/        /'
+	fi
+}
+
+sentences_end() {
+	printf '%d passed, %d failed\n' "$passed" "$failed"
+	[ "$failed" = 0 ]
+	exit
+}

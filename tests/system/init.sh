@@ -1,0 +1,66 @@
+#!/bin/busybox sh
+# First program of the virtual machine: this machine's root, read-only, under a
+# layer of memory; then systemd, with nothing to start but the test.
+export PATH=/bin
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+. /modules.sh
+. /where.sh
+mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 \
+	host /host || exec poweroff -f
+mount -t tmpfs tmpfs /rw
+mkdir /rw/upper /rw/work
+mount -t overlay overlay \
+	-o lowerdir=/host,upperdir=/rw/upper,workdir=/rw/work /new ||
+	exec poweroff -f
+
+cd /new || exec poweroff -f
+# The host's own services are not ours to start, and it may be a container, which
+# this is not; fstab is of other disks.
+rm -rf etc/systemd/system etc/fstab etc/machine-id .dockerenv run/.containerenv
+mkdir -p etc/systemd/system
+: >etc/fstab
+printf '%032d\n' 1 >etc/machine-id
+for unit in systemd-udevd.service systemd-udevd-control.socket \
+	systemd-udevd-kernel.socket systemd-udev-trigger.service \
+	systemd-firstboot.service systemd-repart.service systemd-binfmt.service \
+	proc-sys-fs-binfmt_misc.automount systemd-pstore.service \
+	systemd-random-seed.service systemd-update-utmp.service \
+	systemd-machine-id-commit.service systemd-sysusers.service \
+	systemd-tmpfiles-setup-dev.service kmod-static-nodes.service \
+	systemd-modules-load.service systemd-pcrphase-sysinit.service \
+	systemd-pcrphase.service systemd-timesyncd.service \
+	systemd-journal-flush.service systemd-sysctl.service \
+	systemd-remount-fs.service systemd-ask-password-console.path \
+	systemd-ask-password-wall.path dev-hugepages.mount dev-mqueue.mount \
+	sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount \
+	sys-fs-fuse-connections.mount run-rpc_pipefs.mount; do
+	ln -s /dev/null "etc/systemd/system/$unit"
+done
+cat >etc/systemd/system/sallyport-test.target <<UNIT
+[Unit]
+Description=The test of Sallyport
+Wants=sallyport-test.service
+AllowIsolate=yes
+UNIT
+cat >etc/systemd/system/sallyport-test.service <<UNIT
+[Unit]
+Description=The sentences of the test
+DefaultDependencies=no
+After=systemd-journald.socket
+[Service]
+Type=oneshot
+Environment=TOP=$TOP BUILD=$BUILD DIR=$DIR HOME=/root
+ExecStart=/bin/bash $TOP/tests/system/guest.sh
+ExecStopPost=/bin/systemctl poweroff --force --force
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+TimeoutStartSec=infinity
+UNIT
+mkdir -p var/log/journal.none
+cp -a ".$DIR/dest/." .
+cd /
+exec switch_root /new /lib/systemd/systemd --unit=sallyport-test.target
