@@ -1,0 +1,127 @@
+#!/bin/bash
+# Other ways to the call manager than UDP: TCP, TLS with certificates on both
+# sides, and TCP for what no datagram holds.
+. "$(dirname "$0")/lib/test.sh"
+
+needs net_begin sp-core
+conf=$DIR/etc/sallyport/sallyport.conf
+needs sallyport_pki
+needs sipp_pki
+needs cert_ca core-ca
+needs cert_ca other-ca
+needs cert cm core-ca cm.test "dns_name = cm.test" "ip_address = $CM"
+needs cert cm-other other-ca cm.test "ip_address = $CM"
+needs cert sallyport-core core-ca sallyport.core "ip_address = $SP_IN"
+needs sallyport_config "" "$(sipp_devices)
+failover {
+	options-interval = 1
+	failures = 2
+	successes = 1
+	hold-down = 0
+	try-timeout = 1000
+}"
+cp "$conf" "$DIR/base.conf"
+needs kamailio_start
+
+# with ADDRESS LINE...: the call manager is there, with these further lines
+with() {
+	stop sallyportd
+	sed "s#address = \"udp:10.77.1.2:5060\"#address = \"$1\"\n\t${2:-}#" \
+		"$DIR/base.conf" >"$conf"
+	rm -f "$DIR/control.sock"
+	sallyport_start
+}
+state_is() {
+	ctl --json status | tr -d ' \n' | grep -q "\"state\":\"$1\""
+}
+has_tcp() { in_ns sp ss -Htn dst "$CM:$1" | grep -q ESTAB; }
+no_tcp() { ! has_tcp 5060; }
+
+needs with "tcp:$CM:5060"
+needs sallyport_user "$USER_C" "$PASS_C"
+needs stunnel_start stunnel-c "$DEV_C" 15061
+is_true "tcp: a phone registers" phone_c_registers
+is_true "over a connection that stays" has_tcp 5060
+for u in "$USER_A $PASS_A" "$USER_B $PASS_B"; do
+	# shellcheck disable=SC2086
+	needs sallyport_user $u
+done
+needs baresip_start
+needs linphone_start
+needs wait_for 20 "$DEV_A registers" registered "$DEV_A"
+needs wait_for 20 "$DEV_B registers" registered "$DEV_B"
+is_true "and phones call each other" call_a_to_b
+needs call_end
+stop baresip
+stop linphone
+
+pid=$(cat "$DIR/pid/kamailio")
+for p in $(pgrep -P "$pid") "$pid"; do ! is_ours "$p" || kill -9 "$p"; done
+rm -f "$DIR/pid/kamailio" "$DIR/kamailio/ctl"
+is_true "the call manager is killed: it is down" wait_for 20 "down" \
+	state_is down
+needs kamailio_start
+is_true "and up again when it is back" wait_for 20 "up" state_is up
+is_true "registrations work again" phone_c_registers
+
+needs with "udp:$CM:5060" "large-by-tcp = yes"
+is_true "udp: what is short goes in datagrams" phone_c_registers
+is_true "without a connection" no_tcp
+sed -i 's/try-timeout = 1000/try-timeout = 1000\n\tdatagram-max = 512/' \
+	"$DIR/base.conf"
+needs with "udp:$CM:5060" "large-by-tcp = yes"
+phones_call() {
+	baresip_start && linphone_start &&
+		wait_for 20 "$DEV_A registers" registered "$DEV_A" &&
+		wait_for 20 "$DEV_B registers" registered "$DEV_B" &&
+		call_a_to_b
+}
+is_true "what is too long for a datagram arrives: phones call" phones_call
+is_true "it went by TCP" has_tcp 5060
+needs call_end
+stop baresip
+stop linphone
+
+# TLS ends in stunnel before the same kamailio; it demands our certificate.
+tls_start() {
+	cat >"$DIR/tls.conf" <<CFG
+foreground = yes
+pid =
+debug = notice
+[core]
+accept = $CM:5061
+connect = $CM:5060
+cert = $DIR/pki/$1.crt
+key = $DIR/pki/$1.key
+CAfile = $DIR/pki/core-ca.crt
+verifyChain = yes
+CFG
+	spawn tls cm stunnel4 "$DIR/tls.conf"
+	wait_for 10 "stunnel before kamailio" listens cm t "$CM:5061"
+}
+etc=$DIR/etc/sallyport
+mkdir -p "$etc/trust/call-manager"
+cp "$DIR/pki/core-ca.crt" "$etc/trust/call-manager/ca.pem"
+cp "$DIR/pki/sallyport-core.crt" "$etc/certs/core.pem"
+cp "$DIR/pki/sallyport-core.key" "$etc/keys/core.key"
+chmod 600 "$etc/keys/core.key"
+
+needs tls_start cm
+needs with "tls:$CM:5061" \
+	'certificate = "certs/core.pem"\n\tkey = "keys/core.key"'
+is_true "tls: the call manager is up" wait_for 20 "up" state_is up
+is_true "a phone registers" phone_c_registers
+is_true "inside, nothing is in the clear" has_tcp 5061
+stop tls
+is_true "the connection ends: it is down" wait_for 20 "down" state_is down
+needs tls_start cm
+is_true "it comes back" wait_for 30 "up" state_is up
+stop tls
+needs tls_start cm-other
+c_is_refused() { ! phone_c_registers >/dev/null; }
+is_true "with a certificate that nobody vouches for it stays down" \
+	wait_for 20 "down" state_is down
+is_true "and gets nothing" c_is_refused
+is_true "the reason is logged" grep -q 'cannot connect: .*proto=tls' \
+	"$DIR/log/sallyportd"
+test_end
