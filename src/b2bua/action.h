@@ -20,6 +20,8 @@ enum action_kind {
 	ACTION_FLOW_DEL,    /* flow[0].id */
 	ACTION_SIP_SEND,    /* dest, bytes */
 	ACTION_CONN_CLOSE,  /* dest.ep */
+	ACTION_AUTH,	    /* id, bytes: a request and the challenge it got, as
+			       blobs (base/writer.h); EVENT_AUTH answers */
 	ACTION_RECORD,	    /* record, bytes: "key=value ..." for log and CDR */
 	ACTION_SAVE,	    /* bytes: key and what must outlive us (save.h) */
 	ACTION_FORGET	    /* bytes: key; what was saved under it is over */
@@ -42,6 +44,7 @@ struct action {
 	struct flow flow[2];
 	struct dest dest;
 	enum record_kind record;
+	uint64_t id;	    /* AUTH: comes back in EVENT_AUTH */
 	struct slice bytes; /* owned by the list */
 };
 

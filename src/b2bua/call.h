@@ -22,6 +22,7 @@ struct calls;
 struct calls_params {
 	struct dest core; /* a first call manager; ep none: EVENT_CORE tells */
 	struct core_params group;
+	bool has_realms;	   /* ACTION_AUTH is understood */
 	struct addr media_outside; /* our media address towards phones */
 	struct addr media_inside;  /* our media address towards the core */
 	uint16_t outside_port_min, outside_port_max; /* UDP, inclusive */

@@ -282,18 +282,12 @@ static bool is_from_there(struct calls *c, const struct event_sip *ev)
 	       (core_by_dest(&c->core, d) != NULL) == (ev->side == SIDE_CORE);
 }
 
-static void on_response(struct calls *c, const struct event_sip *ev)
+void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
+		   const struct sip_msg *m)
 {
-	const struct sip_msg *m = ev->msg;
-	struct handle txn;
-	uint64_t user;
 	struct obj *o;
 	struct call *call;
 
-	if (!is_from_there(c, ev) ||
-	    sip_txn_recv_response(c->txns, m, c->now_ms, &txn, &user) != 0 ||
-	    core_response(c, txn, m))
-		return;
 	o = obj_find(c, user);
 	if (!o)
 		return;
@@ -320,6 +314,18 @@ static void on_response(struct calls *c, const struct event_sip *ev)
 	case OBJ_SUB:
 		break; /* its transactions are relays' */
 	}
+}
+
+static void on_response(struct calls *c, const struct event_sip *ev)
+{
+	struct handle txn;
+	uint64_t user;
+
+	if (is_from_there(c, ev) &&
+	    sip_txn_recv_response(c->txns, ev->msg, c->now_ms, &txn, &user) ==
+		    0 &&
+	    !core_response(c, txn, ev->msg))
+		calls_deliver(c, txn, user, ev->msg);
 }
 
 static bool refuse_extensions(struct calls *c, const struct event_sip *ev)
@@ -577,6 +583,9 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 	case EVENT_CORE:
 		core_set(c, &ev->core);
 		break;
+	case EVENT_AUTH:
+		core_auth(c, &ev->auth);
+		break;
 	case EVENT_CALL_DROP:
 		call = call_find(c, ev->call);
 		if (call)
@@ -606,6 +615,8 @@ uint64_t calls_deadline(const struct calls *c)
 		at = timerq_next(&c->sub_timers);
 	if (core_deadline(&c->core, c->core_checked_ms) < at)
 		at = core_deadline(&c->core, c->core_checked_ms);
+	if (timerq_next(&c->core_asks) < at)
+		at = timerq_next(&c->core_asks);
 	return c->move_at_ms < at ? c->move_at_ms : at;
 }
 
@@ -646,6 +657,7 @@ static void init_tables(struct calls *c)
 	table_init(&c->core_reqs, p->txn_limit, p->seed);
 	list_init(&c->core_failed);
 	list_init(&c->touched);
+	timerq_init(&c->core_asks);
 }
 
 static int init_parts(struct calls *c, uint64_t now_ms)

@@ -10,7 +10,11 @@
 #include "base/secret.h"
 #include "sip/hdr.h"
 
-enum { BUDGET_T1 = 48 };
+enum {
+	BUDGET_T1 = 48,
+	AUTHS_MAX = 2, /* the second after a stale nonce */
+	ASK_MS = 3000  /* patience with who holds the credentials */
+};
 
 /* A request on its way to a call manager. */
 struct core_req {
@@ -30,6 +34,12 @@ struct core_req {
 	bool is_movable;  /* begins a dialog or needs none, and nobody has
 			     said anything yet */
 	bool is_probe;
+	uint32_t auths; /* times its challenge was answered at this place */
+	struct timerq_node ask; /* in calls.core_asks while that is asked for */
+	bool is_asking;
+	uint8_t *challenge; /* the response, owned; while is_asking */
+	size_t challenge_len;
+	struct slice extra; /* header lines for the next sending */
 };
 
 static struct core_req *req_find(const struct calls *c, struct handle txn)
@@ -43,7 +53,9 @@ static void req_free(struct calls *c, struct core_req *q)
 {
 	table_del(&c->core_reqs, &q->node);
 	list_del(&q->failed);
+	timerq_clear(&c->core_asks, &q->ask);
 	calls_wipe(q->bytes, q->len);
+	alloc_free(q->challenge);
 	alloc_free(q);
 }
 
@@ -54,6 +66,7 @@ void core_reqs_free(struct calls *c)
 			req_free(c, TABLE_ENTRY(c->core_reqs.bucket[i],
 						struct core_req, node));
 	table_done(&c->core_reqs);
+	timerq_done(&c->core_asks);
 }
 
 void core_forget(struct calls *c, struct handle txn)
@@ -169,7 +182,9 @@ static int rewrite(struct calls *c, struct core_req *q, const struct dest *dest,
 	struct core_rewrite r = {.was = &q->dest,
 				 .dest = dest,
 				 .branch = branch,
-				 .cseq = q->cseq};
+				 .cseq = q->cseq,
+				 .drops_auth = q->auths > 0,
+				 .extra = q->extra};
 	struct writer w;
 	uint8_t *p;
 
@@ -340,7 +355,95 @@ static bool elsewhere(struct calls *c, struct core_req *q)
 		return false;
 	q->place = core_handle(&c->core, e);
 	q->tried |= core_bit(&c->core, e);
-	return again(c, q, &e->place.dest);
+	if (!again(c, q, &e->place.dest))
+		return false;
+	q->auths = 0;
+	return true;
+}
+
+/* ---- challenges ---------------------------------------------------------------- */
+
+/*
+ * A call manager wants credentials (RFC 3261 section 22.2): who holds them is
+ * asked, and the response waits. Only requests of ours to a call manager come
+ * here, and only responses that came from that side (calls.c:is_from_there).
+ */
+static bool ask(struct calls *c, struct core_req *q, const struct sip_msg *m)
+{
+	struct writer w;
+
+	if (!c->p.has_realms || q->is_probe || q->auths >= AUTHS_MAX)
+		return false;
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	writer_blob(&w, slice_make(q->bytes, q->len));
+	writer_blob(&w, m->raw);
+	if (!writer_ok(&w))
+		return false;
+	q->challenge = alloc_copy(m->raw);
+	q->challenge_len = m->raw.len;
+	if (!q->challenge ||
+	    timerq_set(&c->core_asks, &q->ask, c->now_ms + ASK_MS) != 0) {
+		q->challenge = alloc_free(q->challenge);
+		return false;
+	}
+	q->is_asking = true;
+	calls_emit(c, &(struct action){.kind = ACTION_AUTH,
+				       .id = handle_u64(q->txn),
+				       .bytes = writer_slice(&w)});
+	return true;
+}
+
+/* Nobody knows an answer: the challenge goes on to who sent the request. */
+static void deliver(struct calls *c, struct core_req *q)
+{
+	struct handle txn = q->txn;
+	uint64_t user = q->user;
+	int err = sip_msg_parse(q->challenge, q->challenge_len, &c->core_msg,
+				NULL);
+	uint8_t *bytes = q->challenge;
+
+	q->challenge = NULL;
+	req_free(c, q);
+	if (!err)
+		calls_deliver(c, txn, user, &c->core_msg);
+	alloc_free(bytes);
+}
+
+void core_auth(struct calls *c, const struct event_auth *ev)
+{
+	struct core_req *q =
+		req_find(c, (struct handle){.index = (uint32_t)ev->id,
+					    .gen = (uint32_t)(ev->id >> 32)});
+	struct dest dest;
+	bool is_sent = false;
+
+	if (!q || !q->is_asking)
+		return;
+	q->is_asking = false;
+	timerq_clear(&c->core_asks, &q->ask);
+	if (ev->lines.len > 0) {
+		dest = q->dest;
+		q->auths++;
+		q->extra = ev->lines;
+		is_sent = again(c, q, &dest);
+		q->extra = SLICE_NULL;
+	}
+	if (is_sent)
+		q->challenge = alloc_free(q->challenge);
+	else
+		deliver(c, q);
+}
+
+static void asks_expire(struct calls *c)
+{
+	struct timerq_node *n;
+
+	while ((n = timerq_pop(&c->core_asks, c->now_ms))) {
+		struct core_req *q = TIMERQ_ENTRY(n, struct core_req, ask);
+
+		q->is_asking = false;
+		deliver(c, q);
+	}
 }
 
 bool core_response(struct calls *c, struct handle txn, const struct sip_msg *m)
@@ -353,11 +456,13 @@ bool core_response(struct calls *c, struct handle txn, const struct sip_msg *m)
 	c->from_place = q->place;
 	c->from_epoch = e ? e->epoch : 0;
 	judge(c, q, m->status != 503, "answered");
-	if (m->status > 100)
+	if (m->status > 100 && m->status != 401 && m->status != 407)
 		q->is_movable &= m->status == 503;
 	if (m->status < 200)
 		return false;
 	if (m->status == 503 && elsewhere(c, q))
+		return true;
+	if ((m->status == 401 || m->status == 407) && ask(c, q, m))
 		return true;
 	req_free(c, q);
 	return false;
@@ -444,6 +549,7 @@ void core_timer(struct calls *c)
 {
 	struct core_entry *e;
 
+	asks_expire(c);
 	while ((e = core_probe_next(&c->core, c->now_ms)))
 		probe(c, e);
 	for (uint32_t i = 0; i < c->core.used; i++) {

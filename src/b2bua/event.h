@@ -75,7 +75,8 @@ enum event_kind {
 	EVENT_FLOW_LATCHED, /* a source was learned: flow */
 	EVENT_CALL_DROP,    /* an operator ends a call: call */
 	EVENT_BINDING,	    /* the configuration says so: binding */
-	EVENT_CORE	    /* where a call manager is has become known: core */
+	EVENT_CORE,	    /* where a call manager is has become known: core */
+	EVENT_AUTH	    /* ACTION_AUTH was dealt with: auth */
 };
 
 struct event_sip {
@@ -114,6 +115,12 @@ struct event_core {
 	uint32_t count;
 };
 
+/* What answers a call manager's challenge. */
+struct event_auth {
+	uint64_t id;	    /* the action's */
+	struct slice lines; /* header lines; empty: nobody knows an answer */
+};
+
 struct event {
 	enum event_kind kind;
 	union {
@@ -123,5 +130,6 @@ struct event {
 		uint64_t call;		      /* EVENT_CALL_DROP: cookie */
 		struct event_binding binding; /* EVENT_BINDING */
 		struct event_core core;	      /* EVENT_CORE */
+		struct event_auth auth;	      /* EVENT_AUTH */
 	};
 };

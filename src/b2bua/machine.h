@@ -23,6 +23,9 @@ struct obj *obj_find(const struct calls *c, uint64_t user);
 struct call *call_find(const struct calls *c, uint64_t cookie);
 /* Key bytes of an endpoint for the tables by endpoint. */
 void calls_ep_key(struct handle ep, uint8_t ret[8]);
+/* Give the response m of txn to the object of this user number. */
+void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
+		   const struct sip_msg *m);
 /* The client or server transaction of an object has failed: it hears of it
  * at the end of the step. */
 void obj_mark_failed(struct calls *c, struct handle txn, uint64_t user,
@@ -176,6 +179,8 @@ MUST_CHECK int core_send(struct calls *c, const struct core_msg *m,
 bool core_response(struct calls *c, struct handle txn, const struct sip_msg *m);
 /* A transaction failed (inside the table: only noted). True: it was ours. */
 bool core_failed(struct calls *c, struct handle txn, enum sip_txn_fail why);
+/* EVENT_AUTH. */
+void core_auth(struct calls *c, const struct event_auth *ev);
 /* Deal with what core_failed noted. */
 void core_run_failed(struct calls *c);
 /* sip_txn_forget for a client transaction that may be core_send's. */

@@ -436,6 +436,7 @@ struct calls {
 	struct core core;
 	struct table core_reqs;
 	struct list core_failed;
+	struct timerq core_asks;  /* challenges that wait for EVENT_AUTH */
 	uint64_t core_checked_ms; /* hold-downs that ended are known */
 	uint64_t move_at_ms;	  /* next tick of the walk over bindings */
 	uint64_t move_retry_ms;	  /* next walk, for those that failed */

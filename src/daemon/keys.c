@@ -430,6 +430,97 @@ static int do_unwrap(struct keys *k, struct slice wrapped, struct writer *ret)
 	return err == ERR_AUTH ? ERR_BAD : err;
 }
 
+/* A realm's credentials are bound to it, and are no phone's. */
+static struct slice realm_aad(struct slice realm, uint8_t buf[AAD_MAX])
+{
+	struct writer w;
+
+	writer_init(&w, buf, AAD_MAX);
+	writer_str(&w, "sallyport realm");
+	writer_blob(&w, realm);
+	return writer_slice(&w);
+}
+
+static int do_seal_realm(struct keys *k, const struct keys_request *q,
+			 struct writer *ret)
+{
+	uint8_t plain[PLAIN_MAX];
+	uint8_t aad[AAD_MAX];
+	struct slice bound = realm_aad(q->realm, aad);
+	struct writer w;
+	int err;
+
+	if (!k->store_key.ptr)
+		return ERR_STATE;
+	writer_init(&w, plain, sizeof(plain));
+	writer_blob(&w, q->user);
+	writer_blob(&w, q->data);
+	err = writer_ok(&w) && bound.len > 0 && q->realm.len > 0 &&
+			      q->user.len > 0
+		      ? seal_close(secret_slice(&k->store_key), bound,
+				   writer_slice(&w), ret)
+		      : ERR_BAD;
+	secret_wipe(plain, sizeof(plain));
+	return err;
+}
+
+static int answer_with(struct slice plain, const struct keys_check *c,
+		       struct writer *ret)
+{
+	struct digest_fields f = {.alg = (enum digest_alg)c->alg,
+				  .method = c->method,
+				  .uri = c->uri,
+				  .nonce = c->nonce,
+				  .qop = c->qop,
+				  .nc = c->nc,
+				  .cnonce = c->cnonce};
+	struct digest_hex response = {.len = 0};
+	struct digest_hex ha1 = {.len = 0};
+	struct slice password;
+	struct slice user;
+	struct reader r;
+	int err;
+
+	reader_init(&r, plain);
+	user = reader_blob(&r);
+	password = reader_blob(&r);
+	if (!reader_end(&r))
+		return ERR_BAD;
+	err = digest_ha1(f.alg, user, c->realm, password, &ha1);
+	if (!err)
+		err = digest_response(digest_hex_slice(&ha1), &f, &response);
+	secret_wipe(&ha1, sizeof(ha1));
+	if (err)
+		return err;
+	writer_blob(ret, user);
+	writer_blob(ret, digest_hex_slice(&response));
+	return writer_ok(ret) ? 0 : ERR_SPACE;
+}
+
+/* The password leaves its cipher here only, for this one calculation. */
+static int do_answer(struct keys *k, const struct keys_check *c,
+		     struct writer *ret)
+{
+	uint8_t plain[PLAIN_MAX];
+	uint8_t aad[AAD_MAX];
+	struct slice bound = realm_aad(c->realm, aad);
+	size_t len = 0;
+	int err;
+
+	if (!k->store_key.ptr)
+		return ERR_STATE;
+	if (bound.len == 0 || c->alg >= DIGEST_COUNT)
+		return ERR_BAD;
+	err = seal_open(secret_slice(&k->store_key), bound, c->blob, plain,
+			sizeof(plain), &len);
+	if (!err)
+		err = answer_with(slice_make(plain, len), c, ret);
+	else if (err == ERR_AUTH)
+		err = ERR_BAD;
+	secret_wipe(plain, sizeof(plain));
+	return err;
+}
+
 static int serve(struct keys *k, const struct keys_request *q,
 		 struct writer *ret)
 {
@@ -446,6 +537,10 @@ static int serve(struct keys *k, const struct keys_request *q,
 		return do_seal(k, q, ret);
 	case KEYS_OP_CHECK:
 		return do_check(k, &q->check);
+	case KEYS_OP_SEAL_REALM:
+		return do_seal_realm(k, q, ret);
+	case KEYS_OP_ANSWER:
+		return do_answer(k, &q->check, ret);
 	case KEYS_OP_TICKET:
 		tickets_get(k->tickets, (int64_t)loop_wall_s(), ret);
 		return writer_ok(ret) ? 0 : ERR_SPACE;

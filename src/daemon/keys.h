@@ -24,8 +24,10 @@ enum {
 	KEYS_CLIENT_WORKER = 1u << KEYS_OP_SIGN | 1u << KEYS_OP_DECRYPT |
 			     1u << KEYS_OP_PUBKEY | 1u << KEYS_OP_CHECK |
 			     1u << KEYS_OP_TICKET | 1u << KEYS_OP_WRAP |
-			     1u << KEYS_OP_UNWRAP | 1u << KEYS_OP_NONCE,
-	KEYS_CLIENT_MONITOR = 1u << KEYS_OP_PUBKEY | 1u << KEYS_OP_SEAL
+			     1u << KEYS_OP_UNWRAP | 1u << KEYS_OP_NONCE |
+			     1u << KEYS_OP_ANSWER,
+	KEYS_CLIENT_MONITOR = 1u << KEYS_OP_PUBKEY | 1u << KEYS_OP_SEAL |
+			      1u << KEYS_OP_SEAL_REALM
 };
 
 /* Counters since the start. */

@@ -580,6 +580,71 @@ static void on_user_list(void *ctx, uint64_t token, const json_t *args)
 		ask_store(m, a, &r);
 }
 
+/* What answers a call manager's challenges: sealed, then kept in place of what
+ * was there. */
+static void on_realm_add(void *ctx, uint64_t token, const json_t *args)
+{
+	struct monitor *m = ctx;
+	struct keys_request seal = {.op = KEYS_OP_SEAL_REALM};
+	struct store_request put = {.op = STORE_OP_PUT};
+	struct monitor_asked *a =
+		monitor_ctl_asked(m, token, CONTROL_REALM_ADD);
+	uint8_t blob[KEYS_BLOB_MAX];
+	struct writer w;
+	int err = ERR_CLOSED;
+
+	if (!a)
+		return;
+	seal.user = slice_str(control_arg_get(args, "user"));
+	seal.realm = slice_str(control_arg_get(args, "realm"));
+	seal.data = slice_str(control_arg_get(args, "password"));
+	/* They stand between quotes in a header. */
+	if (memchr(seal.user.ptr, '"', seal.user.len) ||
+	    memchr(seal.user.ptr, '\\', seal.user.len) ||
+	    memchr(seal.realm.ptr, '"', seal.realm.len)) {
+		monitor_ctl_fail(m, a, "user and realm must not hold quotes");
+		return;
+	}
+	writer_init(&w, blob, sizeof(blob));
+	if (m->keys)
+		err = keys_client_seal_realm(m->keys, &seal, &w);
+	if (err) {
+		monitor_ctl_fail(m, a,
+				 "the keys process did not seal the password");
+		return;
+	}
+	put.user = slice_str(STORE_REALM_USER);
+	put.realm = seal.realm;
+	put.blob = writer_slice(&w);
+	ask_store(m, a, &put);
+}
+
+static void on_realm_delete(void *ctx, uint64_t token, const json_t *args)
+{
+	struct monitor *m = ctx;
+	struct monitor_asked *a =
+		monitor_ctl_asked(m, token, CONTROL_REALM_DELETE);
+	struct store_request r = {.op = STORE_OP_DEL,
+				  .user = slice_str(STORE_REALM_USER)};
+
+	if (!a)
+		return;
+	r.realm = slice_str(control_arg_get(args, "realm"));
+	ask_store(m, a, &r);
+}
+
+static void on_realm_list(void *ctx, uint64_t token, const json_t *args)
+{
+	struct monitor *m = ctx;
+	struct monitor_asked *a =
+		monitor_ctl_asked(m, token, CONTROL_REALM_LIST);
+	struct store_request r = {.op = STORE_OP_LIST};
+
+	(void)args;
+	if (a)
+		ask_store(m, a, &r);
+}
+
 /* One page of users; the next is asked for after its last. */
 static void reply_users(struct monitor *m, struct monitor_asked *a,
 			const struct store_reply *reply)
@@ -598,7 +663,10 @@ static void reply_users(struct monitor *m, struct monitor_asked *a,
 				       .created_s = item.created_s,
 				       .changed_s = item.changed_s};
 
-		(void)json_array_append_new(rows, row_user(&row));
+		/* Users of phones and realms of call managers are one table. */
+		if (slice_eqs(item.user, STORE_REALM_USER) ==
+		    (a->command == CONTROL_REALM_LIST))
+			(void)json_array_append_new(rows, row_user(&row));
 		next.user = item.user;
 		next.realm = item.realm;
 	}
@@ -617,6 +685,7 @@ static void reply_users(struct monitor *m, struct monitor_asked *a,
 void monitor_ctl_store(struct monitor *m, const struct store_reply *reply)
 {
 	struct monitor_asked *a = asked_find(m, (uint32_t)reply->id);
+	enum control_id command;
 	uint64_t token;
 
 	if (reply->op == STORE_OP_DEVICES) {
@@ -640,6 +709,7 @@ void monitor_ctl_store(struct monitor *m, const struct store_reply *reply)
 		reply_users(m, a, reply);
 		return;
 	}
+	command = a->command;
 	a->token = 0;
 	if (reply->status == 0)
 		control_reply(m->control, token, json_object());
@@ -647,6 +717,8 @@ void monitor_ctl_store(struct monitor *m, const struct store_reply *reply)
 		control_fail(m->control, token, "%s",
 			     reply->op == STORE_OP_LSC_DEL
 				     ? "this device has shown no LSC"
+			     : command == CONTROL_REALM_DELETE
+				     ? "no such realm"
 				     : "no such user in this realm");
 	else
 		control_fail(m->control, token, "store: %s",
@@ -692,6 +764,9 @@ int monitor_ctl_open(struct monitor *m)
 			    [CONTROL_USER_DELETE] = on_user_delete,
 			    [CONTROL_CERTS] = on_certs,
 			    [CONTROL_DEVICE_RESET_LSC] = on_reset_lsc,
+			    [CONTROL_REALM_ADD] = on_realm_add,
+			    [CONTROL_REALM_LIST] = on_realm_list,
+			    [CONTROL_REALM_DELETE] = on_realm_delete,
 			    [CONTROL_DROP] = on_drop,
 			    [CONTROL_RELOAD] = on_reload,
 			    [CONTROL_CHECK] = on_check,

@@ -197,6 +197,9 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 	case CONTROL_DEVICE_EXPORT:
 	case CONTROL_DEVICES:
 	case CONTROL_LOG:
+	case CONTROL_REALM_ADD:
+	case CONTROL_REALM_LIST:
+	case CONTROL_REALM_DELETE:
 	case CONTROL_USER_ADD:
 	case CONTROL_USER_PASSWD:
 	case CONTROL_USER_LIST:

@@ -24,6 +24,8 @@ struct pending {
 	uint64_t cookie;
 	uint64_t at_ms; /* deadline */
 	int err;	/* once answered */
+	uint8_t *data;	/* the same; owned, may be NULL */
+	size_t data_len;
 };
 
 struct keys_client {
@@ -105,6 +107,7 @@ static void drop_list(struct list *l)
 		struct pending *p = LIST_ENTRY(l->next, struct pending, node);
 
 		list_del(&p->node);
+		(void)alloc_free(p->data);
 		(void)alloc_free(p);
 	}
 }
@@ -174,11 +177,14 @@ static void on_work(void *arg)
 			LIST_ENTRY(c->answered.next, struct pending, node);
 		uint64_t cookie = p->cookie;
 		int err = p->err;
+		uint8_t *data = p->data;
+		size_t len = p->data_len;
 
 		list_del(&p->node);
 		(void)alloc_free(p);
 		c->pending_count--;
-		c->p.answer(c->p.ctx, cookie, err, SLICE_NULL);
+		c->p.answer(c->p.ctx, cookie, err, slice_make(data, len));
+		(void)alloc_free(data);
 	}
 	if (c->is_down_due) {
 		c->is_down_due = false;
@@ -238,6 +244,16 @@ static int receive(struct keys_client *c, struct keys_answer *ret)
 	return 0;
 }
 
+/* What comes with the answer, for later. Its error, or ours. */
+static int keep_data(struct pending *p, const struct keys_answer *a)
+{
+	if (a->err || a->data.len == 0)
+		return a->err;
+	p->data = alloc_copy(a->data);
+	p->data_len = p->data ? a->data.len : 0;
+	return p->data ? 0 : ERR_NOMEM;
+}
+
 static void match(struct keys_client *c, const struct keys_answer *a)
 {
 	struct list *pos;
@@ -247,7 +263,7 @@ static void match(struct keys_client *c, const struct keys_answer *a)
 		struct pending *p = LIST_ENTRY(pos, struct pending, node);
 
 		if (p->number == a->number) {
-			answered(c, p, a->err);
+			answered(c, p, keep_data(p, a));
 			return;
 		}
 	}
@@ -429,10 +445,17 @@ int keys_client_seal(struct keys_client *c, struct keys_request *seal,
 	return call(c, seal, ret_blob);
 }
 
-int keys_client_check(struct keys_client *c, const struct keys_check *q,
-		      uint64_t cookie)
+int keys_client_seal_realm(struct keys_client *c, struct keys_request *seal,
+			   struct writer *ret_blob)
 {
-	struct keys_request r = {.op = KEYS_OP_CHECK, .check = *q};
+	seal->op = KEYS_OP_SEAL_REALM;
+	return call(c, seal, ret_blob);
+}
+
+static int ask(struct keys_client *c, enum keys_op op,
+	       const struct keys_check *q, uint64_t cookie)
+{
+	struct keys_request r = {.op = (uint8_t)op, .check = *q};
 	struct pending *p;
 	int err;
 
@@ -454,4 +477,16 @@ int keys_client_check(struct keys_client *c, const struct keys_check *q,
 	c->pending_count++;
 	arm(c);
 	return 0;
+}
+
+int keys_client_check(struct keys_client *c, const struct keys_check *q,
+		      uint64_t cookie)
+{
+	return ask(c, KEYS_OP_CHECK, q, cookie);
+}
+
+int keys_client_answer(struct keys_client *c, const struct keys_check *q,
+		       uint64_t cookie)
+{
+	return ask(c, KEYS_OP_ANSWER, q, cookie);
 }

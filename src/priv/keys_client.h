@@ -19,7 +19,8 @@
 struct keys_client;
 
 /* The answer to keys_client_check: cookie as given; err: 0, ERR_AUTH,
- * ERR_TIMEOUT, ERR_CLOSED...; data: empty today. */
+ * ERR_TIMEOUT, ERR_CLOSED...; data: what
+ * keys_client_answer asked for, else empty. */
 typedef void (*keys_answer_fn)(void *ctx, uint64_t cookie, int err,
 			       struct slice data);
 
@@ -68,6 +69,16 @@ MUST_CHECK int keys_client_unwrap(struct keys_client *c, struct slice wrapped,
 MUST_CHECK int keys_client_seal(struct keys_client *c,
 				struct keys_request *seal,
 				struct writer *ret_blob);
+/* Blocking: encrypt user and password (seal: user, realm, data) of a realm of
+ * call managers into *ret_blob. Errors as keys_client_seal. */
+MUST_CHECK int keys_client_seal_realm(struct keys_client *c,
+				      struct keys_request *seal,
+				      struct writer *ret_blob);
+/* Ask for the digest response to a challenge of such a realm (q without user
+ * and response); it comes to answer() as two blobs, user and response. Errors
+ * as keys_client_check. */
+MUST_CHECK int keys_client_answer(struct keys_client *c,
+				  const struct keys_check *q, uint64_t cookie);
 /*
  * Ask whether a digest response is right; the answer comes to answer() with
  * this cookie: 0, ERR_AUTH (wrong), ERR_NOTFOUND (no HA1 of that algorithm),

@@ -86,7 +86,13 @@ void keys_request_print(const struct keys_request *q, struct writer *w)
 		writer_blob(w, q->data);
 		break;
 	case KEYS_OP_CHECK:
+	case KEYS_OP_ANSWER:
 		print_check(&q->check, w);
+		break;
+	case KEYS_OP_SEAL_REALM:
+		writer_blob(w, q->user);
+		writer_blob(w, q->realm);
+		writer_blob(w, q->data);
 		break;
 	default: /* KEYS_OP_TICKET, WRAP and NONCE have no fields */
 		break;
@@ -113,7 +119,13 @@ static bool parse_fields(struct reader *r, struct keys_request *q)
 		parse_seal(r, q);
 		return true;
 	case KEYS_OP_CHECK:
+	case KEYS_OP_ANSWER:
 		parse_check(r, &q->check);
+		return true;
+	case KEYS_OP_SEAL_REALM:
+		q->user = reader_blob(r);
+		q->realm = reader_blob(r);
+		q->data = reader_blob(r);
 		return true;
 	case KEYS_OP_UNWRAP:
 		q->data = reader_blob(r);

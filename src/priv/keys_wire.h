@@ -30,6 +30,9 @@ enum keys_op {
 	KEYS_OP_UNWRAP = 8,  /* data -> the key */
 	KEYS_OP_NONCE = 9,   /* -> KEYS_WRAP_LEN bytes, the key of nonces: the
 				same for all, and after a restart */
+	KEYS_OP_SEAL_REALM = 10, /* user, realm, data: password -> blob */
+	KEYS_OP_ANSWER = 11,	 /* check without user and response -> user and
+			       response, as blobs */
 	KEYS_OP_COUNT
 };
 
@@ -71,16 +74,18 @@ struct keys_check {
 /* One request; which fields count depends on op. Slices point into the
  * bytes it was read from, or to the caller's. */
 struct keys_request {
-	uint32_t number;    /* comes back in the answer */
-	uint8_t op;	    /* enum keys_op */
-	uint16_t alg;	    /* SIGN: as in pki/signer.h */
-	struct slice key;   /* SIGN, DECRYPT, PUBKEY: name */
-	struct slice data;  /* SIGN: hash; DECRYPT: cipher text; UNWRAP */
-	struct slice user;  /* SEAL */
-	struct slice realm; /* SEAL */
+	uint32_t number;  /* comes back in the answer */
+	uint8_t op;	  /* enum keys_op */
+	uint16_t alg;	  /* SIGN: as in pki/signer.h */
+	struct slice key; /* SIGN, DECRYPT, PUBKEY: name */
+	struct slice
+		data; /* SIGN: hash; DECRYPT: cipher text; UNWRAP; SEAL_REALM:
+			       password */
+	struct slice user;		    /* SEAL, SEAL_REALM */
+	struct slice realm;		    /* SEAL, SEAL_REALM */
 	struct keys_ha1 ha1[KEYS_HA1S_MAX]; /* SEAL */
 	uint8_t ha1_count;		    /* SEAL: 1.. */
-	struct keys_check check;	    /* CHECK */
+	struct keys_check check;	    /* CHECK, ANSWER */
 };
 
 struct keys_answer {

@@ -182,6 +182,8 @@ static void store_message(void *ctx, struct slice bytes, const int *fds,
 		worker_lsc_answer(w, &r);
 		return;
 	}
+	if (worker_realms_credential(w, r.id, r.status, r.blob))
+		return;
 	pipeline_credential(w->pipeline, r.id, r.status, r.blob,
 			    loop_now_ms(w->loop));
 }
@@ -210,13 +212,24 @@ int worker_ask_store(struct worker *w, const struct store_request *r)
 			      : ERR_LIMIT;
 }
 
+int worker_store_get(struct worker *w, uint64_t ticket, struct slice user,
+		     struct slice realm)
+{
+	return worker_ask_store(w, &(struct store_request){.op = STORE_OP_GET,
+							   .id = ticket,
+							   .user = user,
+							   .realm = realm});
+}
+
 static int store_get_credential(void *ctx, uint64_t ticket, struct slice user,
 				struct slice realm)
 {
-	return worker_ask_store(ctx, &(struct store_request){.op = STORE_OP_GET,
-							     .id = ticket,
-							     .user = user,
-							     .realm = realm});
+	return worker_store_get(ctx, ticket, user, realm);
+}
+
+static void do_auth(void *ctx, const struct action *a)
+{
+	worker_realms_ask(ctx, a);
 }
 
 /* ---- the line to the keys process ---------------------------------------- */
@@ -225,7 +238,9 @@ static void keys_answer(void *ctx, uint64_t cookie, int err, struct slice data)
 {
 	struct worker *w = ctx;
 
-	(void)data; /* a check answers with its error alone */
+	/* A check answers with its error alone. */
+	if (worker_realms_answered(w, cookie, err, data))
+		return;
 	pipeline_checked(w->pipeline, cookie, err, loop_now_ms(w->loop));
 }
 
@@ -341,6 +356,7 @@ static int make_calls(struct worker *w)
 						     w->p.number, w->p.count);
 	struct calls_params p = {
 		.group = group_params(&c->failover),
+		.has_realms = true,
 		.media_outside = c->media.outside_address,
 		.media_inside = c->media.inside_address,
 		.outside_port_min = out.min,
@@ -385,6 +401,7 @@ static int make_egress(struct worker *w)
 			       .flow_del = do_flow_del,
 			       .record = do_record,
 			       .save = do_save,
+			       .auth = do_auth,
 			       .ctx = w};
 
 	w->egress = egress_new(&cb, entropy_u64(&w->p.entropy));
@@ -523,6 +540,7 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 	w->loop = p->loop;
 	worker_reload_init(w);
 	worker_core_init(w);
+	worker_realms_init(w);
 	bucket_init(&w->log_bucket, WORKER_LOG_RATE, WORKER_LOG_BURST,
 		    loop_now_ms(w->loop));
 	lease_all(w, false);
@@ -533,6 +551,8 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 		err = worker_net_open(w, reterr);
 	if (!err)
 		err = make_calls(w);
+	if (!err)
+		err = worker_realms_open(w);
 	if (!err)
 		err = make_egress(w);
 	if (!err)
@@ -565,6 +585,7 @@ struct worker *worker_free(struct worker *w)
 	transport_free(w->transport);
 	worker_tls_end(w);
 	worker_core_close(w);
+	worker_realms_close(w);
 	pipeline_free(w->pipeline);
 	egress_free(w->egress);
 	calls_free(w->calls);

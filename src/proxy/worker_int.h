@@ -11,6 +11,7 @@
 #include "priv/keys_client.h"
 #include "proxy/keep.h"
 #include "proxy/medialink.h"
+#include "proxy/realm.h"
 #include "proxy/worker.h"
 #include "store/wire.h"
 #include "tls/cache.h"
@@ -76,6 +77,9 @@ struct worker {
 	struct tls_creds *core_creds[CONFIG_MANAGERS_MAX]; /* by manager */
 	struct worker_place place[WORKER_PLACES_MAX];
 	struct loop_work lost_work;
+	struct realms *realms;
+	struct list challenges; /* struct worker_challenge */
+	struct loop_work challenge_work;
 	struct dns *dns; /* NULL: no call manager has a name */
 	uint32_t dns_manager[DNS_WATCHES_MAX]; /* by number of the watch */
 	struct worker_tls tls;
@@ -157,6 +161,26 @@ void worker_core_set(struct worker *w, uint32_t manager,
 /* Nothing can be sent to ep now: if it is a call manager's connector, its
  * requests fail soon (from the loop, not at once). */
 void worker_core_lost(struct worker *w, struct handle ep);
+/* --- worker_realms.c ------------------------------------------------------ */
+/* Prepare. */
+void worker_realms_init(struct worker *w);
+/* Free. */
+void worker_realms_close(struct worker *w);
+/* Answers to call managers' challenges. ERR_NOMEM. */
+MUST_CHECK int worker_realms_open(struct worker *w);
+/* Is this ticket of the store or the keys process one of them? Then it is
+ * dealt with. */
+bool worker_realms_credential(struct worker *w, uint64_t ticket, int err,
+			      struct slice blob);
+/* As worker_realms_credential. */
+bool worker_realms_answered(struct worker *w, uint64_t ticket, int err,
+			    struct slice data);
+/* ACTION_AUTH. */
+void worker_realms_ask(struct worker *w, const struct action *a);
+/* Ask the store for a credential; the answer has this ticket. ERR_CLOSED,
+ * ERR_LIMIT. */
+MUST_CHECK int worker_store_get(struct worker *w, uint64_t ticket,
+				struct slice user, struct slice realm);
 /* Transport's word for it. */
 enum transport_proto worker_proto(enum config_transport t);
 

@@ -20,6 +20,10 @@ enum {
 	STORE_USERS_MAX = 1000000 /* credentials in one file */
 };
 
+/* The user under whom a call manager's realm has its credentials: no name a
+ * device could have. */
+#define STORE_REALM_USER "@"
+
 struct store;
 
 /* One credential. Slices are valid during the callback, or the caller's. */

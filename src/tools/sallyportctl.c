@@ -85,6 +85,11 @@ static const struct table_column devices[] = {
 	{"description", "DESCRIPTION", TABLE_TEXT},
 	{NULL, NULL, TABLE_TEXT}};
 
+static const struct table_column realms[] = {{"realm", "REALM", TABLE_TEXT},
+					     {"created", "CREATED", TABLE_DATE},
+					     {"changed", "CHANGED", TABLE_DATE},
+					     {NULL, NULL, TABLE_TEXT}};
+
 /* Results that are tables. */
 static const struct {
 	enum control_id id;
@@ -95,6 +100,7 @@ static const struct {
 	{CONTROL_USER_LIST, users},
 	{CONTROL_DEVICES, devices},
 	{CONTROL_CERTS, certs},
+	{CONTROL_REALM_LIST, realms},
 };
 
 /* Short names of commands. */
@@ -105,6 +111,7 @@ static const struct {
 struct options {
 	const char *socket;
 	const char *realm;	   /* NULL = the daemon's */
+	const char *user;	   /* realm add */
 	const char *device, *line; /* only rows of these; NULL = all */
 	bool is_json;
 	bool from_stdin;
@@ -269,6 +276,28 @@ static int add_secrets(const struct options *o, json_t *args)
 	return err ? complain(EXIT_FAILED, err_str(err)) : EXIT_SUCCESS;
 }
 
+/* Here the password itself is needed: the call manager asks for a response
+ * that is calculated from it. */
+static int add_realm_secrets(const struct options *o, json_t *args)
+{
+	struct secret password = {0};
+	struct slice p;
+	int err = 0;
+
+	if (!o->user)
+		return usage("--user is needed by", "realm add");
+	if (password_read(o->from_stdin || !isatty(STDIN_FILENO), &password))
+		return EXIT_FAILED; /* said why */
+	p = secret_slice(&password);
+	if (json_object_set_new(args, "user", json_string(o->user)) ||
+	    json_object_set_new(args, "password",
+				json_stringn((const char *)p.ptr, p.len)))
+		err = ERR_BAD;
+	secret_done(&password);
+	return err ? complain(EXIT_FAILED, "user or password is not UTF-8")
+		   : EXIT_SUCCESS;
+}
+
 /* The realm is part of what is hashed, so the daemon is asked for its own. */
 static int add_realm(const struct options *o, json_t *args)
 {
@@ -364,6 +393,8 @@ static int run(struct options *o, enum control_id id, char **words, int count)
 		code = add_realm(o, args);
 	if (!code && (id == CONTROL_USER_ADD || id == CONTROL_USER_PASSWD))
 		code = add_secrets(o, args);
+	if (!code && id == CONTROL_REALM_ADD)
+		code = add_realm_secrets(o, args);
 	if (!code)
 		code = ask(o, id, args, &result);
 	if (!code)
@@ -431,6 +462,7 @@ int main(int argc, char **argv)
 		{"socket", required_argument, NULL, 's'},
 		{"json", no_argument, NULL, 'j'},
 		{"realm", required_argument, NULL, 'r'},
+		{"user", required_argument, NULL, 'u'},
 		{"stdin", no_argument, NULL, 'i'},
 		{"device", required_argument, NULL, 'D'},
 		{"line", required_argument, NULL, 'L'},
@@ -453,6 +485,8 @@ int main(int argc, char **argv)
 			o.is_json = true;
 		} else if (c == 'r') {
 			o.realm = optarg;
+		} else if (c == 'u') {
+			o.user = optarg;
 		} else if (c == 'i') {
 			o.from_stdin = true;
 		} else if (c == 'D') {

@@ -92,6 +92,7 @@ static void on_flow(struct run *r, const struct action *a)
 		break;
 	case ACTION_SIP_SEND:
 	case ACTION_CONN_CLOSE:
+	case ACTION_AUTH:
 	case ACTION_RECORD:
 	case ACTION_SAVE:
 	case ACTION_FORGET:
@@ -192,7 +193,9 @@ void replay_take(struct run *r, struct actions *out)
 	for (uint32_t i = 0; i < out->count; i++) {
 		const struct action *a = &out->item[i];
 
-		if (a->kind == ACTION_SIP_SEND)
+		if (a->kind == ACTION_AUTH)
+			r->auth = a->id;
+		else if (a->kind == ACTION_SIP_SEND)
 			on_send(r, a);
 		else if (a->kind == ACTION_RECORD)
 			on_record(r, a);

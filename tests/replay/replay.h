@@ -69,6 +69,7 @@ struct run {
 	size_t var_count;
 	uint64_t last_call;
 	struct hidden hidden;
+	uint64_t auth;		/* id of the ACTION_AUTH that waits; 0 = none */
 	char *shown[SHOWN_MAX]; /* messages with ports in them */
 	size_t shown_count;
 	struct saved saved[SAVED_MAX];

@@ -403,6 +403,27 @@ static void do_core(struct run *r, const char *word, const char *rest)
 	set_core(r, replay_conn_find(r, rest), strcmp(word, "core-back") == 0);
 }
 
+/* auth LINE: what answers the challenge that waits; "auth nothing": nobody
+ * knows an answer; "auth none": no challenge waits. */
+static void do_auth(struct run *r, const char *rest)
+{
+	struct event ev = {.kind = EVENT_AUTH, .auth = {.id = r->auth}};
+	char line[1024];
+
+	if (strcmp(rest, "none") == 0) {
+		if (r->auth != 0)
+			replay_fail(r, "a challenge waits");
+		return;
+	}
+	if (r->auth == 0)
+		replay_fail(r, "no challenge waits");
+	snprintf(line, sizeof(line), "%s\r\n", rest);
+	if (strcmp(rest, "nothing") != 0)
+		ev.auth.lines = slice_str(line);
+	r->auth = 0;
+	replay_step(r, &ev);
+}
+
 /* cores PATTERN: all call managers as the operator sees them. */
 static void do_cores(struct run *r, const char *rest)
 {
@@ -456,6 +477,8 @@ static void do_param(struct run *r, const char *rest)
 		r->p.sub_limit = number(v);
 	else if (option(rest, "sub_device_limit", &v))
 		r->p.sub_device_limit = number(v);
+	else if (option(rest, "has_realms", &v))
+		r->p.has_realms = number(v) != 0;
 	else if (option(rest, "options_interval_ms", &v))
 		r->p.group.options_interval_ms = number(v);
 	else if (option(rest, "failures", &v))
@@ -518,6 +541,8 @@ static void do_line(struct run *r, char *line)
 	else if (strcmp(line, "core-gone") == 0 ||
 		 strcmp(line, "core-back") == 0)
 		do_core(r, line, rest);
+	else if (strcmp(line, "auth") == 0)
+		do_auth(r, rest);
 	else if (strcmp(line, "cores") == 0)
 		do_cores(r, rest);
 	else if (strcmp(line, "clear") == 0)

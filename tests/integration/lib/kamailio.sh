@@ -28,6 +28,7 @@ loadmodule "textops.so"
 loadmodule "siputils.so"
 loadmodule "kex.so"
 loadmodule "ctl.so"
+loadmodule "auth.so"
 modparam("ctl", "binrpc", "unix:$DIR/$name/ctl")
 modparam("usrloc", "db_mode", 0)
 modparam("registrar", "max_expires", 3600)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "authn/digest.h"
+#include "base/reader.h"
 #include "lib/certs.h"
 #include "priv/channel.h"
 #include "priv/keys_client.h"
@@ -329,6 +330,47 @@ START_TEST(credential_is_bound_to_user_realm_and_key)
 	ck_assert_int_eq(keys_load_store_key(keys, store_path, why), 0);
 	q.check = mufasa(DIGEST_MD5, slice_make(blob, len));
 	ck_assert_int_eq(ask(KEYS_CLIENT_WORKER, &q, NULL, NULL), ERR_BAD);
+}
+END_TEST
+
+START_TEST(a_realms_password_answers_and_is_bound_to_its_realm)
+{
+	static uint8_t blob[KEYS_ANSWER_MAX];
+	static uint8_t out[KEYS_ANSWER_MAX];
+	size_t len = 0;
+	size_t blob_len = 0;
+	struct reader r;
+	struct slice user;
+	struct slice response;
+	struct keys_check c = mufasa(DIGEST_SHA256, SLICE_NULL);
+	struct slice want = c.response;
+	struct keys_request q = {.op = KEYS_OP_SEAL_REALM,
+				 .user = str("Mufasa"),
+				 .realm = c.realm,
+				 .data = str("Circle of Life")};
+
+	ck_assert_int_eq(ask(KEYS_CLIENT_WORKER, &q, blob, &blob_len),
+			 ERR_DENIED);
+	ck_assert_int_eq(ask(KEYS_CLIENT_MONITOR, &q, blob, &blob_len), 0);
+	ck_assert_ptr_null(memmem(blob, blob_len, "Circle", 6));
+	c.blob = slice_make(blob, blob_len);
+	c.user = SLICE_NULL;
+	c.response = SLICE_NULL;
+	q = (struct keys_request){.op = KEYS_OP_ANSWER, .check = c};
+	ck_assert_int_eq(ask(KEYS_CLIENT_MONITOR, &q, out, &len), ERR_DENIED);
+	ck_assert_int_eq(ask(KEYS_CLIENT_WORKER, &q, out, &len), 0);
+	reader_init(&r, slice_make(out, len));
+	user = reader_blob(&r);
+	response = reader_blob(&r);
+	ck_assert(reader_end(&r));
+	ck_assert(slice_eqs(user, "Mufasa"));
+	ck_assert(slice_eq(response, want));
+	/* Another realm's it cannot be, nor a phone's. */
+	q.check.realm = str("elsewhere");
+	ck_assert_int_eq(ask(KEYS_CLIENT_WORKER, &q, out, &len), ERR_BAD);
+	q = (struct keys_request){.op = KEYS_OP_CHECK, .check = c};
+	q.check.user = str("Mufasa");
+	ck_assert_int_eq(ask(KEYS_CLIENT_WORKER, &q, out, &len), ERR_BAD);
 }
 END_TEST
 
@@ -893,6 +935,8 @@ static Suite *suite(void)
 	tcase_add_test(ops, public_key_is_that_of_the_certificate);
 	tcase_add_test(ops, sealed_credential_checks_rfc_7616_responses);
 	tcase_add_test(ops, credential_is_bound_to_user_realm_and_key);
+	tcase_add_test(ops,
+		       a_realms_password_answers_and_is_bound_to_its_realm);
 	tcase_add_test(ops, clients_may_only_what_they_may);
 	tcase_add_test(ops, unreadable_requests_get_an_answer);
 	tcase_add_test(files, key_files_others_can_read_are_refused);

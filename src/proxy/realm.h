@@ -1,0 +1,50 @@
+/*
+ * Challenges of call managers (RFC 3261 section 22.2): which one is answered,
+ * with the credentials of its realm from the store and a response that the
+ * keys process calculates. One answer for each realm and challenge; a second
+ * one only when the call manager says that the nonce is stale. Owned by one
+ * worker.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/entropy.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "priv/keys_wire.h"
+
+struct realms;
+
+enum {
+	REALM_ASKS_MAX = 1024, /* challenges that are being answered */
+	REALM_LINE_MAX = 2048  /* bytes of an answer */
+};
+
+struct realm_cb {
+	/* Ask the store for the credentials of realm; the answer comes to
+	 * realm_credential. */
+	int (*credential)(void *ctx, uint64_t ticket, struct slice realm);
+	/* Ask the keys process for the response; the answer comes to
+	 * realm_answered. */
+	int (*answer)(void *ctx, uint64_t ticket, const struct keys_check *c);
+	/* Done: header lines, or nothing when there is no answer. why: static,
+	 * for the log; NULL: it was answered, or has no credentials. */
+	void (*done)(void *ctx, uint64_t id, struct slice lines,
+		     const char *why, struct slice realm);
+	void *ctx;
+};
+
+/* New; cb is copied. NULL when memory is out. */
+struct realms *realms_new(const struct realm_cb *cb, const struct entropy *e);
+/* Free r (may be NULL) and what it was asked; returns NULL. */
+struct realms *realms_free(struct realms *r);
+/* A request was challenged: both as blobs (ACTION_AUTH). done is called for
+ * this id, perhaps at once. */
+void realms_ask(struct realms *r, uint64_t id, struct slice blobs);
+/* The store answered. */
+void realms_credential(struct realms *r, uint64_t ticket, int err,
+		       struct slice blob);
+/* The keys process answered. */
+void realms_answered(struct realms *r, uint64_t ticket, int err,
+		     struct slice data);

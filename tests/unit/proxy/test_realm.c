@@ -1,0 +1,238 @@
+/* Challenges of call managers: which is answered, and with what. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "authn/digest.h"
+#include "base/writer.h"
+#include "lib/entropy.h"
+#include "lib/oom.h"
+#include "lib/run.h"
+#include "proxy/realm.h"
+
+static struct realms *realms;
+static struct test_entropy entropy;
+static uint64_t store_ticket, keys_ticket;
+static char asked_realm[64];
+static uint8_t asked_alg;
+static char asked_qop[16];
+static unsigned done_count;
+static char lines[REALM_LINE_MAX];
+static const char *reason;
+
+static int on_credential(void *ctx, uint64_t ticket, struct slice realm)
+{
+	(void)ctx;
+	store_ticket = ticket;
+	(void)snprintf(asked_realm, sizeof(asked_realm), "%.*s",
+		       SLICE_FMT(realm));
+	return 0;
+}
+
+static int on_answer(void *ctx, uint64_t ticket, const struct keys_check *c)
+{
+	(void)ctx;
+	keys_ticket = ticket;
+	asked_alg = c->alg;
+	(void)snprintf(asked_qop, sizeof(asked_qop), "%.*s", SLICE_FMT(c->qop));
+	ck_assert(slice_eqs(c->method, "REGISTER"));
+	ck_assert(slice_eqs(c->uri, "sip:pbx.example"));
+	return 0;
+}
+
+static void on_done(void *ctx, uint64_t id, struct slice l, const char *why,
+		    struct slice realm)
+{
+	(void)ctx;
+	(void)realm;
+	ck_assert_uint_eq(id, 77);
+	(void)snprintf(lines, sizeof(lines), "%.*s", SLICE_FMT(l));
+	reason = why;
+	done_count++;
+}
+
+static void setup(void)
+{
+	struct realm_cb cb = {.credential = on_credential,
+			      .answer = on_answer,
+			      .done = on_done};
+	struct entropy e = test_entropy(&entropy, 1);
+
+	realms = realms_new(&cb, &e);
+	ck_assert_ptr_nonnull(realms);
+	store_ticket = keys_ticket = 0;
+	done_count = 0;
+	lines[0] = '\0';
+	reason = NULL;
+}
+
+static void teardown(void)
+{
+	realms = realms_free(realms);
+}
+
+/* A REGISTER with this header got a 401 with those. */
+static void challenged(const char *request, const char *response)
+{
+	static const char common[] = "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1"
+				     "\r\nFrom: <sip:a@x>;tag=1\r\n"
+				     "To: <sip:a@x>\r\nCall-ID: c\r\n"
+				     "CSeq: 1 REGISTER\r\n";
+	static char q[2048];
+	static char p[2048];
+	static uint8_t buf[4200];
+	struct writer w;
+
+	(void)snprintf(q, sizeof(q),
+		       "REGISTER sip:pbx.example SIP/2.0\r\n%s"
+		       "Max-Forwards: 70\r\n%sContent-Length: 0\r\n\r\n",
+		       common, request);
+	(void)snprintf(p, sizeof(p),
+		       "SIP/2.0 401 No\r\n%s%sContent-Length: 0\r\n\r\n",
+		       common, response);
+	writer_init(&w, buf, sizeof(buf));
+	writer_blob(&w, slice_str(q));
+	writer_blob(&w, slice_str(p));
+	realms_ask(realms, 77, writer_slice(&w));
+}
+
+static void answer(const char *user, const char *response)
+{
+	uint8_t buf[256];
+	struct writer w;
+
+	realms_credential(realms, store_ticket, 0, slice_str("blob"));
+	writer_init(&w, buf, sizeof(buf));
+	writer_blob(&w, slice_str(user));
+	writer_blob(&w, slice_str(response));
+	realms_answered(realms, keys_ticket, 0, writer_slice(&w));
+}
+
+#define MD5 "WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n\"\r\n"
+#define SHA                                                        \
+	"WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n256\", " \
+	"algorithm=SHA-256, qop=\"auth-int,auth\", opaque=\"o\"\r\n"
+
+START_TEST(the_strongest_algorithm_is_answered)
+{
+	challenged("", MD5 SHA);
+	ck_assert_str_eq(asked_realm, "pbx");
+	answer("bob", "0123");
+	ck_assert_uint_eq(asked_alg, DIGEST_SHA256);
+	ck_assert_str_eq(asked_qop, "auth");
+	ck_assert_uint_eq(done_count, 1);
+	ck_assert_ptr_null(reason);
+	ck_assert_ptr_eq(
+		strstr(lines, "Authorization: Digest username=\"bob\""), lines);
+	ck_assert_ptr_nonnull(strstr(lines, "nonce=\"n256\""));
+	ck_assert_ptr_nonnull(strstr(lines, "uri=\"sip:pbx.example\""));
+	ck_assert_ptr_nonnull(strstr(lines, "response=\"0123\""));
+	ck_assert_ptr_nonnull(strstr(lines, "algorithm=SHA-256"));
+	ck_assert_ptr_nonnull(strstr(lines, "opaque=\"o\""));
+	ck_assert_ptr_nonnull(strstr(lines, "qop=auth, nc=00000001, cnonce="));
+}
+END_TEST
+
+START_TEST(without_qop_there_is_none)
+{
+	challenged("", MD5);
+	answer("bob", "0123");
+	ck_assert_uint_eq(asked_alg, DIGEST_MD5);
+	ck_assert_str_eq(asked_qop, "");
+	ck_assert_ptr_null(strstr(lines, "cnonce"));
+}
+END_TEST
+
+START_TEST(a_proxys_challenge_is_answered_as_such)
+{
+	challenged("", "Proxy-Authenticate: Digest realm=\"pbx\", "
+		       "nonce=\"n\"\r\n");
+	answer("bob", "0123");
+	ck_assert_ptr_eq(strstr(lines, "Proxy-Authorization: Digest "), lines);
+}
+END_TEST
+
+START_TEST(what_cannot_be_answered_is_not)
+{
+	static const char *const rows[] = {
+		"", "WWW-Authenticate: Basic realm=\"pbx\"\r\n",
+		"WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n\", "
+		"algorithm=SHA-1\r\n",
+		"WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n\", "
+		"qop=\"auth-int\"\r\n",
+		"WWW-Authenticate: Digest realm=\"pbx\"\r\n"};
+
+	challenged("", rows[_i]);
+	ck_assert_uint_eq(done_count, 1);
+	ck_assert_str_eq(lines, "");
+	ck_assert_ptr_nonnull(reason);
+	ck_assert_uint_eq(store_ticket, 0);
+}
+END_TEST
+
+#define CRED                                                      \
+	"Authorization: Digest username=\"bob\", realm=\"pbx\", " \
+	"nonce=\"old\", uri=\"sip:pbx.example\", response=\"00\"\r\n"
+
+START_TEST(what_was_refused_is_not_said_again)
+{
+	challenged(CRED, MD5);
+	ck_assert_uint_eq(done_count, 1);
+	ck_assert_str_eq(reason, "the call manager refused the credentials");
+}
+END_TEST
+
+START_TEST(a_stale_nonce_is_answered_anew)
+{
+	challenged(CRED, "WWW-Authenticate: Digest stale=TRUE, realm=\"pbx\", "
+			 "nonce=\"new\"\r\n");
+	ck_assert_uint_eq(done_count, 0);
+	answer("bob", "0123");
+	ck_assert_ptr_nonnull(strstr(lines, "nonce=\"new\""));
+}
+END_TEST
+
+START_TEST(a_realm_without_credentials_is_no_trouble)
+{
+	challenged("", MD5);
+	realms_credential(realms, store_ticket, ERR_NOTFOUND, SLICE_NULL);
+	ck_assert_uint_eq(done_count, 1);
+	ck_assert_str_eq(lines, "");
+	ck_assert_ptr_null(reason);
+	/* Late answers find nobody. */
+	realms_answered(realms, store_ticket, 0, SLICE_NULL);
+	ck_assert_uint_eq(done_count, 1);
+}
+END_TEST
+
+static void run_out(void *arg)
+{
+	(void)arg;
+	store_ticket = 0;
+	challenged("", MD5);
+	if (store_ticket)
+		realms_credential(realms, store_ticket, ERR_NOTFOUND,
+				  SLICE_NULL);
+}
+
+START_TEST(lack_of_memory_is_no_answer)
+{
+	oom_sweep(run_out, NULL);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *t = tcase_create("realm");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, the_strongest_algorithm_is_answered);
+	tcase_add_test(t, without_qop_there_is_none);
+	tcase_add_test(t, a_proxys_challenge_is_answered_as_such);
+	tcase_add_loop_test(t, what_cannot_be_answered_is_not, 0, 5);
+	tcase_add_test(t, what_was_refused_is_not_said_again);
+	tcase_add_test(t, a_stale_nonce_is_answered_anew);
+	tcase_add_test(t, a_realm_without_credentials_is_no_trouble);
+	tcase_add_test(t, lack_of_memory_is_no_answer);
+	return run_case("proxy/realm", t);
+}
