@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib/test.sh"
 
 LONGEST_MS=1000
-WORKERS=2
+WORKERS=2 TONE_S=120
 needs net_begin sp-continuity
 needs sallyport_pki
 needs sallyport_config

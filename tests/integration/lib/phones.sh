@@ -5,12 +5,13 @@
 DEV_A=SEP001122334401 USER_A=2001 PASS_A=demo-$RANDOM$RANDOM
 DEV_B=SEP001122334402 USER_B=2002 PASS_B=demo-$RANDOM$RANDOM
 
-# phone_tone FILE HZ: 8 kHz mono, 16 bit, 20 s of a tone with a slow beat; two
-# phones with different tones have different payloads
+# phone_tone FILE HZ: 8 kHz mono, 16 bit, $TONE_S s of a tone with a slow beat;
+# two phones with different tones have different payloads. baresip hangs up at
+# its end.
 phone_tone() {
-	LC_ALL=C awk -v hz="$2" 'function le(v, n) {
+	LC_ALL=C awk -v hz="$2" -v seconds="${TONE_S:-20}" 'function le(v, n) {
 		while (n-- > 0) { printf "%c", v % 256; v = int(v / 256) } }
-	BEGIN { rate = 8000; n = 20 * rate
+	BEGIN { rate = 8000; n = seconds * rate
 		printf "RIFF"; le(36 + 2 * n, 4); printf "WAVEfmt "
 		le(16, 4); le(1, 2); le(1, 2); le(rate, 4); le(2 * rate, 4)
 		le(2, 2); le(16, 2); printf "data"; le(2 * n, 4)
