@@ -38,7 +38,7 @@ struct calls_params {
 	uint32_t session_min_s; /* shortest that is granted, at least 90 */
 	uint32_t media_idle_ms; /* end a call without media; 0 = never */
 	bool end_to_end;	/* phones of ours get each other's keys */
-	bool show_phone_leg;	/* phones are shown their own leg's state only */
+	bool show_phone_leg; /* phones are shown their own leg's state only */
 	uint32_t t1_ms, t2_ms, t4_ms; /* RFC 3261 timers */
 	const char *server_name; /* Server and User-Agent value; "" = none */
 	struct entropy entropy;
@@ -79,7 +79,7 @@ struct call_info {
 	uint64_t answer_ms;	     /* 0 = not yet */
 	uint64_t flow_out_in; /* flow ids of the first stream, 0 = none */
 	uint64_t flow_in_out;
-	bool is_joined; /* the far end is another call of ours */
+	bool is_joined;	    /* the far end is another call of ours */
 	bool is_end_to_end; /* all its audio passes us without being opened */
 };
 

@@ -17,8 +17,9 @@ void b64_encode(struct writer *w, struct slice s)
 			if (k > n)
 				writer_u8(w, '=');
 			else
-				writer_u8(w, (uint8_t)alphabet[v >> (18 - 6 * k)
-							       & 63]);
+				writer_u8(w,
+					  (uint8_t)alphabet[v >> (18 - 6 * k) &
+							    63]);
 		}
 	}
 }

@@ -3,12 +3,23 @@
 const char *err_str(int err)
 {
 	static const char *const names[] = {
-		"ok",		 "more input needed", "bad input",
-		"limit reached", "out of memory",     "no space",
-		"not found",	 "already there",     "wrong state",
-		"denied",	 "unsupported",	      "system error",
-		"timeout",	 "closed",	      "authentication failed",
-		"replayed",	 "would block",
+		"ok",
+		"more input needed",
+		"bad input",
+		"limit reached",
+		"out of memory",
+		"no space",
+		"not found",
+		"already there",
+		"wrong state",
+		"denied",
+		"unsupported",
+		"system error",
+		"timeout",
+		"closed",
+		"authentication failed",
+		"replayed",
+		"would block",
 	};
 	int count = (int)(sizeof(names) / sizeof(names[0]));
 

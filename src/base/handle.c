@@ -6,7 +6,7 @@ enum { SLOTS_FIRST = 16 };
 
 void slots_init(struct slots *s, uint32_t limit)
 {
-	*s = (struct slots){ .limit = limit, .free = UINT32_MAX };
+	*s = (struct slots){.limit = limit, .free = UINT32_MAX};
 }
 
 void slots_done(struct slots *s)
@@ -30,7 +30,7 @@ static int slots_grow(struct slots *s)
 	if (!p)
 		return ERR_NOMEM;
 	for (uint32_t i = cap; i > s->cap; i--) {
-		p[i - 1] = (struct slot){ .next = s->free };
+		p[i - 1] = (struct slot){.next = s->free};
 		s->free = i - 1;
 	}
 	s->slot = p;
@@ -56,7 +56,7 @@ int slots_add(struct slots *s, void *obj, struct handle *ret)
 	if (++p->gen == 0)
 		p->gen = 1;
 	s->count++;
-	*ret = (struct handle){ .index = i, .gen = p->gen };
+	*ret = (struct handle){.index = i, .gen = p->gen};
 	return 0;
 }
 

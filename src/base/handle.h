@@ -16,8 +16,7 @@ struct handle {
 };
 
 /* The handle of nothing. */
-#define HANDLE_NONE \
-	((struct handle){ 0, 0 })
+#define HANDLE_NONE ((struct handle){0, 0})
 
 /* True when h names nothing. */
 static inline bool handle_is_none(struct handle h)
@@ -38,9 +37,9 @@ static inline uint64_t handle_u64(struct handle h)
 }
 
 struct slot {
-	void *obj;	/* NULL when free */
-	uint32_t gen;	/* of the present or last object; never 0 in use */
-	uint32_t next;	/* next free slot */
+	void *obj;     /* NULL when free */
+	uint32_t gen;  /* of the present or last object; never 0 in use */
+	uint32_t next; /* next free slot */
 };
 
 /* Slots for objects of one kind; grows up to a hard limit. */

@@ -21,7 +21,7 @@ struct list {
 	for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 
 /* Walk all nodes of head; the body may unlink pos; tmp is scratch. */
-#define list_for_each_safe(pos, tmp, head)                              \
+#define list_for_each_safe(pos, tmp, head)                               \
 	for ((pos) = (head)->next, (tmp) = (pos)->next; (pos) != (head); \
 	     (pos) = (tmp), (tmp) = (pos)->next)
 

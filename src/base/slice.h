@@ -15,20 +15,22 @@ struct slice {
 };
 
 /* A string literal as a slice (without its NUL); usable as an initialiser. */
-#define SLICE(lit) \
-	{ (const uint8_t *)("" lit), sizeof(lit) - 1 }
+#define SLICE(lit)                                         \
+	{                                                  \
+		(const uint8_t *)("" lit), sizeof(lit) - 1 \
+	}
 
 /* The empty slice. */
-#define SLICE_NULL \
-	((struct slice){ NULL, 0 })
+#define SLICE_NULL ((struct slice){NULL, 0})
 
 /* Arguments for a "%.*s" format; the value must not exceed INT_MAX bytes. */
-#define SLICE_FMT(s) (int)(s).len, (const char *)((s).ptr ? (s).ptr : (const uint8_t *)"")
+#define SLICE_FMT(s) \
+	(int)(s).len, (const char *)((s).ptr ? (s).ptr : (const uint8_t *)"")
 
 /* View of len bytes at ptr; nothing is copied. */
 static inline struct slice slice_make(const void *ptr, size_t len)
 {
-	return (struct slice){ (const uint8_t *)ptr, len };
+	return (struct slice){(const uint8_t *)ptr, len};
 }
 
 /* View of a NUL-terminated string without its NUL; str may be NULL (empty). */

@@ -21,8 +21,8 @@ enum suite {
 };
 
 enum {
-	SUITE_KEY_MAX = 32,	   /* bytes of master key, largest suite */
-	SUITE_SALT_MAX = 14,	   /* bytes of master salt, largest suite */
+	SUITE_KEY_MAX = 32,  /* bytes of master key, largest suite */
+	SUITE_SALT_MAX = 14, /* bytes of master salt, largest suite */
 	SUITE_INLINE_MAX = SUITE_KEY_MAX + SUITE_SALT_MAX,
 	SUITE_TRAILER_MAX = 16 + 4 /* bytes a packet grows: tag and index */
 };

@@ -20,10 +20,10 @@ struct media;
 struct media_params {
 	struct media_socket_params socket;
 	struct media_backend *backend; /* another one, owned; NULL = socket */
-	const struct addr *bind; /* flows' local addresses; copied */
-	uint32_t bind_count;	 /* 0 = any, at most MEDIA_BIND_MAX */
-	uint16_t port_min;	 /* lowest local port; 0 = any */
-	uint16_t port_max;	 /* highest local RTCP port */
+	const struct addr *bind;       /* flows' local addresses; copied */
+	uint32_t bind_count;	       /* 0 = any, at most MEDIA_BIND_MAX */
+	uint16_t port_min;	       /* lowest local port; 0 = any */
+	uint16_t port_max;	       /* highest local RTCP port */
 };
 
 enum { MEDIA_BIND_MAX = 16 };

@@ -15,9 +15,9 @@ enum sandbox_role {
 	SANDBOX_MONITOR, /* keeps the capabilities to start children */
 	SANDBOX_KEYS,
 	SANDBOX_KEYS_TOKEN, /* with a PKCS#11 module: files, sockets */
-	SANDBOX_STORE,	/* files below its directory */
-	SANDBOX_MEDIA,	/* datagram sockets, threads */
-	SANDBOX_WORKER, /* stream and datagram sockets */
+	SANDBOX_STORE,	    /* files below its directory */
+	SANDBOX_MEDIA,	    /* datagram sockets, threads */
+	SANDBOX_WORKER,	    /* stream and datagram sockets */
 	SANDBOX_ROLE_COUNT
 };
 

@@ -146,8 +146,7 @@ int worker_update_calls(struct worker *w, const struct config *c)
 		.media_idle_ms = c->media.idle_timeout_s * 1000,
 		.port_cooldown_ms = c->media.cool_down_s * 1000,
 		.end_to_end = c->media.end_to_end,
-		.show_phone_leg =
-			c->sip.security_icon == CONFIG_ICON_PHONE_LEG,
+		.show_phone_leg = c->sip.security_icon == CONFIG_ICON_PHONE_LEG,
 		.server_name = c->server_name,
 	};
 

@@ -25,8 +25,8 @@ static int show(const char *path)
 	config_report_init(&rep);
 	err = conffile_load(path, &rep, &c);
 	for (const struct config_message *m = rep.first; m; m = m->next)
-		(void)fprintf(stderr, "%s%s\n", m->is_error ? "" : "warning: ",
-			      m->text);
+		(void)fprintf(stderr, "%s%s\n",
+			      m->is_error ? "" : "warning: ", m->text);
 	if (!err)
 		config_print(c, emit, stdout);
 	config_unref(c);

@@ -17,5 +17,5 @@ static void fill(void *ctx, uint8_t *buf, size_t len)
 struct entropy test_entropy(struct test_entropy *e, uint64_t seed)
 {
 	e->state = seed;
-	return (struct entropy){ .fill = fill, .ctx = e };
+	return (struct entropy){.fill = fill, .ctx = e};
 }
