@@ -76,7 +76,8 @@ static void collect(void *ctx, struct slice piece)
 	struct text *t = ctx;
 
 	ck_assert_uint_lt(t->len + piece.len, sizeof(t->buf));
-	memcpy(t->buf + t->len, piece.ptr, piece.len);
+	if (piece.len > 0)
+		memcpy(t->buf + t->len, piece.ptr, piece.len);
 	t->len += piece.len;
 	t->buf[t->len] = '\0';
 }
