@@ -289,8 +289,12 @@ void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
 	struct call *call;
 
 	o = obj_find(c, user);
-	if (!o)
+	if (!o) {
+		/* It rings, or says it works, for a call that ended before: no
+		 * CANCEL could be sent yet, and now nobody would. */
+		sip_txn_orphan(c->txns, txn, c->now_ms);
 		return;
+	}
 	switch (o->kind) {
 	case OBJ_CALL:
 		call = LIST_ENTRY(o, struct call, obj);

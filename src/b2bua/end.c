@@ -16,6 +16,7 @@ void call_free(struct calls *c, struct call *call, const char *reason)
 	leg_done(c, &call->leg[1]);
 	if (call->has_device)
 		table_del(&c->devices, &call->by_device);
+	sip_txn_orphan(c->txns, call->ex.client, c->now_ms);
 	exch_done(&call->ex);
 	obj_done(c, &call->obj);
 	alloc_free(call->device);

@@ -138,6 +138,13 @@ void sip_txn_forget(struct sip_txns *t, struct handle txn);
  * gives it its full time again. Nothing happens when txn is gone.
  */
 void sip_txn_patience(struct sip_txns *t, struct handle txn, uint64_t end_ms);
+/*
+ * Nobody decides about the INVITE of client transaction txn any more: where it
+ * would wait for its final response without end (RFC 3261 section 17.1.1.2), it
+ * gets 64*T1 from now_ms and fails then. Nothing happens when txn is gone, has
+ * an end, or is none.
+ */
+void sip_txn_orphan(struct sip_txns *t, struct handle txn, uint64_t now_ms);
 /* Where the request went whose response m is, or NULL when there is no such
  * client transaction. Valid until t is used again. */
 const struct dest *sip_txn_client_dest(struct sip_txns *t,

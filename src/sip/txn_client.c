@@ -27,6 +27,13 @@ static int make_key(struct sip_txns *t, enum sip_method method,
 	return 0;
 }
 
+/* An INVITE that was answered provisionally waits without end: end that. */
+static void limit(struct sip_txns *t, struct txn *x, uint64_t now_ms)
+{
+	if (x && x->state == TXN_PROCEEDING && x->end_ms == UINT64_MAX)
+		txn_plan(t, x, UINT64_MAX, now_ms + txn_64t1(t));
+}
+
 /*
  * RFC 3261 section 9.1: when no final response comes within 64*T1 of the
  * CANCEL, the INVITE counts as cancelled and its transaction ends.
@@ -35,13 +42,14 @@ static void limit_cancelled(struct sip_txns *t, struct slice branch,
 			    uint64_t now_ms)
 {
 	struct slice key;
-	struct txn *x;
 
-	if (make_key(t, SIP_METHOD_INVITE, branch, &key) != 0)
-		return;
-	x = txn_find(t, key);
-	if (x && x->state == TXN_PROCEEDING && x->end_ms == UINT64_MAX)
-		txn_plan(t, x, UINT64_MAX, now_ms + txn_64t1(t));
+	if (make_key(t, SIP_METHOD_INVITE, branch, &key) == 0)
+		limit(t, txn_find(t, key), now_ms);
+}
+
+void sip_txn_orphan(struct sip_txns *t, struct handle txn, uint64_t now_ms)
+{
+	limit(t, slots_find(&t->slots, txn), now_ms);
 }
 
 int sip_txn_client_new(struct sip_txns *t, enum sip_method method,

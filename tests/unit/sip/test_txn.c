@@ -206,6 +206,25 @@ START_TEST(invite_client_fails_64_t1_after_its_cancel)
 }
 END_TEST
 
+/* With nobody to send a CANCEL it must end all the same. */
+START_TEST(invite_client_without_a_user_fails_64_t1_later)
+{
+	ck_assert_int_eq(client(SIP_METHOD_INVITE, false), 0);
+	sip_txn_orphan(w->t, HANDLE_NONE, w->now_ms);
+	world_until(w, T0 + 100);
+	/* Timer B still runs: nothing to be mended. */
+	sip_txn_orphan(w->t, h, w->now_ms);
+	world_until(w, T0 + 200);
+	ck_assert_int_eq(response(180, "INVITE"), 0);
+	ck_assert_uint_eq(sip_txns_deadline(w->t), UINT64_MAX);
+	sip_txn_orphan(w->t, h, w->now_ms);
+	world_until(w, T0 + 300);
+	sip_txn_orphan(w->t, h, w->now_ms); /* once is enough */
+	world_until(w, T0 + 100000);
+	assert_failed(200 + 32000, 77);
+}
+END_TEST
+
 START_TEST(invite_client_takes_487_after_its_cancel)
 {
 	ck_assert_int_eq(client(SIP_METHOD_INVITE, false), 0);
@@ -678,6 +697,7 @@ static void add_clients(Suite *s)
 	tcase_add_loop_test(tc, invite_client_hands_up_every_2xx_until_timer_m,
 			    0, 2);
 	tcase_add_test(tc, invite_client_fails_64_t1_after_its_cancel);
+	tcase_add_test(tc, invite_client_without_a_user_fails_64_t1_later);
 	tcase_add_test(tc, invite_client_takes_487_after_its_cancel);
 	tcase_add_test(
 		tc, other_client_retransmits_by_timer_e_up_to_t2_until_timer_f);
