@@ -630,6 +630,32 @@ void binding_free(struct calls *c, struct binding *b);
 void reg_remove(struct calls *c, struct line *l, struct binding *const *b,
 		uint32_t n);
 
+/* --- between reg.c and reg_move.c --------------------------------------- */
+/* Write b as a Contact line that the call manager may see. */
+void reg_print_inside(struct writer *w, const struct binding *b,
+		      uint64_t expires_s);
+/* Send a REGISTER of l inside. src and rules as in sip_out_request. */
+MUST_CHECK int reg_send(struct calls *c, struct line *l,
+			struct sip_out_request *m, struct slice from,
+			uint64_t user, struct handle *ret_txn);
+/* What call managers know of l is written for dest from now on. ERR_NOMEM,
+ * ERR_LIMIT. */
+MUST_CHECK int reg_line_move(struct line *l, const struct dest *dest);
+/* One more binding that t asks for; nothing happens beyond CONTACTS_MAX. */
+void reg_try_add(struct reg_try *t, const struct binding *b, uint32_t expires_s,
+		 bool is_new);
+/* What the call manager grants to token: asked when it lists no Contact at
+ * all, 0 when it lists others only. */
+uint32_t reg_granted(const struct sip_msg *m, const char *token,
+		     uint32_t asked);
+/* b is good for so many seconds from now; 0: not any more, and it is freed. */
+void reg_accept(struct calls *c, struct binding *b, uint32_t seconds);
+/* No call manager took t, one of our own; t is freed. */
+void reg_move_refused(struct calls *c, struct reg_try *t);
+/* A final response to t, one of our own; t is freed unless asked again. */
+void reg_move_answered(struct calls *c, struct reg_try *t,
+		       const struct sip_msg *m);
+
 /* --- save.c --------------------------------------------------------------- */
 /* Something happens to call (may be NULL): look at the end of the step
  * whether it must be saved anew. */

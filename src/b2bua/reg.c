@@ -107,8 +107,8 @@ static void print_tail(struct writer *w, const struct binding *b,
 }
 
 /* The Contact by which the call manager knows b. */
-static void print_inside(struct writer *w, const struct binding *b,
-			 uint64_t expires_s)
+void reg_print_inside(struct writer *w, const struct binding *b,
+		      uint64_t expires_s)
 {
 	writer_str(w, "Contact: ");
 	sip_out_contact(w, &b->line->core, slice_make(b->token, TOKEN_LEN));
@@ -146,9 +146,8 @@ static void answer_contacts(struct calls *c, const struct event_sip *ev,
 }
 
 /* Send a REGISTER of l inside. src and rules as in sip_out_request. */
-static int send_register(struct calls *c, struct line *l,
-			 struct sip_out_request *m, struct slice from,
-			 uint64_t user, struct handle *ret_txn)
+int reg_send(struct calls *c, struct line *l, struct sip_out_request *m,
+	     struct slice from, uint64_t user, struct handle *ret_txn)
 {
 	struct leg leg = {.side = SIDE_CORE, .dest = l->core};
 	int err = sip_dialog_init_uac(&leg.dialog, slice_str(l->call_id), from,
@@ -167,7 +166,7 @@ static int send_register(struct calls *c, struct line *l,
 }
 
 /* What call managers know of l is written for dest from now on. */
-static int line_move(struct line *l, const struct dest *dest)
+int reg_line_move(struct line *l, const struct dest *dest)
 {
 	struct core_map map = core_map_of(&l->core, dest);
 	int err;
@@ -194,13 +193,13 @@ void reg_remove(struct calls *c, struct line *l, struct binding *const *b,
 
 	/* Where it is registered, up or not: a request that nobody answers is
 	 * of no harm. */
-	if (e && line_move(l, &e->place.dest) != 0)
+	if (e && reg_line_move(l, &e->place.dest) != 0)
 		return;
 	writer_init(&w, c->body_buf, sizeof(c->body_buf));
 	for (uint32_t i = 0; i < n; i++)
-		print_inside(&w, b[i], 0);
+		reg_print_inside(&w, b[i], 0);
 	m.extra = writer_slice(&w);
-	if (send_register(c, l, &m, slice_str(l->to), 0, &txn) != 0)
+	if (reg_send(c, l, &m, slice_str(l->to), 0, &txn) != 0)
 		c->err = ERR_NOMEM;
 }
 
@@ -240,8 +239,8 @@ static struct binding *find_contact(const struct line *l, const struct wish *w,
 	return NULL;
 }
 
-static void try_add(struct reg_try *t, const struct binding *b,
-		    uint32_t expires_s, bool is_new)
+void reg_try_add(struct reg_try *t, const struct binding *b, uint32_t expires_s,
+		 bool is_new)
 {
 	if (t->count == CONTACTS_MAX)
 		return;
@@ -260,7 +259,7 @@ static int try_wish(struct calls *c, struct reg_try *t,
 
 	if (w->expires_s == 0) {
 		if (b)
-			try_add(t, b, 0, false);
+			reg_try_add(t, b, 0, false);
 		return 0;
 	}
 	if (b)
@@ -268,7 +267,7 @@ static int try_wish(struct calls *c, struct reg_try *t,
 	else
 		err = binding_new(c, t->line, ev, w->uri, w->params, &b);
 	if (!err)
-		try_add(t, b, w->expires_s, is_new);
+		reg_try_add(t, b, w->expires_s, is_new);
 	return err;
 }
 
@@ -279,8 +278,8 @@ static int try_fill(struct calls *c, struct reg_try *t,
 
 	if (ws->is_all) {
 		list_for_each(n, &t->line->bindings)
-			try_add(t, LIST_ENTRY(n, struct binding, node), 0,
-				false);
+			reg_try_add(t, LIST_ENTRY(n, struct binding, node), 0,
+				    false);
 		return 0;
 	}
 	for (uint32_t i = 0; i < ws->count; i++) {
@@ -373,16 +372,17 @@ static int try_send(struct calls *c, struct reg_try *t,
 
 	writer_init(&w, c->body_buf, sizeof(c->body_buf));
 	for (uint32_t i = 0; i < t->count; i++)
-		print_inside(&w, slots_find(&c->bindings, t->item[i].binding),
-			     t->item[i].expires_s);
+		reg_print_inside(&w,
+				 slots_find(&c->bindings, t->item[i].binding),
+				 t->item[i].expires_s);
 	/* Copied into the request's dialog before msg_buf is printed to. */
 	writer_init(&wf, c->msg_buf, sizeof(c->msg_buf));
 	sip_out_identity(&wf, ev->msg->from, &rules.map);
 	if (!writer_ok(&w) || !writer_ok(&wf))
 		return ERR_LIMIT;
 	m.extra = writer_slice(&w);
-	return send_register(c, t->line, &m, writer_slice(&wf),
-			     handle_u64(t->obj.self), &t->client);
+	return reg_send(c, t->line, &m, writer_slice(&wf),
+			handle_u64(t->obj.self), &t->client);
 }
 
 static void refuse_full(struct calls *c, const struct event_sip *ev,
@@ -504,8 +504,7 @@ void reg_request(struct calls *c, const struct event_sip *ev)
 
 /* What the call manager grants to token: asked when it lists no Contact at
  * all, 0 when it lists others only. */
-static uint32_t granted(const struct sip_msg *m, const char *token,
-			uint32_t asked)
+uint32_t reg_granted(const struct sip_msg *m, const char *token, uint32_t asked)
 {
 	struct slice value;
 	size_t pos = 0;
@@ -546,7 +545,7 @@ static void drop_replaced(struct calls *c, struct binding *b)
 	}
 }
 
-static void accept_item(struct calls *c, struct binding *b, uint32_t seconds)
+void reg_accept(struct calls *c, struct binding *b, uint32_t seconds)
 {
 	bool is_moved = b->is_active && !handle_eq(b->place, c->from_place);
 
@@ -608,8 +607,8 @@ static void grant(struct calls *c, struct reg_try *t, const struct sip_msg *m,
 			slots_find(&c->bindings, t->item[i].binding);
 
 		if (b)
-			accept_item(c, b,
-				    asked ? granted(m, b->token, asked) : 0);
+			reg_accept(c, b,
+				   asked ? reg_granted(m, b->token, asked) : 0);
 	}
 	writer_init(&w, c->body_buf, sizeof(c->body_buf));
 	print_outside(c, &w, t->line);
@@ -629,127 +628,6 @@ static unsigned map_status(const struct reg_try *t, unsigned status)
 	return status;
 }
 
-/* ---- registrations of our own --------------------------------------------- */
-
-static int move_send(struct calls *c, struct reg_try *t)
-{
-	struct line *l = t->line;
-	struct sip_out_request m = {.max_forwards = 70};
-	struct writer w;
-
-	writer_init(&w, c->body_buf, sizeof(c->body_buf));
-	writer_str(&w, l->headers ? l->headers : "");
-	for (uint32_t i = 0; i < t->count; i++)
-		print_inside(&w, slots_find(&c->bindings, t->item[i].binding),
-			     t->item[i].expires_s);
-	if (!writer_ok(&w))
-		return ERR_LIMIT;
-	m.extra = writer_slice(&w);
-	return send_register(c, l, &m, slice_str(l->to),
-			     handle_u64(t->obj.self), &t->client);
-}
-
-int reg_move(struct calls *c, struct line *l, const struct core_entry *e)
-{
-	struct reg_try *t;
-	struct list *n;
-	int err = line_move(l, &e->place.dest);
-
-	if (err)
-		return err;
-	t = alloc_zero(sizeof(*t));
-	if (!t || obj_init(c, &t->obj, OBJ_REG) != 0) {
-		alloc_free(t);
-		return ERR_NOMEM;
-	}
-	t->is_own = true;
-	t->line = l;
-	l->try_count++;
-	c->moving++;
-	list_for_each(n, &l->bindings) {
-		struct binding *b = LIST_ENTRY(n, struct binding, node);
-
-		if (b->is_active && b->expires_ms > c->now_ms)
-			try_add(t, b,
-				(uint32_t)((b->expires_ms - c->now_ms + 999) /
-					   1000),
-				false);
-	}
-	err = move_send(c, t);
-	if (err)
-		reg_try_free(c, t);
-	return err;
-}
-
-/* The bindings stay as the phone knows them; later again. */
-static void move_refused(struct calls *c, struct reg_try *t)
-{
-	for (uint32_t i = 0; i < t->count; i++) {
-		struct binding *b =
-			slots_find(&c->bindings, t->item[i].binding);
-
-		if (b)
-			core_move_failed(c, b);
-	}
-	reg_try_free(c, t);
-}
-
-/* 423: the rest of the phone's time is too brief for the call manager, which
- * gets what it wants; we shall tell it when the phone's time is over. */
-static bool move_longer(struct calls *c, struct reg_try *t,
-			const struct sip_msg *m)
-{
-	uint64_t min_s;
-	bool is_more = false;
-
-	if (m->status != 423 || text_dec(sip_msg_value(m, SIP_HDR_MIN_EXPIRES),
-					 UINT32_MAX, &min_s) != 0)
-		return false;
-	for (uint32_t i = 0; i < t->count; i++) {
-		struct binding *b =
-			slots_find(&c->bindings, t->item[i].binding);
-
-		if (!b || t->item[i].expires_s >= min_s)
-			continue;
-		t->item[i].expires_s = (uint32_t)min_s;
-		is_more = true;
-	}
-	return is_more && move_send(c, t) == 0;
-}
-
-static void move_accepted(struct calls *c, struct binding *b, uint32_t seconds)
-{
-	uint64_t left_s = (b->expires_ms - c->now_ms + 999) / 1000;
-
-	if (seconds == 0 || b->expires_ms <= c->now_ms) {
-		core_move_failed(c, b);
-		return;
-	}
-	accept_item(c, b, seconds < left_s ? seconds : (uint32_t)left_s);
-	b->is_longer = seconds > left_s;
-}
-
-static void move_answered(struct calls *c, struct reg_try *t,
-			  const struct sip_msg *m)
-{
-	if (move_longer(c, t, m))
-		return;
-	if (m->status >= 300) {
-		move_refused(c, t);
-		return;
-	}
-	for (uint32_t i = 0; i < t->count; i++) {
-		struct binding *b =
-			slots_find(&c->bindings, t->item[i].binding);
-
-		if (b)
-			move_accepted(
-				c, b,
-				granted(m, b->token, t->item[i].expires_s));
-	}
-	reg_try_free(c, t);
-}
-
 void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m)
 {
 	struct sip_out_rules rules = {.to_phone = true,
@@ -763,7 +641,7 @@ void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m)
 	if (m->status < 200)
 		return;
 	if (t->is_own) {
-		move_answered(c, t, m);
+		reg_move_answered(c, t, m);
 		return;
 	}
 	if (m->status < 300) {
@@ -784,7 +662,7 @@ void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m)
 int reg_moved(struct reg_try *t, struct handle client, const struct dest *dest,
 	      uint32_t cseq)
 {
-	int err = line_move(t->line, dest);
+	int err = reg_line_move(t->line, dest);
 
 	if (err)
 		return err;
@@ -798,7 +676,7 @@ int reg_moved(struct reg_try *t, struct handle client, const struct dest *dest,
 void reg_failed(struct calls *c, struct reg_try *t, enum sip_txn_fail why)
 {
 	if (t->is_own) {
-		move_refused(c, t);
+		reg_move_refused(c, t);
 		return;
 	}
 	reply_status(c, &t->reply, why == SIP_TXN_FAIL_TIMEOUT ? 504 : 503, "",
