@@ -341,6 +341,23 @@ static int find_ha1(struct slice plain, uint8_t alg, struct slice *ret)
 	return reader_ok(&r) ? ERR_NOTFOUND : ERR_BAD;
 }
 
+/* What the store keeps sealed for c, under the names it is bound to. ret of
+ * PLAIN_MAX bytes is a secret, to be wiped whatever is returned. */
+static int open_stored(const struct keys *k, const struct keys_check *c,
+		       struct slice bound, uint8_t *ret, size_t *ret_len)
+{
+	int err;
+
+	if (!k->store_key.ptr)
+		return ERR_STATE;
+	if (bound.len == 0 || c->alg >= DIGEST_COUNT)
+		return ERR_BAD;
+	err = seal_open(secret_slice(&k->store_key), bound, c->blob, ret,
+			PLAIN_MAX, ret_len);
+	/* A wrong blob is our own trouble, not a wrong password. */
+	return err == ERR_AUTH ? ERR_BAD : err;
+}
+
 static int do_check(struct keys *k, const struct keys_check *c)
 {
 	uint8_t plain[PLAIN_MAX];
@@ -358,15 +375,7 @@ static int do_check(struct keys *k, const struct keys_check *c)
 	size_t len = 0;
 	int err;
 
-	if (!k->store_key.ptr)
-		return ERR_STATE;
-	if (bound.len == 0 || c->alg >= DIGEST_COUNT)
-		return ERR_BAD;
-	err = seal_open(secret_slice(&k->store_key), bound, c->blob, plain,
-			sizeof(plain), &len);
-	/* A wrong blob is our own trouble, not a wrong password. */
-	if (err == ERR_AUTH)
-		err = ERR_BAD;
+	err = open_stored(k, c, bound, plain, &len);
 	if (!err)
 		err = find_ha1(slice_make(plain, len), c->alg, &ha1);
 	if (!err)
@@ -507,16 +516,9 @@ static int do_answer(struct keys *k, const struct keys_check *c,
 	size_t len = 0;
 	int err;
 
-	if (!k->store_key.ptr)
-		return ERR_STATE;
-	if (bound.len == 0 || c->alg >= DIGEST_COUNT)
-		return ERR_BAD;
-	err = seal_open(secret_slice(&k->store_key), bound, c->blob, plain,
-			sizeof(plain), &len);
+	err = open_stored(k, c, bound, plain, &len);
 	if (!err)
 		err = answer_with(slice_make(plain, len), c, ret);
-	else if (err == ERR_AUTH)
-		err = ERR_BAD;
 	secret_wipe(plain, sizeof(plain));
 	return err;
 }
