@@ -2,7 +2,7 @@
 
 #include "base/secret.h"
 
-enum { FLOW_VERSION = 2, FLOW_STATS_VERSION = 1 };
+enum { FLOW_VERSION = 2, FLOW_STATS_VERSION = 2 };
 
 static void write_key(struct writer *w, const struct flow_key *k)
 {
@@ -124,9 +124,25 @@ int flow_read(struct reader *r, struct flow *ret)
 	return 0;
 }
 
+const char *flow_backend_str(enum flow_backend b)
+{
+	switch (b) {
+	case FLOW_BACKEND_KERNEL:
+		return "kernel";
+	case FLOW_BACKEND_QUEUE:
+		return "queue";
+	case FLOW_BACKEND_SOCKET:
+		return "socket";
+	case FLOW_BACKENDS:
+		break;
+	}
+	return "unknown";
+}
+
 void flow_stats_write(struct writer *w, const struct flow_stats *s)
 {
 	writer_u8(w, FLOW_STATS_VERSION);
+	writer_u8(w, s->backend);
 	writer_u64be(w, s->id);
 	addr_write(w, &s->latched);
 	writer_u64be(w, s->rtp_packets);
@@ -145,6 +161,7 @@ int flow_stats_read(struct reader *r, struct flow_stats *ret)
 
 	if (reader_u8(r) != FLOW_STATS_VERSION)
 		return ERR_BAD;
+	s.backend = reader_u8(r);
 	s.id = reader_u64be(r);
 	addr_read(r, &s.latched);
 	s.rtp_packets = reader_u64be(r);
@@ -155,7 +172,7 @@ int flow_stats_read(struct reader *r, struct flow_stats *ret)
 	s.src_reject = reader_u64be(r);
 	s.malformed = reader_u64be(r);
 	s.dropped = reader_u64be(r);
-	if (!reader_ok(r))
+	if (!reader_ok(r) || s.backend >= FLOW_BACKENDS)
 		return ERR_BAD;
 	*ret = s;
 	return 0;

@@ -53,8 +53,18 @@ struct flow {
 		idle_ms; /* FLOW_IDLE after so long without a packet; 0 = never */
 };
 
+/* Who relays a flow, see media/backend.h; from the most wanted to what always
+ * works. */
+enum flow_backend {
+	FLOW_BACKEND_KERNEL,
+	FLOW_BACKEND_QUEUE,
+	FLOW_BACKEND_SOCKET,
+	FLOW_BACKENDS /* count */
+};
+
 struct flow_stats {
 	uint64_t id;
+	uint8_t backend;       /* enum flow_backend */
 	struct addr latched;   /* learned RTP source; family NONE = not yet */
 	uint64_t rtp_packets;  /* forwarded */
 	uint64_t rtp_bytes;    /* UDP payload as received */
@@ -81,6 +91,8 @@ void flow_write(struct writer *w, const struct flow *f);
 /* Read what flow_write wrote. ERR_BAD for anything else: unknown suite,
  * family, latch or version, or a length that does not fit. */
 MUST_CHECK int flow_read(struct reader *r, struct flow *ret);
+/* "kernel", "queue" or "socket". */
+const char *flow_backend_str(enum flow_backend b);
 /* Append s as bytes. */
 void flow_stats_write(struct writer *w, const struct flow_stats *s);
 /* Read what flow_stats_write wrote; ERR_BAD otherwise. */

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "flow/flow.h"
+#include "media/state.h"
 
 enum media_event_kind {
 	MEDIA_EVENT_LATCHED, /* the source was learned: addr */
@@ -34,7 +35,8 @@ struct media_event {
 };
 
 struct media_features {
-	const char *name;     /* "socket", "queue", "kernel" */
+	const char *name; /* as flow_backend_str */
+	enum flow_backend backend;
 	uint32_t suites;      /* bit per enum suite */
 	bool is_in_kernel;    /* packets do not enter user space */
 	bool survives_daemon; /* flows go on when the process dies */
@@ -76,12 +78,29 @@ struct media_backend_ops {
 	 */
 	int (*join)(struct media_backend *b, const uint64_t flow[2],
 		    const uint64_t far[2]);
-	/* Undo join; nothing happens when flow (owner, id) is not joined. */
+	/* Undo join; nothing happens when flow (owner, id) is not joined, or
+	 * not here. */
 	void (*part)(struct media_backend *b, const uint64_t flow[2]);
 	/* Remove a flow, wipe its keys, *ret_last (may be NULL) gets its
 	 * final counters. ERR_NOTFOUND. */
 	int (*remove)(struct media_backend *b, uint64_t owner, uint64_t id,
 		      struct flow_stats *ret_last);
+	/*
+	 * Remove n flows, the two of a stream, all or none and in one step: a
+	 * packet finds both or neither. ret[n] gets what give needs to go on
+	 * elsewhere; nothing has left, or will, beyond what it tells, and its
+	 * descriptors are the caller's. A join of theirs ends. ERR_NOTFOUND.
+	 */
+	int (*take)(struct media_backend *b, uint64_t owner, const uint64_t *id,
+		    uint32_t n, struct media_state *ret);
+	/*
+	 * Make n flows true as add does, which go on where s[n] says: no index
+	 * at or below is used again. The descriptors in s are taken over, or,
+	 * after an error (as add's), still the caller's.
+	 */
+	int (*give)(struct media_backend *b, uint64_t owner,
+		    const struct flow *f, const struct media_state *s,
+		    uint32_t n);
 	/* Counters of a flow now. ERR_NOTFOUND. */
 	int (*query)(struct media_backend *b, uint64_t owner, uint64_t id,
 		     struct flow_stats *ret);
@@ -98,3 +117,7 @@ struct media_backend_ops {
 struct media_backend {
 	const struct media_backend_ops *ops;
 };
+
+/* Bytes of a sentence for the operator: why a backend cannot be had. Makers
+ * of backends take char reterr[MEDIA_WHY_MAX] for it. */
+enum { MEDIA_WHY_MAX = 240 };

@@ -1,6 +1,7 @@
 #include "media/media.h"
 
 #include "base/alloc.h"
+#include "media/choose.h"
 #include "media/joins.h"
 #include "media/wire.h"
 
@@ -12,28 +13,44 @@ struct media {
 	uint16_t port_min, port_max;
 };
 
-int media_new(const struct media_params *p, struct media **ret)
+static int make_backend(const struct media_params *p,
+			struct media_backend **ret)
 {
-	struct media *m;
+	struct media_backend *socket;
 	int err;
 
-	if (p->bind_count > MEDIA_BIND_MAX)
-		return ERR_LIMIT;
-	m = alloc_zero(sizeof(*m));
-	if (!m)
-		return ERR_NOMEM;
+	if (p->backend_count > 0)
+		return media_choose_new(p->backend, p->backend_count, ret);
+	err = media_socket_new(&p->socket, &socket);
+	return err ? err : media_choose_new(&socket, 1, ret);
+}
+
+static void free_backends(const struct media_params *p)
+{
+	for (uint32_t i = 0; i < p->backend_count; i++)
+		p->backend[i]->ops->free(p->backend[i]);
+}
+
+int media_new(const struct media_params *p, struct media **ret)
+{
+	struct media *m = NULL;
+	int err = p->bind_count > MEDIA_BIND_MAX ? ERR_LIMIT : 0;
+
+	if (!err && !(m = alloc_zero(sizeof(*m))))
+		err = ERR_NOMEM;
+	if (err) {
+		free_backends(p);
+		return err;
+	}
 	for (uint32_t i = 0; i < p->bind_count; i++)
 		m->bind[i] = p->bind[i];
 	m->bind_count = p->bind_count;
 	m->port_min = p->port_min;
 	m->port_max = p->port_max;
-	m->backend = p->backend;
-	err = m->backend ? 0 : media_socket_new(&p->socket, &m->backend);
+	err = make_backend(p, &m->backend);
 	if (!err && !(m->joins = joins_new(m->backend)))
 		err = ERR_NOMEM;
 	if (err) {
-		if (p->backend)
-			m->backend = NULL;
 		media_free(m);
 		return err;
 	}
@@ -199,6 +216,17 @@ int media_request_do(struct media *m, uint64_t owner, struct slice msg,
 	media_request_wipe(&rq);
 	media_wire_answer(answer, rq.req, err, st, n);
 	return 0;
+}
+
+int media_unload(struct media *m, enum flow_backend which, uint32_t *ret_moved)
+{
+	return media_choose_unload(m->backend, which, ret_moved);
+}
+
+bool media_flows(const struct media *m, enum flow_backend which,
+		 uint32_t *ret_flows)
+{
+	return media_choose_flows(m->backend, which, ret_flows);
 }
 
 int media_event_fd(struct media *m)

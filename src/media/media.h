@@ -19,16 +19,18 @@ struct media;
 
 struct media_params {
 	struct media_socket_params socket;
-	struct media_backend *backend; /* another one, owned; NULL = socket */
-	const struct addr *bind;       /* flows' local addresses; copied */
-	uint32_t bind_count;	       /* 0 = any, at most MEDIA_BIND_MAX */
-	uint16_t port_min;	       /* lowest local port; 0 = any */
-	uint16_t port_max;	       /* highest local RTCP port */
+	/* The most wanted first, see media/choose.h; taken over. */
+	struct media_backend *const *backend;
+	uint32_t backend_count;	 /* 0 = only a socket backend, made of socket */
+	const struct addr *bind; /* flows' local addresses; copied */
+	uint32_t bind_count;	 /* 0 = any, at most MEDIA_BIND_MAX */
+	uint16_t port_min;	 /* lowest local port; 0 = any */
+	uint16_t port_max;	 /* highest local RTCP port */
 };
 
 enum { MEDIA_BIND_MAX = 16 };
 
-/* Start. On errors p->backend stays the caller's. ERR_NOMEM, ERR_IO, ERR_LIMIT too many addresses. */
+/* Start. Errors end the backends, too. ERR_NOMEM, ERR_IO, ERR_LIMIT too many addresses. */
 MUST_CHECK int media_new(const struct media_params *p, struct media **ret);
 /* End flows, sockets, threads; m may be NULL; returns NULL. */
 struct media *media_free(struct media *m);
@@ -40,6 +42,12 @@ struct media *media_free(struct media *m);
  */
 MUST_CHECK int media_request_do(struct media *m, uint64_t owner,
 				struct slice msg, struct writer *answer);
+/* As media_choose_unload; take the events afterwards. */
+MUST_CHECK int media_unload(struct media *m, enum flow_backend which,
+			    uint32_t *ret_moved);
+/* As media_choose_flows. */
+bool media_flows(const struct media *m, enum flow_backend which,
+		 uint32_t *ret_flows);
 /* Readable while media_next_event has something from the backend; what a
  * request of a worker brings about is there when media_request_do returns. */
 int media_event_fd(struct media *m);

@@ -101,21 +101,21 @@ struct path *path_free(struct path *p)
 }
 
 /* Note how far s comes under key k in half which of the record. */
-static int note_key(struct path *p, int which, struct rtp_srtp *s,
-		    const struct flow_key *k)
+static void note_key(struct path *p, int which, struct rtp_srtp *s,
+		     const struct flow_key *k)
 {
 	struct journal_record *r = p->record;
 
 	if (!r)
-		return 0;
+		return;
 	/* First nothing is known of any key, then how far this one is: nobody
 	 * must ever read one key's number with another's print. */
 	r->print[which] = 0;
 	r->marks[which] = (struct rtp_marks){.count = 0};
 	if (!s)
-		return 0;
+		return;
+	rtp_srtp_note(s, &r->marks[which]);
 	r->print[which] = rtp_srtp_print(k);
-	return rtp_srtp_resume(s, &r->marks[which]);
 }
 
 static int resume_key(struct journal_record *r, int which, struct rtp_srtp *s,
@@ -138,8 +138,54 @@ int path_journal(struct path *p, const struct flow *f, struct journal_record *r,
 		err = resume_key(r, 0, p->in, &f->in);
 		return err ? err : resume_key(r, 1, p->out, &f->out);
 	}
-	err = note_key(p, 0, p->in, &f->in);
-	return err ? err : note_key(p, 1, p->out, &f->out);
+	note_key(p, 0, p->in, &f->in);
+	note_key(p, 1, p->out, &f->out);
+	return 0;
+}
+
+static void streams_of(const struct rtp_srtp *s, struct media_streams *ret)
+{
+	ret->count = s ? rtp_srtp_streams(s, ret->mark) : 0;
+}
+
+void path_state(const struct path *p, struct media_state *ret)
+{
+	streams_of(p->in, &ret->in);
+	streams_of(p->out, &ret->out);
+	for (int i = 0; i < 2; i++)
+		ret->proven[i] = p->latch[i].proven;
+	ret->stats = p->stats;
+	ret->is_idle = p->is_idle;
+}
+
+/* What was protected there must not come a second time, and SRTCP's sender
+ * counts for itself: it leaves a gap that others may have been in. */
+static int begin_out(struct rtp_srtp *s, const struct media_streams *at)
+{
+	struct rtp_mark mark[RTP_SSRC_MAX];
+
+	for (uint32_t i = 0; i < at->count && i < RTP_SSRC_MAX; i++) {
+		mark[i] = at->mark[i];
+		mark[i].rtcp += MEDIA_RTCP_SKIP;
+	}
+	return rtp_srtp_begin(s, mark, at->count);
+}
+
+int path_begin(struct path *p, const struct media_state *s)
+{
+	int err = 0;
+
+	if (p->in)
+		err = rtp_srtp_begin(p->in, s->in.mark, s->in.count);
+	if (!err && p->out)
+		err = begin_out(p->out, &s->out);
+	for (int i = 0; i < 2; i++)
+		p->latch[i].proven = s->proven[i];
+	p->stats = s->stats;
+	p->stats.id = p->flow.id;
+	p->is_idle = s->is_idle;
+	p->epoch++;
+	return err;
 }
 
 static bool same_key(const struct rtp_srtp *s, const struct flow_key *k)
@@ -161,12 +207,10 @@ int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
 		rtp_srtp_free(in);
 		return ERR_NOMEM;
 	}
-	if ((new_in && note_key(p, 0, in, &f->in)) ||
-	    (new_out && note_key(p, 1, out, &f->out))) {
-		rtp_srtp_free(in);
-		rtp_srtp_free(out);
-		return ERR_NOMEM;
-	}
+	if (new_in)
+		note_key(p, 0, in, &f->in);
+	if (new_out)
+		note_key(p, 1, out, &f->out);
 	if (new_in) {
 		/* The old context has nowhere to note its steps: it goes on
 		 * for PATH_GRACE_MS and is never resumed. */

@@ -41,6 +41,7 @@
 #include "base/err.h"
 #include "flow/flow.h"
 #include "media/journal.h"
+#include "media/state.h"
 
 struct path;
 
@@ -71,6 +72,15 @@ struct path *path_new(const struct flow *f, uint64_t now_ms);
  */
 MUST_CHECK int path_journal(struct path *p, const struct flow *f,
 			    struct journal_record *r, bool is_old);
+/*
+ * What another path for the same flow needs to go on where p is, for
+ * path_begin. Leaves the descriptors of *ret alone. What still opens under a
+ * key that was just replaced is not in it.
+ */
+void path_state(const struct path *p, struct media_state *ret);
+/* Go on where s says; p is new and nothing is noted of it yet. ERR_NOMEM,
+ * ERR_LIMIT too many streams: p is to be freed. */
+MUST_CHECK int path_begin(struct path *p, const struct media_state *s);
 /* Wipe and free p (may be NULL); returns NULL. */
 struct path *path_free(struct path *p);
 /*

@@ -267,6 +267,7 @@ static void op_features(struct media_backend *b, struct media_features *ret)
 	(void)b;
 	*ret = (struct media_features){
 		.name = "socket",
+		.backend = FLOW_BACKEND_SOCKET,
 		.suites = (1u << SUITE_COUNT) - 1,
 	};
 }
@@ -337,6 +338,8 @@ static const struct media_backend_ops ops = {
 	.join = socket_join,
 	.part = socket_part,
 	.remove = socket_remove,
+	.take = socket_take,
+	.give = socket_give,
 	.query = socket_query,
 	.flush = socket_flush,
 	.event_fd = op_event_fd,

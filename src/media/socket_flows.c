@@ -4,6 +4,7 @@
 #include "media/socket_int.h"
 
 #include <netinet/ip.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -189,7 +190,7 @@ static void destroy(struct shard *s, struct relay_flow *f)
 }
 
 static int open_sockets(struct shard *s, struct relay_flow *f,
-			const struct addr *local)
+			const struct addr *local, const struct media_state *had)
 {
 	uint8_t dscp = s->relay->params.dscp;
 
@@ -197,7 +198,8 @@ static int open_sockets(struct shard *s, struct relay_flow *f,
 		struct addr a =
 			addr_with_port(local, (uint16_t)(local->port + i));
 
-		f->fd[i] = open_udp(&a, dscp);
+		f->fd[i] = had && had->fd[i] >= 0 ? had->fd[i]
+						  : open_udp(&a, dscp);
 		if (f->fd[i] < 0 ||
 		    socket_watch(s, f->fd[i],
 				 socket_watch_data(f->handle, i == 1)))
@@ -237,8 +239,35 @@ static int note(struct shard *s, struct relay_flow *f, const struct flow *conf,
 	return f->record ? path_journal(f->path, conf, f->record, false) : 0;
 }
 
+/* What came with the flow is its giver's again. */
+static void give_back(struct shard *s, struct relay_flow *f,
+		      const struct media_state *had)
+{
+	for (int i = 0; i < 2; i++) {
+		if (f->fd[i] < 0 || f->fd[i] != had->fd[i])
+			continue;
+		(void)epoll_ctl(s->epoll, EPOLL_CTL_DEL, f->fd[i], NULL);
+		f->fd[i] = -1;
+	}
+}
+
+static void undo(struct shard *s, struct relay_flow *f,
+		 const struct media_state *had)
+{
+	if (had)
+		give_back(s, f, had);
+	destroy(s, f);
+}
+
+/* Where a flow comes from; all zero: it is new. */
+struct origin {
+	bool is_old; /* it was there in a process that is gone */
+	const struct media_state *state; /* n: another backend had them */
+};
+
+/* had: the flow's own state, or NULL. */
 static int create(struct shard *s, uint64_t owner, const struct flow *conf,
-		  bool is_old)
+		  bool is_old, const struct media_state *had)
 {
 	struct relay_flow *f, *peer;
 	int err = check_flow(conf);
@@ -261,16 +290,20 @@ static int create(struct shard *s, uint64_t owner, const struct flow *conf,
 	f->key[0] = owner;
 	f->key[1] = conf->id;
 	f->path = path_new(conf, socket_now_ms());
-	err = f->path ? note(s, f, conf, is_old) : ERR_NOMEM;
+	err = f->path ? 0 : ERR_NOMEM;
+	if (!err && had)
+		err = path_begin(f->path, had);
+	if (!err)
+		err = note(s, f, conf, is_old);
 	if (!err)
 		err = slots_add(&s->slots, f, &f->handle);
 	if (!err)
 		err = table_add(&s->by_key, &f->node,
 				slice_make(f->key, sizeof(f->key)));
 	if (!err)
-		err = open_sockets(s, f, &conf->local);
+		err = open_sockets(s, f, &conf->local, had);
 	if (err) {
-		destroy(s, f);
+		undo(s, f, had);
 		return err;
 	}
 	socket_refresh_target(f);
@@ -280,42 +313,65 @@ static int create(struct shard *s, uint64_t owner, const struct flow *conf,
 	return 0;
 }
 
+/* Be in shard want (NULL: none) instead of in held; which may be the same. */
+static struct shard *go(struct shard *held, struct shard *want)
+{
+	if (held == want)
+		return want;
+	if (held)
+		leave(held);
+	if (want)
+		enter(want);
+	return want;
+}
+
+/* The two flows of a stream share a shard, which no packet sees in between. */
 static int add_flows(struct media_backend *b, uint64_t owner,
-		     const struct flow *f, uint32_t n, bool is_old)
+		     const struct flow *f, uint32_t n,
+		     const struct origin *from)
 {
 	struct relay *r = relay_of(b);
+	struct shard *s = NULL;
 	uint32_t i;
 	int err = 0;
 
 	for (i = 0; !err && i < n; i++) {
-		struct shard *s = shard_for(r, owner, f[i].id, f[i].peer_id);
-
-		enter(s);
-		err = create(s, owner, &f[i], is_old);
-		leave(s);
+		s = go(s, shard_for(r, owner, f[i].id, f[i].peer_id));
+		err = create(s, owner, &f[i], from->is_old,
+			     from->state ? &from->state[i] : NULL);
 	}
 	/* All or none: the last one failed, those before it go. */
 	while (err && i-- > 1) {
-		struct shard *s =
-			shard_for(r, owner, f[i - 1].id, f[i - 1].peer_id);
-
-		enter(s);
-		destroy(s, find_in(s, owner, f[i - 1].id));
-		leave(s);
+		s = go(s, shard_for(r, owner, f[i - 1].id, f[i - 1].peer_id));
+		undo(s, find_in(s, owner, f[i - 1].id),
+		     from->state ? &from->state[i - 1] : NULL);
 	}
+	(void)go(s, NULL);
 	return err;
 }
 
 int socket_add(struct media_backend *b, uint64_t owner, const struct flow *f,
 	       uint32_t n)
 {
-	return add_flows(b, owner, f, n, false);
+	const struct origin new = {.is_old = false};
+
+	return add_flows(b, owner, f, n, &new);
 }
 
 int socket_revive(struct media_backend *b, uint64_t owner, const struct flow *f,
 		  uint32_t n)
 {
-	return add_flows(b, owner, f, n, true);
+	const struct origin old = {.is_old = true};
+
+	return add_flows(b, owner, f, n, &old);
+}
+
+int socket_give(struct media_backend *b, uint64_t owner, const struct flow *f,
+		const struct media_state *s, uint32_t n)
+{
+	const struct origin other = {.state = s};
+
+	return add_flows(b, owner, f, n, &other);
 }
 
 int socket_update(struct media_backend *b, uint64_t owner,
@@ -455,6 +511,39 @@ int socket_remove(struct media_backend *b, uint64_t owner, uint64_t id,
 	destroy(s, f);
 	leave(s);
 	return 0;
+}
+
+/* What is on its way to f still gets there, by its sockets. */
+static void take_away(struct shard *s, struct relay_flow *f,
+		      struct media_state *ret)
+{
+	path_state(f->path, ret);
+	memcpy(ret->fd, f->fd, sizeof(ret->fd));
+	part(f);
+	if (f->peer)
+		part(f->peer);
+	give_back(s, f, ret);
+	destroy(s, f);
+}
+
+int socket_take(struct media_backend *b, uint64_t owner, const uint64_t *id,
+		uint32_t n, struct media_state *ret)
+{
+	struct shard *s;
+	struct relay_flow *f = find_enter(relay_of(b), owner, id[0], &s);
+	int err = f ? 0 : ERR_NOTFOUND;
+
+	for (uint32_t i = 1; !err && i < n; i++)
+		err = find_in(s, owner, id[i]) ? 0 : ERR_NOTFOUND;
+	for (uint32_t i = 0; !err && i < n; i++) {
+		struct relay_flow *g = find_in(s, owner, id[i]);
+
+		if (g)
+			take_away(s, g, &ret[i]);
+	}
+	if (f)
+		leave(s);
+	return err;
 }
 
 int socket_query(struct media_backend *b, uint64_t owner, uint64_t id,

@@ -117,6 +117,12 @@ void socket_part(struct media_backend *b, const uint64_t flow[2]);
 int socket_remove(struct media_backend *b, uint64_t owner, uint64_t id,
 		  struct flow_stats *ret_last);
 /* See media/backend.h. */
+int socket_take(struct media_backend *b, uint64_t owner, const uint64_t *id,
+		uint32_t n, struct media_state *ret);
+/* See media/backend.h. */
+int socket_give(struct media_backend *b, uint64_t owner, const struct flow *f,
+		const struct media_state *s, uint32_t n);
+/* See media/backend.h. */
 int socket_query(struct media_backend *b, uint64_t owner, uint64_t id,
 		 struct flow_stats *ret);
 /* See media/backend.h. */

@@ -161,14 +161,15 @@ static void commit_rtcp(struct stream *st, uint64_t index)
 		st->mark->rtcp = (uint32_t)st->rtcp.top + 1;
 }
 
-static int resume_stream(struct rtp_srtp *s, struct rtp_mark *m)
+static int resume_stream(struct rtp_srtp *s, const struct rtp_mark *m,
+			 struct rtp_mark *note)
 {
 	struct stream *st = alloc_zero(sizeof(*st));
 
 	if (!st)
 		return ERR_NOMEM;
 	st->ssrc = m->ssrc;
-	st->mark = m;
+	st->mark = note;
 	if (m->rtp > 0)
 		window_resume(&st->rtp, m->rtp - 1);
 	if (m->rtcp > 0)
@@ -184,10 +185,51 @@ int rtp_srtp_resume(struct rtp_srtp *s, struct rtp_marks *m)
 	if (m->is_full || m->count > RTP_MARKS)
 		return ERR_STATE;
 	for (uint32_t i = 0; !err && i < m->count; i++)
-		err = resume_stream(s, &m->mark[i]);
+		err = resume_stream(s, &m->mark[i], &m->mark[i]);
 	if (!err)
 		s->marks = m;
 	return err;
+}
+
+int rtp_srtp_begin(struct rtp_srtp *s, const struct rtp_mark *m, uint32_t n)
+{
+	int err = n > RTP_SSRC_MAX ? ERR_LIMIT : 0;
+
+	for (uint32_t i = 0; !err && i < n; i++)
+		err = resume_stream(s, &m[i], NULL);
+	return err;
+}
+
+static struct rtp_mark mark_of(const struct stream *st)
+{
+	struct rtp_mark m = {.ssrc = st->ssrc};
+
+	if (st->rtp.is_set)
+		m.rtp = st->rtp.top + 1;
+	if (st->rtcp.is_set)
+		m.rtcp = (uint32_t)st->rtcp.top + 1;
+	return m;
+}
+
+uint32_t rtp_srtp_streams(const struct rtp_srtp *s,
+			  struct rtp_mark ret[RTP_SSRC_MAX])
+{
+	for (uint32_t i = 0; i < s->count; i++)
+		ret[i] = mark_of(s->stream[i]);
+	return s->count;
+}
+
+void rtp_srtp_note(struct rtp_srtp *s, struct rtp_marks *m)
+{
+	*m = (struct rtp_marks){.count = 0};
+	s->marks = m;
+	for (uint32_t i = 0; i < s->count; i++) {
+		struct stream *st = s->stream[i];
+
+		note_stream(s, st);
+		if (st->mark)
+			*st->mark = mark_of(st);
+	}
 }
 
 static void put_be32(uint8_t *p, uint32_t v)

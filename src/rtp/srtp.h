@@ -51,6 +51,19 @@ struct rtp_srtp *rtp_srtp_new(const struct flow_key *k);
 MUST_CHECK int rtp_srtp_resume(struct rtp_srtp *s, struct rtp_marks *m);
 /* Note nothing any more: the marks are another key's from now on. */
 void rtp_srtp_forget_marks(struct rtp_srtp *s);
+/* Note in m how far all streams of s are, and from now on how they go on,
+ * before a packet can leave. m outlives s. */
+void rtp_srtp_note(struct rtp_srtp *s, struct rtp_marks *m);
+/* How far the streams of s are; how many there are. */
+uint32_t rtp_srtp_streams(const struct rtp_srtp *s,
+			  struct rtp_mark ret[RTP_SSRC_MAX]);
+/*
+ * Go on with n streams where m says; s is new, under the key they had. Nothing
+ * at or below is protected or taken once more. ERR_LIMIT: more than
+ * RTP_SSRC_MAX. ERR_NOMEM: s is to be freed.
+ */
+MUST_CHECK int rtp_srtp_begin(struct rtp_srtp *s, const struct rtp_mark *m,
+			      uint32_t n);
 /* A number that tells keys apart and tells nothing about them: derived like
  * the session keys (RFC 3711 section 4.3), under a label of its own. */
 uint64_t rtp_srtp_print(const struct flow_key *k);

@@ -77,8 +77,10 @@ void conform_is_payload(void);
 /* One RTP packet each way, checked at its end. */
 void rig_talk(struct rig *r, uint16_t seq);
 
-/* Cases about one stream, and about two that lead into each other. */
+/* Cases about one stream, about two that lead into each other, and about
+ * moving to another backend. */
 TCase *conform_stream_cases(void);
 TCase *conform_join_cases(void);
+TCase *conform_move_cases(void);
 /* All of them for b; the exit status for main. */
 int conform_run(const struct conform_backend *b);

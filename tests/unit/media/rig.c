@@ -108,9 +108,12 @@ int rig_del(const struct rig *r, int leg)
 struct media *conform_media(const struct media_params *p)
 {
 	struct media_params with = *p;
+	struct media_backend *b;
 	struct media *m;
 
-	ck_assert_int_eq(conform_backend->new (&p->socket, &with.backend), 0);
+	ck_assert_int_eq(conform_backend->new (&p->socket, &b), 0);
+	with.backend = &b;
+	with.backend_count = 1;
 	ck_assert_int_eq(media_new(&with, &m), 0);
 	return m;
 }
@@ -262,6 +265,7 @@ int conform_run(const struct conform_backend *b)
 	conform_backend = b;
 	suite_add_tcase(s, conform_stream_cases());
 	suite_add_tcase(s, conform_join_cases());
+	suite_add_tcase(s, conform_move_cases());
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

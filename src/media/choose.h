@@ -1,0 +1,33 @@
+/*
+ * A backend made of backends: each stream is relayed by the first of them
+ * that can, and may be moved to another while packets come in. Keeps every
+ * flow's keys, since who moves a flow must know them, and wipes them with it.
+ * One thread, like any backend.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "media/backend.h"
+
+/*
+ * b: n backends (1..FLOW_BACKENDS, none twice), the most wanted first, taken
+ * over: errors end them, too. ERR_NOMEM, ERR_IO.
+ */
+MUST_CHECK int media_choose_new(struct media_backend *const *b, uint32_t n,
+				struct media_backend **ret);
+/* How many flows backend which has now; what it is, in *ret (may be NULL).
+ * False: it is not there. */
+bool media_choose_flows(const struct media_backend *b, enum flow_backend which,
+			uint32_t *ret_flows);
+/*
+ * Give backend which up: its flows go on in the next one that takes them, then
+ * it is freed. *ret_moved: how many went. ERR_NOTFOUND: it is not there.
+ * ERR_STATE: it is the only one. Other errors: of the first flow that could
+ * not be moved; it and all that come after it are where they were, and the
+ * backend is there still, though it takes no new ones.
+ */
+MUST_CHECK int media_choose_unload(struct media_backend *b,
+				   enum flow_backend which,
+				   uint32_t *ret_moved);
