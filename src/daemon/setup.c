@@ -234,6 +234,21 @@ void setup_boot(char *buf)
 	buf[n > 0 ? n : 0] = '\0';
 }
 
+/* In memory it outlives the processes that use it, not the monitor. */
+static int journal_in_memory(const char *boot, int *ret_fd)
+{
+	int fd = memfd_create("srtp.idx", MFD_CLOEXEC);
+
+	if (fd >= 0 && journal_prepare(fd, boot) == 0) {
+		*ret_fd = fd;
+		return 0;
+	}
+	log_error("the journal of SRTP indices: %s", strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return ERR_IO;
+}
+
 int setup_journal_fd(const struct config *c, int *ret_fd)
 {
 	char path[CONFIG_TEXT_MAX + 32];
@@ -247,8 +262,10 @@ int setup_journal_fd(const struct config *c, int *ret_fd)
 		*ret_fd = fd;
 		return 0;
 	}
-	log_error("%s: %s", path, strerror(errno));
+	log_error("%s: %s: kept in memory, calls that are up when the daemon "
+		  "is started again will end",
+		  path, strerror(errno));
 	if (fd >= 0)
 		(void)close(fd);
-	return ERR_IO;
+	return journal_in_memory(boot, ret_fd);
 }

@@ -38,8 +38,9 @@ MUST_CHECK int setup_read_fd(int fd, size_t max, struct buf *ret);
 /* A name of the present boot of the system into buf (SETUP_BOOT_MAX bytes);
  * empty: the system has none. */
 void setup_boot(char *buf);
-/* The journal of SRTP indices in c's state directory (media/journal.h);
- * *ret_fd is the caller's. ERR_IO, logged. */
+/* The journal of SRTP indices in c's state directory (media/journal.h), or in
+ * memory when the disk has no room for it, logged; *ret_fd is the caller's.
+ * ERR_IO, logged. */
 MUST_CHECK int setup_journal_fd(const struct config *c, int *ret_fd);
 /* A child's answer to the monitor's question whether it is alive: true when
  * bytes, which came over monitor, were that. */

@@ -1,6 +1,7 @@
 #include "media/journal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -48,11 +49,31 @@ static void fill_head(struct header *h, const char *boot)
 	strncpy(h->boot, boot, sizeof(h->boot) - 1);
 }
 
+/* Half a journal only takes room from a full disk. */
+static int give_up(int fd, int why)
+{
+	(void)!ftruncate(fd, 0);
+	errno = why;
+	return ERR_IO;
+}
+
+/*
+ * Every block is there before the file is mapped: a write to a hole that the
+ * disk has no room for kills the writer (SIGBUS).
+ */
+static int fill_holes(int fd)
+{
+	int why = posix_fallocate(fd, 0, (off_t)sizeof(struct file));
+
+	return why == 0 ? 0 : give_up(fd, why);
+}
+
 int journal_prepare(int fd, const char *boot)
 {
 	struct header want;
 	struct header have;
 	struct stat st;
+	int err;
 
 	fill_head(&want, boot);
 	/* Without a name nobody knows whether it is the same boot. */
@@ -60,12 +81,13 @@ int journal_prepare(int fd, const char *boot)
 	    st.st_size == (off_t)sizeof(struct file) &&
 	    pread(fd, &have, sizeof(have), 0) == (ssize_t)sizeof(have) &&
 	    memcmp(&have, &want, sizeof(want)) == 0)
-		return 0;
-	if (ftruncate(fd, 0) < 0 ||
-	    ftruncate(fd, (off_t)sizeof(struct file)) < 0 ||
-	    pwrite(fd, &want, sizeof(want), 0) != (ssize_t)sizeof(want))
+		return fill_holes(fd);
+	if (ftruncate(fd, 0) < 0)
 		return ERR_IO;
-	return 0;
+	err = fill_holes(fd);
+	if (!err && pwrite(fd, &want, sizeof(want), 0) != (ssize_t)sizeof(want))
+		err = give_up(fd, errno);
+	return err;
 }
 
 static void put_free(struct journal *j, uint32_t i)

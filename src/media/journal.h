@@ -28,7 +28,8 @@ struct journal_record {
 struct journal;
 
 /* For who opens the file: make fd a journal of this boot (a name of at most 40
- * bytes); one of another boot, or none, is begun anew. ERR_IO. */
+ * bytes); one of another boot, or none, is begun anew. All its blocks are taken
+ * from the disk. ERR_IO with errno; the file is then empty. */
 MUST_CHECK int journal_prepare(int fd, const char *boot);
 /* Map what journal_prepare made. fd stays the caller's and may be closed.
  * ERR_IO, ERR_BAD (not a journal), ERR_NOMEM. */

@@ -1,8 +1,13 @@
 /* media/journal.c and what path.c does with it: a process that goes on where
  * another one was killed uses no SRTP index a second time. */
 #include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/run.h"
@@ -92,6 +97,43 @@ START_TEST(what_is_no_journal_is_refused)
 	ck_assert_int_eq(journal_prepare(fd, "boot-1"), 0);
 	ck_assert_int_eq(pwrite(fd, "other", 5, 0), 5);
 	ck_assert_int_eq(journal_open(fd, &j), ERR_BAD);
+}
+END_TEST
+
+/* A hole in a mapped file is SIGBUS once the disk is full: none is left. */
+START_TEST(the_whole_file_is_on_the_disk)
+{
+	struct stat st;
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_ge(st.st_blocks * 512, st.st_size);
+	/* one that an earlier version left with holes */
+	ck_assert_int_eq(fallocate(fd,
+				   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   8192, st.st_size - 8192),
+			 0);
+	ck_assert_int_eq(journal_prepare(fd, "boot-1"), 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_ge(st.st_blocks * 512, st.st_size);
+}
+END_TEST
+
+/* Without room the file takes none, and the reason is in errno. */
+START_TEST(a_full_disk_is_told)
+{
+	const struct rlimit small = {.rlim_cur = 65536,
+				     .rlim_max = RLIM_INFINITY};
+	struct rlimit saved;
+	struct stat st;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &saved), 0);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	ck_assert_int_eq(journal_prepare(fd, "boot-2"), ERR_IO);
+	ck_assert_int_eq(errno, EFBIG);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &saved), 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_eq(st.st_size, 0);
 }
 END_TEST
 
@@ -276,6 +318,8 @@ int main(void)
 	tcase_add_test(t, records_are_found_by_the_next_process);
 	tcase_add_test(t, another_boot_knows_nothing);
 	tcase_add_test(t, what_is_no_journal_is_refused);
+	tcase_add_test(t, the_whole_file_is_on_the_disk);
+	tcase_add_test(t, a_full_disk_is_told);
 	tcase_add_test(t, there_is_an_end_of_records);
 	tcase_add_loop_test(t, no_index_is_used_by_two_processes, 0,
 			    ROWS(suites));
