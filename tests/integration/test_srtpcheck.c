@@ -36,6 +36,8 @@ enum joined {
 	JOINED_SAME,	  /* down is what came up */
 	JOINED_OTHER_KEY, /* the same under another key */
 	JOINED_INSIDE,	  /* one packet was inside */
+	JOINED_LATE,	  /* the first one was, and did not go down */
+	JOINED_LEAK,	  /* the first one was, and went down as well */
 	JOINED_INVENTED,  /* one went down that never came up */
 	JOINED_ECHO,	  /* a phone hears itself */
 	JOINED_SILENT	  /* nothing came down */
@@ -285,10 +287,11 @@ static void joined_packet(FILE *out, FILE *in, const srtp_t s[2], unsigned seq,
 	if (how != JOINED_INVENTED || !is_one)
 		frame(out, 17, how == JOINED_ECHO ? OTHER_PHONE : PHONE, 20000,
 		      OURS, 30000, up, (size_t)up_len);
-	if (how != JOINED_SILENT)
+	if (how != JOINED_SILENT && (how != JOINED_LATE || seq != 0))
 		frame(out, 17, OURS, 30004, OTHER_PHONE, 20004, down,
 		      (size_t)down_len);
-	if (how == JOINED_INSIDE && is_one)
+	if ((how == JOINED_INSIDE && is_one) ||
+	    ((how == JOINED_LATE || how == JOINED_LEAK) && seq == 0))
 		frame(in, 17, INSIDE, 40000, INSIDE, 40002, clear, len);
 }
 
@@ -329,9 +332,9 @@ static const struct {
 	enum joined how;
 	int joined, end_to_end;
 } joined_row[] = {
-	{JOINED_SAME, 0, 0},   {JOINED_OTHER_KEY, 0, 1},
-	{JOINED_INSIDE, 1, 1}, {JOINED_INVENTED, 1, 1},
-	{JOINED_ECHO, 1, 1},   {JOINED_SILENT, 1, 1},
+	{JOINED_SAME, 0, 0}, {JOINED_OTHER_KEY, 0, 1}, {JOINED_INSIDE, 1, 1},
+	{JOINED_LATE, 0, 0}, {JOINED_LEAK, 1, 1},      {JOINED_INVENTED, 1, 1},
+	{JOINED_ECHO, 1, 1}, {JOINED_SILENT, 1, 1},
 };
 
 START_TEST(a_joined_call_is_what_it_is_said_to_be)
