@@ -5,10 +5,9 @@
 const char *principal_kind_str(enum principal_kind k)
 {
 	static const char *const name[] = {
-		[PRINCIPAL_NONE] = "none",
-		[PRINCIPAL_CERT] = "certificate",
-		[PRINCIPAL_DIGEST] = "digest",
-		[PRINCIPAL_ADDR] = "address",
+		[PRINCIPAL_NONE] = "none",     [PRINCIPAL_CERT] = "certificate",
+		[PRINCIPAL_DIGEST] = "digest", [PRINCIPAL_ADDR] = "address",
+		[PRINCIPAL_TRUNK] = "trunk",
 	};
 
 	return name[k];
@@ -38,6 +37,6 @@ const char *authn_verdict_str(enum authn_verdict v)
 
 bool principal_is_device(const struct principal *p, struct slice name)
 {
-	return p->kind != PRINCIPAL_NONE && p->device.len > 0 &&
-	       text_ieq(p->device, name);
+	return p->kind != PRINCIPAL_NONE && p->kind != PRINCIPAL_TRUNK &&
+	       p->device.len > 0 && text_ieq(p->device, name);
 }

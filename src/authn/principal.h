@@ -14,7 +14,8 @@ enum principal_kind {
 	PRINCIPAL_NONE,	  /* nobody yet */
 	PRINCIPAL_CERT,	  /* by a verified TLS certificate */
 	PRINCIPAL_DIGEST, /* by a password */
-	PRINCIPAL_ADDR	  /* by its address, where policy trusts it */
+	PRINCIPAL_ADDR,	  /* by its address, where policy trusts it */
+	PRINCIPAL_TRUNK	  /* a trunk, by what its section asks for */
 };
 
 /* What protects the signalling he came over. */
@@ -24,12 +25,17 @@ enum principal_level {
 	PRINCIPAL_ENCRYPTED	 /* TLS with a real cipher */
 };
 
+struct config_trunk;
+
 struct principal {
 	enum principal_kind kind;
 	enum principal_level level;
-	struct slice device; /* device name; views the connection's memory */
+	struct slice device; /* name of device or trunk; views memory of the
+				connection or configuration */
 	struct slice user;   /* digest user; empty without digest */
-	struct addr source;  /* where he is */
+	/* TRUNK: its section, with its profile; the configuration's. */
+	const struct config_trunk *trunk;
+	struct addr source; /* where he is */
 };
 
 enum authn_verdict {
@@ -40,7 +46,7 @@ enum authn_verdict {
 	AUTHN_REFUSE	 /* 403: may not come in at all */
 };
 
-/* "none", "certificate", "digest", "address". Static. */
+/* "none", "certificate", "digest", "address", "trunk". Static. */
 const char *principal_kind_str(enum principal_kind k);
 /* "nonsecure", "authenticated", "encrypted". Static. */
 const char *principal_level_str(enum principal_level l);
@@ -48,6 +54,6 @@ const char *principal_level_str(enum principal_level l);
 const char *authn_verdict_str(enum authn_verdict v);
 /*
  * May principal p act as device name (in a REGISTER or a From)? True when the
- * names are equal (case-insensitive) and p is somebody.
+ * names are equal (case-insensitive) and p is somebody, but no trunk.
  */
 bool principal_is_device(const struct principal *p, struct slice name);

@@ -35,6 +35,16 @@ struct config_build {
 	struct table labels; /* items by label */
 };
 
+/* Options of the sections trunk and trunk-profile (schema_trunk.c), and the
+ * words they share with those of devices (schema.c). */
+enum { CONFIG_TRUNK_OPTIONS = 11, CONFIG_PROFILE_OPTIONS = 20 };
+extern const struct config_option config_trunk_options[CONFIG_TRUNK_OPTIONS];
+extern const struct config_option
+	config_profile_options[CONFIG_PROFILE_OPTIONS];
+extern const char *const config_words_security[];
+extern const char *const config_words_offer[];
+extern const char *const config_words_other[];
+
 enum {
 	CONFIG_WHY_MAX = 512,
 	CONFIG_PRINT_MAX = 64 /* bytes of a value that is no text */
@@ -88,6 +98,45 @@ const void *config_section_at(const struct config *c,
 /* How many structs of section s c has; 1 where s has no label. */
 uint32_t config_section_count(const struct config *c,
 			      const struct config_section *s);
+/* What check.c and check_trunk.c share. Is it a usable section of this kind? */
+bool check_is_kind(const struct config_item *it, const char *name);
+/* Messages about an option of it (NULL: about the section). */
+void check_error(struct config_build *b, const struct config_item *it,
+		 const char *option, const char *text);
+/* As check_error. */
+void check_warn(struct config_build *b, const struct config_item *it,
+		const char *option, const char *text);
+/* "before "name" after", for messages that name another section. */
+void check_about(struct config_build *b, const struct config_item *it,
+		 const char *option, bool is_error, const char *const part[3]);
+/* Trunks and their profiles: checks, derived values, tables. ERR_NOMEM. */
+MUST_CHECK int config_check_trunks(struct config_build *b);
+/* One address of a remote: transport (one of words) ":" host ":" port. Texts
+ * are kept in c. ERR_BAD, ERR_NOMEM. */
+MUST_CHECK int config_remote_read(struct config *c, const char *const *words,
+				  struct slice value,
+				  struct config_remote *ret);
+/* Make subject, network or host find t; what it is called is copied. ERR_NOMEM,
+ * ERR_LIMIT. */
+MUST_CHECK int config_trunk_add_subject(struct config *c,
+					const struct config_trunk *t,
+					const char *subject);
+/* As config_trunk_add_subject. */
+MUST_CHECK int config_trunk_add_net(struct config *c,
+				    const struct config_trunk *t,
+				    const struct config_net *net);
+/* The first trunk that was added with just this network and has one of these
+ * listeners, or NULL. */
+const struct config_trunk *config_trunk_by_net(const struct config *c,
+					       const struct config_net *net,
+					       uint64_t listener_bits);
+/* As config_trunk_add_subject. */
+MUST_CHECK int config_trunk_add_host(struct config *c,
+				     const struct config_trunk *t,
+				     const char *host);
+/* The names that t accepts: its own, or its profile's. */
+const struct config_strings *
+config_trunk_subjects(const struct config_trunk *t);
 /* Cross-option checks, derived values and look-up tables. ERR_NOMEM only;
  * errors are in the report. */
 MUST_CHECK int config_check(struct config_build *b);

@@ -3,7 +3,7 @@
 
 #define OBJ(it, type) ((struct type *)(it)->obj)
 
-static bool is_kind(const struct config_item *it, const char *name)
+bool check_is_kind(const struct config_item *it, const char *name)
 {
 	return it->obj && !it->is_bad && strcmp(it->section->name, name) == 0;
 }
@@ -13,21 +13,20 @@ static struct config_item *single(struct config_build *b, const char *name)
 	return &b->item[config_section_find(slice_str(name)) - config_schema];
 }
 
-static void error(struct config_build *b, const struct config_item *it,
-		  const char *option, const char *text)
+void check_error(struct config_build *b, const struct config_item *it,
+		 const char *option, const char *text)
 {
 	config_complain(b, it, option, true, text);
 }
 
-static void warn(struct config_build *b, const struct config_item *it,
-		 const char *option, const char *text)
+void check_warn(struct config_build *b, const struct config_item *it,
+		const char *option, const char *text)
 {
 	config_complain(b, it, option, false, text);
 }
 
-/* "before "name" after", for messages that name another section. */
-static void about(struct config_build *b, const struct config_item *it,
-		  const char *option, bool is_error, const char *const part[3])
+void check_about(struct config_build *b, const struct config_item *it,
+		 const char *option, bool is_error, const char *const part[3])
 {
 	char buf[CONFIG_WHY_MAX];
 	struct writer w;
@@ -62,9 +61,10 @@ static void check_key(struct config_build *b, const struct config_item *it,
 {
 	if (config_key_is_token(key) &&
 	    text_find(slice_str(key), "pin-value") >= 0)
-		error(b, it, "key",
-		      "has a PIN in it: write it into a file of its own and "
-		      "name that with pin-source=file:...");
+		check_error(
+			b, it, "key",
+			"has a PIN in it: write it into a file of its own and "
+			"name that with pin-source=file:...");
 }
 
 static void check_listener_files(struct config_build *b,
@@ -76,17 +76,18 @@ static void check_listener_files(struct config_build *b,
 
 	for (int i = 0; i < 3; i++) {
 		if (l->address.transport == CONFIG_TLS && !value[i][0])
-			error(b, it, names[i],
-			      "must be given for a tls: listener");
+			check_error(b, it, names[i],
+				    "must be given for a tls: listener");
 		if (l->address.transport != CONFIG_TLS && value[i][0])
-			warn(b, it, names[i],
-			     "has no effect without a tls: address");
+			check_warn(b, it, names[i],
+				   "has no effect without a tls: address");
 	}
 	check_key(b, it, l->key);
 	if (strcmp(l->tls_policy, "legacy") == 0)
-		warn(b, it, "tls-policy",
-		     "legacy allows protocols and ciphers that are no longer "
-		     "held to be safe");
+		check_warn(
+			b, it, "tls-policy",
+			"legacy allows protocols and ciphers that are no longer "
+			"held to be safe");
 }
 
 static bool is_tls_listener(const struct config *c, const char *name)
@@ -106,10 +107,10 @@ static void check_certificate(struct config_build *b,
 	check_key(b, it, cert->key);
 	for (uint32_t i = 0; i < cert->listeners.count; i++)
 		if (!is_tls_listener(b->c, cert->listeners.item[i]))
-			about(b, it, "listeners", true,
-			      (const char *const[3]){
-				      "no tls: listener is called \"",
-				      cert->listeners.item[i], "\""});
+			check_about(b, it, "listeners", true,
+				    (const char *const[3]){
+					    "no tls: listener is called \"",
+					    cert->listeners.item[i], "\""});
 }
 
 /* At most 64 listeners: each pair is looked at. */
@@ -118,29 +119,31 @@ static void check_listeners(struct config_build *b)
 	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++) {
 		struct config_item *it = &b->item[i];
 
-		if (!is_kind(it, "listener"))
+		if (!check_is_kind(it, "listener"))
 			continue;
 		check_listener_files(b, it);
 		for (uint32_t k = CONFIG_SECTIONS; k < i; k++) {
 			const struct config_item *o = &b->item[k];
 
-			if (is_kind(o, "listener") &&
+			if (check_is_kind(o, "listener") &&
 			    config_is_clash(&OBJ(o, config_listener)->address,
 					    &OBJ(it, config_listener)->address))
-				about(b, it, "address", true,
-				      (const char *const[3]){
-					      "is taken by listener \"",
-					      OBJ(o, config_listener)->name,
-					      "\" already"});
+				check_about(
+					b, it, "address", true,
+					(const char *const[3]){
+						"is taken by listener \"",
+						OBJ(o, config_listener)->name,
+						"\" already"});
 		}
 	}
 	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++)
-		if (is_kind(&b->item[i], "certificate"))
+		if (check_is_kind(&b->item[i], "certificate"))
 			check_certificate(b, &b->item[i]);
 	if (b->c->listener_count == 0)
-		error(b, single(b, ""), NULL,
-		      "no listener: at least one section listener \"name\" "
-		      "{ address = ... } is needed");
+		check_error(
+			b, single(b, ""), NULL,
+			"no listener: at least one section listener \"name\" "
+			"{ address = ... } is needed");
 }
 
 static void check_manager_files(struct config_build *b,
@@ -153,15 +156,16 @@ static void check_manager_files(struct config_build *b,
 	for (int i = 0; i < 2; i++) {
 		if (m->address.transport == CONFIG_TLS && value[!i][0] &&
 		    !value[i][0])
-			error(b, it, names[i],
-			      "certificate and key must be given together");
+			check_error(
+				b, it, names[i],
+				"certificate and key must be given together");
 		if (m->address.transport != CONFIG_TLS && value[i][0])
-			warn(b, it, names[i],
-			     "has no effect without a tls: address");
+			check_warn(b, it, names[i],
+				   "has no effect without a tls: address");
 	}
 	if (m->large_by_tcp && m->address.transport != CONFIG_UDP)
-		warn(b, it, "large-by-tcp",
-		     "has no effect without a udp: address");
+		check_warn(b, it, "large-by-tcp",
+			   "has no effect without a udp: address");
 }
 
 static void check_manager(struct config_build *b, const struct config_item *it)
@@ -170,17 +174,18 @@ static void check_manager(struct config_build *b, const struct config_item *it)
 	bool is_name = m->address.addr.family == ADDR_NONE;
 
 	if (!is_name && addr_is_any(&m->address.addr))
-		error(b, it, "address",
-		      "must be an address of the call manager");
+		check_error(b, it, "address",
+			    "must be an address of the call manager");
 	if (addr_is_any(&m->local_address))
-		error(b, it, "local-address",
-		      "must be one address, since it is told to the call "
-		      "manager");
+		check_error(b, it, "local-address",
+			    "must be one address, since it is told to the call "
+			    "manager");
 	if (!is_name && m->address.addr.family != m->local_address.family)
-		error(b, it, "local-address",
-		      "must be of the same IP version as address");
+		check_error(b, it, "local-address",
+			    "must be of the same IP version as address");
 	if (addr_eq(&m->address.addr, &m->local_address))
-		error(b, it, "local-address", "is the call manager's own");
+		check_error(b, it, "local-address",
+			    "is the call manager's own");
 	check_manager_files(b, it);
 }
 
@@ -200,20 +205,22 @@ static void check_core(struct config_build *b, const struct config_item *it,
 	for (uint32_t i = 0; i < b->c->listener_count; i++)
 		if (b->c->listener[i].address.addr.port > 0 &&
 		    is_core_clash(b, k, &b->c->listener[i].address))
-			about(b, it, "local-address", true,
-			      (const char *const[3]){"is taken by listener \"",
-						     b->c->listener[i].name,
-						     "\" already"});
+			check_about(b, it, "local-address", true,
+				    (const char *const[3]){
+					    "is taken by listener \"",
+					    b->c->listener[i].name,
+					    "\" already"});
 	for (const struct config_core *o = b->c->core; o < k; o++) {
 		const struct config_call_manager *m =
 			&b->c->call_manager[o->manager];
 		struct config_endpoint e = {o->transport, m->local_address};
 
 		if (is_core_clash(b, k, &e))
-			about(b, it, "local-address", true,
-			      (const char *const[3]){
-				      "is taken by call-manager \"", m->name,
-				      "\" with another transport already"});
+			check_about(
+				b, it, "local-address", true,
+				(const char *const[3]){
+					"is taken by call-manager \"", m->name,
+					"\" with another transport already"});
 	}
 }
 
@@ -254,15 +261,16 @@ static void set_core(struct config_build *b, const struct config_item *it)
 static void check_managers(struct config_build *b)
 {
 	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++) {
-		if (!is_kind(&b->item[i], "call-manager"))
+		if (!check_is_kind(&b->item[i], "call-manager"))
 			continue;
 		check_manager(b, &b->item[i]);
 		set_core(b, &b->item[i]);
 	}
 	if (b->c->call_manager_count == 0)
-		error(b, single(b, ""), NULL,
-		      "no call manager: one section call-manager \"name\" "
-		      "{ address = ... local-address = ... } is needed");
+		check_error(
+			b, single(b, ""), NULL,
+			"no call manager: one section call-manager \"name\" "
+			"{ address = ... local-address = ... } is needed");
 }
 
 /* ---- media ----------------------------------------------------------- */
@@ -295,28 +303,30 @@ static void check_media(struct config_build *b)
 	if (it->is_bad)
 		return;
 	if (addr_is_any(&m->outside_address))
-		error(b, it, "outside-address",
-		      "must be one address, since phones are told it");
+		check_error(b, it, "outside-address",
+			    "must be one address, since phones are told it");
 	if (addr_is_any(&m->inside_address))
-		error(b, it, "inside-address",
-		      "must be one address, since the call manager is told it");
+		check_error(
+			b, it, "inside-address",
+			"must be one address, since the call manager is told it");
 	split_ports(m);
 	for (uint32_t i = 0; i < b->c->listener_count; i++)
 		if (b->c->listener[i].address.transport == CONFIG_UDP &&
 		    config_is_media_port(m, &b->c->listener[i].address.addr))
-			about(b, it, "ports", true,
-			      (const char *const[3]){
-				      "hold the port of listener \"",
-				      b->c->listener[i].name, "\""});
+			check_about(b, it, "ports", true,
+				    (const char *const[3]){
+					    "hold the port of listener \"",
+					    b->c->listener[i].name, "\""});
 	for (uint32_t i = 0; i < b->c->call_manager_count; i++)
 		if (b->c->call_manager[i].address.transport == CONFIG_UDP &&
 		    config_is_media_port(m,
 					 &b->c->call_manager[i].local_address))
-			about(b, it, "ports", true,
-			      (const char *const[3]){
-				      "hold the local-address of call-manager "
-				      "\"",
-				      b->c->call_manager[i].name, "\""});
+			check_about(
+				b, it, "ports", true,
+				(const char *const[3]){
+					"hold the local-address of call-manager "
+					"\"",
+					b->c->call_manager[i].name, "\""});
 }
 
 /* ---- numbers --------------------------------------------------------- */
@@ -327,26 +337,29 @@ static void check_numbers(struct config_build *b)
 
 	if (!single(b, "sip")->is_bad &&
 	    c->sip.expires_min_s > c->sip.expires_max_s)
-		error(b, single(b, "sip"), "expires-min",
-		      "must not be more than expires-max");
+		check_error(b, single(b, "sip"), "expires-min",
+			    "must not be more than expires-max");
 	if (!single(b, "sip")->is_bad && c->sip.session_expires_s != 0 &&
 	    c->sip.session_expires_s < c->sip.min_se_s)
-		error(b, single(b, "sip"), "session-expires",
-		      "must be 0 or not less than min-se");
+		check_error(b, single(b, "sip"), "session-expires",
+			    "must be 0 or not less than min-se");
 	if (!single(b, "sip")->is_bad && c->sip.t1_ms > c->sip.t2_ms)
-		error(b, single(b, "sip"), "t1", "must not be more than t2");
+		check_error(b, single(b, "sip"), "t1",
+			    "must not be more than t2");
 	if (!single(b, "limits")->is_bad &&
 	    c->limits.connections_per_address > c->limits.connections)
-		warn(b, single(b, "limits"), "connections-per-address",
-		     "is more than connections: one address can use up all");
+		check_warn(
+			b, single(b, "limits"), "connections-per-address",
+			"is more than connections: one address can use up all");
 	if (!single(b, "limits")->is_bad && !single(b, "sip")->is_bad &&
 	    c->limits.idle_timeout_s <= c->sip.expires_max_s)
-		warn(b, single(b, "limits"), "idle-timeout",
-		     "is not more than expires-max: phones that send nothing "
-		     "between their registrations are cut off");
+		check_warn(
+			b, single(b, "limits"), "idle-timeout",
+			"is not more than expires-max: phones that send nothing "
+			"between their registrations are cut off");
 	if (c->sandbox != CONFIG_SANDBOX_ENFORCE)
-		warn(b, single(b, ""), "sandbox",
-		     "system calls are not restricted");
+		check_warn(b, single(b, ""), "sandbox",
+			   "system calls are not restricted");
 }
 
 /* ---- devices --------------------------------------------------------- */
@@ -362,18 +375,20 @@ static void check_device_modes(struct config_build *b,
 				    : CONFIG_MEDIA_RTP_ONLY;
 	/* RFC 4568 section 5: keys need a protected channel. */
 	if (d->media != CONFIG_MEDIA_RTP_ONLY && !can_srtp)
-		error(b, it, "media",
-		      "SRTP needs security-mode = encrypted, or its keys "
-		      "would travel in clear text");
+		check_error(b, it, "media",
+			    "SRTP needs security-mode = encrypted, or its keys "
+			    "would travel in clear text");
 	if (d->digest && !d->digest_user[0])
-		error(b, it, "digest", "yes needs digest-user");
+		check_error(b, it, "digest", "yes needs digest-user");
 	if (d->lines.count == 0)
-		warn(b, it, "lines", "none: the device can register nothing");
+		check_warn(b, it, "lines",
+			   "none: the device can register nothing");
 	if (!d->digest &&
 	    config_device_mode(b->c, d) == CONFIG_DEVICE_NONSECURE)
-		warn(b, it, NULL,
-		     "neither a certificate nor digest: whoever says so is "
-		     "taken for this device");
+		check_warn(
+			b, it, NULL,
+			"neither a certificate nor digest: whoever says so is "
+			"taken for this device");
 }
 
 static int index_lines(struct config_build *b, const struct config_item *it)
@@ -392,12 +407,12 @@ static int index_lines(struct config_build *b, const struct config_item *it)
 				return err;
 			continue;
 		}
-		about(b, it, "lines", false,
-		      (const char *const[3]){
-			      line,
-			      o == d ? " is there twice"
-				     : " is also a line of device ",
-			      o == d ? "" : o->name});
+		check_about(b, it, "lines", false,
+			    (const char *const[3]){
+				    line,
+				    o == d ? " is there twice"
+					   : " is also a line of device ",
+				    o == d ? "" : o->name});
 	}
 	return 0;
 }
@@ -427,26 +442,56 @@ static void check_cluster(struct config_build *b)
 	for (uint32_t i = 0; i < b->c->listener_count; i++)
 		tls += b->c->listener[i].address.transport == CONFIG_TLS;
 	if (secure > 0 && b->c->mode == CONFIG_MODE_NONSECURE)
-		warn(b, single(b, ""), "cluster-security-mode",
-		     "nonsecure: security-mode and media of the devices do "
-		     "not count");
+		check_warn(
+			b, single(b, ""), "cluster-security-mode",
+			"nonsecure: security-mode and media of the devices do "
+			"not count");
 	else if (secure > 0 && tls == 0 && b->c->listener_count > 0)
-		warn(b, single(b, ""), NULL,
-		     "there are devices with a security-mode, but no tls: "
-		     "listener they could come to");
+		check_warn(
+			b, single(b, ""), NULL,
+			"there are devices with a security-mode, but no tls: "
+			"listener they could come to");
+}
+
+static void check_served(struct config_build *b)
+{
+	const struct config *c = b->c;
+	uint32_t listeners = 0;
+	uint32_t managers = 0;
+
+	for (uint32_t i = 0; i < c->listener_count; i++)
+		listeners += c->listener[i].serves != CONFIG_TRUNKS;
+	for (uint32_t i = 0; i < c->call_manager_count; i++)
+		managers += c->call_manager[i].serves != CONFIG_TRUNKS;
+	if (c->device_count == 0)
+		return;
+	if (listeners == 0 && c->listener_count > 0)
+		check_error(b, single(b, ""), NULL,
+			    "there are devices, but every listener has serves "
+			    "= trunks");
+	if (managers == 0 && c->call_manager_count > 0)
+		check_error(b, single(b, ""), NULL,
+			    "there are devices, but every call-manager has "
+			    "serves = trunks");
 }
 
 int config_check(struct config_build *b)
 {
+	int err;
+
 	check_listeners(b);
 	check_managers(b);
 	check_media(b);
 	check_numbers(b);
 	check_cluster(b);
+	check_served(b);
+	err = config_check_trunks(b);
+	if (err)
+		return err;
 	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++) {
-		int err = is_kind(&b->item[i], "device")
-				  ? check_device(b, &b->item[i])
-				  : 0;
+		err = check_is_kind(&b->item[i], "device")
+			      ? check_device(b, &b->item[i])
+			      : 0;
 
 		if (err)
 			return err;

@@ -19,6 +19,11 @@ struct config *config_unref(struct config *c)
 	table_done(&c->devices_by_name);
 	table_done(&c->devices_by_user);
 	table_done(&c->devices_by_line);
+	table_done(&c->profiles_by_name);
+	table_done(&c->trunks_by_name);
+	table_done(&c->trunks_by_subject);
+	table_done(&c->trunks_by_net);
+	table_done(&c->trunks_by_host);
 	alloc_free(c->listener);
 	alloc_free(c->certificate);
 	alloc_free(c->call_manager);

@@ -33,6 +33,11 @@ enum {
 	CONFIG_WORKERS_MAX = 60,      /* worker processes */
 	CONFIG_WORKER_PORTS = 8,      /* relay ports a worker needs at least */
 	CONFIG_CERTIFICATES_MAX = 64, /* certificate sections */
+	CONFIG_PROFILES_MAX = 1024,   /* trunk-profile sections */
+	CONFIG_TRUNKS_MAX = 2048,     /* trunk sections */
+	CONFIG_PEERS_MAX = 16,	      /* peers of one trunk */
+	CONFIG_NET_KINDS = 33 + 129,  /* lengths of prefixes */
+	CONFIG_LISTENER_NONE = 0xffff /* no listener */
 };
 
 /* ---- what goes in ---------------------------------------------------- */
@@ -121,6 +126,44 @@ enum config_other_media {
 /* What the icon on a phone speaks of. */
 enum config_icon { CONFIG_ICON_WHOLE_CALL, CONFIG_ICON_PHONE_LEG };
 
+/* Who comes to a listener, whom a call manager serves. */
+enum config_serves { CONFIG_PHONES, CONFIG_TRUNKS, CONFIG_BOTH };
+
+/* What a stranger at a listener for trunks gets. */
+enum config_unknown { CONFIG_UNKNOWN_IGNORE, CONFIG_UNKNOWN_REFUSE };
+
+/* Who begins: dialogs and requests outside of them. */
+enum config_direction {
+	CONFIG_DIRECTION_BOTH,
+	CONFIG_DIRECTION_IN, /* the trunk's peers alone */
+	CONFIG_DIRECTION_OUT /* the call managers alone */
+};
+
+/* What tells that a message is a trunk's. */
+enum config_identify {
+	CONFIG_IDENTIFY_AUTO, /* never left in a built configuration */
+	CONFIG_IDENTIFY_ADDRESS,
+	CONFIG_IDENTIFY_CERTIFICATE,
+	CONFIG_IDENTIFY_BOTH
+};
+
+/* What a trunk's peers may come over. */
+enum config_incoming {
+	CONFIG_INCOMING_ANY,
+	CONFIG_INCOMING_UDP_TCP,
+	CONFIG_INCOMING_UDP,
+	CONFIG_INCOMING_TCP,
+	CONFIG_INCOMING_TLS
+};
+
+/* What a trunk's peers may be reached over. */
+enum config_outgoing {
+	CONFIG_OUTGOING_ANY,
+	CONFIG_OUTGOING_UDP,
+	CONFIG_OUTGOING_TCP,
+	CONFIG_OUTGOING_TLS
+};
+
 struct config_endpoint {
 	enum config_transport transport;
 	struct addr addr; /* port is never 0 */
@@ -163,6 +206,11 @@ struct config_listener {
 	const char *tls_policy;	 /* "default", "authenticated", "legacy" */
 	bool check_purpose;	 /* peers need id-kp-clientAuth */
 	enum config_crl crl_expired;
+	enum config_serves serves;
+	enum config_unknown unknown;
+	uint32_t unknown_rate; /* answers a minute to one unknown source */
+	bool is_peer_optional; /* derived: some trunk there needs no client
+				   certificate */
 };
 
 /* One more certificate of ours for one or more listeners. */
@@ -178,11 +226,12 @@ struct config_call_manager {
 	const char *name;
 	struct config_remote address;
 	struct addr local_address; /* ours towards it; port is never 0 */
-	uint32_t priority;	   /* the lowest that is up is asked first */
-	bool large_by_tcp;	   /* UDP: what no datagram holds goes by TCP */
-	const char *certificate;   /* absolute file, PEM chain; "" = none */
-	const char *key;	   /* absolute file; "" = none */
-	const char *trust;	   /* absolute directory; used with TLS */
+	enum config_serves serves;
+	uint32_t priority;	 /* the lowest that is up is asked first */
+	bool large_by_tcp;	 /* UDP: what no datagram holds goes by TCP */
+	const char *certificate; /* absolute file, PEM chain; "" = none */
+	const char *key;	 /* absolute file; "" = none */
+	const char *trust;	 /* absolute directory; used with TLS */
 	uint32_t core;	     /* our endpoint in config.core; CONFIG_CORE_NONE:
 				TLS without a certificate, nobody can
 				connect */
@@ -237,6 +286,78 @@ struct config_device {
 	bool is_stored;		   /* it comes from the store, not a file */
 	struct table_node by_name; /* config_device_find */
 	struct table_node by_user; /* config_device_by_user */
+};
+
+struct config_trunk_profile {
+	const char *name;
+	const char *description;
+	enum config_device_mode security_mode;
+	enum config_incoming incoming;
+	enum config_outgoing outgoing;
+	struct config_strings subjects; /* host names; "*.a.b" any label */
+	bool mutual_tls;		/* TLS clients show a certificate */
+	bool digest;
+	struct config_digests digests;	   /* challenged with, one at least */
+	uint32_t nonce_lifetime_min;	   /* minutes */
+	enum config_media_policy media;	   /* never AUTO when built */
+	struct config_suites suites;	   /* accepted */
+	struct config_suites offer_suites; /* offered; none: suites */
+	enum config_srtp_offer srtp_offer;
+	enum config_other_media other_media;
+	bool nat;
+	bool lock;		/* a trunk call may show the lock */
+	uint32_t call_limit;	/* at once; 0 = no limit */
+	uint32_t call_rate;	/* INVITEs outside of dialogs a second; 0 */
+	uint32_t request_rate;	/* requests a second; 0 = no limit */
+	uint32_t request_burst; /* at once, on top of both rates */
+	struct table_node by_name;
+};
+
+/* One address of a trunk's other end. */
+struct config_peer {
+	struct config_remote remote;
+	uint32_t priority; /* the lowest that is up is asked first */
+};
+
+struct config_net {
+	struct addr addr;
+	unsigned bits; /* that count */
+};
+
+struct config_trunk {
+	const char *name;
+	const char *description;
+	const char *profile_name;
+	struct config_strings listeners;     /* names, one at least */
+	struct config_strings peers;	     /* as written */
+	struct config_strings sources;	     /* as written */
+	struct config_strings subjects;	     /* none: the profile's */
+	struct config_strings call_managers; /* names; none: all for trunks */
+	struct config_strings hosts;	     /* of request-URIs from inside */
+	enum config_direction direction;
+	enum config_identify identify; /* never AUTO when built */
+	const char *realm;	       /* as written; "" = the name */
+	/* derived */
+	const struct config_trunk_profile *profile;
+	struct config_peer *peer; /* peer_count */
+	uint32_t peer_count;
+	struct config_net *source; /* source_count: sources, numeric peers */
+	uint32_t source_count;
+	uint64_t listener_bits; /* indexes in config.listener */
+	uint32_t manager_bits;	/* indexes in config.call_manager */
+	/* Of manager_bits those whose local-address no other trunk has, nor
+	 * phones: what arrives there goes to this trunk. 0: hosts tell. */
+	uint32_t own_bits;
+	struct table_node by_name;
+};
+
+/* What is known of who sent something. */
+struct config_claim {
+	uint32_t listener;	  /* index: where it came in */
+	struct addr source;	  /* ports do not count */
+	bool is_tls;		  /* it came over TLS */
+	const struct slice *name; /* names in the verified certificate */
+	size_t name_count;	  /* 0 = no certificate */
 };
 
 struct config_sip {
@@ -295,11 +416,19 @@ struct config {
 	struct config_media media;
 	struct config_sip sip;
 	struct config_limits limits;
+	struct config_trunk_profile *trunk_profile;
+	uint32_t trunk_profile_count;
+	struct config_trunk *trunk;
+	uint32_t trunk_count;
 	struct config_device *device;
 	uint32_t device_count;
 	/* private: use the functions below */
 	struct config_block *blocks;
 	struct table devices_by_name, devices_by_user, devices_by_line;
+	struct table profiles_by_name, trunks_by_name;
+	struct table trunks_by_subject, trunks_by_net, trunks_by_host;
+	struct config_net net_kind[CONFIG_NET_KINDS]; /* family and bits */
+	uint32_t net_kind_count;
 };
 
 /*
@@ -333,6 +462,38 @@ const struct config_device *config_device_by_line(const struct config *c,
 						  struct slice line);
 /* True when d may register this user part. O(lines of d). */
 bool config_device_has_line(const struct config_device *d, struct slice line);
+/* Trunk of this name (exact), or NULL. O(1). */
+const struct config_trunk *config_trunk_find(const struct config *c,
+					     struct slice name);
+/* Profile of this name (exact), or NULL. O(1). */
+const struct config_trunk_profile *config_profile_find(const struct config *c,
+						       struct slice name);
+/*
+ * The trunk that q is, by what its identify asks for, or NULL. Of several the
+ * first in the files. Whether the profile allows the way it came is not asked
+ * here. O(names of q + lengths of prefixes), not of trunks.
+ */
+const struct config_trunk *config_trunk_identify(const struct config *c,
+						 const struct config_claim *q);
+/* The trunk that this host of a request-URI names, or NULL; case does not
+ * count. O(1). */
+const struct config_trunk *config_trunk_by_host(const struct config *c,
+						struct slice host);
+/* May q come in as t? What config_trunk_identify asks of a candidate. */
+bool config_trunk_is(const struct config_trunk *t,
+		     const struct config_claim *q);
+/* True when a name in a certificate is one of the subjects t accepts; t
+ * without subjects accepts any. */
+bool config_trunk_names(const struct config_trunk *t, const struct slice *name,
+			size_t count);
+/* Do two trunks' subjects, or one's and a name, agree? subject may begin with
+ * "*.": exactly one label. Case does not count. */
+bool config_subject_match(struct slice subject, struct slice name);
+/* Does p let requests in over this transport? */
+bool config_profile_may_come(const struct config_trunk_profile *p,
+			     enum config_transport transport);
+/* The realm that t's requests are challenged for. */
+struct slice config_trunk_realm(const struct config_trunk *t);
 /* Security mode that counts: nonsecure where the cluster is nonsecure. */
 enum config_device_mode config_device_mode(const struct config *c,
 					   const struct config_device *d);

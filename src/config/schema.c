@@ -1,23 +1,25 @@
 #include "config/schema.h"
 
 #include "base/text.h"
-#include "config/config.h"
+#include "config/build.h"
 
 /* Words of the options; their order is that of the enums in config.h. */
 static const char *const words_mode[] = {"mixed", "nonsecure", NULL};
 static const char *const words_sandbox[] = {"enforce", "log", "off", NULL};
 static const char *const words_log[] = {"error", "warning", "info", "debug",
 					NULL};
-static const char *const words_security[] = {"nonsecure", "authenticated",
+const char *const config_words_security[] = {"nonsecure", "authenticated",
 					     "encrypted", NULL};
 static const char *const words_media[] = {"auto", "rtp-only", "srtp-preferred",
 					  "srtp-required", NULL};
-static const char *const words_offer[] = {"savp", "osrtp", "two-lines",
+const char *const config_words_offer[] = {"savp", "osrtp", "two-lines",
 					  "cisco-fallback", NULL};
-static const char *const words_other[] = {"encrypt", "relay", "reject", NULL};
+const char *const config_words_other[] = {"encrypt", "relay", "reject", NULL};
 static const char *const words_icon[] = {"whole-call", "phone-leg", NULL};
 static const char *const words_policy[] = {"default", "authenticated", "legacy",
 					   NULL};
+static const char *const words_serves[] = {"phones", "trunks", "both", NULL};
+static const char *const words_unknown[] = {"ignore", "refuse", NULL};
 static const char *const words_crl[] = {"refuse", "warn", NULL};
 static const char *const any_transport[] = {"udp", "tcp", "tls", NULL};
 static const char *const below_base[] = {"", NULL};
@@ -139,6 +141,22 @@ static const struct config_option listener_options[] = {
 		 .text = "When a revocation list in the trust directory is "
 			 "past its next update: refuse the certificates of its "
 			 "issuer, or warn in the log and go by the old list."),
+	LISTENER(serves, "serves", WORD, "phones", .words = words_serves,
+		 .text = "Who comes here: phones, trunks (see section trunk), "
+			 "or both. Where both come, whoever is not identified "
+			 "as a trunk is taken for a phone. A listener for "
+			 "trunks alone is served by the first worker."),
+	LISTENER(unknown, "unknown", WORD, "ignore", .words = words_unknown,
+		 .when = CONFIG_WHEN_NOW,
+		 .text = "For serves = trunks: what a request gets that comes "
+			 "from nobody known. ignore: no answer, and a "
+			 "connection is closed; refuse: 403."),
+	LISTENER(unknown_rate, "unknown-rate", UINT, "10", .min = 1,
+		 .max = 100000, .unit = "messages per minute",
+		 .when = CONFIG_WHEN_NOW,
+		 .text = "For serves = trunks and unknown = refuse: so many "
+			 "messages of an unknown source are answered; the "
+			 "others are not."),
 };
 
 #define CERTIFICATE(member, key, kind, dflt, ...) \
@@ -173,6 +191,9 @@ static const struct config_option manager_options[] = {
 		.text = "Our own address and port towards it: where its "
 			"requests arrive. Several call managers may share it. "
 			"Further workers use the ports that follow."),
+	MANAGER(serves, "serves", WORD, "phones", .words = words_serves,
+		.text = "Whom it serves: phones, trunks (which name it in "
+			"call-managers), or both."),
 	MANAGER(priority, "priority", UINT, "1", .min = 0, .max = 65535,
 		.text = "Of the call managers that are up those with the "
 			"lowest number serve the phones; phones are spread "
@@ -372,7 +393,7 @@ static const struct config_option device_options[] = {
 	       .text = "User parts the device may register and call from; it "
 		       "may register nothing else."),
 	DEVICE(security_mode, "security-mode", WORD, "encrypted",
-	       .words = words_security, .when = CONFIG_WHEN_RESET,
+	       .words = config_words_security, .when = CONFIG_WHEN_RESET,
 	       .text = "encrypted: TLS with a client certificate that names "
 		       "the device. authenticated: the same, but no media "
 		       "keys. nonsecure: any transport, no certificate."),
@@ -404,7 +425,8 @@ static const struct config_option device_options[] = {
 	       .text = "SRTP suites that are offered to the device, best "
 		       "first; none stands for those of suites. For phones "
 		       "that stumble over a long list."),
-	DEVICE(srtp_offer, "srtp-offer", WORD, "savp", .words = words_offer,
+	DEVICE(srtp_offer, "srtp-offer", WORD, "savp",
+	       .words = config_words_offer,
 	       .text = "How SRTP is offered to the device. savp: as RTP/SAVP; "
 		       "if the phone refuses and media = srtp-preferred it is "
 		       "asked again without. osrtp: as RTP/AVP with keys, "
@@ -417,7 +439,7 @@ static const struct config_option device_options[] = {
 		       "answers RTP/AVP. All of these are accepted from any "
 		       "phone."),
 	DEVICE(other_media, "other-media", WORD, "encrypt",
-	       .words = words_other,
+	       .words = config_words_other,
 	       .text = "What becomes of media that are not audio. encrypt: "
 		       "video and other RTP media are treated like audio, what "
 		       "is not RTP (fax by T.38, messages) is rejected, since "
@@ -498,6 +520,31 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 ROWS(limit_options),
 	 .when = CONFIG_WHEN_NOW,
 	 .text = "What outsiders can use up has an end."},
+	{.name = "trunk-profile",
+	 .label = "carrier-tls",
+	 .offset = offsetof(struct config, trunk_profile),
+	 .count_offset = offsetof(struct config, trunk_profile_count),
+	 .size = sizeof(struct config_trunk_profile),
+	 .max = CONFIG_PROFILES_MAX,
+	 .option = config_profile_options,
+	 .count = CONFIG_PROFILE_OPTIONS,
+	 .when = CONFIG_WHEN_NOW,
+	 .is_example = true,
+	 .text = "What trunks that name it are held to: the security profile "
+		 "of trunks."},
+	{.name = "trunk",
+	 .label = "carrier",
+	 .offset = offsetof(struct config, trunk),
+	 .count_offset = offsetof(struct config, trunk_count),
+	 .size = sizeof(struct config_trunk),
+	 .max = CONFIG_TRUNKS_MAX,
+	 .option = config_trunk_options,
+	 .count = CONFIG_TRUNK_OPTIONS,
+	 .when = CONFIG_WHEN_RESTART,
+	 .is_example = true,
+	 .text = "A SIP trunk: another system outside, such as a carrier's "
+		 "session border controller, a proxy or a gateway, with which "
+		 "the call managers exchange calls."},
 	{.name = "device",
 	 .label = "SEP001122334455",
 	 .offset = offsetof(struct config, device),
@@ -533,8 +580,8 @@ const struct config_option *config_option_find(const struct config_section *s,
 
 bool config_option_is_list(const struct config_option *o)
 {
-	return o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_SUITES ||
-	       o->type == CONFIG_TYPE_DIGESTS;
+	return o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_TEXTS ||
+	       o->type == CONFIG_TYPE_SUITES || o->type == CONFIG_TYPE_DIGESTS;
 }
 
 static size_t min3(size_t a, size_t b, size_t c)

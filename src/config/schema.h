@@ -26,6 +26,7 @@ enum config_type {
 	CONFIG_TYPE_ADDRPORT, /* struct addr with a port */
 	CONFIG_TYPE_PORTS,    /* struct config_ports: min..max */
 	CONFIG_TYPE_NAMES,    /* struct config_strings: list of names */
+	CONFIG_TYPE_TEXTS,    /* struct config_strings: list of texts */
 	CONFIG_TYPE_SUITES,   /* struct config_suites: list of suites */
 	CONFIG_TYPE_DIGESTS,  /* struct config_digests: list of algorithms */
 };
@@ -68,8 +69,8 @@ struct config_section {
 };
 
 enum {
-	CONFIG_SECTIONS = 9,	/* rows of config_schema */
-	CONFIG_OPTIONS_MAX = 24 /* options of one section at most */
+	CONFIG_SECTIONS = 11,	/* rows of config_schema */
+	CONFIG_OPTIONS_MAX = 32 /* options of one section at most */
 };
 
 /* All sections, the top level first. */

@@ -251,17 +251,16 @@ static bool is_host_name(struct slice s)
 	return true;
 }
 
-static int set_remote(struct config_build *b, const struct config_option *o,
-		      void *at, struct slice value, struct writer *why)
+int config_remote_read(struct config *c, const char *const *words,
+		       struct slice value, struct config_remote *ret)
 {
 	struct config_remote r = {0};
 	struct slice head, tail, host, port;
 	uint64_t number = 0;
 	uint32_t v;
 
-	if (!text_cut(value, ':', &head, &tail) ||
-	    word_find(o->words, head, &v))
-		return bad_endpoint(why, o);
+	if (!text_cut(value, ':', &head, &tail) || word_find(words, head, &v))
+		return ERR_BAD;
 	r.transport = (enum config_transport)v;
 	host = tail;
 	if (addr_parse(tail, r.transport == CONFIG_TLS ? 5061 : 5060,
@@ -274,20 +273,33 @@ static int set_remote(struct config_build *b, const struct config_option *o,
 	} else {
 		if (text_cut(tail, ':', &host, &port) &&
 		    (text_dec(port, 65535, &number) != 0 || number == 0))
-			return bad_endpoint(why, o);
+			return ERR_BAD;
 		r.port = (uint16_t)number;
 		/* What consists of digits is a wrong address, not a name. */
 		if (!is_host_name(host) ||
 		    text_is_digit(host.ptr[host.len - 1]))
-			return bad_endpoint(why, o);
+			return ERR_BAD;
 	}
 	if (r.addr.family != ADDR_NONE && r.port == 0)
-		return bad_endpoint(why, o);
-	r.host = config_keep(b->c, host);
+		return ERR_BAD;
+	r.host = config_keep(c, host);
 	if (!r.host)
 		return ERR_NOMEM;
-	memcpy(at, &r, sizeof(r));
+	*ret = r;
 	return 0;
+}
+
+static int set_remote(struct config_build *b, const struct config_option *o,
+		      void *at, struct slice value, struct writer *why)
+{
+	struct config_remote r;
+	int err = config_remote_read(b->c, o->words, value, &r);
+
+	if (err == ERR_BAD)
+		return bad_endpoint(why, o);
+	if (!err)
+		memcpy(at, &r, sizeof(r));
+	return err;
 }
 
 static int set_addr(const struct config_option *o, void *at, struct slice value,
@@ -328,16 +340,12 @@ static int set_ports(const struct config_option *o, void *at,
 	return 0;
 }
 
-static int add_name(struct config_build *b, void *at, struct slice value,
-		    struct writer *why)
+static int add_string(struct config_build *b, void *at, struct slice value,
+		      struct writer *why)
 {
 	struct config_strings l;
 	int err;
 
-	if (value.len == 0 || value.len > CONFIG_NAME_MAX ||
-	    !text_all_token(value))
-		return bad(why,
-			   "1 to 64 letters, digits and -.!%*_+`'~ as item");
 	memcpy(&l, at, sizeof(l));
 	if (l.count >= CONFIG_LIST_MAX)
 		return bad(why, "at most 32 items");
@@ -357,6 +365,24 @@ static int add_name(struct config_build *b, void *at, struct slice value,
 	l.count++;
 	memcpy(at, &l, sizeof(l));
 	return 0;
+}
+
+static int add_name(struct config_build *b, void *at, struct slice value,
+		    struct writer *why)
+{
+	if (value.len == 0 || value.len > CONFIG_NAME_MAX ||
+	    !text_all_token(value))
+		return bad(why,
+			   "1 to 64 letters, digits and -.!%*_+`'~ as item");
+	return add_string(b, at, value, why);
+}
+
+static int add_text(struct config_build *b, void *at, struct slice value,
+		    struct writer *why)
+{
+	if (value.len == 0 || !is_printable(value))
+		return bad(why, "printable text, not empty, as item");
+	return add_string(b, at, value, why);
 }
 
 static int add_suite(void *at, struct slice value, struct writer *why)
@@ -424,6 +450,8 @@ static int value_set(struct config_build *b, const struct config_option *o,
 		return set_ports(o, at, value, why);
 	case CONFIG_TYPE_NAMES:
 		return add_name(b, at, value, why);
+	case CONFIG_TYPE_TEXTS:
+		return add_text(b, at, value, why);
 	case CONFIG_TYPE_SUITES:
 		return add_suite(at, value, why);
 	case CONFIG_TYPE_DIGESTS:

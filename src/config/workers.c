@@ -113,6 +113,28 @@ static bool has_ports(const struct config_ports *all, uint32_t workers)
 	return (all->max - all->min + 1U) / workers >= CONFIG_WORKER_PORTS;
 }
 
+/* A peer's datagrams reach the worker that its address belongs to, but its
+ * trunk is the first worker's. */
+static void check_shared(const struct config *c, struct config_report *rep)
+{
+	char buf[CONFIG_WHY_MAX];
+	struct writer w;
+
+	for (uint32_t i = 0; i < c->listener_count; i++) {
+		const struct config_listener *l = &c->listener[i];
+
+		if (l->serves != CONFIG_BOTH ||
+		    l->address.transport != CONFIG_UDP)
+			continue;
+		writer_init(&w, buf, sizeof(buf));
+		writer_str(&w, "listener \"");
+		writer_str(&w, l->name);
+		writer_str(&w, "\": serves = both on udp: needs workers = 1; "
+			       "give trunks a listener of their own");
+		config_report_add(rep, true, "workers", 0, writer_slice(&w));
+	}
+}
+
 int config_check_workers(const struct config *c, uint32_t workers,
 			 struct config_report *rep)
 {
@@ -122,6 +144,8 @@ int config_check_workers(const struct config *c, uint32_t workers,
 
 	for (uint32_t i = 0; i < c->call_manager_count; i++)
 		check_manager(c, &c->call_manager[i], workers, rep);
+	if (workers > 1)
+		check_shared(c, rep);
 	if (!has_ports(&c->media.outside_ports, workers) ||
 	    !has_ports(&c->media.inside_ports, workers))
 		config_report_add(rep, true, "workers", 0, few);

@@ -12,6 +12,8 @@ START_TEST(a_principal_is_its_own_device_only)
 	ck_assert(principal_is_device(&p, slice_str("sep001122334455")));
 	ck_assert(!principal_is_device(&p, slice_str("SEP001122334456")));
 	ck_assert(!principal_is_device(&p, SLICE_NULL));
+	p.kind = PRINCIPAL_TRUNK;
+	ck_assert(!principal_is_device(&p, p.device));
 	p.kind = PRINCIPAL_NONE;
 	ck_assert(!principal_is_device(&p, p.device));
 	p = (struct principal){.kind = PRINCIPAL_DIGEST};
@@ -23,6 +25,7 @@ START_TEST(everything_has_a_name)
 {
 	ck_assert_str_eq(principal_kind_str(PRINCIPAL_CERT), "certificate");
 	ck_assert_str_eq(principal_kind_str(PRINCIPAL_ADDR), "address");
+	ck_assert_str_eq(principal_kind_str(PRINCIPAL_TRUNK), "trunk");
 	ck_assert_str_eq(principal_level_str(PRINCIPAL_ENCRYPTED), "encrypted");
 	ck_assert_str_eq(authn_verdict_str(AUTHN_OK), "ok");
 	ck_assert_str_eq(authn_verdict_str(AUTHN_REFUSE), "refuse");

@@ -9,7 +9,7 @@
 #include "config/schema.h"
 #include "lib/oom.h"
 
-enum { TUPLES = 32 };
+enum { TUPLES = 40 };
 
 struct tuples {
 	struct config_tuple item[TUPLES];
@@ -53,6 +53,23 @@ static void add_device(struct tuples *t, const char *name, const char *line,
 	add(t, "device", name, "lines", line);
 	if (user)
 		add(t, "device", name, "digest-user", user);
+}
+
+static void add_trunk(struct tuples *t)
+{
+	add(t, "listener", "trunks", NULL, "");
+	add(t, "listener", "trunks", "address", "tcp:192.0.2.1:5070");
+	add(t, "listener", "trunks", "serves", "trunks");
+	add(t, "call-manager", "cm2", NULL, "");
+	add(t, "call-manager", "cm2", "address", "udp:192.0.2.10:5070");
+	add(t, "call-manager", "cm2", "local-address", "192.0.2.1:5080");
+	add(t, "call-manager", "cm2", "serves", "trunks");
+	add(t, "trunk-profile", "plain", NULL, "");
+	add(t, "trunk-profile", "plain", "security-mode", "nonsecure");
+	add(t, "trunk", "T", NULL, "");
+	add(t, "trunk", "T", "profile", "plain");
+	add(t, "trunk", "T", "listeners", "trunks");
+	add(t, "trunk", "T", "peers", "tcp:198.51.100.1:5060");
 }
 
 static struct config *must_build(const struct tuples *t)
@@ -345,6 +362,7 @@ START_TEST(print_shows_every_option_of_every_section)
 
 	add_base(&t);
 	add_device(&t, "A", "1", NULL);
+	add_trunk(&t);
 	c = must_build(&t);
 	config_print(c, collect, &text);
 	for (size_t i = 0; i < CONFIG_SECTIONS; i++)

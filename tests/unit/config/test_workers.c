@@ -129,6 +129,16 @@ START_TEST(relay_ports_run_out)
 }
 END_TEST
 
+START_TEST(trunks_share_datagrams_with_phones_in_one_worker_only)
+{
+	listener.serves = CONFIG_BOTH;
+	expect(1, NULL);
+	expect(2, "serves = both on udp: needs workers = 1");
+	listener.serves = CONFIG_TRUNKS;
+	expect(2, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("workers");
@@ -141,5 +151,7 @@ int main(void)
 	tcase_add_test(t, ports_end);
 	tcase_add_test(t, relay_ports_are_cut_into_equal_pairs);
 	tcase_add_test(t, relay_ports_run_out);
+	tcase_add_test(t,
+		       trunks_share_datagrams_with_phones_in_one_worker_only);
 	return run_case("config/workers", t);
 }
