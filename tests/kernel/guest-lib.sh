@@ -1,0 +1,38 @@
+# What scripts inside of the laboratory's virtual machine have in common.
+. "$TOP/tests/integration/lib/sentences.sh"
+
+# what the module and the tests need and a bare kernel has not loaded
+modules() {
+	# all built in where there is no such folder
+	[ -d "/lib/modules/$(uname -r)" ] || return 0
+	modprobe -a veth aesni_intel sha1_ssse3 ghash_clmulni_intel ctr gcm hmac
+}
+
+# load [PARAMETER=VALUE...]: insmod, with the kernel's words when it refuses
+load() {
+	insmod "$MODULE" "$@" || {
+		dmesg | tail -n 20
+		return 1
+	}
+}
+
+# A sentence: nothing that a debug kernel, or any, prints when something is
+# wrong is in its log; memory that nobody can reach any more included.
+complaints='BUG:|WARNING:|Oops|KASAN|KCSAN: |UBSAN|general protection|possible (circular|recursive)|suspicious RCU|inconsistent lock|INFO: task|rcu.*stall|soft lockup|refcount_t|Call Trace|unreferenced object'
+clean_kernel() {
+	if [ -w /sys/kernel/debug/kmemleak ]; then
+		# twice: what it saw once may still be on its way
+		echo scan >/sys/kernel/debug/kmemleak
+		sleep 6
+		echo scan >/sys/kernel/debug/kmemleak
+	fi
+	is_true "the kernel has nothing to complain of" no_complaints
+}
+no_complaints() {
+	if [ -r /sys/kernel/debug/kmemleak ] &&
+		grep -q nf_srtp /sys/kernel/debug/kmemleak; then
+		cat /sys/kernel/debug/kmemleak
+		return 1
+	fi
+	! dmesg | grep -E -A25 "$complaints"
+}

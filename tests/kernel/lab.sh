@@ -1,0 +1,60 @@
+# The laboratory of nf_srtp: which kernels there are, the module built for one,
+# a virtual machine booted with it. Needs $TOP and $BUILD.
+
+LAB=$BUILD/tests/kernel-lab
+. "$TOP/tests/integration/lib/packages.sh"
+. "$TOP/tests/integration/lib/vm.sh"
+
+# lab_kernel NAME: sets KERNEL (image), VERSION (as uname -r), KDIR (what
+# modules are built against). NAME: a series of Debian's (6.1, 6.12), or a debug
+# kernel (kasan, kcsan), which is built first if it is not there.
+lab_kernel() {
+	local dir
+	case $1 in
+	kasan | kcsan)
+		dir=$("$TOP/tests/kernel/debug-kernel.sh" "$1") || return 1
+		KERNEL=$dir/arch/x86/boot/bzImage KDIR=$dir
+		VERSION=$(cat "$dir/include/config/kernel.release")
+		;;
+	*)
+		KERNEL=$(find /boot -name "vmlinuz-$1.*-amd64" | sort -V | tail -1)
+		VERSION=${KERNEL#/boot/vmlinuz-} KDIR=/lib/modules/$VERSION/build
+		[ -n "$KERNEL" ] && [ -e "$KDIR" ] || {
+			echo "no kernel $1 with its headers" >&2
+			return 1
+		}
+		;;
+	esac
+}
+
+# lab_module DIR: nf_srtp.ko for the kernel of lab_kernel in DIR/kmod, without a
+# warning; what the compiler said is in DIR/module.log
+lab_module() {
+	mkdir -p "$1/kmod"
+	cp -rpu "$TOP/kmod/." "$1/kmod/"
+	env -u CFLAGS -u LDFLAGS -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
+		make -C "$KDIR" M="$1/kmod" modules >"$1/module.log" 2>&1 ||
+		return 1
+	! grep -iE '(^|[^a-z])warning: ' "$1/module.log" |
+		grep -v 'the compiler differs'
+}
+
+# lab_boot DIR SECONDS SCRIPT [ARGUMENT...]: run SCRIPT with bash in a virtual
+# machine with that kernel, its output in DIR/console. It finds MODULE (path of
+# nf_srtp.ko), TOP, BUILD, DIR (read-only), and leaves nothing behind.
+lab_boot() {
+	local dir=$1 limit=$2
+	shift 2
+	mkdir -p "$dir"
+	{
+		cat "$TOP/tests/kernel/then.sh"
+		printf 'exec_in_root env HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin MODULE=%q' \
+			"$dir/kmod/nf_srtp.ko"
+		# shellcheck disable=SC2086
+		printf ' %q' ${LAB_ENV:-} /bin/bash "$@"
+		printf '\n'
+	} >"$dir/then.sh"
+	vm_initrd "$dir" "$VERSION" "$dir/then.sh" || return 1
+	# shellcheck disable=SC2086
+	vm_run "$dir" "$limit" "$KERNEL" "${LAB_APPEND:-}" ${LAB_QEMU:-}
+}
