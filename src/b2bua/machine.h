@@ -34,7 +34,13 @@ void obj_mark_failed(struct calls *c, struct handle txn, uint64_t user,
 void *calls_wipe(void *p, size_t len);
 /* What we call ourselves; may be empty. */
 struct slice calls_agent(const struct calls *c);
+/* Callback of the transactions: bytes leave. */
+void calls_on_send(void *ctx, const struct dest *dest, struct slice bytes);
+/* Callback of the transactions: one has failed. */
+void calls_on_fail(void *ctx, struct handle txn, uint64_t user,
+		   enum sip_txn_fail why);
 
+/* --- life.c -------------------------------------------------------------- */
 /* Hold the tables to the limits of c->p. */
 void calls_limit(struct calls *c);
 

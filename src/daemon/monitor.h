@@ -151,6 +151,8 @@ void monitor_devices_ready(struct monitor *m);
 /* A new command under way, or NULL after an error was answered. */
 struct monitor_asked *monitor_ctl_asked(struct monitor *m, uint64_t token,
 					enum control_id command);
+/* The command under way with this number, or NULL. */
+struct monitor_asked *monitor_ctl_find(struct monitor *m, uint32_t number);
 /* End a command with an error. */
 void monitor_ctl_fail(struct monitor *m, struct monitor_asked *a,
 		      const char *text);
@@ -176,6 +178,9 @@ struct monitor_child *monitor_worker(struct monitor *m, uint32_t number);
 /* Rows of worker number have come. */
 void monitor_ctl_rows(struct monitor *m, uint32_t number,
 		      const struct dwire_msg *msg);
+/* Set the handlers of commands about credentials (monitor_users.c); the array
+ * has CONTROL_COMMANDS places. */
+void monitor_users_fill(control_fn *handler);
 /* The store answered. */
 void monitor_ctl_store(struct monitor *m, const struct store_reply *r);
 /* A child is gone: commands that waited for it go on without, or fail. */
