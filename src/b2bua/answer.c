@@ -483,6 +483,7 @@ void invite_ack(struct calls *c, struct leg *leg, const struct sip_msg *m)
 	    m->cseq != ex->cseq_in)
 		return; /* repeated, or of an exchange that is over */
 	c->cookie = handle_u64(call->obj.self);
+	history_message(c, call, leg->side, m);
 	sip_txn_acked(c->txns, ex->reply.txn, c->now_ms);
 	if (!ex->is_settled && !ex->is_offered && call->media.is_pending &&
 	    !late_answer(c, call, m, &body))

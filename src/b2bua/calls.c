@@ -229,8 +229,10 @@ static void absorb_cancel(struct calls *c, const struct event_sip *ev,
 		return;
 	}
 	sip_answer(c, ev, 200, "", "");
-	if (call && call->ex.is_on && handle_eq(call->ex.reply.txn, txn))
+	if (call && call->ex.is_on && handle_eq(call->ex.reply.txn, txn)) {
+		history_message(c, call, call->ex.from, ev->msg);
 		invite_cancel(c, call);
+	}
 }
 
 static bool absorb(struct calls *c, const struct event_sip *ev)
@@ -297,15 +299,23 @@ void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
 	case OBJ_CALL:
 		call = LIST_ENTRY(o, struct call, obj);
 		save_touch(c, call);
-		if (handle_eq(call->ex.client, txn))
-			invite_response(c, call, m);
+		if (!handle_eq(call->ex.client, txn))
+			break;
+		history_message(c, call, !call->ex.from, m);
+		invite_response(c, call, m);
 		break;
 	case OBJ_RELAY:
-		save_touch(c, call_find(c, handle_u64(relay_of(o)->call)));
+		call = call_find(c, handle_u64(relay_of(o)->call));
+		save_touch(c, call);
+		if (call)
+			history_message(c, call, !relay_of(o)->from, m);
 		if (handle_eq(relay_of(o)->client, txn))
 			relay_response(c, relay_of(o), m);
 		break;
 	case OBJ_MID:
+		call = call_find(c, handle_u64(mid_of(o)->call));
+		if (call)
+			history_message(c, call, !mid_of(o)->from, m);
 		if (handle_eq(mid_of(o)->client, txn))
 			mid_response(c, mid_of(o), m);
 		break;
@@ -360,6 +370,12 @@ static bool refuse_extensions(struct calls *c, const struct event_sip *ev)
 	return true;
 }
 
+static void phone_moved(struct calls *c, struct call *call, enum sig_level sig)
+{
+	call->sig = sig;
+	history_add(c, call, &(struct history_item){.what = HISTORY_MOVED});
+}
+
 static void on_dialog_request(struct calls *c, const struct event_sip *ev)
 {
 	struct leg *leg = leg_find(c, ev->msg);
@@ -370,8 +386,10 @@ static void on_dialog_request(struct calls *c, const struct event_sip *ev)
 		sip_answer(c, ev, 481, "", "");
 		return;
 	}
-	if (leg->call)
+	if (leg->call) {
 		c->cookie = handle_u64(leg->call->obj.self);
+		history_message(c, leg->call, leg->side, ev->msg);
+	}
 	if (sip_dialog_recv(&leg->dialog, ev->msg) != 0) {
 		sip_answer(c, ev, 500, "CSeq Out of Order", "");
 		return;
@@ -383,7 +401,7 @@ static void on_dialog_request(struct calls *c, const struct event_sip *ev)
 			return;
 		}
 		if (leg->call)
-			leg->call->sig = ev->sig;
+			phone_moved(c, leg->call, ev->sig);
 	}
 	if (leg->sub)
 		sub_request(c, leg, ev);

@@ -510,6 +510,7 @@ void invite_begin(struct calls *c, const struct event_sip *ev)
 		return;
 	}
 	c->cookie = handle_u64(call->obj.self);
+	history_message(c, call, ev->side, ev->msg);
 	invite_go(c, call, ev);
 }
 

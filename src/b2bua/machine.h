@@ -50,8 +50,8 @@ void binding_update(struct calls *c, const struct event_binding *ev);
 
 /* --- record.c ----------------------------------------------------------- */
 /* What happened to a call; reason may be NULL. */
-void record_call(struct calls *c, enum record_kind kind,
-		 const struct call *call, const char *reason);
+void record_call(struct calls *c, enum record_kind kind, struct call *call,
+		 const char *reason);
 /* A refused request: who, what and why. */
 void record_refused(struct calls *c, const struct event_sip *ev,
 		    const char *reason);
@@ -60,6 +60,17 @@ void record_core(struct calls *c, const struct core_entry *e, const char *why);
 /* A binding was made, refreshed or ended (reason). */
 void record_binding(struct calls *c, enum record_kind kind,
 		    const struct binding *b, const char *reason);
+
+/* --- query.c, detail.c -------------------------------------------------- */
+/* What an operator sees of call at first sight. */
+void call_fill(const struct calls *c, const struct call *call,
+	       struct call_info *ret);
+/* Something happened in call: item, whose time is set to now. */
+void history_add(const struct calls *c, struct call *call,
+		 const struct history_item *item);
+/* A request or response came. */
+void history_message(const struct calls *c, struct call *call, enum side from,
+		     const struct sip_msg *m);
 
 /* --- leg_sip.c: requests and responses ---------------------------------- */
 /* Answer a request at once and for good. extra: header lines or "". */

@@ -53,6 +53,10 @@ void update_own(struct calls *c, struct leg *leg, struct slice extra)
 		session_again(c, leg, 1000);
 		return;
 	}
+	history_add(c, leg->call,
+		    &(struct history_item){.what = HISTORY_OWN,
+					   .side = leg->side,
+					   .method = SIP_METHOD_UPDATE});
 	x->is_own = true;
 	x->call = leg->call->obj.self;
 	x->from = !leg->side;

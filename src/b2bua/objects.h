@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "b2bua/call.h"
+#include "b2bua/detail.h"
 #include "base/handle.h"
 #include "base/list.h"
 #include "base/slice.h"
@@ -283,6 +284,12 @@ enum call_state {
 	CALL_CANCELLING /* over for the caller; the callee's end is awaited */
 };
 
+/* What happened in a call; the newest overwrite the oldest. */
+struct history {
+	struct history_item item[HISTORY_MAX];
+	uint32_t total; /* that happened */
+};
+
 struct call {
 	struct obj obj;	     /* first */
 	struct list touched; /* in calls.touched, see save.c */
@@ -310,6 +317,7 @@ struct call {
 	bool is_shown;
 	uint64_t start_ms;
 	uint64_t answer_ms;
+	struct history history;
 };
 
 /* A non-INVITE request on its way from one side to the other. */

@@ -24,8 +24,8 @@ static const struct stream *first_stream(const struct call *call)
 	return NULL;
 }
 
-static void call_fill(const struct calls *c, const struct call *call,
-		      struct call_info *ret)
+void call_fill(const struct calls *c, const struct call *call,
+	       struct call_info *ret)
 {
 	const struct stream *s = first_stream(call);
 

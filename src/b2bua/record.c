@@ -62,12 +62,16 @@ static void emit(struct calls *c, enum record_kind kind, uint64_t cookie,
 				       .bytes = writer_slice(w)});
 }
 
-void record_call(struct calls *c, enum record_kind kind,
-		 const struct call *call, const char *reason)
+void record_call(struct calls *c, enum record_kind kind, struct call *call,
+		 const char *reason)
 {
 	uint8_t buf[RECORD_MAX];
 	struct writer w;
 
+	if (kind == RECORD_FALLBACK)
+		history_add(c, call,
+			    &(struct history_item){.what = HISTORY_FALLBACK,
+						   .text = reason});
 	writer_init(&w, buf, sizeof(buf));
 	put_dec(&w, "call", handle_u64(call->obj.self));
 	put(&w, "device", slice_str(call->device));

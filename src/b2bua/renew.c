@@ -57,6 +57,10 @@ static void begin(struct calls *c, struct leg *leg)
 	ex->is_on = true;
 	ex->from = other->side;
 	ex->has_offer = true;
+	history_add(c, call,
+		    &(struct history_item){.what = HISTORY_OWN,
+					   .side = leg->side,
+					   .method = SIP_METHOD_INVITE});
 	deadline_set(c, call, DEADLINE_RING, c->now_ms + RING_MS);
 	if (send_invite(c, leg, body) == 0)
 		return;

@@ -583,6 +583,8 @@ static int restore_call(struct calls *c, struct coder *k,
 			call->media.stream[i].has_flows = false;
 	} else {
 		err = link_call(c, call, how);
+		history_add(c, call,
+			    &(struct history_item){.what = HISTORY_RESTORED});
 	}
 	if (err)
 		call_free(c, call, NULL);

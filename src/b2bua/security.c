@@ -96,9 +96,16 @@ static enum call_security to_show(const struct calls *c,
 
 const char *security_show(struct calls *c, struct call *call)
 {
-	call->shown = to_show(c, call);
+	enum call_security state = to_show(c, call);
+	const char *text = call_security_str(state);
+
+	if (!call->is_shown || call->shown != state)
+		history_add(c, call,
+			    &(struct history_item){.what = HISTORY_SECURITY,
+						   .text = text});
+	call->shown = state;
 	call->is_shown = true;
-	return call_security_str(call->shown);
+	return text;
 }
 
 void security_line(struct calls *c, struct call *call, struct writer *w)

@@ -52,6 +52,13 @@ const struct control_command control_command[CONTROL_COMMANDS] = {
 			   .help = "calls with their security",
 			   .who = CONTROL_BY_WORKERS,
 			   .arg = {FILTER_ARGS}},
+	[CONTROL_CALL] =
+		{.id = CONTROL_CALL,
+		 .name = "call",
+		 .args = "ID",
+		 .help = "legs, streams and history of a call",
+		 .who = CONTROL_BY_WORKERS,
+		 .arg = {{.name = "call", .is_required = true, .max = 20}}},
 	[CONTROL_USER_ADD] = {.id = CONTROL_USER_ADD,
 			      .name = "user add",
 			      .args = "NAME [--realm REALM] [--stdin]",

@@ -20,7 +20,7 @@ void rows_seed(uint32_t seed)
 }
 
 /* Text of outsiders as a JSON string; it need not be UTF-8. */
-static json_t *text(struct slice s)
+json_t *rows_text(struct slice s)
 {
 	json_t *j = json_stringn(s.ptr ? (const char *)s.ptr : "", s.len);
 	char *copy;
@@ -62,15 +62,16 @@ json_t *row_registration(const struct row_registration *r)
 	json_t *row = json_object();
 
 	return finish(
-		row, put(row, "worker", number(r->worker)) &&
-			     put(row, "device", text(r->device)) &&
-			     put(row, "aor", text(r->aor)) &&
-			     put(row, "contact", text(r->contact)) &&
-			     put(row, "peer", text(r->peer)) &&
-			     put(row, "transport", json_string(r->transport)) &&
-			     put(row, "security", json_string(r->security)) &&
-			     put(row, "certificate", text(r->certificate)) &&
-			     put(row, "expires-in", number(r->expires_s)));
+		row,
+		put(row, "worker", number(r->worker)) &&
+			put(row, "device", rows_text(r->device)) &&
+			put(row, "aor", rows_text(r->aor)) &&
+			put(row, "contact", rows_text(r->contact)) &&
+			put(row, "peer", rows_text(r->peer)) &&
+			put(row, "transport", json_string(r->transport)) &&
+			put(row, "security", json_string(r->security)) &&
+			put(row, "certificate", rows_text(r->certificate)) &&
+			put(row, "expires-in", number(r->expires_s)));
 }
 
 json_t *row_call(const struct row_call *r)
@@ -81,15 +82,15 @@ json_t *row_call(const struct row_call *r)
 		row,
 		put(row, "worker", number(r->worker)) &&
 			put(row, "id", number(r->id)) &&
-			put(row, "device", text(r->device)) &&
-			put(row, "from", text(r->from)) &&
-			put(row, "to", text(r->to)) &&
+			put(row, "device", rows_text(r->device)) &&
+			put(row, "from", rows_text(r->from)) &&
+			put(row, "to", rows_text(r->to)) &&
 			put(row, "state", json_string(r->state)) &&
 			put(row, "security", json_string(r->security)) &&
 			put(row, "suite", json_string(r->suite)) &&
 			put(row, "end-to-end",
 			    json_boolean(r->is_end_to_end)) &&
-			put(row, "codec", text(r->codec)) &&
+			put(row, "codec", rows_text(r->codec)) &&
 			put(row, "duration", number(r->duration_s)) &&
 			put(row, "packets-out-in", number(r->packets_out_in)) &&
 			put(row, "packets-in-out", number(r->packets_in_out)) &&
@@ -100,8 +101,8 @@ json_t *row_user(const struct row_user *r)
 {
 	json_t *row = json_object();
 
-	return finish(row, put(row, "user", text(r->user)) &&
-				   put(row, "realm", text(r->realm)) &&
+	return finish(row, put(row, "user", rows_text(r->user)) &&
+				   put(row, "realm", rows_text(r->realm)) &&
 				   put(row, "created", number(r->created_s)) &&
 				   put(row, "changed", number(r->changed_s)));
 }
@@ -115,14 +116,14 @@ json_t *row_cert(const struct row_cert *r)
 	bool ok = names != NULL;
 
 	for (size_t i = 0; i < r->names_count && ok; i++)
-		ok = json_array_append_new(names,
-					   text(slice_str(r->names[i]))) == 0;
+		ok = json_array_append_new(
+			     names, rows_text(slice_str(r->names[i]))) == 0;
 	return finish(
 		row,
 		ok && put(row, "listener", json_string(r->listener)) &&
 			put(row, "use", json_string(r->use)) &&
-			put(row, "subject", text(r->subject)) &&
-			put(row, "issuer", text(r->issuer)) &&
+			put(row, "subject", rows_text(r->subject)) &&
+			put(row, "issuer", rows_text(r->issuer)) &&
 			put(row, "names", names) &&
 			put(row, "key", json_string(r->key)) &&
 			put(row, "ocsp", json_string(r->ocsp)) &&

@@ -57,6 +57,9 @@ struct row_cert {
 
 /* Seed jansson's hash; once per process, before any other call. */
 void rows_seed(uint32_t seed);
+/* Text of outsiders as a JSON string, the caller's; NULL: no memory. Bytes of
+ * what is no UTF-8 become '?'. */
+json_t *rows_text(struct slice s);
 /* Row as a JSON object, the caller's reference; NULL when memory is out.
  * Text that is not UTF-8 is shown with '?' for its bytes. */
 json_t *row_registration(const struct row_registration *r);

@@ -171,6 +171,13 @@ static void on_calls(void *ctx, uint64_t token, const json_t *args)
 	ask_filtered(ctx, token, CONTROL_CALLS, args);
 }
 
+static void on_call(void *ctx, uint64_t token, const json_t *args)
+{
+	const char *call = control_arg_get(args, "call");
+
+	ask_workers(ctx, token, CONTROL_CALL, call ? call : "");
+}
+
 static void on_drop(void *ctx, uint64_t token, const json_t *args)
 {
 	const char *call = control_arg_get(args, "call");
@@ -323,6 +330,17 @@ static void take_reload(struct monitor_asked *a, struct slice text)
 	json_decref(rows);
 }
 
+/* The one worker that has the call says everything about it. */
+static void take_call(struct monitor_asked *a, struct slice text)
+{
+	json_t *rows = json_loadb((const char *)text.ptr, text.len, 0, NULL);
+	json_t *row = json_array_get(rows, 0);
+
+	if (row && !a->sum)
+		a->sum = json_incref(row);
+	json_decref(rows);
+}
+
 static void on_reload(void *ctx, uint64_t token, const json_t *args)
 {
 	(void)args;
@@ -377,9 +395,11 @@ static void workers_done(struct monitor *m, struct monitor_asked *a)
 	a->token = 0;
 	if (a->command == CONTROL_STATUS)
 		reply_status(m, token, a->sum);
+	else if (a->command == CONTROL_CALL && a->sum)
+		control_reply(m->control, token, json_incref(a->sum));
 	else if (a->command == CONTROL_DROP && a->is_found)
 		control_reply(m->control, token, json_object());
-	else if (a->command == CONTROL_DROP)
+	else if (a->command == CONTROL_DROP || a->command == CONTROL_CALL)
 		control_fail(m->control, token, "no such call");
 	else if (a->command == CONTROL_RELOAD && a->is_found)
 		reload_failed(m, token, a->sum);
@@ -402,6 +422,8 @@ static void worker_done(struct monitor *m, struct monitor_asked *a,
 		a->is_found |= !slice_eqs(rows, "[]");
 	else if (a->command == CONTROL_RELOAD)
 		take_reload(a, rows);
+	else if (a->command == CONTROL_CALL)
+		take_call(a, rows);
 	else if (control_reply_rows(m->control, a->token, rows, is_last) != 0)
 		a->waiting = 0;
 	if (a->waiting == 0)
@@ -454,6 +476,7 @@ int monitor_ctl_open(struct monitor *m)
 		.handler = {[CONTROL_STATUS] = on_status,
 			    [CONTROL_REGISTRATIONS] = on_registrations,
 			    [CONTROL_CALLS] = on_calls,
+			    [CONTROL_CALL] = on_call,
 			    [CONTROL_CERTS] = on_certs,
 			    [CONTROL_DROP] = on_drop,
 			    [CONTROL_RELOAD] = on_reload,

@@ -4,8 +4,12 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "daemon/report_call.h"
 #include "daemon/reports.h"
 #include "media/wire.h"
+
+_Static_assert((int)MEDIA_WIRE_STATS_MAX >= 2 * (int)CALL_STREAMS_MAX,
+	       "all flows of a call are asked for at once");
 
 enum {
 	QUERIES_MAX = 16,
@@ -16,7 +20,7 @@ enum {
 
 struct query {
 	uint32_t number;
-	bool is_calls;
+	enum queries_kind kind;
 	uint32_t pos; /* of the next row */
 	char text[FILTER_MAX];
 	struct reports_filter filter; /* views text */
@@ -159,11 +163,80 @@ static void begin_calls(struct queries *q)
 		show_calls(q, NULL, 0);
 }
 
+/* ---- one call ------------------------------------------------------------ */
+
+/* The cookie of the call that is asked for. */
+static bool find_call(struct queries *q, uint64_t *ret_cookie)
+{
+	struct call_info c;
+	uint32_t pos = 0;
+	uint64_t id;
+
+	if (text_dec(slice_str(q->query[0].text), UINT64_MAX, &id) != 0)
+		return false;
+	while (calls_next(worker_calls(q->worker), &pos, &c)) {
+		if (reports_call_id(q->worker, c.id) != id)
+			continue;
+		*ret_cookie = c.id;
+		return true;
+	}
+	return false;
+}
+
+/* The call, if it is still there, with what was counted. */
+static void show_call(struct queries *q, const struct flow_stats *s, uint32_t n)
+{
+	struct call_detail d;
+	uint64_t cookie;
+	json_t *rows = json_array();
+	char *text;
+
+	if (find_call(q, &cookie) &&
+	    calls_detail(worker_calls(q->worker), cookie, &d))
+		(void)json_array_append_new(
+			rows,
+			report_call(q->worker, loop_now_ms(q->loop), &d, s, n));
+	text = json_dumps(rows, JSON_COMPACT);
+	emit_first(q, slice_str(text ? text : "[]"), true);
+	free(text);
+	json_decref(rows);
+	q->is_waiting = false;
+	drop_first(q);
+	again(q, 0);
+}
+
+static void begin_call(struct queries *q)
+{
+	uint64_t id[2 * CALL_STREAMS_MAX];
+	struct call_detail d = {.stream_count = 0};
+	uint64_t cookie;
+	uint32_t n = 0;
+
+	if (find_call(q, &cookie) &&
+	    calls_detail(worker_calls(q->worker), cookie, &d))
+		for (uint32_t i = 0; i < d.stream_count; i++)
+			for (int side = 0; side < 2; side++)
+				id[n++] = d.stream[i].flow[side];
+	q->is_waiting = n > 0 && worker_stats(q->worker, id, n, &q->asked) == 0;
+	if (q->is_waiting)
+		again(q, PATIENCE_MS);
+	else
+		show_call(q, NULL, 0);
+}
+
+static void show(struct queries *q, const struct flow_stats *s, uint32_t n)
+{
+	if (q->query[0].kind == QUERIES_CALL)
+		show_call(q, s, n);
+	else
+		show_calls(q, s, n);
+}
+
 void queries_stats(struct queries *q, uint32_t number,
 		   const struct flow_stats *s, uint32_t n)
 {
 	if (q->is_waiting && number == q->asked)
-		show_calls(q, s, n);
+		show(q, s, n);
 }
 
 /* ---- turns --------------------------------------------------------------- */
@@ -176,9 +249,11 @@ static void turn(void *arg)
 	if (q->count == 0)
 		return;
 	if (q->is_waiting) {
-		show_calls(q, NULL, 0); /* the media process is slow */
-	} else if (first->is_calls) {
+		show(q, NULL, 0); /* the media process is slow */
+	} else if (first->kind == QUERIES_CALLS) {
 		begin_calls(q);
+	} else if (first->kind == QUERIES_CALL) {
+		begin_call(q);
 	} else {
 		if (!reports_registrations(q->worker, loop_now_ms(q->loop),
 					   &first->filter, &first->pos,
@@ -188,18 +263,18 @@ static void turn(void *arg)
 	}
 }
 
-void queries_add(struct queries *q, uint32_t number, bool is_calls,
-		 struct slice filter)
+void queries_add(struct queries *q, uint32_t number, enum queries_kind kind,
+		 struct slice text)
 {
 	struct query *k = &q->query[q->count];
 
 	if (q->count == QUERIES_MAX ||
-	    text_copy(filter, k->text, sizeof(k->text)) != 0) {
+	    text_copy(text, k->text, sizeof(k->text)) != 0) {
 		q->emit(q->ctx, number, slice_str("[]"), true);
 		return;
 	}
 	k->number = number;
-	k->is_calls = is_calls;
+	k->kind = kind;
 	k->pos = 0;
 	(void)text_cut(slice_str(k->text), '\n', &k->filter.device,
 		       &k->filter.line);

@@ -15,6 +15,8 @@
 
 struct queries;
 
+enum queries_kind { QUERIES_REGISTRATIONS, QUERIES_CALLS, QUERIES_CALL };
+
 /* A piece of the answer to question number: a JSON array; the last is
  * marked. */
 typedef void (*queries_emit_fn)(void *ctx, uint32_t number, struct slice text,
@@ -26,11 +28,12 @@ struct queries *queries_new(struct loop *loop, struct worker *w,
 /* Forget all questions; takes NULL, returns NULL. */
 struct queries *queries_free(struct queries *q);
 /*
- * A question: calls, or else registrations. filter: device, line feed, line
- * (each may be empty), copied. One too many is answered with nothing.
+ * A question. text: device, line feed, line (each may be empty) as a filter of
+ * rows, or the id of a call; copied. One question too many is answered with
+ * nothing.
  */
-void queries_add(struct queries *q, uint32_t number, bool is_calls,
-		 struct slice filter);
+void queries_add(struct queries *q, uint32_t number, enum queries_kind kind,
+		 struct slice text);
 /* Counters that were asked for have come. */
 void queries_stats(struct queries *q, uint32_t number,
 		   const struct flow_stats *s, uint32_t n);

@@ -176,8 +176,13 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 		break;
 	case CONTROL_REGISTRATIONS:
 	case CONTROL_CALLS:
-		queries_add(r->queries, m->number, m->command == CONTROL_CALLS,
+		queries_add(r->queries, m->number,
+			    m->command == CONTROL_CALLS ? QUERIES_CALLS
+							: QUERIES_REGISTRATIONS,
 			    m->text);
+		break;
+	case CONTROL_CALL:
+		queries_add(r->queries, m->number, QUERIES_CALL, m->text);
 		break;
 	case CONTROL_CERTS:
 		reports_certs(r->worker, (int64_t)loop_wall_s(), emit_rows, r);

@@ -52,6 +52,26 @@ hold_resume() {
 	call_end
 }
 is_true "hold and resume keep the call" hold_resume
+# the one call of phone a, seen from all sides
+one_call() {
+	local id seen pattern
+	call_a_to_b && sleep 1 || return 1
+	id=$(ctl --json calls --device "$DEV_A" | sed -n 's/.*"id": *\([0-9]*\).*/\1/p')
+	seen=$(ctl --json call "$id") || return 1
+	ctl call "$id" | grep -q '^legs: *side=phone peer=' || return 1
+	! ctl call 12345 2>/dev/null || { echo "call 12345?"; return 1; }
+	call_end
+	for pattern in '"transport": "tls"' '"transport": "udp"' \
+		'"suite": "A[A-Z0-9_]*"' '"packets": [1-9]' '"joined": true' \
+		'"event": "INVITE from phone"' \
+		'"event": "200 to INVITE from call manager"' \
+		'"event": "phone is shown Encrypted"'; do
+		grep -q "$pattern" <<<"$seen" ||
+			{ printf 'no %s in:\n%s\n' "$pattern" "$seen"; return 1; }
+	done
+	! grep -q 'inline:' <<<"$seen"
+}
+is_true "call ID shows legs, streams and history" one_call
 busy() {
 	local from
 	from=$(lines "$DIR/log/linphone")

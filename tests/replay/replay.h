@@ -111,6 +111,18 @@ char *replay_queue_pop(char **queue, size_t *count);
 /* Tell the machine where the call managers are. */
 void replay_cores(struct run *r);
 
+/* --- look.c: what an operator sees -------------------------------------------- */
+/* N PATTERN: the n-th call, which is the one looked at from now on. */
+void look_call(struct run *r, char *rest);
+/* PATTERN: the events of that call, "; " between them. */
+void look_history(struct run *r, const char *pat);
+/* phone|core PATTERN: that dialog of it. */
+void look_leg(struct run *r, const char *rest);
+/* N PATTERN: its n-th stream. */
+void look_stream(struct run *r, char *rest);
+/* PATTERN: subscriptions, and refused ones. */
+void look_subs(struct run *r, const char *pat);
+
 /* --- restart.c: what is saved, and the successor ----------------------------- */
 /* Keep, or forget, what an action says. */
 void replay_save(struct run *r, const struct action *a);

@@ -226,46 +226,6 @@ static void do_counts(struct run *r, const char *rest)
 		replay_fail(r, "counts are %s", buf);
 }
 
-/* subs PATTERN: subscriptions, and refused ones. */
-static void do_subs(struct run *r, const char *pat)
-{
-	uint32_t subs;
-	uint64_t refused;
-	char buf[128];
-
-	calls_subs(r->c, &subs, &refused);
-	snprintf(buf, sizeof(buf), "%u refused=%" PRIu64, subs, refused);
-	if (!replay_match(r, pat, buf))
-		replay_fail(r, "subscriptions are %s", buf);
-}
-
-/* call N PATTERN: what the operator sees of the n-th call. */
-static void do_call(struct run *r, char *rest)
-{
-	struct call_info info;
-	uint32_t pos = 0;
-	unsigned long n = strtoul(rest, &rest, 10);
-	char buf[512];
-	char pat[512];
-
-	do {
-		if (!calls_next(r->c, &pos, &info))
-			replay_fail(r, "no such call");
-	} while (--n > 0);
-	snprintf(
-		buf, sizeof(buf),
-		"%s security=%s suite=%s codec=%.*s joined=%d end-to-end=%d device=%.*s "
-		"caller=%.*s callee=%.*s",
-		info.state, call_security_str(info.security),
-		suite_info(info.suite)->name, SLICE_FMT(info.codec),
-		info.is_joined, info.is_end_to_end, SLICE_FMT(info.device),
-		SLICE_FMT(info.caller), SLICE_FMT(info.callee));
-	replay_expand(r, rest + 1, pat, sizeof(pat));
-	if (!replay_match(r, pat, buf))
-		replay_fail(r, "call is %s", buf);
-	r->last_call = info.id;
-}
-
 static enum event_kind flow_event_kind(const char *word)
 {
 	if (strcmp(word, "flow-failed") == 0)
@@ -534,10 +494,16 @@ static void do_line(struct run *r, char *line)
 		do_record(r, rest);
 	else if (strcmp(line, "counts") == 0)
 		do_counts(r, rest);
+	else if (strcmp(line, "history") == 0)
+		look_history(r, rest);
+	else if (strcmp(line, "leg") == 0)
+		look_leg(r, rest);
+	else if (strcmp(line, "stream") == 0)
+		look_stream(r, rest);
 	else if (strcmp(line, "subs") == 0)
-		do_subs(r, rest);
+		look_subs(r, rest);
 	else if (strcmp(line, "call") == 0)
-		do_call(r, rest);
+		look_call(r, rest);
 	else if (strcmp(line, "core-gone") == 0 ||
 		 strcmp(line, "core-back") == 0)
 		do_core(r, line, rest);
