@@ -7,7 +7,7 @@ _sallyportctl() {
 	done
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "--socket --json --realm \
-			--stdin --device --line --dry-run --replace --help \
+			--stdin --device --line --tail --dry-run --replace --help \
 			--version" -- "$cur")
 		return
 	fi

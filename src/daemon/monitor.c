@@ -371,6 +371,7 @@ static int on_start(void *arg, struct proc *p, struct proc_start *s)
 	s->args[s->arg_count++] = roles[child->kind];
 	put_fd(s, fd, false);
 	put_fd(s, m->config_fd, true);
+	put_fd(s, child->ring_fd, true);
 	child->since_ms = loop_now_ms(m->loop);
 	if (child->kind == MONITOR_WORKER) {
 		s->args[s->arg_count++] = child->arg;
@@ -537,6 +538,8 @@ static int monitor_open(struct monitor *m)
 	if (!err)
 		err = setup_journal_fd(m->config, &m->journal_fd);
 	if (!err)
+		err = monitor_log_open(m);
+	if (!err)
 		err = bind_all(m);
 	if (!err)
 		err = config_pack(NULL, m->config, &bytes);
@@ -564,6 +567,7 @@ static void monitor_close(struct monitor *m)
 	m->keys = keys_client_free(m->keys);
 	devset_free(m->devices);
 	devset_free(m->fetched);
+	monitor_log_close(m);
 	for (uint32_t i = 0; m->fd && i < m->workers * m->sockets; i++)
 		if (m->fd[i] > 0)
 			(void)close(m->fd[i]);
@@ -580,10 +584,13 @@ int role_monitor(const char *path, struct config *c)
 {
 	struct monitor *m = alloc_zero(sizeof(*m));
 	int status = 1;
+	int log_fd = -1;
 
-	setup_role(c, "sallyportd");
 	if (!m)
 		return 1;
+	if (log_ring_new(&log_fd) == 0)
+		m->ring = log_ring_map(log_fd);
+	setup_role(c, "sallyportd", log_fd);
 	m->config_path = path;
 	m->config = c;
 	m->log_level = (enum log_level)c->log_level;

@@ -18,6 +18,7 @@
 #include "control/control.h"
 #include "daemon/wire.h"
 #include "log/log.h"
+#include "log/ring.h"
 #include "loop/loop.h"
 #include "priv/channel.h"
 #include "priv/keys_client.h"
@@ -49,8 +50,10 @@ struct monitor_child {
 	struct proc *proc;
 	struct channel *channel; /* NULL while it is down */
 	bool is_ready;		 /* worker: has said so */
-	uint64_t asked_ms; /* since when a ping has no answer; 0 = it has */
-	uint64_t since_ms; /* of the present start */
+	uint64_t asked_ms;     /* since when a ping has no answer; 0 = it has */
+	uint64_t since_ms;     /* of the present start */
+	int ring_fd;	       /* 0 = none */
+	struct log_ring *ring; /* its last messages */
 };
 
 /* An operator's command that waits for a child's answer. */
@@ -83,6 +86,7 @@ struct monitor {
 	uint32_t sockets; /* of a worker: managers', then listeners' */
 	int *fd;	  /* workers times sockets, a worker's together */
 	struct lease lease[DWIRE_LIMITS];
+	struct log_ring *ring; /* our own last messages */
 	struct procs *procs;
 	struct monitor_child child[MONITOR_CHILDREN_MAX];
 	struct keys_client *keys; /* for user add */
@@ -171,6 +175,12 @@ void monitor_reload_keys(struct monitor *m, struct slice text);
  * taken. */
 void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result,
 			int tls_fd);
+/* Memory for the last messages of all children. ERR_IO, ERR_NOMEM. */
+MUST_CHECK int monitor_log_open(struct monitor *m);
+/* Give it back; harmless before. */
+void monitor_log_close(struct monitor *m);
+/* Handler of "log". */
+void monitor_log_show(void *ctx, uint64_t token, const json_t *args);
 /* Open the control socket and its commands. ERR_EXISTS, ERR_IO. */
 MUST_CHECK int monitor_ctl_open(struct monitor *m);
 /* The child of a worker. */

@@ -347,32 +347,6 @@ static void on_reload(void *ctx, uint64_t token, const json_t *args)
 	monitor_reload(ctx, token, false);
 }
 
-/* Until the next reload or restart. */
-static void on_log(void *ctx, uint64_t token, const json_t *args)
-{
-	static const char *const levels[] = {
-		[LOG_LEVEL_ERROR] = "error",
-		[LOG_LEVEL_WARN] = "warning",
-		[LOG_LEVEL_INFO] = "info",
-		[LOG_LEVEL_DEBUG] = "debug",
-	};
-	struct monitor *m = ctx;
-	const char *level = control_arg_get(args, "level");
-	int i = LOG_LEVEL_ERROR;
-
-	while (level && i <= LOG_LEVEL_DEBUG && strcmp(level, levels[i]) != 0)
-		i++;
-	if (i > LOG_LEVEL_DEBUG) {
-		control_fail_text(m->control, token,
-				  "the level is error, warning, info or debug");
-		return;
-	}
-	if (level)
-		monitor_watch_level(m, (enum log_level)i);
-	control_reply(m->control, token,
-		      json_pack("{s:s}", "level", levels[m->log_level]));
-}
-
 static void on_check(void *ctx, uint64_t token, const json_t *args)
 {
 	(void)args;
@@ -483,7 +457,7 @@ int monitor_ctl_open(struct monitor *m)
 			    [CONTROL_CHECK] = on_check,
 			    [CONTROL_DEVICE_IMPORT] = monitor_device_import,
 			    [CONTROL_DEVICE_ADD] = monitor_device_import,
-			    [CONTROL_LOG] = on_log,
+			    [CONTROL_LOG] = monitor_log_show,
 			    [CONTROL_DEVICES] = monitor_devices_list,
 			    [CONTROL_DEVICE_SHOW] = monitor_device_show,
 			    [CONTROL_DEVICE_EXPORT] = monitor_device_export,

@@ -37,7 +37,7 @@ int role_keys(void)
 				     .control_fd = ROLE_FD_MONITOR};
 	int status;
 
-	setup_role(c, "keys");
+	setup_role(c, "keys", ROLE_FD_LOG);
 	if (!files)
 		log_fatal("out of memory");
 	for (uint32_t i = 0; config_identity_at(c, i, &id); i++)
@@ -92,7 +92,7 @@ int role_store_process(void)
 		.monitor_fd = ROLE_FD_MONITOR};
 	int status;
 
-	setup_role(c, "store");
+	setup_role(c, "store", ROLE_FD_LOG);
 	(void)snprintf(path, sizeof(path), "%s/sallyport.db",
 		       c->state_directory);
 	(void)snprintf(state, sizeof(state), "%s/state.db", c->state_directory);
@@ -123,7 +123,7 @@ int role_media_process(void)
 	};
 	int status;
 
-	setup_role(c, "media");
+	setup_role(c, "media", ROLE_FD_LOG);
 	(void)snprintf(empty, sizeof(empty), "%s/empty", c->state_directory);
 	status = role_media(&p);
 	config_unref(c);

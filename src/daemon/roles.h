@@ -1,7 +1,7 @@
 /*
  * The roles of the program, one function each: the monitor starts the others
  * by running its own binary again with --role. A child finds its descriptors
- * at fixed numbers: ROLE_FD_MONITOR and ROLE_FD_CONFIG always, then what the
+ * at fixed numbers: ROLE_FD_MONITOR to ROLE_FD_LOG always, then what the
  * role's function says.
  */
 #pragma once
@@ -12,6 +12,7 @@
 enum {
 	ROLE_FD_MONITOR = PROC_FD_FIRST, /* channel to the monitor */
 	ROLE_FD_CONFIG,			 /* memory file (daemon/setup.h) */
+	ROLE_FD_LOG,			 /* memory file (log/ring.h) */
 	ROLE_FD_MEDIA,			 /* worker: line to the media process */
 	ROLE_FD_JOURNAL = ROLE_FD_MEDIA, /* media: media/journal.h */
 	ROLE_FD_STORE,			 /* worker: line to the store process */

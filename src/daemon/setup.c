@@ -15,6 +15,7 @@
 #include "control/rows.h"
 #include "daemon/wire.h"
 #include "log/log.h"
+#include "log/ring.h"
 #include "media/journal.h"
 #include "tls/files.h"
 #include "tls/random.h"
@@ -211,11 +212,16 @@ struct sandbox_params setup_sandbox(const struct config *c,
 	return p;
 }
 
-void setup_role(const struct config *c, const char *name)
+void setup_role(const struct config *c, const char *name, int log_fd)
 {
+	struct log_ring *ring = log_ring_map(log_fd);
 	struct entropy e;
 
 	log_init(name, (enum log_level)c->log_level);
+	if (!ring)
+		log_fatal("no memory for the last messages");
+	log_keep(ring);
+	(void)close(log_fd);
 	if (tls_global_init() != 0)
 		log_fatal("GnuTLS cannot be initialised");
 	e = tls_entropy();

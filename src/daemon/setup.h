@@ -50,5 +50,5 @@ struct sandbox_params setup_sandbox(const struct config *c,
 				    enum sandbox_role role,
 				    const char *chroot_dir);
 /* Initialise logging, GnuTLS and rows for a role; ends the process when that
- * fails. */
-void setup_role(const struct config *c, const char *name);
+ * fails. The last lines are kept in log_fd (log_ring_new), which is closed. */
+void setup_role(const struct config *c, const char *name, int log_fd);

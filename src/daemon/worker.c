@@ -388,7 +388,7 @@ int role_worker(uint32_t number, uint32_t count)
 		return 1;
 	r->config = setup_config_from_fd(ROLE_FD_CONFIG);
 	(void)snprintf(name, sizeof(name), "worker %u", number);
-	setup_role(r->config, name);
+	setup_role(r->config, name, ROLE_FD_LOG);
 	open_monitor(r);
 	r->number = number;
 	r->count = count;

@@ -1,9 +1,13 @@
 #include "log/log.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "log/ring.h"
 
 enum { LINE_MAX_LEN = 1024 };
 
@@ -12,6 +16,10 @@ static struct {
 	const char *role;
 	enum log_level level;
 	bool has_prefix;
+	struct log_ring *ring; /* or NULL */
+	/* The second that is counted, and what was logged and left out in it. */
+	_Atomic uint64_t second;
+	_Atomic uint32_t count, left_out;
 } sink = {.role = "sallyport", .level = LOG_LEVEL_INFO};
 
 void log_init(const char *role, enum log_level level)
@@ -26,9 +34,22 @@ void log_set_level(enum log_level level)
 	sink.level = level;
 }
 
+void log_keep(struct log_ring *r)
+{
+	sink.ring = r;
+}
+
+static uint64_t clock_ms(clockid_t clock)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(clock, &ts); /* cannot fail for these clocks */
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 /* One write per line, so that lines of several processes never mix. */
 static void __attribute__((format(printf, 2, 0)))
-emit(enum log_level level, const char *fmt, va_list ap)
+put_line(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char *const prefix[] = {"<3>", "<4>", "<6>", "<7>"};
 	static const char *const word[] = {"error", "warning", "info", "debug"};
@@ -36,8 +57,6 @@ emit(enum log_level level, const char *fmt, va_list ap)
 	int n;
 	int m;
 
-	if (level > sink.level)
-		return;
 	n = snprintf(line, sizeof(line),
 		     "%s%s: %s: ", sink.has_prefix ? prefix[level] : "",
 		     sink.role, word[level]);
@@ -46,11 +65,56 @@ emit(enum log_level level, const char *fmt, va_list ap)
 	m = vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
 	if (m < 0)
 		return;
-	n = n + m < (int)sizeof(line) - 1 ? n + m : (int)sizeof(line) - 2;
+	m = n + m < (int)sizeof(line) - 1 ? m : (int)sizeof(line) - 2 - n;
+	if (sink.ring)
+		log_ring_put(sink.ring, clock_ms(CLOCK_REALTIME), level,
+			     slice_make(line + n, (size_t)m));
+	n += m;
 	line[n++] = '\n';
 	/* A full disk or closed stderr must not stop the daemon. */
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return;
+}
+
+static void __attribute__((format(printf, 2, 3)))
+put_text(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(level, fmt, ap);
+	va_end(ap);
+}
+
+/* Whatever makes a process talk without end must not fill the disk. */
+static bool is_flood(enum log_level level)
+{
+	uint64_t now = clock_ms(CLOCK_MONOTONIC) / 1000;
+	uint64_t second = atomic_load(&sink.second);
+	uint32_t n;
+
+	if (now != second &&
+	    atomic_compare_exchange_strong(&sink.second, &second, now)) {
+		atomic_store(&sink.count, 0);
+		n = atomic_exchange(&sink.left_out, 0);
+		if (n > 0)
+			put_text(LOG_LEVEL_WARN,
+				 "too many messages in a second: %u were left "
+				 "out",
+				 n);
+	}
+	if (atomic_fetch_add(&sink.count, 1) < LOG_PER_SECOND ||
+	    level == LOG_LEVEL_ERROR)
+		return false;
+	(void)atomic_fetch_add(&sink.left_out, 1);
+	return true;
+}
+
+static void __attribute__((format(printf, 2, 0)))
+emit(enum log_level level, const char *fmt, va_list ap)
+{
+	if (level <= sink.level && !is_flood(level))
+		put_line(level, fmt, ap);
 }
 
 void log_error(const char *fmt, ...)

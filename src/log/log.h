@@ -19,12 +19,21 @@ enum log_level {
 	LOG_LEVEL_DEBUG
 };
 
-enum { LOG_QUOTE_MAX = 256 };
+enum {
+	LOG_QUOTE_MAX = 256,
+	/* Lines of a process in a second; the others are counted, and their
+	 * number is logged. Errors are never left out. */
+	LOG_PER_SECOND = 2000
+};
+
+struct log_ring;
 
 /* Set the role's name (static or long-lived, printed in each line) and the
  * highest level printed. Lines carry "<N>" journal prefixes when the process
  * runs under systemd (JOURNAL_STREAM). */
 void log_init(const char *role, enum log_level level);
+/* Keep the last lines in r (log/ring.h) too, which outlives all logging. */
+void log_keep(struct log_ring *r);
 /* Change the highest level printed. */
 void log_set_level(enum log_level level);
 /* An operation failed and somebody must act. printf-like. */

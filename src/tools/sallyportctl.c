@@ -113,6 +113,7 @@ struct options {
 	const char *realm;	   /* NULL = the daemon's */
 	const char *user;	   /* realm add */
 	const char *device, *line; /* only rows of these; NULL = all */
+	const char *tail;	   /* log: how many; NULL = the usual */
 	bool is_json;
 	bool from_stdin;
 	bool is_dry_run;
@@ -217,6 +218,18 @@ static void print_csv(const json_t *rows)
 	}
 }
 
+static void print_log(const json_t *rows)
+{
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(rows, i, row) table_print_message(
+		stdout, json_integer_value(json_object_get(row, "time-ms")),
+		json_string_value(json_object_get(row, "process")),
+		json_string_value(json_object_get(row, "level")),
+		json_string_value(json_object_get(row, "text")));
+}
+
 static int show(const struct options *o, enum control_id id, json_t *result)
 {
 	int code = EXIT_SUCCESS;
@@ -227,6 +240,8 @@ static int show(const struct options *o, enum control_id id, json_t *result)
 		(void)putchar('\n');
 	} else if (id == CONTROL_DEVICE_EXPORT) {
 		print_csv(result);
+	} else if (id == CONTROL_LOG) {
+		print_log(json_object_get(result, "lines"));
 	} else if (json_is_object(result)) {
 		table_print_object(stdout, result);
 	} else if (json_is_array(result)) {
@@ -384,6 +399,10 @@ static int run(struct options *o, enum control_id id, char **words, int count)
 	if (count > 0 &&
 	    json_object_set_new(args, cmd->arg[0].name, json_string(words[0])))
 		code = usage("not UTF-8:", cmd->arg[0].name);
+	if (!code && o->tail &&
+	    (id != CONTROL_LOG ||
+	     json_object_set_new(args, "tail", json_string(o->tail))))
+		code = usage("no --tail is taken by", cmd->name);
 	if (!code && add_filters(o, cmd, args))
 		code = usage("no filter is taken by", cmd->name);
 	if (!code && has_file(id))
@@ -438,6 +457,7 @@ static int dispatch(struct options *o, char **words, int count)
 	const struct control_command *cmd;
 	int used = 0;
 	int wanted;
+	int most;
 
 	if (count == 0)
 		return usage("no command given", NULL);
@@ -445,12 +465,15 @@ static int dispatch(struct options *o, char **words, int count)
 	if (!cmd)
 		return usage("unknown command", words[0]);
 	wanted = cmd->arg[0].name && cmd->arg[0].is_required ? 1 : 0;
-	if (count - used != wanted &&
-	    !(cmd->id == CONTROL_DEVICE_ADD && count - used > wanted))
+	most = cmd->id == CONTROL_DEVICE_ADD ? count
+	       : cmd->id == CONTROL_LOG	     ? 1
+					     : wanted;
+	if (count - used < wanted || count - used > most)
 		return usage(wanted ? "one argument is needed by"
+			     : most ? "one argument at most is taken by"
 				    : "no argument is taken by",
 			     cmd->name);
-	if (wanted &&
+	if (count > used &&
 	    (words[used][0] == '\0' || strlen(words[used]) > cmd->arg[0].max))
 		return usage("empty or too long:", cmd->arg[0].name);
 	return run(o, cmd->id, words + used, count - used);
@@ -466,6 +489,7 @@ int main(int argc, char **argv)
 		{"stdin", no_argument, NULL, 'i'},
 		{"device", required_argument, NULL, 'D'},
 		{"line", required_argument, NULL, 'L'},
+		{"tail", required_argument, NULL, 't'},
 		{"dry-run", no_argument, NULL, 'n'},
 		{"replace", no_argument, NULL, 'R'},
 		{"help", no_argument, NULL, 'h'},
@@ -493,6 +517,8 @@ int main(int argc, char **argv)
 			o.device = optarg;
 		} else if (c == 'L') {
 			o.line = optarg;
+		} else if (c == 't') {
+			o.tail = optarg;
 		} else if (c == 'n') {
 			o.is_dry_run = true;
 		} else if (c == 'R') {

@@ -129,6 +129,19 @@ int table_print(FILE *out, const struct table_column *column,
 	return 0;
 }
 
+void table_print_message(FILE *out, json_int_t time_ms, const char *process,
+			 const char *level, const char *text)
+{
+	char when[CELL_MAX];
+	char buf[CELL_MAX];
+
+	cell_number(TABLE_DATE, time_ms / 1000, when);
+	when[strcspn(when, "Z")] = '\0';
+	escape(text ? text : "", text ? strlen(text) : 0, buf);
+	(void)fprintf(out, "%s.%03dZ %s: %s: %s\n", when, (int)(time_ms % 1000),
+		      process ? process : "-", level ? level : "-", buf);
+}
+
 static enum table_kind kind_of(const char *key)
 {
 	return strcmp(key, "uptime") == 0 ? TABLE_DURATION : TABLE_TEXT;

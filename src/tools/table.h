@@ -27,6 +27,10 @@ struct table_column {
  * is something else. */
 MUST_CHECK int table_print(FILE *out, const struct table_column *column,
 			   const json_t *rows);
+/* Print one message: time_ms since 1970, then process, level and text (each
+ * may be NULL). */
+void table_print_message(FILE *out, json_int_t time_ms, const char *process,
+			 const char *level, const char *text);
 /* Print an object as "key: value" lines; inner objects as "key=value ...", a
  * list of them on a line each. */
 void table_print_object(FILE *out, const json_t *object);

@@ -37,6 +37,18 @@ for role in worker media keys store; do
 	is_true "$role is killed: a phone registers again" serves
 done
 is_true "the users are still known" knows_user
+last_words() {
+	local log
+	log=$(ctl log --tail 1000) || return 1
+	grep -q ' sallyportd: error: keys process was killed by signal 9' <<<"$log" &&
+		grep -q ' worker 0: info: .*registered' <<<"$log" ||
+		{ printf '%s\n' "$log"; return 1; }
+	[ "$(ctl log --tail 3 | wc -l)" = 3 ]
+}
+is_true "log shows what was said, also by who was killed" last_words
+level() { ctl log debug && ctl --json log | grep -q '"level": "debug"' &&
+	! ctl log loud 2>/dev/null && ctl log info; }
+is_true "the level can be changed" level
 monitor_lives() { kill -0 "$monitor"; }
 is_true "the monitor never ended" monitor_lives
 privileges() {

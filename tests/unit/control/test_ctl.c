@@ -93,6 +93,17 @@ static void on_user_list(void *ctx, uint64_t token, const json_t *args)
 	control_reply(control, token, rows);
 }
 
+static void on_log(void *ctx, uint64_t token, const json_t *args)
+{
+	(void)ctx;
+	note(args);
+	control_reply(control, token,
+		      json_pack("{s:s,s:[{s:I,s:s,s:s,s:s}]}", "level", "info",
+				"lines", "time-ms", (json_int_t)1700000000042,
+				"process", "worker 3", "level", "warning",
+				"text", "a\x1b[2Jb"));
+}
+
 static void on_drop(void *ctx, uint64_t token, const json_t *args)
 {
 	(void)ctx;
@@ -112,6 +123,7 @@ static void set_up(void)
 			    [CONTROL_USER_PASSWD] = on_user,
 			    [CONTROL_USER_DELETE] = on_user,
 			    [CONTROL_USER_LIST] = on_user_list,
+			    [CONTROL_LOG] = on_log,
 			    [CONTROL_DROP] = on_drop}};
 
 	(void)snprintf(dir, sizeof(dir), "/tmp/sallyport-ctl-XXXXXX");
@@ -244,6 +256,19 @@ START_TEST(status_is_shown_by_lines)
 			      "            name=store uptime=0:01:00\n"
 			      "none:       -\n"
 			      "empty:      -\n");
+}
+END_TEST
+
+START_TEST(messages_are_shown_as_in_a_log)
+{
+	ck_assert_int_eq(ctl("log", ""), 0);
+	ck_assert_str_eq(out, "2023-11-14 22:13:20.042Z worker 3: warning: "
+			      "a\\x1b[2Jb\n");
+	ck_assert_str_eq(seen, "{}");
+	ck_assert_int_eq(ctl("log debug --tail 7", ""), 0);
+	ck_assert_str_eq(seen, "{\"level\":\"debug\",\"tail\":\"7\"}");
+	ck_assert_int_eq(ctl("log debug info", ""), 2);
+	ck_assert_int_eq(ctl("calls --tail 7", ""), 2);
 }
 END_TEST
 
@@ -433,6 +458,7 @@ int main(void)
 	tcase_add_test(tc, json_is_for_programs);
 	tcase_add_test(tc, empty_table_has_its_heading);
 	tcase_add_test(tc, status_is_shown_by_lines);
+	tcase_add_test(tc, messages_are_shown_as_in_a_log);
 	tcase_add_test(tc, users_are_listed_with_dates);
 	tcase_add_test(tc, only_hashes_of_a_password_are_sent);
 	tcase_add_test(tc, realm_is_asked_of_the_daemon);
