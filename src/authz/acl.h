@@ -2,6 +2,10 @@
  * May he? An ordered list of rules, compiled once; the first rule all of
  * whose conditions hold decides, and says which one it was. Pure evaluation
  * over slices: nothing of SIP is known here.
+ *
+ * Rules whose conditions begin with the same number of literal bytes are kept
+ * in one hash table, so that a long list costs about as much as a short one:
+ * what is looked at is one chain for each such shape, not each rule.
  */
 #pragma once
 
@@ -13,12 +17,24 @@
 #include "base/slice.h"
 
 enum {
-	ACL_RULES_MAX = 4096,  /* rules of one list */
+	ACL_RULES_MAX = 16384, /* rules of one list */
 	ACL_PATTERN_MAX = 256, /* bytes of one pattern */
 	ACL_NO_RULE = -1       /* the fallback decided */
 };
 
 enum acl_action { ACL_DENY = 0, ACL_ALLOW = 1 };
+
+/* What a request is told apart by. */
+enum acl_field {
+	ACL_PRINCIPAL, /* who: a device, an application */
+	ACL_METHOD,    /* of the request, or what is to be done */
+	ACL_EVENT,     /* event package, without parameters */
+	ACL_FROM,      /* who asks, or the other party */
+	ACL_TO,	       /* whom it is about */
+	ACL_FROM_SIDE, /* "inside" or "outside" */
+	ACL_TO_SIDE,
+	ACL_FIELDS
+};
 
 /*
  * One rule as written. A pattern is text in which each '*' stands for any
@@ -26,22 +42,25 @@ enum acl_action { ACL_DENY = 0, ACL_ALLOW = 1 };
  * an empty value. Patterns match without regard to ASCII case, method too.
  */
 struct acl_rule {
-	struct slice principal; /* pattern of the device name */
-	struct addr source;	/* network; family NONE: any source */
-	unsigned source_bits;	/* prefix length in bits */
-	struct slice method;	/* pattern of the request method */
-	struct slice from;	/* pattern of "user@host" */
-	struct slice to;	/* pattern of "user@host" */
+	struct slice pattern[ACL_FIELDS];
+	struct slice header;	   /* a header line with this name ... */
+	struct slice header_value; /* ... and value is there; empty: any */
+	struct slice body;	   /* some body has this media type */
+	struct addr source;	   /* network; family NONE: any source */
+	unsigned source_bits;	   /* prefix length in bits */
 	enum acl_action action;
 };
 
 /* The facts of one request; slices of any length. */
 struct acl_query {
-	struct slice principal;
+	struct slice value[ACL_FIELDS];
 	struct addr source;
-	struct slice method;
-	struct slice from;
-	struct slice to;
+	/* Is there a header line whose name and value match the patterns? A
+	 * body whose media type does? NULL: there is none. */
+	bool (*has_header)(const void *ctx, struct slice name,
+			   struct slice value);
+	bool (*has_body)(const void *ctx, struct slice type);
+	const void *ctx;
 };
 
 struct acl;
@@ -58,7 +77,8 @@ MUST_CHECK int acl_new(const struct acl_rule *rule, size_t count,
 struct acl *acl_free(struct acl *a);
 /*
  * Decide. *ret_rule (may be NULL) gets the index of the rule that did, or
- * ACL_NO_RULE. O(rules * (pattern * value)) at worst, without recursion.
+ * ACL_NO_RULE. Expected O(shapes + rules of equal literal beginnings); at
+ * worst O(rules * (pattern * value)), without recursion.
  */
 enum acl_action acl_eval(const struct acl *a, const struct acl_query *q,
 			 int *ret_rule);

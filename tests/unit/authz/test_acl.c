@@ -68,16 +68,17 @@ static struct acl *policy(void)
 		{.source = ip("203.0.113.66"),
 		 .source_bits = 32,
 		 .action = ACL_DENY},
-		{.method = slice_str("MESSAGE"), .action = ACL_DENY},
-		{.principal = slice_str("SEP*"),
+		{.pattern[ACL_METHOD] = slice_str("MESSAGE"),
+		 .action = ACL_DENY},
+		{.pattern[ACL_PRINCIPAL] = slice_str("SEP*"),
 		 .source = ip("10.0.0.0"),
 		 .source_bits = 8,
 		 .action = ACL_ALLOW},
-		{.principal = slice_str("lobby"),
-		 .method = slice_str("INVITE"),
-		 .to = slice_str("*@inside.example"),
+		{.pattern[ACL_PRINCIPAL] = slice_str("lobby"),
+		 .pattern[ACL_METHOD] = slice_str("INVITE"),
+		 .pattern[ACL_TO] = slice_str("*@inside.example"),
 		 .action = ACL_ALLOW},
-		{.from = slice_str("trunk@*"),
+		{.pattern[ACL_FROM] = slice_str("trunk@*"),
 		 .source = ip("2001:db8::"),
 		 .source_bits = 32,
 		 .action = ACL_ALLOW},
@@ -114,11 +115,11 @@ START_TEST(the_first_rule_that_holds_decides)
 {
 	struct acl *a = policy();
 	struct acl_query q = {
-		.principal = slice_str(query_rows[_i].principal),
+		.value[ACL_PRINCIPAL] = slice_str(query_rows[_i].principal),
 		.source = ip(query_rows[_i].source),
-		.method = slice_str(query_rows[_i].method),
-		.from = slice_str(query_rows[_i].from),
-		.to = slice_str(query_rows[_i].to),
+		.value[ACL_METHOD] = slice_str(query_rows[_i].method),
+		.value[ACL_FROM] = slice_str(query_rows[_i].from),
+		.value[ACL_TO] = slice_str(query_rows[_i].to),
 	};
 	int rule = 99;
 
@@ -132,7 +133,7 @@ END_TEST
 
 START_TEST(without_rules_the_fallback_decides)
 {
-	struct acl_query q = {.method = slice_str("INVITE")};
+	struct acl_query q = {.value[ACL_METHOD] = slice_str("INVITE")};
 	struct acl *a = NULL;
 
 	ck_assert_int_eq(acl_new(NULL, 0, ACL_ALLOW, &a), 0);
@@ -155,9 +156,9 @@ START_TEST(rules_and_patterns_have_limits)
 	ck_assert_int_eq(acl_new(rule, ACL_RULES_MAX, ACL_DENY, &a), 0);
 	a = acl_free(a);
 	memset(text, 'x', sizeof(text));
-	rule[0].to = slice_make(text, sizeof(text));
+	rule[0].pattern[ACL_TO] = slice_make(text, sizeof(text));
 	ck_assert_int_eq(acl_new(rule, 1, ACL_DENY, &a), ERR_LIMIT);
-	rule[0].to.len--;
+	rule[0].pattern[ACL_TO].len--;
 	ck_assert_int_eq(acl_new(rule, 1, ACL_DENY, &a), 0);
 	a = acl_free(a);
 	rule[0].source = ip("10.0.0.0");
@@ -175,9 +176,9 @@ END_TEST
 START_TEST(rules_outlive_the_text_they_were_made_from)
 {
 	char text[] = "SEP*";
-	struct acl_rule rule = {.principal = slice_str(text),
+	struct acl_rule rule = {.pattern[ACL_PRINCIPAL] = slice_str(text),
 				.action = ACL_ALLOW};
-	struct acl_query q = {.principal = slice_str("SEPX")};
+	struct acl_query q = {.value[ACL_PRINCIPAL] = slice_str("SEPX")};
 	struct acl *a = NULL;
 
 	ck_assert_int_eq(acl_new(&rule, 1, ACL_DENY, &a), 0);
@@ -233,13 +234,13 @@ START_TEST(a_further_deny_rule_never_allows)
 	for (int i = 0; i < 2000; i++) {
 		char text[5][6];
 		struct acl_rule rule[5];
-		struct acl_query q = {.principal = slice_str("ab"),
-				      .to = slice_str("ba")};
+		struct acl_query q = {.value[ACL_PRINCIPAL] = slice_str("ab"),
+				      .value[ACL_TO] = slice_str("ba")};
 		struct acl *without = NULL, *with = NULL;
 
 		for (size_t k = 0; k < 5; k++)
 			rule[k] = (struct acl_rule){
-				.principal = slice_make(
+				.pattern[ACL_PRINCIPAL] = slice_make(
 					text[k], random_text(&e, text[k], 6)),
 				.action = k > 0 && entropy_u32(&e) % 2
 						  ? ACL_ALLOW
@@ -255,9 +256,125 @@ START_TEST(a_further_deny_rule_never_allows)
 }
 END_TEST
 
+static bool naive_header(const void *ctx, struct slice name, struct slice value)
+{
+	const char *both = ctx;
+
+	return naive_match((const char *)name.ptr, name.len, both, 1) &&
+	       (value.len == 0 ||
+		naive_match((const char *)value.ptr, value.len, both + 1, 1));
+}
+
+static bool naive_body(const void *ctx, struct slice type)
+{
+	return naive_match((const char *)type.ptr, type.len, ctx, 2);
+}
+
+/* What acl.h says of one rule, word by word. */
+static bool naive_holds(const struct acl_rule *r, const struct acl_query *q)
+{
+	for (int f = 0; f < ACL_FIELDS; f++)
+		if (r->pattern[f].len > 0 &&
+		    !naive_match(
+			    (const char *)r->pattern[f].ptr, r->pattern[f].len,
+			    (const char *)q->value[f].ptr, q->value[f].len))
+			return false;
+	if (r->source.family != ADDR_NONE &&
+	    (r->source.family != q->source.family ||
+	     (r->source_bits > 0 &&
+	      r->source.ip[0] >> (8 - r->source_bits) !=
+		      q->source.ip[0] >> (8 - r->source_bits))))
+		return false;
+	if (r->header.len > 0 &&
+	    !naive_header(q->ctx, r->header, r->header_value))
+		return false;
+	return r->body.len == 0 || naive_body(q->ctx, r->body);
+}
+
+enum { NAIVE_RULES = 300, NAIVE_TEXT = 3, NAIVE_TEXTS = ACL_FIELDS + 3 };
+
+static char naive_text[NAIVE_RULES + 1][NAIVE_TEXTS][NAIVE_TEXT];
+
+/* Most conditions are empty, as in real lists, or no rule would ever hold. */
+static struct slice naive_pattern(const struct entropy *e, char *buf,
+				  unsigned one_in)
+{
+	if (entropy_u32(e) % one_in != 0)
+		return SLICE_NULL;
+	return slice_make(buf, random_text(e, buf, NAIVE_TEXT));
+}
+
+static void naive_rule(const struct entropy *e, struct acl_rule *r,
+		       char text[NAIVE_TEXTS][NAIVE_TEXT])
+{
+	*r = (struct acl_rule){.action = entropy_u32(e) % 2 ? ACL_ALLOW
+							    : ACL_DENY};
+	for (int f = 0; f < ACL_FIELDS; f++)
+		r->pattern[f] = naive_pattern(e, text[f], 2);
+	r->header = naive_pattern(e, text[ACL_FIELDS], 8);
+	r->header_value = naive_pattern(e, text[ACL_FIELDS + 1], 8);
+	r->body = naive_pattern(e, text[ACL_FIELDS + 2], 8);
+	if (entropy_u32(e) % 4 == 0) {
+		r->source = ip("128.0.0.0");
+		r->source.ip[0] = (uint8_t)entropy_u32(e);
+		r->source_bits = entropy_u32(e) % 9;
+	}
+}
+
+static struct acl_query naive_query(const struct entropy *e)
+{
+	char(*text)[NAIVE_TEXT] = naive_text[NAIVE_RULES];
+	struct acl_query q = {.source = ip("192.0.2.1"),
+			      .has_header = naive_header,
+			      .has_body = naive_body,
+			      .ctx = entropy_u32(e) % 2 ? "ab" : "bb"};
+
+	for (int f = 0; f < ACL_FIELDS; f++)
+		q.value[f] = slice_make(text[f],
+					random_text(e, text[f], NAIVE_TEXT));
+	q.source.ip[0] = (uint8_t)entropy_u32(e);
+	return q;
+}
+
+/* Compiled into tables of shapes, more than there is room for, the list still
+ * says what reading it from the top says. */
+START_TEST(a_compiled_list_decides_as_the_naive_evaluator)
+{
+	static struct acl_rule rule[NAIVE_RULES];
+	struct test_entropy seed;
+	struct entropy e = test_entropy(&seed, 99);
+	int held = 0;
+
+	for (int i = 0; i < 60; i++) {
+		size_t count = entropy_u32(&e) % (NAIVE_RULES + 1);
+		struct acl *a = NULL;
+
+		for (size_t k = 0; k < count; k++)
+			naive_rule(&e, &rule[k], naive_text[k]);
+		ck_assert_int_eq(acl_new(rule, count, ACL_DENY, &a), 0);
+		for (int n = 0; n < 100; n++) {
+			struct acl_query q = naive_query(&e);
+			enum acl_action want = ACL_DENY;
+			size_t k = 0;
+			int got;
+
+			while (k < count && !naive_holds(&rule[k], &q))
+				k++;
+			if (k < count)
+				want = rule[k].action;
+			held += k < count;
+			ck_assert_int_eq(acl_eval(a, &q, &got), want);
+			ck_assert_int_eq(got, k < count ? (int)k : ACL_NO_RULE);
+		}
+		acl_free(a);
+	}
+	ck_assert_int_gt(held, 1000);
+}
+END_TEST
+
 static void build(void *arg)
 {
-	struct acl_rule rule = {.to = slice_str("x")};
+	struct acl_rule rule = {.pattern[ACL_TO] = slice_str("x")};
 	struct acl *a = NULL;
 
 	(void)arg;
@@ -292,6 +409,7 @@ int main(void)
 	tcase_add_test(tc, rules_outlive_the_text_they_were_made_from);
 	tcase_add_test(tc, random_patterns_match_as_the_naive_matcher_says);
 	tcase_add_test(tc, a_further_deny_rule_never_allows);
+	tcase_add_test(tc, a_compiled_list_decides_as_the_naive_evaluator);
 	tcase_add_test(tc, rules_survive_failing_memory);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(r, CK_NORMAL);
