@@ -339,6 +339,7 @@ int config_build(const struct config_tuple *t, size_t count,
 	table_init(&b.c->trunks_by_subject, UINT32_MAX, 0);
 	table_init(&b.c->trunks_by_net, UINT32_MAX, 0);
 	table_init(&b.c->trunks_by_host, UINT32_MAX, 0);
+	table_init(&b.c->applications_by_name, UINT32_MAX, 0);
 	err = build(&b, t, count);
 	if (!err && rep->errors > before)
 		err = ERR_BAD;

@@ -137,6 +137,21 @@ MUST_CHECK int config_trunk_add_host(struct config *c,
 /* The names that t accepts: its own, or its profile's. */
 const struct config_strings *
 config_trunk_subjects(const struct config_trunk *t);
+/* What a says, as authz/ wants it; a name that is none is an error of it. */
+void config_resolve_accept(struct config_build *b, const struct config_item *it,
+			   const struct config_accept *a,
+			   struct authz_list *ret);
+/* The calling-rights section of this name; NULL for "" and, which is an error
+ * of it, for none. */
+const struct config_rules *config_resolve_rights(struct config_build *b,
+						 const struct config_item *it,
+						 const char *name);
+/* An error of it unless name is "", "default" or a presence-group section. */
+void config_check_group(struct config_build *b, const struct config_item *it,
+			const char *option, const char *name);
+/* Compile rules and resolve the names that sections about authorization use:
+ * after the rest of config_check. ERR_NOMEM. */
+MUST_CHECK int config_check_authz(struct config_build *b);
 /* Cross-option checks, derived values and look-up tables. ERR_NOMEM only;
  * errors are in the report. */
 MUST_CHECK int config_check(struct config_build *b);

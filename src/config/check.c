@@ -496,5 +496,5 @@ int config_check(struct config_build *b)
 		if (err)
 			return err;
 	}
-	return 0;
+	return config_check_authz(b);
 }

@@ -12,6 +12,13 @@ struct config *config_ref(struct config *c)
 	return c;
 }
 
+static void rules_free(struct config_rules *r, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		acl_free(r[i].acl);
+	alloc_free(r);
+}
+
 struct config *config_unref(struct config *c)
 {
 	if (!c || --c->refs > 0)
@@ -24,6 +31,11 @@ struct config *config_unref(struct config *c)
 	table_done(&c->trunks_by_subject);
 	table_done(&c->trunks_by_net);
 	table_done(&c->trunks_by_host);
+	table_done(&c->applications_by_name);
+	rules_free(c->acl, c->acl_count);
+	rules_free(c->rights, c->rights_count);
+	alloc_free(c->presence_group);
+	alloc_free(c->application);
 	alloc_free(c->listener);
 	alloc_free(c->certificate);
 	alloc_free(c->call_manager);

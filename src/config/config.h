@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "authn/digest.h"
+#include "authz/decide.h"
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/slice.h"
@@ -22,22 +23,26 @@
 #include "flow/suite.h"
 
 enum {
-	CONFIG_TEXT_MAX = 256,	      /* bytes of one value */
-	CONFIG_NAME_MAX = 64,	      /* bytes of a section's label, a line */
-	CONFIG_LIST_MAX = 32,	      /* items of one list */
-	CONFIG_LISTENERS_MAX = 64,    /* listener sections */
-	CONFIG_MANAGERS_MAX = 16,     /* call-manager sections */
-	CONFIG_CORE_NONE = 0xffff,    /* no endpoint */
-	CONFIG_DEVICES_MAX = 30000,   /* device sections */
-	CONFIG_MESSAGES_MAX = 100,    /* messages kept by a report */
-	CONFIG_WORKERS_MAX = 60,      /* worker processes */
-	CONFIG_WORKER_PORTS = 8,      /* relay ports a worker needs at least */
-	CONFIG_CERTIFICATES_MAX = 64, /* certificate sections */
-	CONFIG_PROFILES_MAX = 1024,   /* trunk-profile sections */
-	CONFIG_TRUNKS_MAX = 2048,     /* trunk sections */
-	CONFIG_PEERS_MAX = 16,	      /* peers of one trunk */
-	CONFIG_NET_KINDS = 33 + 129,  /* lengths of prefixes */
-	CONFIG_LISTENER_NONE = 0xffff /* no listener */
+	CONFIG_TEXT_MAX = 256,	       /* bytes of one value */
+	CONFIG_NAME_MAX = 64,	       /* bytes of a section's label, a line */
+	CONFIG_LIST_MAX = 32,	       /* items of one list */
+	CONFIG_LISTENERS_MAX = 64,     /* listener sections */
+	CONFIG_MANAGERS_MAX = 16,      /* call-manager sections */
+	CONFIG_CORE_NONE = 0xffff,     /* no endpoint */
+	CONFIG_DEVICES_MAX = 30000,    /* device sections */
+	CONFIG_MESSAGES_MAX = 100,     /* messages kept by a report */
+	CONFIG_WORKERS_MAX = 60,       /* worker processes */
+	CONFIG_WORKER_PORTS = 8,       /* relay ports a worker needs at least */
+	CONFIG_CERTIFICATES_MAX = 64,  /* certificate sections */
+	CONFIG_PROFILES_MAX = 1024,    /* trunk-profile sections */
+	CONFIG_TRUNKS_MAX = 2048,      /* trunk sections */
+	CONFIG_PEERS_MAX = 16,	       /* peers of one trunk */
+	CONFIG_NET_KINDS = 33 + 129,   /* lengths of prefixes */
+	CONFIG_LISTENER_NONE = 0xffff, /* no listener */
+	CONFIG_ACLS_MAX = 1024,	       /* acl sections */
+	CONFIG_RIGHTS_MAX = 256,       /* calling-rights sections */
+	CONFIG_GROUPS_MAX = 256,       /* presence-group sections */
+	CONFIG_APPLICATIONS_MAX = 4096, /* application-user sections */
 };
 
 /* ---- what goes in ---------------------------------------------------- */
@@ -163,6 +168,8 @@ enum config_outgoing {
 	CONFIG_OUTGOING_TCP,
 	CONFIG_OUTGOING_TLS
 };
+/* What a rule or a default says. The order is that of enum acl_action. */
+enum config_right { CONFIG_DENY, CONFIG_ALLOW };
 
 struct config_endpoint {
 	enum config_transport transport;
@@ -268,6 +275,35 @@ struct config_media {
 	bool end_to_end;
 };
 
+/* A list of rules: an acl or calling-rights section. */
+struct config_rules {
+	const char *name;
+	struct config_strings rules; /* as written, see authz/rule.h */
+	enum config_right fallback;  /* when none holds */
+	struct acl *acl;	     /* of these rules, never NULL */
+};
+
+/* What a method list accepts, see authz/decide.h. */
+struct config_accept {
+	bool presence, refer, notify, replaces;
+	const char *acl; /* name; "" = none */
+};
+
+struct config_presence_group {
+	const char *name;
+	struct config_strings may_watch, may_not_watch; /* groups */
+};
+
+/* An application that comes by a trunk, by its digest user. */
+struct config_application {
+	const char *name;
+	const char *description;
+	struct config_accept accept;
+	const char *presence_group; /* "" = that of the trunk */
+	struct authz_list list;	    /* what accept says */
+	struct table_node by_name;  /* config_application_find */
+};
+
 struct config_device {
 	const char *name;
 	const char *description;
@@ -282,7 +318,10 @@ struct config_device {
 	enum config_srtp_offer srtp_offer;
 	enum config_other_media other_media;
 	bool nat;
-	uint32_t call_limit;	   /* 0 = no limit */
+	uint32_t call_limit; /* 0 = no limit */
+	const char *presence_group;
+	const char *calling_rights;	   /* "" = none: everything goes */
+	const struct config_rules *rights; /* the same; NULL = none */
 	bool is_stored;		   /* it comes from the store, not a file */
 	struct table_node by_name; /* config_device_find */
 	struct table_node by_user; /* config_device_by_user */
@@ -403,6 +442,8 @@ struct config {
 	uint32_t session_lifetime_min; /* of TLS sessions; 0 = none resumed */
 	uint32_t expiry_warning_days;  /* before a certificate ends; 0 = off */
 	uint32_t restart_lease_s;
+	enum config_right presence_between_groups;
+	struct config_strings inside_numbers; /* patterns */
 	/* sections */
 	struct config_listener *listener;
 	uint32_t listener_count;
@@ -420,6 +461,14 @@ struct config {
 	uint32_t trunk_profile_count;
 	struct config_trunk *trunk;
 	uint32_t trunk_count;
+	struct config_rules *acl;
+	uint32_t acl_count;
+	struct config_rules *rights;
+	uint32_t rights_count;
+	struct config_presence_group *presence_group;
+	uint32_t presence_group_count;
+	struct config_application *application;
+	uint32_t application_count;
 	struct config_device *device;
 	uint32_t device_count;
 	/* private: use the functions below */
@@ -429,6 +478,7 @@ struct config {
 	struct table trunks_by_subject, trunks_by_net, trunks_by_host;
 	struct config_net net_kind[CONFIG_NET_KINDS]; /* family and bits */
 	uint32_t net_kind_count;
+	struct table applications_by_name;
 };
 
 /*
@@ -494,6 +544,18 @@ bool config_profile_may_come(const struct config_trunk_profile *p,
 			     enum config_transport transport);
 /* The realm that t's requests are challenged for. */
 struct slice config_trunk_realm(const struct config_trunk *t);
+/* Application with this digest user, or NULL. O(1). */
+const struct config_application *config_application_find(const struct config *c,
+							 struct slice user);
+/*
+ * May a watcher of one presence group subscribe to somebody of another? Names
+ * of groups; one that is no section has no pairs of its own. *ret_rule says
+ * what decided: "the same presence group". O(pairs of the watcher's group).
+ */
+bool config_presence_allows(const struct config *c, const char *watcher,
+			    const char *watched, const char **ret_rule);
+/* Is this user part one of ours: a line of a device, or an inside number? */
+bool config_is_inside(const struct config *c, struct slice user);
 /* Security mode that counts: nonsecure where the cluster is nonsecure. */
 enum config_device_mode config_device_mode(const struct config *c,
 					   const struct config_device *d);

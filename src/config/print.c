@@ -36,7 +36,8 @@ static bool has_item(const struct config_option *o, const void *at, uint32_t n)
 		memcpy(&digests, at, sizeof(digests));
 		return n < digests.count;
 	}
-	if (o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_TEXTS) {
+	if (o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_TEXTS ||
+	    o->type == CONFIG_TYPE_RULES) {
 		memcpy(&names, at, sizeof(names));
 		return n < names.count;
 	}
@@ -74,7 +75,8 @@ static const char *item_of(const struct config_option *o, const void *at,
 		memcpy(&digests, at, sizeof(digests));
 		return digest_alg_name(digests.item[n]);
 	}
-	if (o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_TEXTS) {
+	if (o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_TEXTS ||
+	    o->type == CONFIG_TYPE_RULES) {
 		memcpy(&names, at, sizeof(names));
 		return names.item[n];
 	}
@@ -150,6 +152,7 @@ bool config_value_text(const struct config_option *o, const void *obj,
 		return true;
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_TEXTS:
+	case CONFIG_TYPE_RULES:
 	case CONFIG_TYPE_SUITES:
 	case CONFIG_TYPE_DIGESTS:
 		*ret = slice_str(item_of(o, at, n));

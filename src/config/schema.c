@@ -1,7 +1,7 @@
 #include "config/schema.h"
 
 #include "base/text.h"
-#include "config/build.h"
+#include "config/rows.h"
 
 /* Words of the options; their order is that of the enums in config.h. */
 static const char *const words_mode[] = {"mixed", "nonsecure", NULL};
@@ -25,12 +25,7 @@ static const char *const any_transport[] = {"udp", "tcp", "tls", NULL};
 static const char *const below_base[] = {"", NULL};
 static const char *const below_trust[] = {"trust", NULL};
 
-/* Rows of one section: name, type, default and member, then what differs. */
-#define OPTION(obj, member, key, kind, dflt, ...)                           \
-	{                                                                   \
-		.name = (key), .type = CONFIG_TYPE_##kind, .value = (dflt), \
-		.offset = offsetof(struct obj, member), __VA_ARGS__         \
-	}
+#define OPTION CONFIG_ROW
 
 #define TOP(member, key, kind, dflt, ...) \
 	OPTION(config, member, key, kind, dflt, __VA_ARGS__)
@@ -90,6 +85,16 @@ static const struct config_option top_options[] = {
 	    .max = 3650, .unit = "days", .when = CONFIG_WHEN_NOW,
 	    .text = "How long before one of our certificates or a trusted one "
 		    "expires the log and sallyportctl(8) say so; 0 is never."),
+	TOP(presence_between_groups, "presence-between-groups", WORD, "deny",
+	    .words = config_right_words, .when = CONFIG_WHEN_NOW,
+	    .text = "Whether members of one presence group may subscribe to "
+		    "the state of another's, where neither may-watch nor "
+		    "may-not-watch of the watcher's group names it."),
+	TOP(inside_numbers, "inside-numbers", NAMES, "", .example = "",
+	    .when = CONFIG_WHEN_NOW,
+	    .text = "Patterns of numbers that count as inside for calling "
+		    "rights, beside the lines of the devices here. All others "
+		    "are outside, and so is whoever comes by a trunk."),
 };
 
 #define KEY_TEXT                                                              \
@@ -453,6 +458,14 @@ static const struct config_option device_options[] = {
 	DEVICE(call_limit, "call-limit", UINT, "0", .min = 0, .max = 1000,
 	       .unit = "calls",
 	       .text = "Calls of the device at once; 0 is no limit."),
+	DEVICE(presence_group, "presence-group", NAME, "default",
+	       .text = "Presence group of the device and its lines: who may "
+		       "watch them, and whom the device may watch "
+		       "(SUBSCRIBE to presence and dialog)."),
+	DEVICE(calling_rights, "calling-rights", NAME, "", .example = "",
+	       .text = "Section calling-rights: where the device may call, "
+		       "transfer and forward to; empty: anywhere the call "
+		       "manager lets it."),
 };
 
 #define ROWS(a) .option = (a), .count = sizeof(a) / sizeof((a)[0])
@@ -545,6 +558,58 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .text = "A SIP trunk: another system outside, such as a carrier's "
 		 "session border controller, a proxy or a gateway, with which "
 		 "the call managers exchange calls."},
+	{.name = "acl",
+	 .label = "trunks",
+	 .offset = offsetof(struct config, acl),
+	 .count_offset = offsetof(struct config, acl_count),
+	 .size = sizeof(struct config_rules),
+	 .max = CONFIG_ACLS_MAX,
+	 .option = config_acl_rows,
+	 .count = CONFIG_ACL_ROWS,
+	 .when = CONFIG_WHEN_NOW,
+	 .is_example = true,
+	 .text = "A list of rules for requests that come by trunks, beyond "
+		 "what accept-... of the trunk-profile or application-user "
+		 "says. It is not asked about INVITE without Replaces, nor "
+		 "about requests inside a dialog: those are a matter of "
+		 "calling-rights."},
+	{.name = "calling-rights",
+	 .label = "lobby",
+	 .offset = offsetof(struct config, rights),
+	 .count_offset = offsetof(struct config, rights_count),
+	 .size = sizeof(struct config_rules),
+	 .max = CONFIG_RIGHTS_MAX,
+	 .option = config_rights_rows,
+	 .count = CONFIG_RIGHTS_ROWS,
+	 .when = CONFIG_WHEN_NOW,
+	 .is_example = true,
+	 .text = "Where a line or trunk may call, transfer and forward to."},
+	{.name = "presence-group",
+	 .label = "sales",
+	 .offset = offsetof(struct config, presence_group),
+	 .count_offset = offsetof(struct config, presence_group_count),
+	 .size = sizeof(struct config_presence_group),
+	 .max = CONFIG_GROUPS_MAX,
+	 .option = config_group_rows,
+	 .count = CONFIG_GROUP_ROWS,
+	 .when = CONFIG_WHEN_NOW,
+	 .is_example = true,
+	 .text = "Who may watch whom. The group default is always there; a "
+		 "section of that name gives it pairs."},
+	{.name = "application-user",
+	 .label = "crm",
+	 .offset = offsetof(struct config, application),
+	 .count_offset = offsetof(struct config, application_count),
+	 .size = sizeof(struct config_application),
+	 .max = CONFIG_APPLICATIONS_MAX,
+	 .option = config_application_rows,
+	 .count = CONFIG_APPLICATION_ROWS,
+	 .when = CONFIG_WHEN_NOW,
+	 .is_example = true,
+	 .text = "An application that comes by a trunk and is known by its "
+		 "digest user, which is the name of the section: what it may "
+		 "do where the trunk-profile asks for application "
+		 "authorization. Its password: sallyportctl user add."},
 	{.name = "device",
 	 .label = "SEP001122334455",
 	 .offset = offsetof(struct config, device),
@@ -581,7 +646,8 @@ const struct config_option *config_option_find(const struct config_section *s,
 bool config_option_is_list(const struct config_option *o)
 {
 	return o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_TEXTS ||
-	       o->type == CONFIG_TYPE_SUITES || o->type == CONFIG_TYPE_DIGESTS;
+	       o->type == CONFIG_TYPE_RULES || o->type == CONFIG_TYPE_SUITES ||
+	       o->type == CONFIG_TYPE_DIGESTS;
 }
 
 static size_t min3(size_t a, size_t b, size_t c)

@@ -27,6 +27,7 @@ enum config_type {
 	CONFIG_TYPE_PORTS,    /* struct config_ports: min..max */
 	CONFIG_TYPE_NAMES,    /* struct config_strings: list of names */
 	CONFIG_TYPE_TEXTS,    /* struct config_strings: list of texts */
+	CONFIG_TYPE_RULES,    /* struct config_strings: rules of kind min */
 	CONFIG_TYPE_SUITES,   /* struct config_suites: list of suites */
 	CONFIG_TYPE_DIGESTS,  /* struct config_digests: list of algorithms */
 };
@@ -69,7 +70,7 @@ struct config_section {
 };
 
 enum {
-	CONFIG_SECTIONS = 11,	/* rows of config_schema */
+	CONFIG_SECTIONS = 15,	/* rows of config_schema */
 	CONFIG_OPTIONS_MAX = 32 /* options of one section at most */
 };
 

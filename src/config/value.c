@@ -1,3 +1,4 @@
+#include "authz/rule.h"
 #include "base/alloc.h"
 #include "base/text.h"
 #include "config/build.h"
@@ -340,15 +341,20 @@ static int set_ports(const struct config_option *o, void *at,
 	return 0;
 }
 
-static int add_string(struct config_build *b, void *at, struct slice value,
-		      struct writer *why)
+static uint32_t string_count(const void *at)
+{
+	struct config_strings l;
+
+	memcpy(&l, at, sizeof(l));
+	return l.count;
+}
+
+static int add_string(struct config_build *b, void *at, struct slice value)
 {
 	struct config_strings l;
 	int err;
 
 	memcpy(&l, at, sizeof(l));
-	if (l.count >= CONFIG_LIST_MAX)
-		return bad(why, "at most 32 items");
 	if ((l.count & (l.count - 1)) == 0) {
 		size_t cap = l.count ? l.count * (size_t)2 : 1;
 		const char **p = config_alloc(b->c, cap * sizeof(*p));
@@ -374,7 +380,9 @@ static int add_name(struct config_build *b, void *at, struct slice value,
 	    !text_all_token(value))
 		return bad(why,
 			   "1 to 64 letters, digits and -.!%*_+`'~ as item");
-	return add_string(b, at, value, why);
+	if (string_count(at) >= CONFIG_LIST_MAX)
+		return bad(why, "at most 32 items");
+	return add_string(b, at, value);
 }
 
 static int add_text(struct config_build *b, void *at, struct slice value,
@@ -382,7 +390,24 @@ static int add_text(struct config_build *b, void *at, struct slice value,
 {
 	if (value.len == 0 || !is_printable(value))
 		return bad(why, "printable text, not empty, as item");
-	return add_string(b, at, value, why);
+	if (string_count(at) >= CONFIG_LIST_MAX)
+		return bad(why, "at most 32 items");
+	return add_string(b, at, value);
+}
+
+static int add_rule(struct config_build *b, const struct config_option *o,
+		    void *at, struct slice value, struct writer *why)
+{
+	const char *expected = "";
+	struct acl_rule rule;
+
+	if (!is_printable(value))
+		return bad(why, "a rule without control bytes");
+	if (rule_parse((enum rule_kind)o->min, value, &rule, &expected))
+		return bad(why, expected);
+	if (string_count(at) >= ACL_RULES_MAX)
+		return bad(why, "at most 16384 rules");
+	return add_string(b, at, value);
 }
 
 static int add_suite(void *at, struct slice value, struct writer *why)
@@ -452,6 +477,8 @@ static int value_set(struct config_build *b, const struct config_option *o,
 		return add_name(b, at, value, why);
 	case CONFIG_TYPE_TEXTS:
 		return add_text(b, at, value, why);
+	case CONFIG_TYPE_RULES:
+		return add_rule(b, o, at, value, why);
 	case CONFIG_TYPE_SUITES:
 		return add_suite(at, value, why);
 	case CONFIG_TYPE_DIGESTS:

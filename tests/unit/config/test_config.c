@@ -38,6 +38,12 @@ static void add_base(struct tuples *t)
 	add(t, "certificate", "ecdsa", NULL, "");
 	add(t, "certificate", "ecdsa", "file", "certs/e.pem");
 	add(t, "certificate", "ecdsa", "key", "keys/e.key");
+	add(t, "acl", "a", NULL, "");
+	add(t, "acl", "a", "default", "deny");
+	add(t, "calling-rights", "r", NULL, "");
+	add(t, "calling-rights", "r", "default", "allow");
+	add(t, "presence-group", "g", NULL, "");
+	add(t, "application-user", "u", NULL, "");
 	add(t, "call-manager", "cm", NULL, "");
 	add(t, "call-manager", "cm", "address", "udp:192.0.2.10:5060");
 	add(t, "call-manager", "cm", "local-address", "192.0.2.1:5070");

@@ -1,0 +1,53 @@
+/*
+ * Inside of config/: how rows of the schema are written, and the rows that
+ * stand in files of their own (schema_authz.c).
+ */
+#pragma once
+
+#include "config/build.h"
+#include "config/schema.h"
+
+/* Row of one section: struct and member, name, type, default as written, then
+ * what differs. */
+#define CONFIG_ROW(obj, member, key, kind, dflt, ...)                       \
+	{                                                                   \
+		.name = (key), .type = CONFIG_TYPE_##kind, .value = (dflt), \
+		.offset = offsetof(struct obj, member), __VA_ARGS__         \
+	}
+
+/* What a method list accepts: member is a struct config_accept of struct obj.
+ * Five rows. */
+#define CONFIG_ACCEPT_ROWS(obj, member)                                        \
+	CONFIG_ROW(obj, member.presence, "accept-presence-subscription", BOOL, \
+		   "no", .text = "Accept SUBSCRIBE to presence."),             \
+		CONFIG_ROW(obj, member.refer, "accept-out-of-dialog-refer",    \
+			   BOOL, "no",                                         \
+			   .text = "Accept REFER outside of a dialog, as "     \
+				   "click-to-dial sends it."),                 \
+		CONFIG_ROW(obj, member.notify,                                 \
+			   "accept-unsolicited-notification", BOOL, "no",      \
+			   .text = "Accept NOTIFY that nobody subscribed to, " \
+				   "as voice mail sends it for the lamp."),    \
+		CONFIG_ROW(obj, member.replaces, "accept-replaces", BOOL,      \
+			   "no",                                               \
+			   .text = "Accept requests that replace a dialog: "   \
+				   "with a Replaces header, or in Refer-To."), \
+		CONFIG_ROW(obj, member.acl, "acl", NAME, "", .example = "",    \
+			   .text = "Section acl whose rules are asked when "   \
+				   "all of these accept a request; empty: "    \
+				   "none.")
+
+enum {
+	CONFIG_ACL_ROWS = 2,
+	CONFIG_RIGHTS_ROWS = 2,
+	CONFIG_GROUP_ROWS = 2,
+	CONFIG_APPLICATION_ROWS = 7
+};
+
+extern const struct config_option config_acl_rows[CONFIG_ACL_ROWS];
+extern const struct config_option config_rights_rows[CONFIG_RIGHTS_ROWS];
+extern const struct config_option config_group_rows[CONFIG_GROUP_ROWS];
+extern const struct config_option
+	config_application_rows[CONFIG_APPLICATION_ROWS];
+/* "deny", "allow": the order of enum config_right. */
+extern const char *const config_right_words[3];
