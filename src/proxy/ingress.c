@@ -2,8 +2,7 @@
 #include "base/text.h"
 #include "proxy/pipeline.h"
 
-/* User part of a From or To value; empty when it has none. */
-static struct slice user_of(struct slice value)
+struct slice ingress_user(struct slice value)
 {
 	struct sip_nameaddr na;
 	struct sip_uri uri;
@@ -28,7 +27,7 @@ static struct slice auth_value(const struct sip_msg *m)
 static const struct config_device *find_device(const struct ingress *in,
 					       const struct unit *u)
 {
-	struct slice line = user_of(u->msg.from);
+	struct slice line = ingress_user(u->msg.from);
 	const struct config_device *d;
 	struct sip_cred cred;
 
@@ -153,10 +152,11 @@ enum pipeline_stop ingress_authz(const struct unit *u)
 	const struct sip_msg *m = &u->msg;
 
 	if (m->method == SIP_METHOD_REGISTER)
-		return owns(u->device, user_of(m->to)) ? STOP_NONE : STOP_LINE;
+		return owns(u->device, ingress_user(m->to)) ? STOP_NONE
+							    : STOP_LINE;
 	/* Inside a dialog the call machine knows the connection and device
 	 * that belong to it. */
-	if (m->to_tag.len > 0 || owns(u->device, user_of(m->from)))
+	if (m->to_tag.len > 0 || owns(u->device, ingress_user(m->from)))
 		return STOP_NONE;
 	return STOP_LINE;
 }

@@ -5,10 +5,12 @@
 #include "base/hex.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "proxy/gate.h"
 #include "sip/print.h"
 
 enum {
 	REPLY_MAX = 8192,     /* bytes of an answer made here */
+	RULE_MAX = 512,	      /* bytes of what a rule is called in the log */
 	LIMIT_ENTRIES = 20000 /* sources whose rate is watched */
 };
 
@@ -107,7 +109,8 @@ const char *pipeline_stop_str(enum pipeline_stop s)
 		"none",	     "malformed",      "rate",
 		"source",    "unknown-device", "security-mode",
 		"challenge", "wrong-password", "no-credentials",
-		"line",	     "busy",
+		"line",	     "presence-group", "calling-rights",
+		"busy",
 	};
 
 	return names[s];
@@ -196,6 +199,21 @@ static void refuse(struct pipeline *p, const struct unit *u,
 
 	stop(p, u, why, rows[why].text);
 	reply(p, u, rows[why].status, NULL, rows[why].header, now_ms);
+}
+
+/* 403 by a rule, which the log names; the peer is told of what kind it is. */
+static void forbid(struct pipeline *p, const struct unit *u,
+		   enum pipeline_stop why, const char *rule, uint64_t now_ms)
+{
+	static const char *const warnings[STOP_COUNT] = {
+		[STOP_PRESENCE] =
+			"Warning: 399 sallyport \"not allowed to watch\"\r\n",
+		[STOP_RIGHTS] = "Warning: 399 sallyport \"not allowed to call, "
+				"transfer or forward there\"\r\n",
+	};
+
+	stop(p, u, why, rule);
+	reply(p, u, 403, NULL, warnings[why], now_ms);
 }
 
 /*
@@ -409,21 +427,75 @@ static enum stage stage_authn(struct pipeline *p, struct unit *u,
 	return STAGE_DONE;
 }
 
+/* Whom a forward came from: the device of the connection, or of the line. */
+static const struct config_device *device_of_response(const struct pipeline *p,
+						      const struct unit *u)
+{
+	if (u->conn)
+		return u->conn->device;
+	return config_device_by_line(p->in.config, ingress_user(u->msg.to));
+}
+
+/* A phone that may not forward where it says has refused the call. */
+static void judge_response(struct pipeline *p, struct unit *u)
+{
+	const struct config_device *d = device_of_response(p, u);
+	struct gate_party party = {.device = d};
+	char text[RULE_MAX];
+	struct writer rule;
+
+	writer_init(&rule, text, sizeof(text) - 1);
+	party.rights = d ? d->rights : NULL;
+	if (gate_response(p->in.config, &party, &u->msg, &rule) == GATE_OPEN)
+		return;
+	text[rule.len] = '\0';
+	u->device = d;
+	stop(p, u, STOP_RIGHTS, text);
+	u->msg.status = 403;
+	u->msg.reason = slice_str("Forbidden");
+}
+
+/* Presence groups and calling rights of the device. */
+static bool is_open(struct pipeline *p, const struct unit *u, uint64_t now_ms)
+{
+	struct gate_party party = {.device = u->device,
+				   .rights = u->device->rights,
+				   .presence_group = u->device->presence_group};
+	enum gate_answer answer;
+	char text[RULE_MAX];
+	struct writer rule;
+
+	writer_init(&rule, text, sizeof(text) - 1);
+	answer = gate_request(p->in.config, &party, &u->msg, &rule);
+	text[rule.len] = '\0';
+	if (answer != GATE_OPEN)
+		forbid(p, u,
+		       answer == GATE_PRESENCE ? STOP_PRESENCE : STOP_RIGHTS,
+		       text, now_ms);
+	return answer == GATE_OPEN;
+}
+
 static enum stage stage_authz(struct pipeline *p, struct unit *u,
 			      uint64_t now_ms)
 {
 	enum pipeline_stop why;
 
-	if (u->side == SIDE_CORE || !u->msg.is_request)
+	if (u->side == SIDE_CORE)
 		return STAGE_NEXT;
-	why = ingress_authz(u);
-	if (why == STOP_NONE) {
-		if (u->conn && p->p.cb.admitted)
-			p->p.cb.admitted(p->p.cb.ctx, u->from.ep);
+	if (!u->msg.is_request) {
+		judge_response(p, u);
 		return STAGE_NEXT;
 	}
-	refuse(p, u, why, now_ms);
-	return STAGE_DONE;
+	why = ingress_authz(u);
+	if (why != STOP_NONE) {
+		refuse(p, u, why, now_ms);
+		return STAGE_DONE;
+	}
+	if (!is_open(p, u, now_ms))
+		return STAGE_DONE;
+	if (u->conn && p->p.cb.admitted)
+		p->p.cb.admitted(p->p.cb.ctx, u->from.ep);
+	return STAGE_NEXT;
 }
 
 static void step(struct pipeline *p, const struct event *ev, uint64_t now_ms)

@@ -48,6 +48,8 @@ enum pipeline_stop {
 	STOP_PASSWORD,	 /* 401: wrong, forged or replayed credentials */
 	STOP_CREDENTIAL, /* 403: digest is on, but no credentials are stored */
 	STOP_LINE,	 /* 403: the line is not the device's */
+	STOP_PRESENCE,	 /* 403: presence groups object */
+	STOP_RIGHTS,	 /* 403: calling rights object */
 	STOP_BUSY,	 /* 503: store or keys did not answer, or no room */
 	STOP_COUNT
 };
@@ -60,7 +62,7 @@ struct pipeline_cb {
 			  struct slice realm);
 	/* Ask the keys process whether a digest response is right. */
 	int (*check)(void *ctx, uint64_t ticket, struct keys_check *check);
-	/* Log that a request was stopped. text: static. u is the unit. */
+	/* Log that a request was stopped. text is valid during the call. */
 	void (*stopped)(void *ctx, enum pipeline_stop why,
 			const struct sip_msg *m, const struct dest *from,
 			struct slice device, const char *text);
@@ -171,6 +173,8 @@ enum authn_verdict ingress_authn(const struct ingress *in, struct unit *u,
  * AUTHN_WRONG. */
 enum authn_verdict ingress_authn_count(const struct ingress *in,
 				       const struct unit *u, uint64_t now_ms);
+/* User part of a From or To value; empty when it has none. */
+struct slice ingress_user(struct slice value);
 /* May this device do what it asks for? STOP_NONE or why not. */
 enum pipeline_stop ingress_authz(const struct unit *u);
 /* Does the device's security mode allow signalling protected like this? */

@@ -717,6 +717,143 @@ START_TEST(credentials_that_are_not_stored_give_403)
 }
 END_TEST
 
+/* ---- may he? ------------------------------------------------------------- */
+
+/* A request of line 2002 about number. */
+static void ask_about(const char *method, const char *number, const char *extra)
+{
+	static char text[TEXT_MAX];
+	static int branch = 5000;
+	int n = snprintf(text, sizeof(text),
+			 "%s sip:%s@192.0.2.1 SIP/2.0\n"
+			 "Via: SIP/2.0/UDP 198.51.100.7:5060;"
+			 "branch=z9hG4bK%d;rport\n"
+			 "Max-Forwards: 70\n"
+			 "From: <sip:2002@192.0.2.1>;tag=a\n"
+			 "To: <sip:%s@192.0.2.1>\n"
+			 "Call-ID: call-%d\n"
+			 "CSeq: 1 %s\n"
+			 "Contact: <sip:2002@198.51.100.7:5060>\n"
+			 "%s",
+			 method, number, branch, number, branch, method,
+			 extra);
+
+	branch++;
+	ck_assert(n > 0 && n < TEXT_MAX);
+	world_forget(&w);
+	world_say(&w, &w.udp, SIDE_PHONE, NULL, text);
+}
+
+START_TEST(calling_rights_and_presence_groups_are_asked)
+{
+	udp("REGISTER", "2002", 6999, "");
+	world_answer(&w, "200 OK", "");
+	ask_about("INVITE", "09001234", "");
+	answered(&w.udp, "403");
+	ck_assert_int_eq(w.stop, STOP_RIGHTS);
+	ck_assert_str_eq(w.why, "calling-rights \"guard\" rule 1");
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "Warning: 399"));
+	/* How the house is arranged is nobody else's business. */
+	ck_assert_ptr_null(strstr(w.sent[0].text, "guard"));
+	ask_about("SUBSCRIBE", "2001", "Event: presence\n");
+	went_on("SUBSCRIBE ");
+	ask_about("SUBSCRIBE", "2002", "Event: dialog\n");
+	went_on("SUBSCRIBE ");
+	/* 2003 is of the default group, too, but may not watch this one. */
+	world_forget(&w);
+	world_say(&w, &w.phone.dest, SIDE_PHONE, &w.phone,
+		  "SUBSCRIBE sip:2002@192.0.2.1 SIP/2.0\n"
+		  "Via: SIP/2.0/TLS 198.51.100.7:5060;branch=z9hG4bKs\n"
+		  "Max-Forwards: 70\n"
+		  "From: <sip:2001@192.0.2.1>;tag=a\n"
+		  "To: <sip:2002@192.0.2.1>\n"
+		  "Call-ID: sub\nCSeq: 1 SUBSCRIBE\n"
+		  "Contact: <sip:2001@198.51.100.7:5060>\n"
+		  "Event: presence\n");
+	answered(&w.phone.dest, "403");
+	ck_assert_int_eq(w.stop, STOP_PRESENCE);
+	ck_assert_uint_eq(pipeline_stops(w.pipeline)[STOP_PRESENCE], 1);
+	ck_assert_uint_eq(pipeline_stops(w.pipeline)[STOP_RIGHTS], 1);
+}
+END_TEST
+
+/* The value behind mark in text, up to end, into buf. */
+static const char *between(const char *text, const char *mark, const char *end,
+			   char *buf, size_t cap)
+{
+	const char *from = strstr(text, mark);
+	size_t n;
+
+	ck_assert_ptr_nonnull(from);
+	from += strlen(mark);
+	n = strcspn(from, end);
+	ck_assert_uint_lt(n, cap);
+	memcpy(buf, from, n);
+	buf[n] = '\0';
+	return buf;
+}
+
+/* The call manager calls 2002, which sends the caller on to number. What the
+ * call manager hears, its last message, is left in *ret. */
+static void forward_to(const char *number, int call, const char **ret)
+{
+	char uri[256], via[256], from[256], to[256], id[256];
+	static char text[TEXT_MAX];
+	int n;
+
+	udp("REGISTER", "2002", 7000 + call, "");
+	world_answer(&w, "200 OK", "");
+	between(w.asked, "Contact: <", ">", uri, sizeof(uri));
+	n = snprintf(text, sizeof(text),
+		     "INVITE %s SIP/2.0\n"
+		     "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKf%d\n"
+		     "Max-Forwards: 70\n"
+		     "From: <sip:5551@10.0.0.2>;tag=c\n"
+		     "To: <sip:2002@10.0.0.2>\n"
+		     "Call-ID: in-%d\nCSeq: 1 INVITE\n"
+		     "Contact: <sip:10.0.0.2:5060>\n",
+		     uri, call, call);
+	ck_assert(n > 0 && n < TEXT_MAX);
+	world_forget(&w);
+	world_say(&w, &w.core, SIDE_CORE, NULL, text);
+	n = (int)w.sent_count - 1;
+	while (n >= 0 && strncmp(w.sent[n].text, "INVITE", 6) != 0)
+		n--;
+	ck_assert_int_ge(n, 0);
+	between(w.sent[n].text, "Via: ", "\r", via, sizeof(via));
+	between(w.sent[n].text, "From: ", "\r", from, sizeof(from));
+	between(w.sent[n].text, "To: ", "\r", to, sizeof(to));
+	between(w.sent[n].text, "Call-ID: ", "\r", id, sizeof(id));
+	n = snprintf(text, sizeof(text),
+		     "SIP/2.0 302 Moved\nVia: %s\nFrom: %s\nTo: %s;tag=p\n"
+		     "Call-ID: %s\nCSeq: 1 INVITE\n"
+		     "Contact: <sip:%s@192.0.2.1>\n",
+		     via, from, to, id, number);
+	ck_assert(n > 0 && n < TEXT_MAX);
+	world_forget(&w);
+	world_say(&w, &w.udp, SIDE_PHONE, NULL, text);
+	*ret = NULL;
+	for (uint32_t i = 0; i < w.sent_count; i++)
+		if (dest_eq(&w.sent[i].to, &w.core))
+			*ret = w.sent[i].text;
+	ck_assert_ptr_nonnull(*ret);
+}
+
+START_TEST(a_forward_to_the_outside_becomes_a_refusal)
+{
+	const char *text;
+
+	forward_to("2001", 1, &text);
+	ck_assert_msg(strncmp(text, "SIP/2.0 302 ", 12) == 0, "%s", text);
+	ck_assert_ptr_nonnull(strstr(text, "sip:2001@"));
+	forward_to("5552", 2, &text);
+	ck_assert_msg(strncmp(text, "SIP/2.0 403 ", 12) == 0, "%s", text);
+	ck_assert_ptr_null(strstr(text, "5552"));
+	ck_assert_int_eq(w.stop, STOP_RIGHTS);
+	ck_assert_str_eq(w.why, "calling-rights \"guard\" rule 2");
+}
+END_TEST
+
 /* One request with good credentials that is under way to the store. */
 static void park_one(int branch)
 {
@@ -1036,6 +1173,16 @@ static TCase *sources(void)
 	return t;
 }
 
+static TCase *rights(void)
+{
+	TCase *tc = tcase_create("rights");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, calling_rights_and_presence_groups_are_asked);
+	tcase_add_test(tc, a_forward_to_the_outside_becomes_a_refusal);
+	return tc;
+}
+
 static TCase *digest(void)
 {
 	TCase *t = tcase_create("digest");
@@ -1080,6 +1227,7 @@ int main(void)
 
 	suite_add_tcase(s, sources());
 	suite_add_tcase(s, digest());
+	suite_add_tcase(s, rights());
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

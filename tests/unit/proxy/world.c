@@ -32,12 +32,18 @@ static const char *const rows[][4] = {
 	{"media", "", "inside-address", "10.0.0.1"},
 	{"limits", "", "message-rate", "50"},
 	{"limits", "", "message-burst", "200"},
+	{"calling-rights", "guard", "rules", "deny call to=0900*"},
+	{"calling-rights", "guard", "rules", "deny forward to=outside"},
+	{"calling-rights", "guard", "default", "allow"},
+	{"presence-group", "apart", "may-watch", "default"},
 	{DEV("1"), "lines", "2001"},
 	{DEV("1"), "security-mode", "encrypted"},
 	{DEV("1"), "digest", "no"},
 	{DEV("2"), "lines", "2002"},
 	{DEV("2"), "security-mode", "nonsecure"},
 	{DEV("2"), "digest", "no"},
+	{DEV("2"), "presence-group", "apart"},
+	{DEV("2"), "calling-rights", "guard"},
 	{DEV("3"), "lines", "2003"},
 	{DEV("3"), "lines", "2033"},
 	{DEV("3"), "security-mode", "nonsecure"},
@@ -55,7 +61,7 @@ enum { ROWS_MAX = sizeof(rows) / sizeof(rows[0]) };
 
 static struct config *make_config(void)
 {
-	struct config_tuple t[2 * ROWS_MAX];
+	static struct config_tuple t[2 * ROWS_MAX];
 	struct config_report rep;
 	struct config *c = NULL;
 	size_t n = 0;

@@ -65,7 +65,9 @@ struct world {
 };
 
 /* Devices: SEP000000000001 with line 2001, encrypted, no digest (phone);
- * ...02 with 2002, nonsecure, no digest; ...03 with 2003 and 2033, nonsecure,
+ * ...02 with 2002, nonsecure, no digest, in
+ * presence group apart, which may watch default, and with the calling rights
+ * guard (no call to 0900*, no forward to the outside); ...03 with 2003 and 2033, nonsecure,
  * digest user "carol", password "secret"; ...04 with 2004, authenticated. */
 void world_init(struct world *w);
 /* Free all. */

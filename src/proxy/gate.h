@@ -1,0 +1,63 @@
+/*
+ * What a message asks for, in the terms of authz/, and what the configuration
+ * says to it: presence groups and calling rights of whoever sent it, method
+ * lists of a trunk. Nothing is remembered here and nothing is answered.
+ *
+ * Numbers are compared as the call manager will read them: percent escapes
+ * are decoded (RFC 3261 section 19.1.2), parameters behind the user part and
+ * a password are cut off, and visual separators of telephone numbers dropped
+ * (RFC 3966 section 5.1.1), so that no spelling passes a rule by.
+ */
+#pragma once
+
+#include "authz/decide.h"
+#include "base/writer.h"
+#include "config/config.h"
+#include "sip/msg.h"
+
+enum {
+	GATE_NUMBER_MAX = 256, /* bytes of a user part that can be judged */
+	GATE_PARTY_MAX = 512,  /* bytes of user@host */
+	GATE_ENTRIES_MAX = 256 /* members of a list that is subscribed to */
+};
+
+/* The facts of a request; request views msg and the texts here, so this is
+ * neither copied nor moved while it is used. */
+struct gate_facts {
+	struct authz_request request;
+	const struct sip_msg *msg;
+	char from[GATE_PARTY_MAX], to[GATE_PARTY_MAX];
+};
+
+/* Who asks, as far as presence groups and calling rights go. */
+struct gate_party {
+	const char *presence_group;
+	const struct config_rules *rights;  /* NULL: none */
+	const struct config_device *device; /* NULL: it is a trunk */
+};
+
+enum gate_answer {
+	GATE_OPEN,
+	GATE_PRESENCE, /* presence groups object */
+	GATE_RIGHTS    /* calling rights object */
+};
+
+/* Fill in ret from the request m that came from source; user: the proven
+ * digest user, may be empty. Linear in m. */
+void gate_facts(const struct sip_msg *m, const struct addr *source,
+		struct slice user, struct gate_facts *ret);
+/*
+ * May party do what the request m asks for? A call (INVITE outside of a
+ * dialog), a transfer (REFER to a number) or a subscription to presence or
+ * dialogs is judged; everything else is open. rule gets what decided where
+ * the gate is not open: "calling-rights \"lobby\" rule 2". What cannot be
+ * read is not open where there are rules that would have to judge it.
+ */
+enum gate_answer gate_request(const struct config *c,
+			      const struct gate_party *party,
+			      const struct sip_msg *m, struct writer *rule);
+/* The same for a final response of 3xx: may party have its caller go on to
+ * these contacts? Open for all other responses. */
+enum gate_answer gate_response(const struct config *c,
+			       const struct gate_party *party,
+			       const struct sip_msg *m, struct writer *rule);
