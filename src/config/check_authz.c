@@ -204,6 +204,31 @@ static void check_device(struct config_build *b, const struct config_item *it)
 	config_check_group(b, it, "presence-group", d->presence_group);
 }
 
+/* The guide's reason, in words for who reads the message. */
+static void check_profile(struct config_build *b, const struct config_item *it)
+{
+	struct config_trunk_profile *p = it->obj;
+
+	config_resolve_accept(b, it, &p->accept, &p->list);
+	if (p->per_application && !p->digest)
+		config_complain(b, it, "application-authorization", true,
+				"yes needs digest = yes: which application it "
+				"is that asks, its digest credentials alone "
+				"tell");
+	if (p->per_application && b->c->application_count == 0)
+		config_complain(b, it, "application-authorization", false,
+				"yes, but there is no application-user: nobody "
+				"can come by trunks of this profile");
+}
+
+static void check_trunk(struct config_build *b, const struct config_item *it)
+{
+	struct config_trunk *t = it->obj;
+
+	t->rights = config_resolve_rights(b, it, t->calling_rights);
+	config_check_group(b, it, "presence-group", t->presence_group);
+}
+
 int config_check_authz(struct config_build *b)
 {
 	int err = compile_all(b->c);
@@ -215,6 +240,10 @@ int config_check_authz(struct config_build *b)
 			err = check_application(b, it);
 		else if (check_is_kind(it, "presence-group"))
 			check_group(b, it);
+		else if (check_is_kind(it, "trunk-profile"))
+			check_profile(b, it);
+		else if (check_is_kind(it, "trunk"))
+			check_trunk(b, it);
 		else if (check_is_kind(it, "device"))
 			check_device(b, it);
 	}

@@ -336,6 +336,9 @@ struct config_trunk_profile {
 	struct config_strings subjects; /* host names; "*.a.b" any label */
 	bool mutual_tls;		/* TLS clients show a certificate */
 	bool digest;
+	bool per_application; /* only with digest */
+	struct config_accept accept;
+	struct authz_list list;		   /* what accept says */
 	struct config_digests digests;	   /* challenged with, one at least */
 	uint32_t nonce_lifetime_min;	   /* minutes */
 	enum config_media_policy media;	   /* never AUTO when built */
@@ -376,7 +379,10 @@ struct config_trunk {
 	enum config_direction direction;
 	enum config_identify identify; /* never AUTO when built */
 	const char *realm;	       /* as written; "" = the name */
+	const char *presence_group;
+	const char *calling_rights; /* "" = none: everything goes */
 	/* derived */
+	const struct config_rules *rights; /* NULL = none */
 	const struct config_trunk_profile *profile;
 	struct config_peer *peer; /* peer_count */
 	uint32_t peer_count;

@@ -1,5 +1,5 @@
 /* Options of trunks and of their profiles. */
-#include "config/build.h"
+#include "config/rows.h"
 
 static const char *const words_direction[] = {"both", "in", "out", NULL};
 static const char *const words_identify[] = {"auto", "address", "certificate",
@@ -10,11 +10,8 @@ static const char *const words_outgoing[] = {"any", "udp", "tcp", "tls", NULL};
 static const char *const words_srtp[] = {"auto", "off", "allowed", "required",
 					 NULL};
 
-#define TRUNK(m, key, kind, dflt, ...)                                      \
-	{                                                                   \
-		.name = (key), .type = CONFIG_TYPE_##kind, .value = (dflt), \
-		.offset = offsetof(struct config_trunk, m), __VA_ARGS__     \
-	}
+#define TRUNK(m, key, kind, dflt, ...) \
+	CONFIG_ROW(config_trunk, m, key, kind, dflt, __VA_ARGS__)
 
 const struct config_option config_trunk_options[CONFIG_TRUNK_OPTIONS] = {
 	TRUNK(description, "description", TEXT, "", .when = CONFIG_WHEN_NOW,
@@ -66,14 +63,19 @@ const struct config_option config_trunk_options[CONFIG_TRUNK_OPTIONS] = {
 	TRUNK(realm, "realm", TEXT, "", .when = CONFIG_WHEN_NOW,
 	      .text = "Realm in which the trunk's requests are challenged; "
 		      "empty is the name of the trunk."),
+	TRUNK(presence_group, "presence-group", NAME, "default",
+	      .when = CONFIG_WHEN_NOW,
+	      .text = "Presence group of who comes by the trunk: whom he may "
+		      "watch (SUBSCRIBE to presence and dialog)."),
+	TRUNK(calling_rights, "calling-rights", NAME, "", .example = "",
+	      .when = CONFIG_WHEN_NOW,
+	      .text = "Section calling-rights: where those who come by the "
+		      "trunk may call and transfer to; empty: anywhere the "
+		      "call manager lets them."),
 };
 
-#define PROFILE(m, key, kind, dflt, ...)                                    \
-	{                                                                   \
-		.name = (key), .type = CONFIG_TYPE_##kind, .value = (dflt), \
-		.offset = offsetof(struct config_trunk_profile, m),         \
-		__VA_ARGS__                                                 \
-	}
+#define PROFILE(m, key, kind, dflt, ...) \
+	CONFIG_ROW(config_trunk_profile, m, key, kind, dflt, __VA_ARGS__)
 
 const struct config_option config_profile_options[CONFIG_PROFILE_OPTIONS] = {
 	PROFILE(description, "description", TEXT, "",
@@ -105,6 +107,11 @@ const struct config_option config_profile_options[CONFIG_PROFILE_OPTIONS] = {
 			"but ACK, CANCEL and OPTIONS that ask whether we are "
 			"there. Who may answer is who has credentials in the "
 			"trunk's realm; see sallyportctl user add."),
+	PROFILE(per_application, "application-authorization", BOOL, "no",
+		.text = "What the trunk's method list accepts is put to the "
+			"list of the application, too: the application-user "
+			"whom digest has named. Needs digest = yes."),
+	CONFIG_ACCEPT_ROWS(config_trunk_profile, accept),
 	PROFILE(digests, "digest-algorithms", DIGESTS, "{ \"MD5\" }",
 		.text = "Algorithms of the challenge, best first: "
 			"SHA-512-256, SHA-256 and MD5."),
