@@ -8,13 +8,16 @@ _sallyportctl() {
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "--socket --json --realm \
 			--stdin --device --line --tail --dry-run --replace --help \
-			--version" -- "$cur")
+			--version --user $([[ ${words[0]} != authz ]] ||
+			echo --trunk --method --event --from --to --header \
+				--body --refer-to --source --forward \
+				--replaces --in-dialog)" -- "$cur")
 		return
 	fi
 	case ${words[*]} in
 	"") mapfile -t COMPREPLY < <(compgen -W "$(sallyportctl --help |
 		awk '/^  [a-z]/ { print $1 }' | sort -u) users" -- "$cur") ;;
-	user | device) mapfile -t COMPREPLY < <(compgen -W "$(sallyportctl --help |
+	user | device | authz) mapfile -t COMPREPLY < <(compgen -W "$(sallyportctl --help |
 		awk -v w="${words[0]}" '/^  [a-z]/ && $1 == w { print $2 }')" \
 		-- "$cur") ;;
 	log) mapfile -t COMPREPLY < <(compgen -W "error warning info debug" \

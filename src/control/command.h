@@ -22,7 +22,7 @@
 enum {
 	CONTROL_LINE_MAX = 4096,      /* bytes of a request with its newline */
 	CONTROL_REPLY_MAX = 60 << 20, /* bytes of an answer */
-	CONTROL_ARGS_MAX = 5,
+	CONTROL_ARGS_MAX = 16,
 };
 
 enum control_id {
@@ -49,6 +49,7 @@ enum control_id {
 	CONTROL_DEVICE_EXPORT,
 	CONTROL_DEVICES,
 	CONTROL_LOG,
+	CONTROL_AUTHZ_TEST,
 	CONTROL_COMMANDS /* count */
 };
 

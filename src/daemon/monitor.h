@@ -144,6 +144,8 @@ void monitor_watch_level(struct monitor *m, enum log_level level);
 void monitor_device_import(void *ctx, uint64_t token, const json_t *args);
 /* Handler of "device delete". */
 void monitor_device_delete(void *ctx, uint64_t token, const json_t *args);
+/* Handler of "authz test". */
+void monitor_authz_test(void *ctx, uint64_t token, const json_t *args);
 /* Handler of "devices": those of files and of the store. */
 void monitor_devices_list(void *ctx, uint64_t token, const json_t *args);
 /* Handler of "device export": the store's, as lines of CSV. */

@@ -202,6 +202,7 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 	case CONTROL_DEVICE_EXPORT:
 	case CONTROL_DEVICES:
 	case CONTROL_LOG:
+	case CONTROL_AUTHZ_TEST:
 	case CONTROL_REALM_ADD:
 	case CONTROL_REALM_LIST:
 	case CONTROL_REALM_DELETE:

@@ -429,3 +429,44 @@ enum gate_answer gate_request(const struct config *c,
 		return judge_transfer(c, p, m, rule);
 	return GATE_OPEN;
 }
+
+/* ---- trunks ------------------------------------------------------------------ */
+
+static const struct config_application *
+application_of(const struct config *c, const struct gate_trunk *g)
+{
+	if (g->cred != AUTHZ_CRED_GOOD || !g->trunk->profile->per_application)
+		return NULL;
+	return config_application_find(c, g->user);
+}
+
+struct authz_verdict gate_trunk(const struct config *c,
+				const struct gate_trunk *g,
+				const struct sip_msg *m)
+{
+	const struct config_application *app = application_of(c, g);
+	struct authz_case ac = {
+		.trunk = &g->trunk->profile->list,
+		.digest = g->digest,
+		.per_application =
+			g->digest && g->trunk->profile->per_application,
+		.cred = g->cred,
+		.application = app ? &app->list : NULL,
+	};
+	struct gate_facts f;
+
+	gate_facts(m, &g->source, g->user, &f);
+	return authz_decide(&ac, &f.request);
+}
+
+struct gate_party gate_trunk_party(const struct config *c,
+				   const struct gate_trunk *g)
+{
+	const struct config_application *app = application_of(c, g);
+	struct gate_party p = {.presence_group = g->trunk->presence_group,
+			       .rights = g->trunk->rights};
+
+	if (app && app->presence_group[0])
+		p.presence_group = app->presence_group;
+	return p;
+}

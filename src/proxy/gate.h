@@ -36,6 +36,15 @@ struct gate_party {
 	const struct config_device *device; /* NULL: it is a trunk */
 };
 
+/* A request on a trunk, and what is known of its credentials. */
+struct gate_trunk {
+	const struct config_trunk *trunk;
+	bool digest; /* this request must be proved */
+	enum authz_cred cred;
+	struct slice user; /* whom good credentials name; else empty */
+	struct addr source;
+};
+
 enum gate_answer {
 	GATE_OPEN,
 	GATE_PRESENCE, /* presence groups object */
@@ -61,3 +70,11 @@ enum gate_answer gate_request(const struct config *c,
 enum gate_answer gate_response(const struct config *c,
 			       const struct gate_party *party,
 			       const struct sip_msg *m, struct writer *rule);
+/* The gates of g's trunk for the request m (see authz/decide.h). Linear in m
+ * and in what acl_eval costs. */
+struct authz_verdict gate_trunk(const struct config *c,
+				const struct gate_trunk *g,
+				const struct sip_msg *m);
+/* Who asks, on a trunk: its application where the profile tells them apart. */
+struct gate_party gate_trunk_party(const struct config *c,
+				   const struct gate_trunk *g);

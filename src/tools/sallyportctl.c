@@ -108,12 +108,25 @@ static const struct {
 	const char *alias, *name;
 } aliases[] = {{"users", "user list"}, {"device list", "devices"}};
 
+/* What describes a request for authz test, as options and arguments. The last
+ * ones are flags. */
+static const char *const request_args[] = {
+	"trunk", "method",   "event",  "from",	  "to",	      "header",
+	"body",	 "refer-to", "source", "forward", "replaces", "in-dialog"};
+
+enum {
+	REQUEST_ARGS = sizeof(request_args) / sizeof(request_args[0]),
+	REQUEST_FLAGS = 2,
+	REQUEST_OPTION = 1000 /* what getopt_long says for the first */
+};
+
 struct options {
 	const char *socket;
-	const char *realm;	   /* NULL = the daemon's */
-	const char *user;	   /* realm add */
-	const char *device, *line; /* only rows of these; NULL = all */
-	const char *tail;	   /* log: how many; NULL = the usual */
+	const char *realm;		   /* NULL = the daemon's */
+	const char *user;		   /* realm add */
+	const char *device, *line;	   /* only rows of these; NULL = all */
+	const char *tail;		   /* log: how many; NULL = the usual */
+	const char *request[REQUEST_ARGS]; /* NULL: not given */
 	bool is_json;
 	bool from_stdin;
 	bool is_dry_run;
@@ -354,6 +367,32 @@ static int add_filters(const struct options *o,
 	return 0;
 }
 
+/* ---- authz test --------------------------------------------------------- */
+
+static int add_arg(json_t *args, const char *name, const char *value)
+{
+	if (!value || json_object_set_new(args, name, json_string(value)) == 0)
+		return 0;
+	return ERR_BAD;
+}
+
+static int add_request(const struct options *o, enum control_id id,
+		       json_t *args)
+{
+	int err = 0;
+
+	for (int i = 0; i < REQUEST_ARGS && !err; i++) {
+		if (o->request[i] && id != CONTROL_AUTHZ_TEST)
+			return usage("only authz test takes", request_args[i]);
+		err = add_arg(args, request_args[i], o->request[i]);
+	}
+	if (id == CONTROL_AUTHZ_TEST && !err)
+		err = add_arg(args, "user", o->user);
+	if (id == CONTROL_AUTHZ_TEST && !err)
+		err = add_arg(args, "device", o->device);
+	return err ? usage("an argument is not UTF-8", NULL) : EXIT_SUCCESS;
+}
+
 /* ---- devices --------------------------------------------------------- */
 
 static bool has_file(enum control_id id)
@@ -403,7 +442,9 @@ static int run(struct options *o, enum control_id id, char **words, int count)
 	    (id != CONTROL_LOG ||
 	     json_object_set_new(args, "tail", json_string(o->tail))))
 		code = usage("no --tail is taken by", cmd->name);
-	if (!code && add_filters(o, cmd, args))
+	if (!code)
+		code = add_request(o, id, args);
+	if (!code && id != CONTROL_AUTHZ_TEST && add_filters(o, cmd, args))
 		code = usage("no filter is taken by", cmd->name);
 	if (!code && has_file(id))
 		code = add_file(o, id, words, count, args);
@@ -481,7 +522,7 @@ static int dispatch(struct options *o, char **words, int count)
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = {
+	static const struct option basic[] = {
 		{"socket", required_argument, NULL, 's'},
 		{"json", no_argument, NULL, 'j'},
 		{"realm", required_argument, NULL, 'r'},
@@ -495,6 +536,8 @@ int main(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0}};
+	enum { BASIC = sizeof(basic) / sizeof(basic[0]) };
+	struct option longs[REQUEST_ARGS + BASIC];
 	struct options o = {.socket = SP_RUNDIR "/control.sock", .passed = -1};
 	uint32_t seed = 1;
 	int c;
@@ -502,6 +545,13 @@ int main(int argc, char **argv)
 	if (getrandom(&seed, sizeof(seed), 0) < 0)
 		seed = 1;
 	rows_seed(seed);
+	for (int i = 0; i < REQUEST_ARGS; i++)
+		longs[i] = (struct option){request_args[i],
+					   i < REQUEST_ARGS - REQUEST_FLAGS
+						   ? required_argument
+						   : no_argument,
+					   NULL, REQUEST_OPTION + i};
+	memcpy(longs + REQUEST_ARGS, basic, sizeof(basic));
 	while ((c = getopt_long(argc, argv, "s:jr:hV", longs, NULL)) != -1) {
 		if (c == 's') {
 			o.socket = optarg;
@@ -523,6 +573,8 @@ int main(int argc, char **argv)
 			o.is_dry_run = true;
 		} else if (c == 'R') {
 			o.is_replace = true;
+		} else if (c >= REQUEST_OPTION) {
+			o.request[c - REQUEST_OPTION] = optarg ? optarg : "yes";
 		} else if (c == 'h') {
 			print_usage(stdout);
 			return EXIT_SUCCESS;
