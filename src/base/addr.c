@@ -126,6 +126,13 @@ bool addr_in_prefix(const struct addr *a, const struct addr *net, unsigned bits)
 	return rest == 0 || (a->ip[whole] ^ net->ip[whole]) >> (8 - rest) == 0;
 }
 
+void addr_key(const struct addr *a, uint8_t ret[ADDR_KEY_LEN])
+{
+	ret[0] = (uint8_t)a->family;
+	memcpy(ret + 1, a->ip, sizeof(a->ip));
+	memcpy(ret + 1 + sizeof(a->ip), &a->port, sizeof(a->port));
+}
+
 uint64_t addr_hash(const struct addr *a, uint64_t seed)
 {
 	uint64_t h = 14695981039346656037ULL ^ seed;

@@ -17,6 +17,7 @@
 enum addr_family { ADDR_NONE = 0, ADDR_V4 = 4, ADDR_V6 = 6 };
 
 enum {
+	ADDR_KEY_LEN = 1 + 16 + 2,
 	ADDR_STR_MAX = 64, /* "[v6%...]:port" and a NUL always fit */
 };
 
@@ -52,6 +53,9 @@ bool addr_is_any(const struct addr *a);
 /* True when the first bits of a's IP equal net's; families must agree. */
 bool addr_in_prefix(const struct addr *a, const struct addr *net,
 		    unsigned bits);
+/* Family, IP and port as bytes that are equal when they are (addr_eq): a key
+ * for tables. */
+void addr_key(const struct addr *a, uint8_t ret[ADDR_KEY_LEN]);
 /* Hash of IP and port with a seed. */
 uint64_t addr_hash(const struct addr *a, uint64_t seed);
 /* Copy a with another port. */

@@ -15,7 +15,7 @@ struct backend {
 	enum flow_backend which;
 	uint32_t flows;
 	bool is_leaving; /* takes no new flows */
-	bool is_left;	 /* has none either; freed after its last event */
+	bool is_left;	 /* has none either */
 };
 
 /* A flow and who has it. */
@@ -573,10 +573,17 @@ static bool op_next_event(struct media_backend *base, struct media_event *ret)
 
 		if (b->b && ops_of(b)->next_event(b->b, ret))
 			return true;
-		if (b->is_left)
-			end_backend(c, b);
 	}
 	return false;
+}
+
+void media_choose_close(struct media_backend *base, enum flow_backend which)
+{
+	struct choose *c = choose_of(base);
+	struct backend *b = place(c, which);
+
+	if (b && b->is_left)
+		end_backend(c, b);
 }
 
 static void op_free(struct media_backend *base)

@@ -22,12 +22,15 @@ MUST_CHECK int media_choose_new(struct media_backend *const *b, uint32_t n,
 bool media_choose_flows(const struct media_backend *b, enum flow_backend which,
 			uint32_t *ret_flows);
 /*
- * Give backend which up: its flows go on in the next one that takes them, then
- * it is freed. *ret_moved: how many went. ERR_NOTFOUND: it is not there.
- * ERR_STATE: it is the only one. Other errors: of the first flow that could
- * not be moved; it and all that come after it are where they were, and the
- * backend is there still, though it takes no new ones.
+ * Give backend which up: its flows go on in the next one that takes them.
+ * *ret_moved: how many went. ERR_NOTFOUND: it is not there. ERR_STATE: it is
+ * the only one. Other errors: of the first flow that could not be moved; it
+ * and all that come after it are where they were, though new ones go
+ * elsewhere. Until media_choose_close it lets what is no flow of its pass.
  */
 MUST_CHECK int media_choose_unload(struct media_backend *b,
 				   enum flow_backend which,
 				   uint32_t *ret_moved);
+/* End backend which, that was unloaded; events it has are lost. Nothing
+ * happens when it has flows, or is not there. */
+void media_choose_close(struct media_backend *b, enum flow_backend which);

@@ -5,8 +5,6 @@
 #include "base/secret.h"
 #include "base/table.h"
 
-enum { ADDR_KEY_LEN = 1 + 16 + 2 };
-
 struct entry {
 	struct table_node by_id;
 	struct table_node by_addr; /* local */
@@ -67,13 +65,6 @@ struct joins *joins_free(struct joins *j)
 	table_done(&j->by_id);
 	table_done(&j->by_addr);
 	return alloc_free(j);
-}
-
-static void addr_key(const struct addr *a, uint8_t ret[ADDR_KEY_LEN])
-{
-	ret[0] = (uint8_t)a->family;
-	memcpy(ret + 1, a->ip, 16);
-	memcpy(ret + 17, &a->port, 2);
 }
 
 static struct entry *find(const struct joins *j, uint64_t owner, uint64_t id)

@@ -42,9 +42,11 @@ struct media *media_free(struct media *m);
  */
 MUST_CHECK int media_request_do(struct media *m, uint64_t owner,
 				struct slice msg, struct writer *answer);
-/* As media_choose_unload; take the events afterwards. */
+/* As media_choose_unload. */
 MUST_CHECK int media_unload(struct media *m, enum flow_backend which,
 			    uint32_t *ret_moved);
+/* As media_choose_close. */
+void media_close(struct media *m, enum flow_backend which);
 /* As media_choose_flows. */
 bool media_flows(const struct media *m, enum flow_backend which,
 		 uint32_t *ret_flows);

@@ -66,12 +66,12 @@ bool socket_emit(struct relay *r, enum media_event_kind kind,
 	return fits;
 }
 
-static int op_event_fd(struct media_backend *b)
+int socket_event_fd(struct media_backend *b)
 {
 	return relay_of(b)->out_fd;
 }
 
-static bool op_next_event(struct media_backend *b, struct media_event *ret)
+bool socket_next_event(struct media_backend *b, struct media_event *ret)
 {
 	struct relay *r = relay_of(b);
 	uint64_t n;
@@ -184,6 +184,22 @@ static void forward(const struct job *j)
 	path_sent(j->flow->path, pkt->is_rtcp, j->received, n < 0 ? ERR_IO : 0);
 }
 
+bool socket_relay(struct relay *r, const struct addr *local, struct job *j,
+		  uint64_t now_ms)
+{
+	struct addr rtp = addr_with_port(local, local->port & 0xfffe);
+	struct shard *s;
+
+	j->flow = socket_find_enter(r, &rtp, &s);
+	if (!j->flow)
+		return false;
+	j->pkt.is_rtcp = local->port & 1;
+	judge(s, j, now_ms);
+	forward(j);
+	socket_leave(s);
+	return true;
+}
+
 static void sweep(struct shard *s, uint64_t now)
 {
 	uint32_t i = 0;
@@ -283,6 +299,7 @@ static void shard_done(struct shard *s)
 	}
 	socket_flush_shard(s, true, 0);
 	table_done(&s->by_key);
+	table_done(&s->by_addr);
 	slots_done(&s->slots);
 	if (s->epoll >= 0)
 		(void)close(s->epoll);
@@ -292,7 +309,7 @@ static void shard_done(struct shard *s)
 	(void)pthread_mutex_destroy(&s->lock);
 }
 
-static void op_free(struct media_backend *b)
+void socket_free(struct media_backend *b)
 {
 	struct relay *r = relay_of(b);
 
@@ -316,6 +333,7 @@ static int shard_init(struct shard *s, struct relay *r)
 	/* Keys of this table are our own workers' numbers: nobody outside
 	 * can choose them to collide. */
 	table_init(&s->by_key, r->params.max_flows, 0);
+	table_init(&s->by_addr, r->params.max_flows, 0);
 	slots_init(&s->slots, r->params.max_flows);
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -342,9 +360,9 @@ static const struct media_backend_ops ops = {
 	.give = socket_give,
 	.query = socket_query,
 	.flush = socket_flush,
-	.event_fd = op_event_fd,
-	.next_event = op_next_event,
-	.free = op_free,
+	.event_fd = socket_event_fd,
+	.next_event = socket_next_event,
+	.free = socket_free,
 };
 
 int media_socket_new(const struct media_socket_params *p,
@@ -372,7 +390,7 @@ int media_socket_new(const struct media_socket_params *p,
 	while (!err && r->shards < threads)
 		err = shard_init(&r->shard[r->shards++], r);
 	if (err) {
-		op_free(&r->base);
+		socket_free(&r->base);
 		return err;
 	}
 	*ret = &r->base;

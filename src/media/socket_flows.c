@@ -93,7 +93,7 @@ static struct relay_flow *find_in(struct shard *s, uint64_t owner, uint64_t id)
 	uint64_t key[2] = {owner, id};
 
 	return TABLE_ENTRY(table_find(&s->by_key, slice_make(key, sizeof(key))),
-			   struct relay_flow, node);
+			   struct relay_flow, by_key);
 }
 
 /* Find a flow by id alone, and enter its shard; NULL: entered none. */
@@ -113,6 +113,64 @@ static struct relay_flow *find_enter(struct relay *r, uint64_t owner,
 		leave(s);
 	}
 	return NULL;
+}
+
+static struct relay_flow *find_local(struct shard *s, const struct addr *local)
+{
+	uint8_t key[ADDR_KEY_LEN];
+
+	addr_key(local, key);
+	return TABLE_ENTRY(
+		table_find(&s->by_addr, slice_make(key, sizeof(key))),
+		struct relay_flow, by_addr);
+}
+
+struct relay_flow *socket_find_enter(struct relay *r, const struct addr *local,
+				     struct shard **ret)
+{
+	uint32_t first = atomic_load(&r->shard_of[local->port]);
+
+	for (uint32_t i = 0; i < r->shards; i++) {
+		struct shard *s = &r->shard[(first + i) % r->shards];
+		struct relay_flow *f;
+
+		enter(s);
+		f = find_local(s, local);
+		if (f) {
+			*ret = s;
+			return f;
+		}
+		leave(s);
+	}
+	return NULL;
+}
+
+void socket_leave(struct shard *s)
+{
+	leave(s);
+}
+
+/* Let it be found by handle, by number, and by address. */
+static int index_flow(struct shard *s, struct relay_flow *f)
+{
+	int err = slots_add(&s->slots, f, &f->handle);
+
+	if (!err)
+		err = table_add(&s->by_key, &f->by_key,
+				slice_make(f->key, sizeof(f->key)));
+	if (!err)
+		err = table_add(&s->by_addr, &f->by_addr,
+				slice_make(f->local, sizeof(f->local)));
+	atomic_store(&s->relay->shard_of[path_flow(f->path)->local.port],
+		     (unsigned char)(s - s->relay->shard));
+	return err;
+}
+
+static void unindex(struct shard *s, struct relay_flow *f)
+{
+	table_del(&s->by_key, &f->by_key);
+	table_del(&s->by_addr, &f->by_addr);
+	slots_del(&s->slots, f->handle);
 }
 
 static void set_peers(struct relay_flow *a, struct relay_flow *b)
@@ -175,8 +233,7 @@ static void destroy(struct shard *s, struct relay_flow *f)
 		lose(f->peer);
 		f->peer->peer = f->peer->exit = NULL;
 	}
-	table_del(&s->by_key, &f->node);
-	slots_del(&s->slots, f->handle);
+	unindex(s, f);
 	for (int i = 0; i < 2; i++) {
 		if (f->fd[i] >= 0)
 			(void)close(f->fd[i]);
@@ -289,6 +346,7 @@ static int create(struct shard *s, uint64_t owner, const struct flow *conf,
 	f->fd[0] = f->fd[1] = -1;
 	f->key[0] = owner;
 	f->key[1] = conf->id;
+	addr_key(&conf->local, f->local);
 	f->path = path_new(conf, socket_now_ms());
 	err = f->path ? 0 : ERR_NOMEM;
 	if (!err && had)
@@ -296,10 +354,7 @@ static int create(struct shard *s, uint64_t owner, const struct flow *conf,
 	if (!err)
 		err = note(s, f, conf, is_old);
 	if (!err)
-		err = slots_add(&s->slots, f, &f->handle);
-	if (!err)
-		err = table_add(&s->by_key, &f->node,
-				slice_make(f->key, sizeof(f->key)));
+		err = index_flow(s, f);
 	if (!err)
 		err = open_sockets(s, f, &conf->local, had);
 	if (err) {
@@ -398,17 +453,13 @@ static void unlink_flow(struct shard *s, struct relay_flow *f)
 {
 	for (int i = 0; i < 2; i++)
 		(void)epoll_ctl(s->epoll, EPOLL_CTL_DEL, f->fd[i], NULL);
-	table_del(&s->by_key, &f->node);
-	slots_del(&s->slots, f->handle);
+	unindex(s, f);
 }
 
 static int link_flow(struct shard *s, struct relay_flow *f)
 {
-	int err = slots_add(&s->slots, f, &f->handle);
+	int err = index_flow(s, f);
 
-	if (!err)
-		err = table_add(&s->by_key, &f->node,
-				slice_make(f->key, sizeof(f->key)));
 	for (int i = 0; !err && i < 2; i++)
 		err = socket_watch(s, f->fd[i],
 				   socket_watch_data(f->handle, i == 1));

@@ -45,8 +45,9 @@ struct relay_flow {
 	struct relay_flow *peer; /* NULL = not (or no longer) there */
 	struct relay_flow *far;	 /* see op_join; NULL = not joined */
 	uint64_t key[2];	 /* owner, id */
-	struct journal_record *record; /* NULL: none */
-	struct table_node node;	       /* in shard->by_key */
+	struct journal_record *record;	   /* NULL: none */
+	uint8_t local[ADDR_KEY_LEN];	   /* RTP address */
+	struct table_node by_key, by_addr; /* in the shard's */
 };
 
 /* A packet of the present round. */
@@ -62,6 +63,7 @@ struct shard {
 	pthread_t thread;
 	struct relay *relay;
 	struct table by_key;
+	struct table by_addr; /* local, RTP */
 	struct slots slots;
 	uint64_t next_sweep_ms;
 	struct job job[ROUND_MAX];
@@ -77,7 +79,10 @@ struct relay {
 	struct media_socket_params params;
 	struct shard *shard; /* params.threads of them */
 	uint32_t shards;
-	bool is_ending; /* flows go, what is noted of them stays */
+	bool is_ending;	     /* flows go, what is noted of them stays */
+	struct queue *queue; /* queue.c's; NULL: it is a plain socket relay */
+	/* Where a flow with this port was put last: a good guess. */
+	atomic_uchar shard_of[UINT16_MAX + 1];
 	atomic_uint flows;
 	pthread_mutex_t out_lock; /* outbox */
 	struct media_event outbox[OUTBOX_MAX];
@@ -88,6 +93,18 @@ struct relay {
 /* --- socket.c ----------------------------------------------------------- */
 /* Monotonic. */
 uint64_t socket_now_ms(void);
+/*
+ * Relay what did not come by a socket but was sent to local: j's packet, but
+ * for is_rtcp. False: no flow has that address, nothing happened.
+ */
+bool socket_relay(struct relay *r, const struct addr *local, struct job *j,
+		  uint64_t now_ms);
+/* See media/backend.h. */
+int socket_event_fd(struct media_backend *b);
+/* See media/backend.h. */
+bool socket_next_event(struct media_backend *b, struct media_event *ret);
+/* See media/backend.h. */
+void socket_free(struct media_backend *b);
 /* Put out an event about f; false when nobody takes them. */
 bool socket_emit(struct relay *r, enum media_event_kind kind,
 		 const struct relay_flow *f);
@@ -99,6 +116,11 @@ MUST_CHECK int socket_watch(struct shard *s, int fd, uint64_t data);
 uint64_t socket_watch_data(struct handle h, bool is_rtcp);
 
 /* --- socket_flows.c: what media_backend_ops asks for --------------------- */
+/* The flow at this local address, and its shard entered; NULL: entered none. */
+struct relay_flow *socket_find_enter(struct relay *r, const struct addr *local,
+				     struct shard **ret);
+/* Leave a shard that was entered. */
+void socket_leave(struct shard *s);
 /* See media/backend.h. */
 int socket_add(struct media_backend *b, uint64_t owner, const struct flow *f,
 	       uint32_t n);

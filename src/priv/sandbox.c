@@ -394,6 +394,10 @@ static int drop_ids(const struct sandbox_params *p, char *reterr)
 	if (p->chroot_dir && (chroot(p->chroot_dir) < 0 || chdir("/") < 0))
 		return explain(reterr, "chroot", p->chroot_dir, ERR_IO);
 	capng_clear(CAPNG_SELECT_BOTH);
+	if (p->keeps_net_admin &&
+	    prctl(PR_CAPBSET_READ, CAP_NET_ADMIN, 0, 0, 0) == 1)
+		(void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+				   CAP_NET_ADMIN);
 	if (setgroups(0, NULL) < 0)
 		return explain(reterr, "cannot drop", "supplementary groups",
 			       ERR_IO);
@@ -408,6 +412,29 @@ static int drop_ids(const struct sandbox_params *p, char *reterr)
 		return explain(reterr, "still", "root", ERR_IO);
 	}
 	return 0;
+}
+
+/* Stay root with these capabilities alone. */
+static int limit_to(const unsigned *caps, size_t n)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (size_t i = 0; i < n; i++)
+		/* Only those we were given: a container may have fewer. */
+		if (prctl(PR_CAPBSET_READ, caps[i], 0, 0, 0) == 1)
+			(void)capng_update(CAPNG_ADD,
+					   CAPNG_EFFECTIVE | CAPNG_PERMITTED |
+						   CAPNG_BOUNDING_SET,
+					   caps[i]);
+	return capng_apply(CAPNG_SELECT_BOTH) == 0 ? 0 : ERR_IO;
+}
+
+int sandbox_limit_keeper(void)
+{
+	static const unsigned caps[] = {CAP_NET_ADMIN, CAP_NET_RAW};
+
+	if (geteuid() != 0)
+		return 0;
+	return limit_to(caps, sizeof(caps) / sizeof(caps[0]));
 }
 
 /* The monitor stays root to restart children, with what that takes. */
@@ -426,15 +453,7 @@ static int limit_monitor(char *reterr)
 					CAP_SYS_NICE,
 					CAP_SYS_RESOURCE};
 
-	capng_clear(CAPNG_SELECT_BOTH);
-	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++)
-		/* Only those we were given: a container may have fewer. */
-		if (prctl(PR_CAPBSET_READ, caps[i], 0, 0, 0) == 1)
-			(void)capng_update(CAPNG_ADD,
-					   CAPNG_EFFECTIVE | CAPNG_PERMITTED |
-						   CAPNG_BOUNDING_SET,
-					   caps[i]);
-	if (capng_apply(CAPNG_SELECT_BOTH) != 0)
+	if (limit_to(caps, sizeof(caps) / sizeof(caps[0])) != 0)
 		return explain(reterr, "cannot limit", "capabilities", ERR_IO);
 	return 0;
 }

@@ -34,6 +34,7 @@ struct sandbox_params {
 	const char *group;	/* NULL = the user's group */
 	const char *chroot_dir; /* NULL = none; ignored when not root; must
 				   exist */
+	bool keeps_net_admin;	/* media, to ask netfilter; if there is any */
 };
 
 enum { SANDBOX_ERR_MAX = 256 };
@@ -44,6 +45,9 @@ enum { SANDBOX_ERR_MAX = 256 };
  * bytes) says what failed, and the caller must end the process.
  */
 MUST_CHECK int sandbox_enter(const struct sandbox_params *p, char *reterr);
+/* For the keeper of firewall rules, which stays root: nothing but
+ * CAP_NET_ADMIN and CAP_NET_RAW from here on, for what it runs too. ERR_IO. */
+MUST_CHECK int sandbox_limit_keeper(void);
 /* "kill", "log" or "off" from the configuration. ERR_BAD. */
 MUST_CHECK int sandbox_mode_parse(struct slice s, enum sandbox_mode *ret);
 /* Name of a role: "worker". */

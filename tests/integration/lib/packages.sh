@@ -3,10 +3,10 @@
 PACKAGES_BUILD="autoconf automake make gcc libc6-dev pkg-config check
  libgnutls28-dev nettle-dev libosip2-dev libsrtp2-dev libconfuse-dev
  libsqlite3-dev libjansson-dev libseccomp-dev libcap-ng-dev libsystemd-dev
- libc-ares-dev"
+ libc-ares-dev libnetfilter-queue-dev libmnl-dev"
 PACKAGES_PHONES="gnutls-bin iproute2 procps tcpdump kamailio baresip-core
  linphone-cli"
-PACKAGES_TEST="dnsmasq-base clang llvm libclang-rt-14-dev xz-utils stunnel4 sip-tester
+PACKAGES_TEST="iptables nftables dnsmasq-base clang llvm libclang-rt-14-dev xz-utils stunnel4 sip-tester
  openssl softhsm2 systemd"
 # the peers of make bench
 PACKAGES_BENCH="iproute2 procps util-linux kamailio kamailio-tls-modules

@@ -82,5 +82,5 @@ void rig_talk(struct rig *r, uint16_t seq);
 TCase *conform_stream_cases(void);
 TCase *conform_join_cases(void);
 TCase *conform_move_cases(void);
-/* All of them for b; the exit status for main. */
-int conform_run(const struct conform_backend *b);
+/* All of them for b, and more (NULL: none) of its own; how many failed. */
+int conform_run(const struct conform_backend *b, TCase *more);

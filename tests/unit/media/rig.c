@@ -256,7 +256,7 @@ void rig_talk(struct rig *r, uint16_t seq)
 	conform_is_payload();
 }
 
-int conform_run(const struct conform_backend *b)
+int conform_run(const struct conform_backend *b, TCase *more)
 {
 	SRunner *r;
 	Suite *s = suite_create(b->name);
@@ -266,6 +266,8 @@ int conform_run(const struct conform_backend *b)
 	suite_add_tcase(s, conform_stream_cases());
 	suite_add_tcase(s, conform_join_cases());
 	suite_add_tcase(s, conform_move_cases());
+	if (more)
+		suite_add_tcase(s, more);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

@@ -7,5 +7,5 @@ int main(void)
 {
 	const struct conform_backend b = {"socket", media_socket_new};
 
-	return conform_run(&b) ? EXIT_FAILURE : EXIT_SUCCESS;
+	return conform_run(&b, NULL) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
