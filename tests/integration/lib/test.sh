@@ -8,7 +8,7 @@ set -uo pipefail
 LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=${TOP:-$(cd "$LIB/../../.." && pwd)}
 BUILD=${BUILD:-$TOP/build}
-for f in sentences net certs kamailio phones sallyport call sipp; do
+for f in sentences net certs kamailio phones sallyport call sipp sccp; do
 	. "$LIB/$f.sh"
 done
 
