@@ -35,7 +35,8 @@ enum record_kind {
 	RECORD_CALL_END,     /* with its reason */
 	RECORD_REFUSED,	     /* a request was refused, with its reason */
 	RECORD_FALLBACK,     /* SRTP was wanted, RTP was agreed, and why */
-	RECORD_CORE	     /* a call manager went up or down, and why */
+	RECORD_CORE,	     /* a call manager went up or down, and why */
+	RECORD_TRUNK	     /* the same of a trunk's peer */
 };
 
 struct action {

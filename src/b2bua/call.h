@@ -22,6 +22,9 @@ struct calls;
 struct calls_params {
 	struct dest core; /* a first call manager; ep none: EVENT_CORE tells */
 	struct core_params group;
+	uint32_t phone_managers;   /* bits: the call managers of phones; 0:
+				      all */
+	uint32_t trunk_limit;	   /* trunks: their numbers are below */
 	bool has_realms;	   /* ACTION_AUTH is understood */
 	struct addr media_outside; /* our media address towards phones */
 	struct addr media_inside;  /* our media address towards the core */
@@ -128,6 +131,14 @@ bool bindings_next(const struct calls *c, uint32_t *pos,
 		   struct binding_info *ret);
 /* Walk the places of the call managers: start *pos at 0; false at the end. */
 bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret);
+/* Walk the places of the trunks' peers: start *pos at 0; false at the end.
+ * O(trunks) for the walk. */
+bool trunk_next(const struct calls *c, uint64_t *pos, struct core_info *ret);
+/* Calls a device or trunk has now. O(its calls). */
+uint32_t calls_of_device(const struct calls *c, struct slice device);
+/* The call manager (by its index) whose listening address a connection of ours
+ * or a datagram came from; UINT32_MAX: none. */
+uint32_t calls_manager(const struct calls *c, const struct addr *peer);
 /* True when messages from this address are a call manager's, as far as an
  * address can prove it; ports do not count. */
 bool calls_is_core(const struct calls *c, const struct addr *peer);

@@ -272,14 +272,17 @@ bool calls_absorb(struct calls *c, const struct event_sip *ev, uint64_t now_ms,
 	return is_done;
 }
 
-/* A response counts only when it comes from the side the request went to: a
- * phone cannot answer for a call manager, nor ask it for credentials. */
+/* A response counts only when it comes from the side the request went to, and
+ * a trunk's only from its own: a phone cannot answer for a call manager or a
+ * trunk, nor ask us for credentials. */
 static bool is_from_there(struct calls *c, const struct event_sip *ev)
 {
 	const struct dest *d = sip_txn_client_dest(c->txns, ev->msg);
+	const struct trunk *t = trunk_of(c, ev);
 
 	return d &&
-	       (core_by_dest(&c->core, d) != NULL) == (ev->side == SIDE_CORE);
+	       (core_by_dest(&c->core, d) != NULL) == (ev->side == SIDE_CORE) &&
+	       core_is_expected(c, ev->msg, t);
 }
 
 void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
@@ -395,7 +398,8 @@ static void on_dialog_request(struct calls *c, const struct event_sip *ev)
 		return;
 	}
 	/* A phone that came back over another path is reached there. */
-	if (leg->side == SIDE_PHONE && !dest_eq(&leg->dest, &ev->from)) {
+	if (leg->side == SIDE_PHONE && !dest_eq(&leg->dest, &ev->from) &&
+	    !(leg->trunk && trunk_has_place(leg->trunk, &leg->dest))) {
 		if (leg_set_dest(c, leg, &ev->from) != 0) {
 			sip_answer(c, ev, 500, "", "");
 			return;
@@ -419,9 +423,14 @@ static void on_dialog_request(struct calls *c, const struct event_sip *ev)
 
 static void answer_options(struct calls *c, const struct event_sip *ev)
 {
+	struct trunk *t = ev->side == SIDE_CORE ? trunk_of(c, ev) : NULL;
 	char extra[256];
 	struct writer w;
 
+	if (t && !trunk_is_up(t)) {
+		sip_answer(c, ev, 503, "", "Retry-After: 10\r\n");
+		return;
+	}
 	writer_init(&w, extra, sizeof(extra) - 1);
 	writer_str(&w, "Allow: ");
 	writer_str(&w, sip_out_allow());
@@ -439,6 +448,15 @@ static bool names_phone(const struct calls *c, const struct event_sip *ev)
 
 	return ev->side == SIDE_CORE && sip_uri_parse(ev->msg->ruri, &u) == 0 &&
 	       binding_find(c, u.user) != NULL;
+}
+
+/* True when OPTIONS on a trunk is about somebody behind it, or behind us. */
+static bool is_for_user(const struct calls *c, const struct event_sip *ev)
+{
+	struct sip_uri u;
+
+	return trunk_of(c, ev) && sip_uri_parse(ev->msg->ruri, &u) == 0 &&
+	       u.user.len > 0;
 }
 
 static void refuse_method(struct calls *c, const struct event_sip *ev,
@@ -464,7 +482,7 @@ static void on_new_request(struct calls *c, const struct event_sip *ev)
 		invite_begin(c, ev);
 		return;
 	case SIP_METHOD_OPTIONS:
-		if (names_phone(c, ev))
+		if (names_phone(c, ev) || is_for_user(c, ev))
 			relay_out_of_dialog(c, ev);
 		else
 			answer_options(c, ev);
@@ -474,7 +492,7 @@ static void on_new_request(struct calls *c, const struct event_sip *ev)
 		relay_out_of_dialog(c, ev);
 		return;
 	case SIP_METHOD_NOTIFY:
-		if (ev->side == SIDE_CORE)
+		if (ev->side == SIDE_CORE || ev->trunk)
 			relay_out_of_dialog(c, ev);
 		else
 			sip_refuse(c, ev, 481, "no subscription", "");
@@ -522,7 +540,8 @@ static void on_request(struct calls *c, const struct event_sip *ev)
 		sip_refuse(c, ev, 482, "merged request", "");
 		return;
 	}
-	if (m->method == SIP_METHOD_REGISTER && ev->side == SIDE_PHONE)
+	if (m->method == SIP_METHOD_REGISTER && ev->side == SIDE_PHONE &&
+	    !ev->trunk)
 		reg_request(c, ev);
 	else if (m->to_tag.len > 0)
 		on_dialog_request(c, ev);
@@ -560,6 +579,7 @@ static void on_timer(struct calls *c)
 	sip_txns_expire(c->txns, c->now_ms);
 	run_failed(c);
 	core_timer(c);
+	trunk_timer(c);
 	/* Looked at, not popped: a call's node is set for all its life. */
 	while (timerq_next(&c->call_timers) <= c->now_ms)
 		deadline_run(c, TIMERQ_ENTRY(c->call_timers.heap[0],
@@ -603,6 +623,9 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 	case EVENT_CORE:
 		core_set(c, &ev->core);
 		break;
+	case EVENT_TRUNK:
+		trunk_set(c, &ev->trunk);
+		break;
 	case EVENT_AUTH:
 		core_auth(c, &ev->auth);
 		break;
@@ -623,6 +646,14 @@ bool calls_is_core(const struct calls *c, const struct addr *peer)
 	return core_by_peer(&c->core, peer) != NULL;
 }
 
+uint32_t calls_manager(const struct calls *c, const struct addr *peer)
+{
+	const struct core_entry *e = core_by_peer(&c->core, peer);
+
+	return e && addr_eq(&e->place.dest.peer, peer) ? e->place.manager
+						       : UINT32_MAX;
+}
+
 uint64_t calls_deadline(const struct calls *c)
 {
 	uint64_t at = sip_txns_deadline(c->txns);
@@ -637,5 +668,7 @@ uint64_t calls_deadline(const struct calls *c)
 		at = core_deadline(&c->core, c->core_checked_ms);
 	if (timerq_next(&c->core_asks) < at)
 		at = timerq_next(&c->core_asks);
+	if (timerq_next(&c->trunk_timers) < at)
+		at = timerq_next(&c->trunk_timers);
 	return c->move_at_ms < at ? c->move_at_ms : at;
 }

@@ -2,9 +2,10 @@
 
 #include "base/text.h"
 
-void core_init(struct core *g, const struct core_params *p)
+void core_init(struct core *g, const struct core_params *p,
+	       struct core_entry *entry, uint32_t cap)
 {
-	*g = (struct core){.p = *p};
+	*g = (struct core){.p = *p, .entry = entry, .cap = cap};
 	if (g->p.failures == 0)
 		g->p.failures = 1;
 	if (g->p.successes == 0)
@@ -49,7 +50,7 @@ static struct core_entry *take_entry(struct core *g)
 		if (!e->is_listed && (!old || e->changed_ms < old->changed_ms))
 			old = e;
 	}
-	return g->used < CORE_PLACES_MAX ? &g->entry[g->used++] : old;
+	return g->used < g->cap ? &g->entry[g->used++] : old;
 }
 
 static int add_place(struct core *g, const struct core_place *p,
@@ -194,11 +195,22 @@ bool core_has_other(struct core *g, uint64_t tried)
 	return false;
 }
 
+uint64_t core_without(const struct core *g, uint32_t managers)
+{
+	uint64_t mask = 0;
+
+	for (size_t i = 0; i < g->used; i++)
+		if (!(managers >> (g->entry[i].place.manager & 31) & 1))
+			mask |= 1ULL << i;
+	return mask;
+}
+
 struct core_entry *core_better(struct core *g, struct handle h, uint32_t epoch,
-			       struct slice key, uint64_t now_ms)
+			       struct slice key, uint64_t without,
+			       uint64_t now_ms)
 {
 	struct core_entry *at = core_get(g, h);
-	struct core_entry *best = core_choose(g, key, 0, now_ms);
+	struct core_entry *best = core_choose(g, key, without, now_ms);
 
 	if (!best || !best->is_up)
 		return NULL;

@@ -1,6 +1,6 @@
 /*
- * The call managers as a group: where each one is, whether it answers, and
- * which of them a phone is served by. A call manager is a section of the
+ * The call managers as a group, or the peers of a trunk: where each one is,
+ * whether it answers, and which of them a phone is served by. A call manager is a section of the
  * configuration; a place is one address of it (a host name may have several).
  * Health is counted per place, from OPTIONS and from what every request comes
  * to. A place that came up again is preferred to a worse one only after a
@@ -67,11 +67,14 @@ struct core {
 	struct core_params p;
 	uint32_t next_gen;
 	uint32_t used; /* entries that may hold a place */
-	struct core_entry entry[CORE_PLACES_MAX];
+	uint32_t cap;
+	struct core_entry *entry; /* cap of them, the caller's */
 };
 
-/* A group without places. */
-void core_init(struct core *g, const struct core_params *p);
+/* A group without places, with room for cap (at most CORE_PLACES_MAX) of them
+ * in entry, which outlives g. */
+void core_init(struct core *g, const struct core_params *p,
+	       struct core_entry *entry, uint32_t cap);
 /*
  * These n places (all of one manager) are where it is from now on. Places it
  * had already keep their health; those that are not named any more serve
@@ -100,6 +103,9 @@ const struct core_entry *core_by_peer(const struct core *g,
  */
 struct core_entry *core_choose(struct core *g, struct slice key, uint64_t tried,
 			       uint64_t now_ms);
+/* Mask of places for core_choose's tried: those of managers that are not in
+ * the bits of managers. */
+uint64_t core_without(const struct core *g, uint32_t managers);
 /* True when core_choose would find a place that is up. */
 bool core_has_other(struct core *g, uint64_t tried);
 /* Bit of e in a tried mask. */
@@ -107,9 +113,11 @@ uint64_t core_bit(const struct core *g, const struct core_entry *e);
 /*
  * Should what is registered at place h (since epoch) be registered elsewhere,
  * or there anew? Returns that place, or NULL when it is well where it is.
+ * Not one of those in the mask without.
  */
 struct core_entry *core_better(struct core *g, struct handle h, uint32_t epoch,
-			       struct slice key, uint64_t now_ms);
+			       struct slice key, uint64_t without,
+			       uint64_t now_ms);
 /* A request to e was answered (is_ok), or was not. is_probe: it was an
  * OPTIONS of ours. True when e went up or down. */
 bool core_result(struct core *g, struct core_entry *e, bool is_ok,

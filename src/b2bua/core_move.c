@@ -40,7 +40,8 @@ static struct core_entry *wish_of(struct calls *c, const struct binding *b)
 	    b->expires_ms <= c->now_ms)
 		return NULL;
 	return core_better(&c->core, b->place, b->epoch,
-			   slice_str(b->line->device), c->now_ms);
+			   slice_str(b->line->device), core_others(c, NULL),
+			   c->now_ms);
 }
 
 /* Look at one binding. True: it was sent on its way. */

@@ -24,7 +24,8 @@ struct core_req {
 	enum sip_txn_fail why;
 	uint64_t user; /* of the transaction; 0: nobody waits */
 	enum sip_method method;
-	struct handle place;
+	struct trunk *trunk; /* it goes to that one's peers; NULL: inside */
+	struct handle place; /* of group_of */
 	uint64_t tried;	     /* places by core_bit */
 	uint64_t give_up_ms; /* when the phone must have its answer */
 	uint8_t *bytes;	     /* as sent, owned */
@@ -78,6 +79,19 @@ void core_forget(struct calls *c, struct handle txn)
 	sip_txn_forget(c->txns, txn);
 }
 
+bool core_is_expected(const struct calls *c, const struct sip_msg *m,
+		      const struct trunk *t)
+{
+	const struct core_req *q = req_find(c, sip_txn_client_find(c->txns, m));
+
+	return !q || !q->trunk || q->trunk == t;
+}
+
+static struct core *group_of(struct calls *c, struct trunk *t)
+{
+	return t ? &t->group : &c->core;
+}
+
 /* ---- who serves whom ------------------------------------------------------ */
 
 struct core_entry *core_pick(struct calls *c, const struct binding *b,
@@ -86,11 +100,24 @@ struct core_entry *core_pick(struct calls *c, const struct binding *b,
 	struct core_entry *e = NULL;
 
 	if (b) {
-		e = core_better(&c->core, b->place, b->epoch, key, c->now_ms);
+		e = core_better(&c->core, b->place, b->epoch, key,
+				core_others(c, NULL), c->now_ms);
 		if (!e)
 			e = core_get(&c->core, b->place);
 	}
-	return e ? e : core_choose(&c->core, key, 0, c->now_ms);
+	return e ? e
+		 : core_choose(&c->core, key, core_others(c, NULL), c->now_ms);
+}
+
+uint64_t core_others(const struct calls *c, const struct trunk *t)
+{
+	return core_without(&c->core, t ? t->managers : c->p.phone_managers);
+}
+
+struct core_entry *core_pick_trunk(struct calls *c, const struct trunk *t,
+				   struct slice key)
+{
+	return core_choose(&c->core, key, core_others(c, t), c->now_ms);
 }
 
 struct dest core_reply_dest(struct calls *c, const struct dest *from)
@@ -110,10 +137,29 @@ static void on_change(struct calls *c, const struct core_entry *e,
 static void judge(struct calls *c, struct core_req *q, bool is_ok,
 		  const char *why)
 {
-	struct core_entry *e = core_get(&c->core, q->place);
+	struct core *g = group_of(c, q->trunk);
+	struct core_entry *e = core_get(g, q->place);
+	bool has_changed =
+		e && core_result(g, e, is_ok, q->is_probe, c->now_ms);
 
-	if (e && core_result(&c->core, e, is_ok, q->is_probe, c->now_ms))
+	if (has_changed && q->trunk)
+		record_trunk(c, e, why);
+	else if (has_changed)
 		on_change(c, e, why);
+	if (q->trunk)
+		trunk_rearm(c, q->trunk);
+}
+
+/* The trunk whose request it is that goes to a call manager, or NULL. */
+static const struct trunk *sender_of(const struct calls *c, uint64_t user)
+{
+	struct obj *o = obj_find(c, user);
+
+	if (o && o->kind == OBJ_CALL)
+		return LIST_ENTRY(o, struct call, obj)->leg[SIDE_PHONE].trunk;
+	if (o && o->kind == OBJ_RELAY)
+		return LIST_ENTRY(o, struct relay, obj)->trunk;
+	return NULL;
 }
 
 /* What spreads phones over equal places. */
@@ -137,10 +183,11 @@ static void set_patience(struct calls *c, const struct core_req *q)
 {
 	uint64_t now = c->now_ms;
 	uint64_t end = UINT64_MAX;
-	uint32_t one = c->core.p.try_timeout_ms;
+	uint32_t one = group_of(c, q->trunk)->p.try_timeout_ms;
 
-	if (one > 0 && (q->is_probe ||
-			(q->is_movable && core_has_other(&c->core, q->tried))))
+	if (one > 0 &&
+	    (q->is_probe || (q->is_movable &&
+			     core_has_other(group_of(c, q->trunk), q->tried))))
 		end = now + one;
 	if (q->method != SIP_METHOD_INVITE && q->give_up_ms < end)
 		end = q->give_up_ms;
@@ -204,7 +251,8 @@ static int rewrite(struct calls *c, struct core_req *q, const struct dest *dest,
 
 int core_send(struct calls *c, const struct core_msg *m, struct handle *ret_txn)
 {
-	struct core_entry *e = core_by_dest(&c->core, m->dest);
+	struct core *g = group_of(c, m->trunk);
+	struct core_entry *e = core_by_dest(g, m->dest);
 	struct core_req *q = alloc_zero(sizeof(*q));
 	int err = 0;
 
@@ -212,15 +260,18 @@ int core_send(struct calls *c, const struct core_msg *m, struct handle *ret_txn)
 		return ERR_NOMEM;
 	list_init(&q->failed);
 	q->user = m->user;
+	q->trunk = m->trunk;
 	q->method = m->method;
 	q->dest = *m->dest;
 	q->is_movable = m->is_new && !m->is_probe;
 	q->is_probe = m->is_probe;
 	q->give_up_ms = c->now_ms + (uint64_t)c->p.t1_ms * BUDGET_T1;
 	if (e) {
-		q->place = core_handle(&c->core, e);
-		q->tried = core_bit(&c->core, e);
+		q->place = core_handle(g, e);
+		q->tried = core_bit(g, e);
 	}
+	if (!q->trunk)
+		q->tried |= core_others(c, sender_of(c, m->user));
 	q->bytes = alloc_copy(m->bytes);
 	q->len = m->bytes.len;
 	if (!q->bytes)
@@ -340,7 +391,8 @@ static bool again(struct calls *c, struct core_req *q, const struct dest *dest)
 /* q failed at its place: can it be had elsewhere? */
 static bool elsewhere(struct calls *c, struct core_req *q)
 {
-	struct core_entry *e = core_get(&c->core, q->place);
+	struct core *g = group_of(c, q->trunk);
+	struct core_entry *e = core_get(g, q->place);
 
 	/* The way for what is large was not there: better too large than not
 	 * at all. */
@@ -348,13 +400,13 @@ static bool elsewhere(struct calls *c, struct core_req *q)
 	    dest_eq(&q->dest, &e->place.large))
 		return again(c, q, &e->place.dest);
 	if (!q->is_movable || c->now_ms >= q->give_up_ms ||
-	    !core_has_other(&c->core, q->tried))
+	    !core_has_other(g, q->tried))
 		return false;
-	e = core_choose(&c->core, key_of(c, q->user), q->tried, c->now_ms);
+	e = core_choose(g, key_of(c, q->user), q->tried, c->now_ms);
 	if (!e)
 		return false;
-	q->place = core_handle(&c->core, e);
-	q->tried |= core_bit(&c->core, e);
+	q->place = core_handle(g, e);
+	q->tried |= core_bit(g, e);
 	if (!again(c, q, &e->place.dest))
 		return false;
 	q->auths = 0;
@@ -449,12 +501,15 @@ static void asks_expire(struct calls *c)
 bool core_response(struct calls *c, struct handle txn, const struct sip_msg *m)
 {
 	struct core_req *q = req_find(c, txn);
-	const struct core_entry *e = q ? core_get(&c->core, q->place) : NULL;
+	const struct core_entry *e =
+		q ? core_get(group_of(c, q->trunk), q->place) : NULL;
 
 	if (!q)
 		return false;
-	c->from_place = q->place;
-	c->from_epoch = e ? e->epoch : 0;
+	if (!q->trunk) {
+		c->from_place = q->place;
+		c->from_epoch = e ? e->epoch : 0;
+	}
 	judge(c, q, m->status != 503, "answered");
 	if (m->status > 100 && m->status != 401 && m->status != 407)
 		q->is_movable &= m->status == 503;
@@ -527,10 +582,12 @@ static int probe_dialog(struct calls *c, struct leg *leg)
 				   writer_slice(&wt), target);
 }
 
-static void probe(struct calls *c, struct core_entry *e)
+void core_probe(struct calls *c, struct core_entry *e, struct trunk *t)
 {
-	struct leg leg = {
-		.side = SIDE_CORE, .is_probe = true, .dest = e->place.dest};
+	struct leg leg = {.side = t ? SIDE_PHONE : SIDE_CORE,
+			  .trunk = t,
+			  .is_probe = true,
+			  .dest = e->place.dest};
 	struct sip_out_request m = {.method = SLICE("OPTIONS")};
 	struct handle txn = HANDLE_NONE;
 	int err = probe_dialog(c, &leg);
@@ -551,7 +608,7 @@ void core_timer(struct calls *c)
 
 	asks_expire(c);
 	while ((e = core_probe_next(&c->core, c->now_ms)))
-		probe(c, e);
+		core_probe(c, e, NULL);
 	for (uint32_t i = 0; i < c->core.used; i++) {
 		uint64_t at = c->core.entry[i].settled_ms;
 
@@ -564,6 +621,10 @@ void core_timer(struct calls *c)
 
 void core_set(struct calls *c, const struct event_core *ev)
 {
+	if (ev->trunk) {
+		trunk_set_places(c, ev);
+		return;
+	}
 	/* More places than there is room for: the first ones count. */
 	if (core_set_places(&c->core, ev->manager, ev->place, ev->count,
 			    c->now_ms) != 0)
@@ -571,10 +632,11 @@ void core_set(struct calls *c, const struct event_core *ev)
 	core_move_kick(c);
 }
 
-bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret)
+bool core_info_of(const struct core *g, uint32_t *pos, uint64_t now_ms,
+		  struct core_info *ret)
 {
-	while (*pos < c->core.used) {
-		const struct core_entry *e = &c->core.entry[(*pos)++];
+	while (*pos < g->used) {
+		const struct core_entry *e = &g->entry[(*pos)++];
 
 		if (e->gen == 0 || !e->is_listed)
 			continue;
@@ -583,11 +645,16 @@ bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret)
 			.dest = e->place.dest,
 			.priority = e->place.priority,
 			.is_up = e->is_up,
-			.is_settled = e->settled_ms <= c->now_ms,
+			.is_settled = e->settled_ms <= now_ms,
 			.failures = e->failures,
 			.changed_ms = e->changed_ms,
 		};
 		return true;
 	}
 	return false;
+}
+
+bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret)
+{
+	return core_info_of(&c->core, pos, c->now_ms, ret);
 }

@@ -59,6 +59,7 @@ struct call_policy {
 	enum other_media other_media;
 	uint32_t
 		call_limit; /* simultaneous calls of the device; 0 = no limit */
+	bool no_lock;	    /* the lock is not shown, whatever is agreed */
 	bool nat; /* latch media on the first authentic packet from anywhere */
 };
 
@@ -76,6 +77,7 @@ enum event_kind {
 	EVENT_CALL_DROP,    /* an operator ends a call: call */
 	EVENT_BINDING,	    /* the configuration says so: binding */
 	EVENT_CORE,	    /* where a call manager is has become known: core */
+	EVENT_TRUNK,	    /* what a trunk is has become known: trunk */
 	EVENT_AUTH	    /* ACTION_AUTH was dealt with: auth */
 };
 
@@ -88,6 +90,10 @@ struct event_sip {
 	enum sig_level sig;
 	const struct call_policy *policy; /* the device's; NULL on the core
 					     side */
+	/* Number of the trunk plus one: it came from it, device is its name;
+	 * on the core side: it is meant for it unless it names a phone. 0 =
+	 * none. */
+	uint32_t trunk;
 	bool pass_auth; /* Sallyport does not challenge this device itself:
 			   Authorization and challenges pass through */
 };
@@ -110,9 +116,19 @@ struct event_binding {
 
 /* All places of one call manager; none: nobody knows where it is. */
 struct event_core {
-	uint32_t manager;
+	uint32_t trunk;	  /* not 0: of that peer of this trunk (number + 1) */
+	uint32_t manager; /* its index, or the peer's */
 	const struct core_place *place;
 	uint32_t count;
+};
+
+/* A trunk; its name and number stay the same for ever. */
+struct event_trunk {
+	uint32_t number;
+	struct slice name; /* as event_sip's device */
+	struct call_policy policy;
+	uint32_t managers; /* bits: the call managers it is served by */
+	uint32_t places;   /* of its peers at most, CORE_PLACES_MAX */
 };
 
 /* What answers a call manager's challenge. */
@@ -130,6 +146,7 @@ struct event {
 		uint64_t call;		      /* EVENT_CALL_DROP: cookie */
 		struct event_binding binding; /* EVENT_BINDING */
 		struct event_core core;	      /* EVENT_CORE */
+		struct event_trunk trunk;     /* EVENT_TRUNK */
 		struct event_auth auth;	      /* EVENT_AUTH */
 	};
 };

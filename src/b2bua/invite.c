@@ -54,7 +54,7 @@ static bool refuse_body(struct calls *c, const struct event_sip *ev)
 	return true;
 }
 
-static uint32_t device_calls(const struct calls *c, struct slice device)
+uint32_t calls_of_device(const struct calls *c, struct slice device)
 {
 	const struct table_node *n = table_find(&c->devices, device);
 	uint32_t count = 0;
@@ -377,19 +377,21 @@ static void invite_go(struct calls *c, struct call *call,
 		call_free(c, call, NULL);
 }
 
-/* Who is called: a phone by its token. NULL: answered already. */
-static struct binding *find_callee(struct calls *c, const struct event_sip *ev)
+/* Who is called: a phone by its token, or else somebody behind a trunk. False:
+ * answered already. */
+static bool find_callee(struct calls *c, const struct event_sip *ev,
+			const struct binding **ret_b, struct trunk **ret_t)
 {
 	struct sip_uri u;
-	struct binding *b = NULL;
 
 	if (sip_uri_parse(ev->msg->ruri, &u) == 0)
-		b = binding_find(c, u.user);
-	if (!b || !b->is_active) {
-		sip_refuse(c, ev, 404, "unknown token", "");
-		return NULL;
-	}
-	return b;
+		*ret_b = binding_find(c, u.user);
+	if (!*ret_b)
+		*ret_t = trunk_of(c, ev);
+	if (*ret_t || (*ret_b && (*ret_b)->is_active))
+		return true;
+	sip_refuse(c, ev, 404, "unknown token", "");
+	return false;
 }
 
 static int fill_from_phone(struct calls *c, struct call *call,
@@ -398,20 +400,28 @@ static int fill_from_phone(struct calls *c, struct call *call,
 	uint8_t ruri[SIP_LINE_MAX];
 	struct writer w;
 	struct sip_out_map map;
-	const struct binding *b = binding_of_caller(c, ev);
 	const struct core_entry *e;
+	const struct binding *b;
+	struct dest dest = ev->from;
 	int err;
 
+	struct trunk *t = trunk_of(c, ev);
+
+	call->leg[SIDE_PHONE].trunk = t;
 	if (ev->policy)
 		call->policy = *ev->policy;
 	call->sig = ev->sig;
 	call->pass_auth = ev->pass_auth;
 	call->falls_back = sip_msg_has_token(ev->msg, SIP_HDR_SUPPORTED,
 					     "X-cisco-srtp-fallback");
-	err = set_phone(c, call, ev->device, &ev->from);
+	if (t)
+		dest = trunk_reply_dest(t, &ev->from);
+	err = set_phone(c, call, ev->device, &dest);
 	if (err)
 		return err;
-	e = core_pick(c, b, ev->device);
+	b = t ? NULL : binding_of_caller(c, ev);
+	e = t ? core_pick_trunk(c, t, ev->msg->call_id)
+	      : core_pick(c, b, ev->device);
 	if (!e)
 		return ERR_NOTFOUND;
 	call->leg[SIDE_CORE].dest = e->place.dest;
@@ -423,6 +433,35 @@ static int fill_from_phone(struct calls *c, struct call *call,
 	err = init_caller(c, call, ev);
 	if (err)
 		return err;
+	writer_init(&w, ruri, sizeof(ruri));
+	sip_out_addr(&w, ev->msg->ruri, &map);
+	return init_callee(c, call, ev->msg, writer_slice(&w));
+}
+
+/* The call manager calls somebody behind a trunk. */
+static int fill_to_trunk(struct calls *c, struct call *call,
+			 const struct event_sip *ev, struct trunk *t)
+{
+	struct leg *leg = &call->leg[SIDE_PHONE];
+	const struct core_entry *e = trunk_pick(c, t, ev->msg->call_id);
+	uint8_t ruri[SIP_LINE_MAX];
+	struct sip_out_map map;
+	struct writer w;
+	int err;
+
+	if (!e)
+		return ERR_NOTFOUND;
+	leg->trunk = t;
+	call->policy = t->policy;
+	call->sig = trunk_sig(&e->place.dest);
+	err = set_phone(c, call, slice_str(t->name), &e->place.dest);
+	if (err)
+		return err;
+	call->leg[SIDE_CORE].dest = core_reply_dest(c, &ev->from);
+	err = init_caller(c, call, ev);
+	if (err)
+		return err;
+	map = leg_rules(c, call, SIDE_CORE, false).map;
 	writer_init(&w, ruri, sizeof(ruri));
 	sip_out_addr(&w, ev->msg->ruri, &map);
 	return init_callee(c, call, ev->msg, writer_slice(&w));
@@ -452,7 +491,7 @@ static bool is_busy(struct calls *c, const struct event_sip *ev,
 		    struct slice device, const struct call_policy *p)
 {
 	if (!p || p->call_limit == 0 || device.len == 0 ||
-	    device_calls(c, device) < p->call_limit)
+	    calls_of_device(c, device) < p->call_limit)
 		return false;
 	sip_refuse(c, ev, ev->side == SIDE_PHONE ? 503 : 486,
 		   "call limit of the device",
@@ -477,25 +516,26 @@ static bool refuse_unusable(struct calls *c, const struct event_sip *ev)
 void invite_begin(struct calls *c, const struct event_sip *ev)
 {
 	const struct binding *b = NULL;
+	struct trunk *t = NULL;
 	struct call *call;
 	int err;
 
 	if (refuse_unusable(c, ev))
 		return;
-	if (ev->side == SIDE_CORE) {
-		b = find_callee(c, ev);
-		if (!b)
-			return;
-	}
-	if (is_busy(c, ev, b ? slice_str(b->line->device) : ev->device,
-		    b ? &b->policy : ev->policy))
+	if (ev->side == SIDE_CORE && !find_callee(c, ev, &b, &t))
+		return;
+	if (b	? is_busy(c, ev, slice_str(b->line->device), &b->policy)
+	    : t ? is_busy(c, ev, slice_str(t->name), &t->policy)
+		: is_busy(c, ev, ev->device, ev->policy))
 		return;
 	call = call_new(c, ev, ev->side);
 	if (!call) {
 		sip_refuse(c, ev, 503, "call limit", retry_after);
 		return;
 	}
-	err = b ? fill_from_core(c, call, ev, b) : fill_from_phone(c, call, ev);
+	err = b	  ? fill_from_core(c, call, ev, b)
+	      : t ? fill_to_trunk(c, call, ev, t)
+		  : fill_from_phone(c, call, ev);
 	if (!err)
 		err = exch_begin(c, call, ev->side, ev, true);
 	if (err) {
@@ -504,8 +544,9 @@ void invite_begin(struct calls *c, const struct event_sip *ev)
 			sip_refuse(c, ev, 400, "dialog headers", "");
 		else
 			sip_refuse(c, ev, 503,
-				   err == ERR_NOTFOUND ? "no call manager"
-						       : "limit",
+				   err != ERR_NOTFOUND ? "limit"
+				   : t		       ? "no peer of the trunk"
+						       : "no call manager",
 				   retry_after);
 		return;
 	}

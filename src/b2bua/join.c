@@ -339,6 +339,7 @@ void flow_event(struct calls *c, struct call *call, const struct event *ev)
 	case EVENT_TIMER:
 	case EVENT_FLOW_LATCHED:
 	case EVENT_CORE:
+	case EVENT_TRUNK:
 	case EVENT_AUTH:
 	case EVENT_CALL_DROP:
 	case EVENT_BINDING:

@@ -210,8 +210,7 @@ struct sip_out_rules leg_rules(const struct calls *c, const struct call *call,
 			       enum side from, bool has_body)
 {
 	bool to_phone = from == SIDE_CORE;
-
-	return (struct sip_out_rules){
+	struct sip_out_rules r = {
 		.to_phone = to_phone,
 		.pass_auth = call->pass_auth,
 		.has_body = has_body,
@@ -220,6 +219,9 @@ struct sip_out_rules leg_rules(const struct calls *c, const struct call *call,
 			       to_phone),
 		.agent = calls_agent(c),
 	};
+
+	trunk_map(&r.map, &call->leg[!from]);
+	return r;
 }
 
 static size_t print_key(uint8_t *buf, struct slice call_id, struct slice tag)
@@ -319,6 +321,11 @@ int leg_set_dest(struct calls *c, struct leg *leg, const struct dest *dest)
 		if (leg->has_ep)
 			table_del(&c->leg_eps, &leg->by_ep);
 		leg->has_ep = false;
+		/* A place's connection is made anew when it is needed. */
+		if (leg->trunk && trunk_has_place(leg->trunk, dest)) {
+			leg->dest = *dest;
+			return 0;
+		}
 		calls_ep_key(dest->ep, leg->ep_key);
 		err = table_add(&c->leg_eps, &leg->by_ep,
 				slice_make(leg->ep_key, sizeof(leg->ep_key)));
@@ -376,7 +383,7 @@ static bool has_contact(enum sip_method method)
 static int open_client(struct calls *c, const struct leg *leg,
 		       const struct core_msg *m, struct handle *ret_txn)
 {
-	if (leg->side == SIDE_CORE)
+	if (leg->side == SIDE_CORE || leg->trunk)
 		return core_send(c, m, ret_txn);
 	return sip_txn_client_new(c->txns, m->method, m->branch, m->dest,
 				  m->bytes, m->user, c->now_ms, ret_txn);
@@ -443,6 +450,7 @@ int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
 				  .dest = &leg->dest,
 				  .bytes = writer_slice(&w),
 				  .user = user,
+				  .trunk = leg->trunk,
 				  .is_new = !leg->dialog.remote_tag,
 				  .is_probe = leg->is_probe,
 			  },

@@ -46,6 +46,8 @@ static void init_tables(struct calls *c)
 	list_init(&c->core_failed);
 	list_init(&c->touched);
 	timerq_init(&c->core_asks);
+	timerq_init(&c->trunk_timers);
+	table_init(&c->trunks, p->trunk_limit, p->seed);
 }
 
 static int init_parts(struct calls *c, uint64_t now_ms)
@@ -76,7 +78,8 @@ static int init_parts(struct calls *c, uint64_t now_ms)
 	c->port_owner = alloc_array(
 		(size_t)(p->inside_port_max - p->inside_port_min) / 2 + 1,
 		sizeof(*c->port_owner));
-	if (!c->server_name || !c->txns || !c->ports[SIDE_PHONE] ||
+	c->trunk = alloc_array(p->trunk_limit, sizeof(*c->trunk));
+	if (!c->trunk || !c->server_name || !c->txns || !c->ports[SIDE_PHONE] ||
 	    !c->ports[SIDE_CORE] || !c->port_owner)
 		return ERR_NOMEM;
 	return 0;
@@ -88,7 +91,7 @@ static void init_core(struct calls *c, uint64_t now_ms)
 	struct core_place place = {.dest = c->p.core};
 	int err = 0;
 
-	core_init(&c->core, &c->p.group);
+	core_init(&c->core, &c->p.group, c->core_entry, CORE_PLACES_MAX);
 	core_move_init(c);
 	c->core_checked_ms = now_ms;
 	/* An empty group has room for it. */
@@ -104,6 +107,8 @@ struct calls *calls_new(const struct calls_params *p, uint64_t now_ms)
 	if (!c)
 		return NULL;
 	c->p = *p;
+	if (c->p.phone_managers == 0)
+		c->p.phone_managers = UINT32_MAX;
 	init_core(c, now_ms);
 	init_tables(c);
 	replaces_init(c);
@@ -150,6 +155,7 @@ struct calls *calls_free(struct calls *c)
 		return NULL;
 	free_objects(c);
 	core_reqs_free(c);
+	trunks_free(c);
 	c->txns = sip_txns_free(c->txns);
 	ports_free(c->ports[SIDE_PHONE]);
 	ports_free(c->ports[SIDE_CORE]);

@@ -57,6 +57,8 @@ void record_refused(struct calls *c, const struct event_sip *ev,
 		    const char *reason);
 /* A call manager went up or down. */
 void record_core(struct calls *c, const struct core_entry *e, const char *why);
+/* A trunk's peer did. */
+void record_trunk(struct calls *c, const struct core_entry *e, const char *why);
 /* A binding was made, refreshed or ended (reason). */
 void record_binding(struct calls *c, enum record_kind kind,
 		    const struct binding *b, const char *reason);
@@ -183,9 +185,10 @@ struct core_msg {
 	enum sip_method method;
 	struct slice branch;
 	const struct dest *dest;
-	struct slice bytes; /* the finished request */
-	uint64_t user;	    /* as sip_txn_client_new's */
-	bool is_new;	    /* outside of dialogs: may go to another place */
+	struct slice bytes;  /* the finished request */
+	uint64_t user;	     /* as sip_txn_client_new's */
+	struct trunk *trunk; /* to its peer; NULL: to a call manager */
+	bool is_new;	     /* outside of dialogs: may go to another place */
 	bool is_probe;
 };
 /* Send a request to a call manager in a client transaction that fails or is
@@ -206,6 +209,21 @@ void core_forget(struct calls *c, struct handle txn);
  * no place is known at all. */
 struct core_entry *core_pick(struct calls *c, const struct binding *b,
 			     struct slice key);
+/* The call managers that serve the trunk (NULL: phones), as core_choose's
+ * mask of the others. */
+uint64_t core_others(const struct calls *c, const struct trunk *t);
+/* The place of a trunk's requests inside. NULL: no place is known at all. */
+struct core_entry *core_pick_trunk(struct calls *c, const struct trunk *t,
+				   struct slice key);
+/* May response m to a request to a trunk's peer come from t (NULL: from no
+ * trunk)? Other requests are not asked about: true. */
+bool core_is_expected(const struct calls *c, const struct sip_msg *m,
+		      const struct trunk *t);
+/* As core_next, of the places of g. */
+bool core_info_of(const struct core *g, uint32_t *pos, uint64_t now_ms,
+		  struct core_info *ret);
+/* Ask this place whether it is there; trunk: whose it is, or NULL. */
+void core_probe(struct calls *c, struct core_entry *e, struct trunk *t);
 /* Where requests go to the call manager that sent something from here. */
 struct dest core_reply_dest(struct calls *c, const struct dest *from);
 /* EVENT_CORE. */
@@ -214,6 +232,49 @@ void core_set(struct calls *c, const struct event_core *ev);
 void core_timer(struct calls *c);
 /* Free all. */
 void core_reqs_free(struct calls *c);
+
+/* --- trunk.c ------------------------------------------------------------ */
+/* A system outside that is no phone: its peers are a group like that of the
+ * call managers. Owned by struct calls, as long as that lives. */
+struct trunk {
+	struct core group; /* of its peers; manager is the peer's number */
+	struct core_entry *entry;
+	struct table_node by_name;
+	struct timerq_node timer; /* in calls.trunk_timers */
+	uint32_t number;
+	char *name; /* owned */
+	struct call_policy policy;
+	uint32_t managers;
+};
+/* The trunk of an event, or NULL. */
+struct trunk *trunk_of(const struct calls *c, const struct event_sip *ev);
+/* The trunk of this name, or NULL. O(1). */
+struct trunk *trunk_by_name(const struct calls *c, struct slice name);
+/* Where the trunk's peers are reached for key, or NULL: it has none. */
+struct core_entry *trunk_pick(struct calls *c, struct trunk *t,
+			      struct slice key);
+/* Where requests go to whom a message of the trunk came from: to its place,
+ * where it has one at that address. */
+struct dest trunk_reply_dest(struct trunk *t, const struct dest *from);
+/* How the signalling to a peer of a trunk is protected. */
+enum sig_level trunk_sig(const struct dest *d);
+/* Is d a place of the trunk? */
+bool trunk_has_place(struct trunk *t, const struct dest *d);
+/* Something about its peers' health has changed: look at it in time. */
+void trunk_rearm(struct calls *c, struct trunk *t);
+/* The URI of a request, or a To, for the peer at to: where it names us, as
+ * the call manager reaches us, it gets the peer's address. */
+void trunk_map(struct sip_out_map *map, const struct leg *to);
+/* EVENT_TRUNK, EVENT_CORE of a trunk. */
+void trunk_set(struct calls *c, const struct event_trunk *ev);
+/* As trunk_set. */
+void trunk_set_places(struct calls *c, const struct event_core *ev);
+/* Time has passed. */
+void trunk_timer(struct calls *c);
+/* OPTIONS that asks whether we are there: may a call go on to the trunk? */
+bool trunk_is_up(struct trunk *t);
+/* Free all. */
+void trunks_free(struct calls *c);
 
 /* --- core_move.c -------------------------------------------------------- */
 /* Set up. */
@@ -555,6 +616,7 @@ struct relay_target {
 	struct slice ruri;   /* the phone's Contact; empty: the request's */
 	struct slice device; /* of the phone, whichever side it is on */
 	struct slice token;  /* of the phone's binding; empty: not registered */
+	struct trunk *trunk; /* whose it is; NULL: a phone's */
 	bool pass_auth;
 };
 /* The request-URI's phone, or the call manager. False: no such phone. *ret

@@ -78,6 +78,7 @@ struct reply {
 };
 
 struct sub;
+struct trunk;
 
 /* REFERs whose NOTIFYs are not done (RFC 3515), oldest first: their CSeq
  * numbers on each side. */
@@ -113,8 +114,9 @@ struct leg {
 	struct table_node by_ep; /* phone leg: in calls.leg_eps */
 	uint8_t ep_key[8];
 	bool has_ep;
-	struct call *call; /* NULL: of sub */
-	struct sub *sub;   /* NULL: of call */
+	struct call *call;   /* NULL: of sub */
+	struct sub *sub;     /* NULL: of call */
+	struct trunk *trunk; /* the peer is this one's; NULL: it is none's */
 	enum side side;
 	bool is_uac;	   /* we sent the INVITE on it */
 	bool is_confirmed; /* a 2xx went over it */
@@ -322,9 +324,10 @@ struct call {
 
 /* A non-INVITE request on its way from one side to the other. */
 struct relay {
-	struct obj obj;	    /* first */
-	struct handle call; /* it is in that call's dialog, or */
-	struct handle sub;  /* in that subscription's; none: in no dialog */
+	struct obj obj;	     /* first */
+	struct trunk *trunk; /* it is of that one; NULL: of none */
+	struct handle call;  /* it is in that call's dialog, or */
+	struct handle sub;   /* in that subscription's; none: in no dialog */
 	enum side from;
 	struct reply reply;
 	struct handle client;
@@ -440,8 +443,12 @@ struct calls {
 	uint64_t next_flow;	      /* last flow id given */
 	struct sip_out_lookup lookup; /* replaces.c */
 	struct list failed;	      /* objs with failed transactions */
+	struct trunk **trunk; /* p.trunk_limit, owned; NULL: not known */
+	struct table trunks;  /* by name */
+	struct timerq trunk_timers;
 	/* Call managers and requests to them: core_req.c, core_move.c. */
 	struct core core;
+	struct core_entry core_entry[CORE_PLACES_MAX]; /* core's */
 	struct table core_reqs;
 	struct list core_failed;
 	struct timerq core_asks;  /* challenges that wait for EVENT_AUTH */

@@ -94,7 +94,8 @@ void record_call(struct calls *c, enum record_kind kind, struct call *call,
 	emit(c, kind, handle_u64(call->obj.self), &w);
 }
 
-void record_core(struct calls *c, const struct core_entry *e, const char *why)
+static void record_place(struct calls *c, enum record_kind kind,
+			 const struct core_entry *e, const char *why)
 {
 	uint8_t buf[RECORD_MAX];
 	struct writer w;
@@ -104,7 +105,17 @@ void record_core(struct calls *c, const struct core_entry *e, const char *why)
 	put_addr(&w, "peer", &e->place.dest.peer);
 	put(&w, "state", slice_str(e->is_up ? "up" : "down"));
 	put(&w, "reason", slice_str(why));
-	emit(c, RECORD_CORE, 0, &w);
+	emit(c, kind, 0, &w);
+}
+
+void record_core(struct calls *c, const struct core_entry *e, const char *why)
+{
+	record_place(c, RECORD_CORE, e, why);
+}
+
+void record_trunk(struct calls *c, const struct core_entry *e, const char *why)
+{
+	record_place(c, RECORD_TRUNK, e, why);
 }
 
 void record_refused(struct calls *c, const struct event_sip *ev,

@@ -200,10 +200,24 @@ static bool is_elsewhere(const struct calls *c, const struct event_sip *ev)
 
 bool relay_refuse_unregistered(struct calls *c, const struct event_sip *ev)
 {
-	if (ev->side == SIDE_CORE || !needs_binding(ev->msg) ||
+	if (ev->side == SIDE_CORE || ev->trunk || !needs_binding(ev->msg) ||
 	    binding_of_caller(c, ev) || is_elsewhere(c, ev))
 		return false;
 	sip_refuse(c, ev, 403, "not registered", "");
+	return true;
+}
+
+/* Somebody behind a trunk. */
+static bool trunk_target(struct calls *c, const struct event_sip *ev,
+			 struct relay_target *ret)
+{
+	const struct core_entry *e =
+		trunk_pick(c, ret->trunk, ev->msg->call_id);
+
+	if (!e)
+		return false;
+	ret->dest = e->place.dest;
+	ret->device = slice_str(ret->trunk->name);
 	return true;
 }
 
@@ -215,10 +229,13 @@ bool relay_find_target(struct calls *c, const struct event_sip *ev,
 	const struct core_entry *e;
 
 	*ret = (struct relay_target){.device = ev->device,
+				     .trunk = trunk_of(c, ev),
 				     .pass_auth = ev->pass_auth};
 	if (ev->side == SIDE_PHONE) {
-		b = binding_of_caller(c, ev);
-		e = core_pick(c, b, ev->device);
+		b = ret->trunk ? NULL : binding_of_caller(c, ev);
+		e = ret->trunk
+			    ? core_pick_trunk(c, ret->trunk, ev->msg->call_id)
+			    : core_pick(c, b, ev->device);
 		if (!e)
 			return false;
 		ret->dest = e->place.dest;
@@ -228,6 +245,9 @@ bool relay_find_target(struct calls *c, const struct event_sip *ev,
 	}
 	b = sip_uri_parse(ev->msg->ruri, &u) == 0 ? binding_find(c, u.user)
 						  : NULL;
+	if (!b && ret->trunk)
+		return trunk_target(c, ev, ret);
+	ret->trunk = NULL;
 	if (!b || !b->is_active)
 		return false;
 	ret->dest = b->dest;
@@ -278,6 +298,7 @@ int relay_send(struct calls *c, struct relay *r, struct leg *to,
 		.agent = calls_agent(c)};
 	struct sip_out_request q;
 
+	trunk_map(&rules.map, to);
 	r->back = leg_map(&to->dest, &ev->from, !to_phone);
 	fill_request(&q, ev->msg, &rules);
 	return leg_request(c, to, ev->msg->method, &q, handle_u64(r->obj.self),
@@ -295,8 +316,11 @@ void relay_out_of_dialog(struct calls *c, const struct event_sip *ev)
 	int err;
 
 	if (!relay_find_target(c, ev, &t)) {
-		if (ev->side == SIDE_CORE)
+		if (ev->side == SIDE_CORE && !t.trunk)
 			sip_refuse(c, ev, 404, "unknown token", "");
+		else if (ev->side == SIDE_CORE)
+			sip_refuse(c, ev, 503, "no peer of the trunk",
+				   "Retry-After: 5\r\n");
 		else
 			sip_refuse(c, ev, 503, "no call manager",
 				   "Retry-After: 5\r\n");
@@ -308,9 +332,13 @@ void relay_out_of_dialog(struct calls *c, const struct event_sip *ev)
 		return;
 	r->pass_auth = t.pass_auth;
 	to.dest = t.dest;
+	r->trunk = t.trunk;
+	if (to.side == SIDE_PHONE)
+		to.trunk = t.trunk;
 	calls_hex(c, to.tag, TAG_LEN);
 	memcpy(to.contact_user, to.tag, TAG_LEN + 1);
 	map = leg_map(&ev->from, &to.dest, to.side == SIDE_PHONE);
+	trunk_map(&map, &to);
 	err = relay_carrier(c, &to, ev->msg, t.ruri, &map);
 	if (!err)
 		err = relay_send(c, r, &to, ev, SLICE_NULL);

@@ -10,7 +10,7 @@
 #include "base/secret.h"
 
 enum {
-	SAVE_VERSION = 1,
+	SAVE_VERSION = 2,
 	KIND_CALL = 'C',
 	KIND_BINDING = 'B',
 	/* Requests that may have left after the last save. A line's are not
@@ -143,6 +143,7 @@ static void code_policy(struct coder *k, struct call_policy *p)
 	p->other_media = (enum other_media)code_max(k, p->other_media,
 						    OTHER_MEDIA_REJECT);
 	p->call_limit = code_u32(k, p->call_limit);
+	p->no_lock = code_bool(k, p->no_lock);
 	p->nat = code_bool(k, p->nat);
 }
 
@@ -513,6 +514,8 @@ static int link_leg(struct calls *c, struct leg *leg,
 
 	leg->dialog.local_cseq += CSEQ_GAP;
 	how->reach(how->ctx, leg->side, &dest);
+	if (leg->trunk)
+		dest = trunk_reply_dest(leg->trunk, &dest);
 	leg->dest = dest;
 	if (err || handle_is_none(dest.ep))
 		return err;
@@ -524,6 +527,7 @@ static int link_call(struct calls *c, struct call *call,
 {
 	int err = 0;
 
+	call->leg[SIDE_PHONE].trunk = trunk_by_name(c, slice_str(call->device));
 	for (int side = 0; !err && side < 2; side++)
 		err = link_leg(c, &call->leg[side], how);
 	if (!err && call->device[0]) {

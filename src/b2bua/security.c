@@ -42,7 +42,8 @@ static bool audio_is_srtp(const struct call *call)
 	return is_any;
 }
 
-enum call_security security_own(const struct call *call)
+/* What is protected on the phone's or trunk's leg, whatever may be shown. */
+static enum call_security own_state(const struct call *call)
 {
 	switch (call->sig) {
 	case SIG_NONSECURE:
@@ -54,6 +55,14 @@ enum call_security security_own(const struct call *call)
 					   : CALL_AUTHENTICATED;
 	}
 	return CALL_NONSECURE;
+}
+
+enum call_security security_own(const struct call *call)
+{
+	enum call_security s = own_state(call);
+
+	return s == CALL_ENCRYPTED && call->policy.no_lock ? CALL_AUTHENTICATED
+							   : s;
 }
 
 /* A far end that another worker looks after, as the media process tells. */
@@ -99,6 +108,8 @@ const char *security_show(struct calls *c, struct call *call)
 	enum call_security state = to_show(c, call);
 	const char *text = call_security_str(state);
 
+	if (call->leg[SIDE_PHONE].trunk)
+		return NULL; /* no phone: there is nothing to show it on */
 	if (!call->is_shown || call->shown != state)
 		history_add(c, call,
 			    &(struct history_item){.what = HISTORY_SECURITY,
@@ -110,11 +121,15 @@ const char *security_show(struct calls *c, struct call *call)
 
 void security_line(struct calls *c, struct call *call, struct writer *w)
 {
+	const char *state = security_show(c, call);
+
+	if (!state)
+		return;
 	writer_str(w, "Call-Info: <urn:x-cisco-remotecc:callinfo>"
 		      ";orientation=");
 	writer_str(w, call->caller == SIDE_PHONE ? "to" : "from");
 	writer_str(w, ";security=");
-	writer_str(w, security_show(c, call));
+	writer_str(w, state);
 	writer_str(w, "\r\n");
 }
 

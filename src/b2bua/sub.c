@@ -145,17 +145,22 @@ static int fill(struct calls *c, struct sub *s, const struct event_sip *ev,
 	struct leg *to = &s->leg[!ev->side];
 	struct sip_out_map map =
 		leg_map(&ev->from, &t->dest, to->side == SIDE_PHONE);
+	struct dest dest = ev->from;
 	int err;
 
+	s->leg[SIDE_PHONE].trunk = t->trunk;
 	s->pass_auth = t->pass_auth;
 	s->is_refer = ev->msg->method == SIP_METHOD_REFER;
 	s->fork_ms = c->now_ms + SUB_GRACE_MS;
 	s->event = event_of(ev->msg);
 	if (!s->event)
 		return ERR_NOMEM;
-	err = leg_set_dest(c, from, &ev->from);
+	if (from->trunk)
+		dest = trunk_reply_dest(from->trunk, &ev->from);
+	err = leg_set_dest(c, from, &dest);
 	if (!err)
 		err = leg_set_dest(c, to, &t->dest);
+	trunk_map(&map, to);
 	if (!err)
 		err = sip_dialog_init_uas(&from->dialog, ev->msg,
 					  slice_str(from->tag));
@@ -183,6 +188,7 @@ static int pass(struct calls *c, struct sub *s, struct leg *leg,
 	if (!r)
 		return ERR_LIMIT;
 	r->sub = s->obj.self;
+	r->trunk = s->leg[SIDE_PHONE].trunk;
 	r->pass_auth = s->pass_auth;
 	r->is_initial = to_tag.len > 0;
 	r->expires_s = sip_expires(ev->msg, SLICE_NULL, SUB_EXPIRES_S);
@@ -209,7 +215,11 @@ void sub_begin(struct calls *c, const struct event_sip *ev)
 	if (refuse_unusable(c, ev))
 		return;
 	if (!relay_find_target(c, ev, &t)) {
-		sip_refuse(c, ev, 404, "unknown token", "");
+		if (t.trunk || ev->side == SIDE_PHONE)
+			sip_refuse(c, ev, 503, "nobody to send it to",
+				   "Retry-After: 5\r\n");
+		else
+			sip_refuse(c, ev, 404, "unknown token", "");
 		return;
 	}
 	s = sub_new(c, ev->side, t.device);
@@ -387,6 +397,7 @@ static struct leg *fork_sub(struct calls *c, struct leg *leg,
 
 	if (!f)
 		return NULL;
+	f->leg[SIDE_PHONE].trunk = s->leg[SIDE_PHONE].trunk;
 	f->pass_auth = s->pass_auth;
 	f->is_refer = s->is_refer;
 	f->refers = s->refers;
@@ -507,6 +518,7 @@ void sub_inherit(struct calls *c, struct call *call)
 	s = sub_new(c, call->refers.item[0].from, slice_str(call->device));
 	if (!s)
 		return;
+	s->leg[SIDE_PHONE].trunk = call->leg[SIDE_PHONE].trunk;
 	s->pass_auth = call->pass_auth;
 	s->is_refer = true;
 	s->refers = call->refers;

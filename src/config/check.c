@@ -423,6 +423,10 @@ static int check_device(struct config_build *b, const struct config_item *it)
 	int err;
 
 	check_device_modes(b, it);
+	if (config_trunk_find(b->c, slice_str(d->name)))
+		check_error(b, it, NULL,
+			    "a trunk has this name: one of the two must have "
+			    "another");
 	err = table_add(&b->c->devices_by_name, &d->by_name,
 			slice_str(d->name));
 	if (!err && d->digest_user[0])

@@ -100,6 +100,11 @@ static void set_listeners(struct config_build *b, const struct config_item *it)
 				    "serves = trunks or both is not said by "
 				    "listener \"",
 				    name);
+		else if (addr_is_any(&b->c->listener[k].address.addr))
+			refuse_item(b, it, "listeners",
+				    "peers are told its address, so it must be "
+				    "one: that of listener \"",
+				    name);
 		else
 			t->listener_bits |= 1ULL << k;
 	}
@@ -488,8 +493,11 @@ static void set_own(struct config_build *b, const struct config_item *it,
 	struct config_trunk *t = OBJ(it, config_trunk);
 
 	for (uint32_t k = 0; k < b->c->call_manager_count; k++)
-		if ((t->manager_bits >> k & 1) && is_own(b->c, t, k, users))
+		if ((t->manager_bits >> k & 1) && is_own(b->c, t, k, users)) {
 			t->own_bits |= 1U << k;
+			b->c->call_manager[k].own_trunk =
+				(uint32_t)(t - b->c->trunk);
+		}
 	if (t->direction != CONFIG_DIRECTION_IN && t->own_bits == 0 &&
 	    t->hosts.count == 0 && t->manager_bits != 0)
 		check_error(b, it, "hosts",
@@ -545,6 +553,8 @@ int config_check_trunks(struct config_build *b)
 	for (uint32_t i = CONFIG_SECTIONS; !err && i < b->count; i++)
 		if (check_is_kind(&b->item[i], "trunk"))
 			err = check_trunk(b, &b->item[i]);
+	for (uint32_t k = 0; k < b->c->call_manager_count; k++)
+		b->c->call_manager[k].own_trunk = CONFIG_TRUNK_NONE;
 	count_users(b->c, users);
 	for (uint32_t i = CONFIG_SECTIONS; !err && i < b->count; i++)
 		if (check_is_kind(&b->item[i], "trunk"))

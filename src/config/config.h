@@ -43,6 +43,7 @@ enum {
 	CONFIG_RIGHTS_MAX = 256,       /* calling-rights sections */
 	CONFIG_GROUPS_MAX = 256,       /* presence-group sections */
 	CONFIG_APPLICATIONS_MAX = 4096, /* application-user sections */
+	CONFIG_TRUNK_NONE = 0xffff	/* no trunk */
 };
 
 /* ---- what goes in ---------------------------------------------------- */
@@ -243,6 +244,8 @@ struct config_call_manager {
 				TLS without a certificate, nobody can
 				connect */
 	uint32_t core_large; /* the same for large_by_tcp, else NONE */
+	uint32_t own_trunk;  /* index of the trunk that what arrives at
+				local_address is for; CONFIG_TRUNK_NONE */
 };
 
 /* An endpoint of ours on the inside; several call managers may share it. */

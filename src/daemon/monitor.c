@@ -91,7 +91,10 @@ static int bind_listener(struct monitor *m, uint32_t at,
 	(void)close(probe);
 	for (uint32_t i = 0; !err && i < m->workers; i++)
 		err = bind_one(&p, true, &m->fd[i * m->sockets + at]);
-	if (err || !transport_steer(m->fd[at], p.addr.family, m->workers))
+	/* Trunks are the first worker's, whichever of them it is. */
+	if (err ||
+	    !transport_steer(m->fd[at], p.addr.family,
+			     l->serves == CONFIG_TRUNKS ? 1 : m->workers))
 		return err;
 	log_error("listener \"%s\": cannot share it among workers: %s", l->name,
 		  strerror(errno));

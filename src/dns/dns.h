@@ -20,7 +20,7 @@
 struct dns;
 
 enum {
-	DNS_WATCHES_MAX = 16,
+	DNS_WATCHES_MAX = 256,
 	DNS_PLACES_MAX = 16,  /* addresses of one name */
 	DNS_TTL_MIN_S = 5,    /* nothing is asked more often */
 	DNS_TTL_MAX_S = 3600, /* nothing is believed for longer */

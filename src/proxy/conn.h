@@ -24,9 +24,12 @@ struct conn {
 	struct handle origin; /* connector that made it, or none */
 	enum side side;
 	enum sig_level sig;
-	size_t scanned; /* framer's memory (sip/frame.h) */
-	bool is_held;	/* not heard before the store has answered */
+	size_t scanned;	   /* framer's memory (sip/frame.h) */
+	bool is_held;	   /* not heard before the store has answered */
+	uint32_t listener; /* index in config.listener; CONFIG_LISTENER_NONE:
+			      we connected */
 	const struct config_device *device; /* by certificate, or NULL */
+	const struct config_trunk *trunk;   /* whose it is, or NULL */
 	char subject[CONN_SUBJECT_MAX]; /* of the certificate, RFC 4514 text */
 };
 

@@ -59,33 +59,66 @@ bool ingress_mode_allows(const struct config *c, const struct config_device *d,
 	return false;
 }
 
-static bool is_offered(const struct config_device *d, enum digest_alg alg)
+struct digest_scope ingress_scope(const struct ingress *in,
+				  const struct unit *u)
 {
-	for (uint32_t i = 0; i < d->digests.count; i++)
-		if (d->digests.item[i] == alg)
+	struct digest_scope s = {.realm = slice_str(in->config->realm),
+				 .nonce = in->nonce};
+
+	if (u->trunk) {
+		s.realm = config_trunk_realm(u->trunk);
+		s.digests = &u->trunk->profile->digests;
+		s.nonce.realm = s.realm;
+		s.nonce.lifetime_ms =
+			u->trunk->profile->nonce_lifetime_min * 60000ULL;
+	} else {
+		s.digests = &u->device->digests;
+		s.user = slice_str(u->device->digest_user);
+	}
+	return s;
+}
+
+static bool is_offered(const struct config_digests *l, enum digest_alg alg)
+{
+	for (uint32_t i = 0; i < l->count; i++)
+		if (l->item[i] == alg)
 			return true;
 	return false;
 }
 
-/* Credentials of this request, as far as they can be judged here. */
-static enum authn_verdict judge_cred(const struct ingress *in, struct unit *u,
-				     uint64_t now_ms)
+bool ingress_find_cred(const struct ingress *in, const struct unit *u,
+		       struct sip_cred *ret)
 {
+	struct slice realm = ingress_scope(in, u).realm;
+
+	for (size_t i = 0; i < u->msg.hdr_count; i++)
+		if (u->msg.hdr[i].id == SIP_HDR_AUTHORIZATION &&
+		    sip_cred_parse(u->msg.hdr[i].value, ret) == 0 &&
+		    slice_eq(ret->realm, realm))
+			return true;
+	return false;
+}
+
+enum authn_verdict ingress_judge_cred(const struct ingress *in, struct unit *u,
+				      uint64_t now_ms)
+{
+	struct digest_scope scope = ingress_scope(in, u);
 	struct sip_cred *cr = &u->cred;
 	enum digest_alg alg;
 	uint32_t nc;
 
-	if (sip_cred_parse(auth_value(&u->msg), cr) != 0 ||
-	    !slice_eqs(cr->realm, in->config->realm))
+	if (!ingress_find_cred(in, u, cr))
 		return AUTHN_CHALLENGE;
 	/* One that was not offered: it is told again what is. */
 	if (digest_alg_find(cr->algorithm, &alg) != 0 ||
-	    !is_offered(u->device, alg))
+	    !is_offered(scope.digests, alg))
 		return AUTHN_CHALLENGE;
-	if (!slice_eqs(cr->username, u->device->digest_user) ||
+	if (cr->username.len == 0 ||
+	    (scope.user.len > 0 && !slice_eq(cr->username, scope.user)) ||
 	    (cr->qop.len > 0 && nonce_count_parse(cr->nc, &nc) != 0))
 		return AUTHN_WRONG;
-	switch (nonce_check(&in->nonce, cr->nonce, now_ms, &u->nonce)) {
+	u->user = cr->username;
+	switch (nonce_check(&scope.nonce, cr->nonce, now_ms, &u->nonce)) {
 	case NONCE_OK:
 		return AUTHN_OK;
 	case NONCE_STALE:
@@ -117,7 +150,7 @@ enum authn_verdict ingress_authn(const struct ingress *in, struct unit *u,
 	 * phones do not answer one for it. */
 	if (!u->device->digest || sip_is_keep_alive(&u->msg))
 		return AUTHN_OK;
-	v = judge_cred(in, u, now_ms);
+	v = ingress_judge_cred(in, u, now_ms);
 	if (v == AUTHN_OK)
 		*ret_check = true;
 	return v;
@@ -174,11 +207,9 @@ static const enum other_media other_media[] = {
 	[CONFIG_OTHER_REJECT] = OTHER_MEDIA_REJECT,
 };
 
-void ingress_policy(const struct config *c, const struct config_device *d,
-		    struct call_policy *ret)
+void ingress_media_policy(const struct media_terms *m, struct call_policy *ret)
 {
-	*ret = (struct call_policy){.call_limit = d->call_limit, .nat = d->nat};
-	switch (config_device_media(c, d)) {
+	switch (m->policy) {
 	case CONFIG_MEDIA_AUTO:
 	case CONFIG_MEDIA_RTP_ONLY:
 		ret->media = MEDIA_RTP_ONLY;
@@ -190,11 +221,26 @@ void ingress_policy(const struct config *c, const struct config_device *d,
 		ret->media = MEDIA_SRTP_REQUIRE;
 		break;
 	}
-	ret->suite_count = d->suites.count;
-	memcpy(ret->suite, d->suites.item, sizeof(ret->suite));
-	ret->offer_suite_count = d->offer_suites.count;
-	memcpy(ret->offer_suite, d->offer_suites.item,
+	ret->suite_count = m->suites->count;
+	memcpy(ret->suite, m->suites->item, sizeof(ret->suite));
+	ret->offer_suite_count = m->offer_suites->count;
+	memcpy(ret->offer_suite, m->offer_suites->item,
 	       sizeof(ret->offer_suite));
-	ret->srtp_offer = srtp_offer[d->srtp_offer];
-	ret->other_media = other_media[d->other_media];
+	ret->srtp_offer = srtp_offer[m->srtp_offer];
+	ret->other_media = other_media[m->other_media];
+}
+
+void ingress_policy(const struct config *c, const struct config_device *d,
+		    struct call_policy *ret)
+{
+	struct media_terms m = {
+		.policy = config_device_media(c, d),
+		.suites = &d->suites,
+		.offer_suites = &d->offer_suites,
+		.srtp_offer = d->srtp_offer,
+		.other_media = d->other_media,
+	};
+
+	*ret = (struct call_policy){.call_limit = d->call_limit, .nat = d->nat};
+	ingress_media_policy(&m, ret);
 }

@@ -1,39 +1,9 @@
-#include "proxy/pipeline.h"
+#include "proxy/pipeline_int.h"
 
 #include "authn/digest.h"
 #include "base/alloc.h"
-#include "base/hex.h"
 #include "base/secret.h"
 #include "base/text.h"
-#include "proxy/gate.h"
-#include "sip/print.h"
-
-enum {
-	REPLY_MAX = 8192,     /* bytes of an answer made here */
-	RULE_MAX = 512,	      /* bytes of what a rule is called in the log */
-	LIMIT_ENTRIES = 20000 /* sources whose rate is watched */
-};
-
-/* A request that waits for the store, then for the keys process. */
-struct parked {
-	struct unit unit;
-	struct handle ticket;
-	struct timerq_node timer;
-	uint8_t *raw; /* unit.msg views it */
-};
-
-struct pipeline {
-	struct pipeline_params p;
-	struct ingress in;
-	struct slots parked;
-	struct timerq timers;
-	uint64_t stops[STOP_COUNT];
-	uint64_t messages;
-	uint64_t lost;	  /* call_step ran out of memory */
-	struct unit unit; /* the one being run */
-	uint8_t scratch[SIP_MSG_MAX];
-	uint8_t out[REPLY_MAX]; /* an answer made here */
-};
 
 static void take_config(struct pipeline *p, const struct config *c)
 {
@@ -61,11 +31,14 @@ struct pipeline *pipeline_new(const struct pipeline_params *params)
 		.since_ms = p->p.since_ms,
 	};
 	take_config(p, c);
+	p->in.worker = params->worker;
+	p->in.strangers = strangers_new(STRANGERS_MAX, params->seed);
 	p->in.window = nonce_window_new(PIPELINE_NONCES_MAX, params->seed);
 	p->in.limit = limit_new(&lp);
 	slots_init(&p->parked, PIPELINE_PARKED_MAX);
 	timerq_init(&p->timers);
-	if (!p->in.window || !p->in.limit)
+	if (!p->in.window || !p->in.limit || !p->in.strangers ||
+	    ingress_trunk_config(&p->in, params->since_ms) != 0)
 		return pipeline_free(p);
 	return p;
 }
@@ -99,6 +72,8 @@ struct pipeline *pipeline_free(struct pipeline *p)
 	timerq_done(&p->timers);
 	nonce_window_free(p->in.window);
 	limit_free(p->in.limit);
+	strangers_free(p->in.strangers);
+	alloc_free(p->in.gate);
 	secret_wipe(p->p.nonce_key, sizeof(p->p.nonce_key));
 	return alloc_free(p);
 }
@@ -106,166 +81,15 @@ struct pipeline *pipeline_free(struct pipeline *p)
 const char *pipeline_stop_str(enum pipeline_stop s)
 {
 	static const char *const names[STOP_COUNT] = {
-		"none",	     "malformed",      "rate",
-		"source",    "unknown-device", "security-mode",
-		"challenge", "wrong-password", "no-credentials",
-		"line",	     "presence-group", "calling-rights",
-		"busy",
+		"none",	       "malformed",	 "rate",
+		"source",      "unknown-device", "security-mode",
+		"challenge",   "wrong-password", "no-credentials",
+		"line",	       "presence-group", "calling-rights",
+		"method-list", "direction",	 "trunk-rate",
+		"stranger",    "busy",
 	};
 
 	return names[s];
-}
-
-/* ---- answers made without the call machine ---------------------------- */
-
-static void send_one(struct pipeline *p, const struct dest *to,
-		     struct slice bytes, uint64_t now_ms)
-{
-	struct actions acts = {.item = NULL};
-	struct action a = {
-		.kind = ACTION_SIP_SEND, .dest = *to, .bytes = bytes};
-
-	if (actions_add(&acts, &a) == 0)
-		egress_run(p->p.egress, &acts, now_ms);
-	actions_done(&acts);
-}
-
-/*
- * Answer a request statelessly: nothing is remembered for somebody who has
- * not proven who he is. header may be NULL.
- */
-static void reply(struct pipeline *p, const struct unit *u, unsigned status,
-		  const char *reason, const char *header, uint64_t now_ms)
-{
-	uint8_t raw_tag[8];
-	uint8_t tag[16];
-	struct writer w;
-	struct writer tw;
-	struct dest to = u->from;
-
-	if (!u->msg.is_request || u->msg.method == SIP_METHOD_ACK ||
-	    u->msg.via.len == 0)
-		return;
-	entropy_fill(&p->p.entropy, raw_tag, sizeof(raw_tag));
-	writer_init(&tw, tag, sizeof(tag));
-	hex_encode(&tw, slice_make(raw_tag, sizeof(raw_tag)));
-	writer_init(&w, p->out, sizeof(p->out));
-	sip_print_reply(&w, &u->msg, status, slice_str(reason),
-			writer_slice(&tw), &u->from.peer);
-	if (header)
-		writer_str(&w, header);
-	if (p->in.config->server_name[0] != '\0')
-		sip_print_hdr(&w, "Server",
-			      slice_str(p->in.config->server_name));
-	sip_print_body(&w, SLICE_NULL, SLICE_NULL);
-	if (!to.is_reliable)
-		to.peer = sip_response_addr(&u->msg, &u->from.peer);
-	if (writer_ok(&w))
-		send_one(p, &to, writer_slice(&w), now_ms);
-}
-
-/* Count and tell why a unit ends here. */
-static void stop(struct pipeline *p, const struct unit *u,
-		 enum pipeline_stop why, const char *text)
-{
-	p->stops[why]++;
-	p->p.cb.stopped(p->p.cb.ctx, why, &u->msg, &u->from,
-			u->device ? slice_str(u->device->name) : SLICE_NULL,
-			text);
-}
-
-static void refuse(struct pipeline *p, const struct unit *u,
-		   enum pipeline_stop why, uint64_t now_ms)
-{
-	static const struct {
-		unsigned status;
-		const char *header;
-		const char *text;
-	} rows[STOP_COUNT] = {
-		[STOP_DEVICE] = {403, NULL, "no such device or line"},
-		[STOP_MODE] = {403,
-			       "Warning: 399 sallyport \"this device must use "
-			       "TLS\"\r\n",
-			       "the device's security mode asks for TLS"},
-		[STOP_CREDENTIAL] = {403, NULL,
-				     "digest is on, but the digest user has "
-				     "no credentials in the store"},
-		[STOP_LINE] = {403, NULL, "not a line of this device"},
-		[STOP_BUSY] = {503, "Retry-After: 5\r\n",
-			       "store or keys process did not answer"},
-		[STOP_RATE] = {503, "Retry-After: 5\r\n",
-			       "too many messages from this source"},
-	};
-
-	stop(p, u, why, rows[why].text);
-	reply(p, u, rows[why].status, NULL, rows[why].header, now_ms);
-}
-
-/* 403 by a rule, which the log names; the peer is told of what kind it is. */
-static void forbid(struct pipeline *p, const struct unit *u,
-		   enum pipeline_stop why, const char *rule, uint64_t now_ms)
-{
-	static const char *const warnings[STOP_COUNT] = {
-		[STOP_PRESENCE] =
-			"Warning: 399 sallyport \"not allowed to watch\"\r\n",
-		[STOP_RIGHTS] = "Warning: 399 sallyport \"not allowed to call, "
-				"transfer or forward there\"\r\n",
-	};
-
-	stop(p, u, why, rule);
-	reply(p, u, 403, NULL, warnings[why], now_ms);
-}
-
-/*
- * RFC 7616 section 3.7, RFC 8760 section 2.3: one header for each algorithm,
- * the best first, for the client to take the first it knows. All with the same
- * nonce, whose uses are counted together.
- */
-static void print_challenge(const struct pipeline *p, struct writer *w,
-			    enum digest_alg alg, struct slice nonce,
-			    bool is_stale)
-{
-	writer_str(w, "WWW-Authenticate: Digest realm=\"");
-	writer_str(w, p->in.config->realm);
-	writer_str(w, "\", nonce=\"");
-	writer_put(w, nonce);
-	writer_str(w, "\", algorithm=");
-	writer_str(w, digest_alg_name(alg));
-	writer_str(w, ", qop=\"auth\"");
-	if (is_stale)
-		writer_str(w, ", stale=true");
-	writer_str(w, "\r\n");
-}
-
-/* without: an algorithm of no use to this user, DIGEST_COUNT for none. */
-static void challenge_but(struct pipeline *p, const struct unit *u,
-			  bool is_stale, enum digest_alg without,
-			  uint64_t now_ms)
-{
-	const struct config_digests *l = &u->device->digests;
-	char nonce[NONCE_LEN];
-	char header[DIGEST_COUNT * 512];
-	struct writer w;
-
-	writer_init(&w, header, sizeof(header) - 1);
-	if (nonce_make(&p->in.nonce, &p->p.entropy, now_ms, nonce) == 0)
-		for (uint32_t i = 0; i < l->count; i++)
-			if (l->item[i] != without)
-				print_challenge(p, &w, l->item[i],
-						slice_make(nonce, NONCE_LEN),
-						is_stale);
-	if (!writer_ok(&w) || w.len == 0) {
-		refuse(p, u, STOP_BUSY, now_ms);
-		return;
-	}
-	header[w.len] = '\0';
-	reply(p, u, 401, NULL, header, now_ms);
-}
-
-static void challenge(struct pipeline *p, const struct unit *u, bool is_stale,
-		      uint64_t now_ms)
-{
-	challenge_but(p, u, is_stale, DIGEST_COUNT, now_ms);
 }
 
 /* ---- parking ----------------------------------------------------------- */
@@ -308,12 +132,12 @@ static struct parked *parked_new(struct pipeline *p, const struct unit *u,
 	k->unit.conn = NULL; /* what it told stands in unit by now */
 	if (!k->raw ||
 	    sip_msg_parse(k->raw, u->msg.raw.len, &k->unit.msg, NULL) != 0 ||
-	    sip_cred_parse(sip_msg_value(&k->unit.msg, SIP_HDR_AUTHORIZATION),
-			   &k->unit.cred) != 0 ||
+	    !ingress_find_cred(&p->in, &k->unit, &k->unit.cred) ||
 	    slots_add(&p->parked, k, &k->ticket) != 0) {
 		raw_free(k->raw, u->msg.raw.len);
 		return alloc_free(k);
 	}
+	k->unit.user = k->unit.cred.username;
 	if (timerq_set(&p->timers, &k->timer, now_ms + PIPELINE_PARK_MS)) {
 		parked_free(p, k);
 		return NULL;
@@ -328,12 +152,12 @@ static enum stage park(struct pipeline *p, struct unit *u, uint64_t now_ms)
 	if (is_parked(p, u))
 		return STAGE_DONE;
 	k = parked_new(p, u, now_ms);
-	if (!k || p->p.cb.credential(p->p.cb.ctx, handle_u64(k->ticket),
-				     slice_str(u->device->digest_user),
-				     slice_str(p->in.config->realm)) != 0) {
+	if (!k ||
+	    p->p.cb.credential(p->p.cb.ctx, handle_u64(k->ticket), k->unit.user,
+			       ingress_scope(&p->in, u).realm) != 0) {
 		if (k)
 			parked_free(p, k);
-		refuse(p, u, STOP_BUSY, now_ms);
+		pipeline_refuse(p, u, STOP_BUSY, now_ms);
 		return STAGE_DONE;
 	}
 	return STAGE_PARKED;
@@ -348,6 +172,15 @@ static void fill_event(struct pipeline *p, const struct unit *u,
 				  .from = u->from,
 				  .side = u->side,
 				  .sig = u->sig};
+	if (u->trunk) {
+		ret->trunk = ingress_trunk_number(p->in.config, u->trunk) + 1;
+		if (u->side == SIDE_CORE)
+			return; /* it is meant for the trunk */
+		ingress_trunk_policy(u->trunk, policy);
+		ret->device = slice_str(u->trunk->name);
+		ret->policy = policy;
+		return;
+	}
 	if (!u->device)
 		return;
 	ingress_policy(p->in.config, u->device, policy);
@@ -356,23 +189,54 @@ static void fill_event(struct pipeline *p, const struct unit *u,
 	ret->pass_auth = !u->device->digest;
 }
 
+/* Nobody known where only trunks have business. */
+static void stranger(struct pipeline *p, const struct unit *u, uint64_t now_ms)
+{
+	const struct config_listener *l = &p->in.config->listener[u->listener];
+	bool may_answer = strangers_note(
+		p->in.strangers, &u->from.peer, u->msg.method_name,
+		sip_msg_value(&u->msg, SIP_HDR_USER_AGENT), l->unknown_rate,
+		now_ms);
+
+	if (l->unknown == CONFIG_UNKNOWN_REFUSE && may_answer)
+		pipeline_refuse(p, u, STOP_STRANGER, now_ms);
+	else
+		pipeline_stop_unit(p, u, STOP_STRANGER,
+				   "nobody known, not answered");
+}
+
 /* Strangers on the core side are not answered at all; nobody may send faster
  * than the limit. */
 static enum stage stage_source(struct pipeline *p, struct unit *u,
 			       uint64_t now_ms)
 {
 	if (u->side == SIDE_CORE) {
-		if (calls_is_core(p->p.calls, &u->from.peer))
+		if (!calls_is_core(p->p.calls, &u->from.peer)) {
+			pipeline_stop_unit(p, u, STOP_SOURCE,
+					   "not a call manager");
+			return STAGE_DONE;
+		}
+		ingress_trunk_find(&p->in, p->p.calls, u);
+		return STAGE_NEXT;
+	}
+	ingress_trunk_find(&p->in, p->p.calls, u);
+	if (u->trunk) {
+		if (ingress_trunk_rate(&p->in, u, now_ms))
 			return STAGE_NEXT;
-		stop(p, u, STOP_SOURCE, "not a call manager");
+		pipeline_refuse(p, u, STOP_TRUNK_RATE, now_ms);
+		return STAGE_DONE;
+	}
+	if (ingress_is_for_trunks(&p->in, u)) {
+		stranger(p, u, now_ms);
 		return STAGE_DONE;
 	}
 	if (limit_take_addr(p->in.limit, &u->from.peer, now_ms) == 0)
 		return STAGE_NEXT;
 	if (u->from.is_reliable)
-		refuse(p, u, STOP_RATE, now_ms);
+		pipeline_refuse(p, u, STOP_RATE, now_ms);
 	else
-		stop(p, u, STOP_RATE, "too many messages from this source");
+		pipeline_stop_unit(p, u, STOP_RATE,
+				   "too many messages from this source");
 	return STAGE_DONE;
 }
 
@@ -388,7 +252,7 @@ static enum stage stage_absorb(struct pipeline *p, struct unit *u,
 
 	if (!u->msg.is_request)
 		return STAGE_NEXT;
-	if (u->conn)
+	if (u->conn && !u->trunk)
 		u->device = u->conn->device;
 	fill_event(p, u, &policy, &ev);
 	is_known = calls_absorb(p->p.calls, &ev, now_ms, &acts);
@@ -396,83 +260,67 @@ static enum stage stage_absorb(struct pipeline *p, struct unit *u,
 	return is_known ? STAGE_DONE : STAGE_NEXT;
 }
 
+/* Requests of trunks: does the profile let them in at all? */
+static enum stage stage_trunk(struct pipeline *p, struct unit *u,
+			      uint64_t now_ms)
+{
+	enum pipeline_stop why;
+
+	if (u->side == SIDE_CORE || !u->trunk || !u->msg.is_request)
+		return STAGE_NEXT;
+	why = ingress_trunk_gate(&p->in, u, now_ms);
+	if (why != STOP_NONE) {
+		pipeline_refuse(p, u, why, now_ms);
+		return STAGE_DONE;
+	}
+	return pipeline_gate_trunk(p, u, false, now_ms) ? STAGE_NEXT
+							: STAGE_DONE;
+}
+
+static enum authn_verdict authn_trunk(struct pipeline *p, struct unit *u,
+				      uint64_t now_ms, bool *ret_check)
+{
+	enum authn_verdict v;
+
+	if (!ingress_trunk_digest(u))
+		return AUTHN_OK;
+	v = ingress_judge_cred(&p->in, u, now_ms);
+	*ret_check = v == AUTHN_OK;
+	return v;
+}
+
 static enum stage stage_authn(struct pipeline *p, struct unit *u,
 			      uint64_t now_ms)
 {
 	enum pipeline_stop why = STOP_NONE;
 	bool must_check = false;
+	enum authn_verdict v;
 
 	if (u->side == SIDE_CORE || !u->msg.is_request)
 		return STAGE_NEXT;
-	switch (ingress_authn(&p->in, u, now_ms, &must_check, &why)) {
+	v = u->trunk ? authn_trunk(p, u, now_ms, &must_check)
+		     : ingress_authn(&p->in, u, now_ms, &must_check, &why);
+	switch (v) {
 	case AUTHN_OK:
 		return must_check ? park(p, u, now_ms) : STAGE_NEXT;
 	case AUTHN_CHALLENGE:
 		p->stops[STOP_CHALLENGE]++;
-		challenge(p, u, false, now_ms);
+		pipeline_challenge(p, u, false, DIGEST_COUNT, now_ms);
 		break;
 	case AUTHN_STALE:
 		p->stops[STOP_CHALLENGE]++;
-		challenge(p, u, true, now_ms);
+		pipeline_challenge(p, u, true, DIGEST_COUNT, now_ms);
 		break;
 	case AUTHN_WRONG:
-		stop(p, u, STOP_PASSWORD,
-		     "digest user, nonce or nonce count is wrong");
-		challenge(p, u, false, now_ms);
+		pipeline_wrong(p, u,
+			       "digest user, nonce or nonce count is wrong",
+			       now_ms);
 		break;
 	case AUTHN_REFUSE:
-		refuse(p, u, why, now_ms);
+		pipeline_refuse(p, u, why, now_ms);
 		break;
 	}
 	return STAGE_DONE;
-}
-
-/* Whom a forward came from: the device of the connection, or of the line. */
-static const struct config_device *device_of_response(const struct pipeline *p,
-						      const struct unit *u)
-{
-	if (u->conn)
-		return u->conn->device;
-	return config_device_by_line(p->in.config, ingress_user(u->msg.to));
-}
-
-/* A phone that may not forward where it says has refused the call. */
-static void judge_response(struct pipeline *p, struct unit *u)
-{
-	const struct config_device *d = device_of_response(p, u);
-	struct gate_party party = {.device = d};
-	char text[RULE_MAX];
-	struct writer rule;
-
-	writer_init(&rule, text, sizeof(text) - 1);
-	party.rights = d ? d->rights : NULL;
-	if (gate_response(p->in.config, &party, &u->msg, &rule) == GATE_OPEN)
-		return;
-	text[rule.len] = '\0';
-	u->device = d;
-	stop(p, u, STOP_RIGHTS, text);
-	u->msg.status = 403;
-	u->msg.reason = slice_str("Forbidden");
-}
-
-/* Presence groups and calling rights of the device. */
-static bool is_open(struct pipeline *p, const struct unit *u, uint64_t now_ms)
-{
-	struct gate_party party = {.device = u->device,
-				   .rights = u->device->rights,
-				   .presence_group = u->device->presence_group};
-	enum gate_answer answer;
-	char text[RULE_MAX];
-	struct writer rule;
-
-	writer_init(&rule, text, sizeof(text) - 1);
-	answer = gate_request(p->in.config, &party, &u->msg, &rule);
-	text[rule.len] = '\0';
-	if (answer != GATE_OPEN)
-		forbid(p, u,
-		       answer == GATE_PRESENCE ? STOP_PRESENCE : STOP_RIGHTS,
-		       text, now_ms);
-	return answer == GATE_OPEN;
 }
 
 static enum stage stage_authz(struct pipeline *p, struct unit *u,
@@ -483,15 +331,18 @@ static enum stage stage_authz(struct pipeline *p, struct unit *u,
 	if (u->side == SIDE_CORE)
 		return STAGE_NEXT;
 	if (!u->msg.is_request) {
-		judge_response(p, u);
+		pipeline_gate_response(p, u);
 		return STAGE_NEXT;
 	}
+	if (u->trunk)
+		return pipeline_gate_trunk(p, u, true, now_ms) ? STAGE_NEXT
+							       : STAGE_DONE;
 	why = ingress_authz(u);
 	if (why != STOP_NONE) {
-		refuse(p, u, why, now_ms);
+		pipeline_refuse(p, u, why, now_ms);
 		return STAGE_DONE;
 	}
-	if (!is_open(p, u, now_ms))
+	if (!pipeline_gate_device(p, u, now_ms))
 		return STAGE_DONE;
 	if (u->conn && p->p.cb.admitted)
 		p->p.cb.admitted(p->p.cb.ctx, u->from.ep);
@@ -538,10 +389,11 @@ static enum stage stage_b2bua(struct pipeline *p, struct unit *u,
 
 static enum stage (*const stages[])(struct pipeline *, struct unit *,
 				    uint64_t) = {
-	stage_source, stage_absorb, stage_authn, stage_authz, stage_b2bua,
+	stage_source, stage_absorb, stage_trunk,
+	stage_authn,  stage_authz,  stage_b2bua,
 };
 
-enum { STAGE_AFTER_AUTHN = 3 };
+enum { STAGE_AFTER_AUTHN = 4 };
 
 static void run_from(struct pipeline *p, struct unit *u, size_t first,
 		     uint64_t now_ms)
@@ -551,28 +403,45 @@ static void run_from(struct pipeline *p, struct unit *u, size_t first,
 			return;
 }
 
-void pipeline_run(struct pipeline *p, struct slice bytes,
-		  const struct dest *from, enum side side, struct conn *conn,
+static void malformed(struct pipeline *p, struct unit *u,
+		      const struct sip_reject *why, uint64_t now_ms)
+{
+	bool is_known = calls_is_core(p->p.calls, &u->from.peer);
+
+	if (u->side == SIDE_PHONE) {
+		ingress_trunk_find(&p->in, p->p.calls, u);
+		is_known = u->trunk || !ingress_is_for_trunks(&p->in, u);
+		if (!is_known)
+			(void)strangers_note(p->in.strangers, &u->from.peer,
+					     slice_str("malformed"), SLICE_NULL,
+					     1, now_ms);
+	}
+	pipeline_stop_unit(p, u, STOP_MALFORMED, why->reason);
+	if (is_known)
+		pipeline_reply(p, u, why->status, why->reason, NULL, now_ms);
+}
+
+void pipeline_run(struct pipeline *p, const struct pipeline_in *in,
 		  uint64_t now_ms)
 {
 	struct unit *u = &p->unit;
 	struct sip_reject why = {400, "Bad Request"};
 
 	p->messages++;
-	*u = (struct unit){.from = *from, .side = side, .conn = conn};
-	u->sig = conn ? conn->sig : SIG_NONSECURE;
-	if (bytes.len > sizeof(p->scratch))
+	*u = (struct unit){.from = *in->from,
+			   .side = in->side,
+			   .listener = in->listener,
+			   .conn = in->conn};
+	u->sig = in->conn ? in->conn->sig : SIG_NONSECURE;
+	if (in->bytes.len > sizeof(p->scratch))
 		return;
-	memcpy(p->scratch, bytes.ptr, bytes.len);
-	if (sip_msg_parse(p->scratch, bytes.len, &u->msg, &why) != 0) {
-		stop(p, u, STOP_MALFORMED, why.reason);
-		if (side == SIDE_PHONE ||
-		    calls_is_core(p->p.calls, &from->peer))
-			reply(p, u, why.status, why.reason, NULL, now_ms);
-	} else {
+	memcpy(p->scratch, in->bytes.ptr, in->bytes.len);
+	if (sip_msg_parse(p->scratch, in->bytes.len, &u->msg, &why) == 0)
 		run_from(p, u, 0, now_ms);
-	}
-	secret_wipe(p->scratch, bytes.len); /* may have carried media keys */
+	else
+		malformed(p, u, &why, now_ms);
+	/* It may have carried media keys. */
+	secret_wipe(p->scratch, in->bytes.len);
 }
 
 /* ---- answers of other processes ---------------------------------------- */
@@ -592,8 +461,8 @@ void pipeline_credential(struct pipeline *p, uint64_t ticket, int err,
 		err = ERR_UNSUPPORTED;
 	check = (struct keys_check){
 		.blob = blob,
-		.user = slice_str(u->device->digest_user),
-		.realm = slice_str(p->in.config->realm),
+		.user = u->user,
+		.realm = ingress_scope(&p->in, u).realm,
 		.alg = (uint8_t)alg,
 		.method = u->msg.method_name,
 		.uri = u->cred.uri,
@@ -605,9 +474,17 @@ void pipeline_credential(struct pipeline *p, uint64_t ticket, int err,
 	};
 	if (!err)
 		err = p->p.cb.check(p->p.cb.ctx, ticket, &check);
-	if (err) {
-		refuse(p, u, err == ERR_NOTFOUND ? STOP_CREDENTIAL : STOP_BUSY,
-		       now_ms);
+	if (err == ERR_NOTFOUND && u->trunk) {
+		/* As a wrong password: who exists is nobody's business. */
+		pipeline_wrong(
+			p, u,
+			"no credentials of this user in the trunk's realm",
+			now_ms);
+		parked_free(p, k);
+	} else if (err) {
+		pipeline_refuse(
+			p, u, err == ERR_NOTFOUND ? STOP_CREDENTIAL : STOP_BUSY,
+			now_ms);
 		parked_free(p, k);
 	}
 }
@@ -622,14 +499,13 @@ static void resume(struct pipeline *p, struct parked *k, uint64_t now_ms)
 		run_from(p, u, STAGE_AFTER_AUTHN, now_ms);
 		break;
 	case AUTHN_WRONG:
-		stop(p, u, STOP_PASSWORD, "the nonce count was used before");
-		challenge(p, u, false, now_ms);
+		pipeline_wrong(p, u, "the nonce count was used before", now_ms);
 		break;
 	case AUTHN_CHALLENGE:
 	case AUTHN_STALE:
 	case AUTHN_REFUSE:
 		p->stops[STOP_CHALLENGE]++;
-		challenge(p, u, true, now_ms);
+		pipeline_challenge(p, u, true, DIGEST_COUNT, now_ms);
 		break;
 	}
 }
@@ -645,17 +521,17 @@ void pipeline_checked(struct pipeline *p, uint64_t ticket, int err,
 	if (!err) {
 		resume(p, k, now_ms);
 	} else if (err == ERR_AUTH) {
-		stop(p, &k->unit, STOP_PASSWORD, "the password is wrong");
-		challenge(p, &k->unit, false, now_ms);
+		pipeline_wrong(p, &k->unit, "the password is wrong", now_ms);
 	} else if (err == ERR_NOTFOUND &&
 		   digest_alg_find(k->unit.cred.algorithm, &alg) == 0) {
 		/* The password was stored before this algorithm was known. */
-		stop(p, &k->unit, STOP_CREDENTIAL,
-		     "the stored credentials lack this algorithm: set the "
-		     "password anew");
-		challenge_but(p, &k->unit, true, alg, now_ms);
+		pipeline_stop_unit(
+			p, &k->unit, STOP_CREDENTIAL,
+			"the stored credentials lack this algorithm: set the "
+			"password anew");
+		pipeline_challenge(p, &k->unit, true, alg, now_ms);
 	} else {
-		refuse(p, &k->unit, STOP_BUSY, now_ms);
+		pipeline_refuse(p, &k->unit, STOP_BUSY, now_ms);
 	}
 	parked_free(p, k);
 }
@@ -681,7 +557,7 @@ void pipeline_expire(struct pipeline *p, uint64_t now_ms)
 	while ((n = timerq_pop(&p->timers, now_ms))) {
 		struct parked *k = TIMERQ_ENTRY(n, struct parked, timer);
 
-		refuse(p, &k->unit, STOP_BUSY, now_ms);
+		pipeline_refuse(p, &k->unit, STOP_BUSY, now_ms);
 		parked_free(p, k);
 	}
 	if (egress_deadline(p->p.egress) <= now_ms)
@@ -715,15 +591,35 @@ void pipeline_reload(struct pipeline *p, const struct config *c,
 	take_config(p, c);
 	limit_set_rate(p->in.limit, c->limits.message_rate,
 		       c->limits.message_burst);
+	/* Without memory for gates there was none from the start. */
+	(void)!ingress_trunk_config(&p->in, now_ms);
 	while ((k = slots_next(&p->parked, &i))) {
-		struct slice name = slice_str(k->unit.device->name);
+		struct slice name;
+
+		if (k->unit.trunk) {
+			k->unit.trunk = config_trunk_find(
+				c, slice_str(k->unit.trunk->name));
+			continue;
+		}
+		name = slice_str(k->unit.device->name);
 
 		k->unit.device = retirees_current(p->in.retirees, c, name);
 		if (k->unit.device)
 			continue;
-		refuse(p, &k->unit, STOP_DEVICE, now_ms);
+		pipeline_refuse(p, &k->unit, STOP_DEVICE, now_ms);
 		parked_free(p, k);
 	}
+}
+
+const struct pipeline_trunk *pipeline_trunk(const struct pipeline *p,
+					    uint32_t i)
+{
+	return &p->in.gate[i].count;
+}
+
+const struct strangers *pipeline_strangers(const struct pipeline *p)
+{
+	return p->in.strangers;
 }
 
 const uint64_t *pipeline_stops(const struct pipeline *p)

@@ -17,7 +17,9 @@
 #include "authn/nonce.h"
 #include "authn/principal.h"
 #include "authz/limit.h"
+#include "authz/strangers.h"
 #include "b2bua/call.h"
+#include "base/bucket.h"
 #include "base/entropy.h"
 #include "base/err.h"
 #include "base/handle.h"
@@ -50,6 +52,10 @@ enum pipeline_stop {
 	STOP_LINE,	 /* 403: the line is not the device's */
 	STOP_PRESENCE,	 /* 403: presence groups object */
 	STOP_RIGHTS,	 /* 403: calling rights object */
+	STOP_LIST,	 /* 403: a method list of trunk or application */
+	STOP_DIRECTION,	 /* 403: the trunk may not begin anything */
+	STOP_TRUNK_RATE, /* 503: more than the trunk's profile allows */
+	STOP_STRANGER,	 /* nobody known, at a listener for trunks */
 	STOP_BUSY,	 /* 503: store or keys did not answer, or no room */
 	STOP_COUNT
 };
@@ -93,9 +99,15 @@ struct unit {
 	enum side side;
 	enum sig_level sig;
 	struct conn *conn;		    /* NULL for datagrams */
+	uint32_t listener;		    /* index in config.listener, or
+			      CONFIG_LISTENER_NONE */
 	const struct config_device *device; /* NULL until known */
-	struct sip_cred cred;		    /* of a request under check */
-	struct nonce_info nonce;	    /* of the same */
+	const struct config_trunk *trunk;   /* it is this one's; NULL: none's */
+	/* Digest user that was proved, or is under check; views msg. A trunk's
+	 * application is known by it. */
+	struct slice user;
+	struct sip_cred cred;	 /* of a request under check */
+	struct nonce_info nonce; /* of the same */
 };
 
 struct pipeline;
@@ -104,12 +116,19 @@ struct pipeline;
 struct pipeline *pipeline_new(const struct pipeline_params *p);
 /* Free p (may be NULL) with its parked units; returns NULL. */
 struct pipeline *pipeline_free(struct pipeline *p);
-/*
- * One whole message (as the framer cut it, at most SIP_MSG_MAX bytes, copied)
- * that came from from on side; conn is NULL for datagrams. Runs all stages.
- */
-void pipeline_run(struct pipeline *p, struct slice bytes,
-		  const struct dest *from, enum side side, struct conn *conn,
+/* A message that came in. */
+struct pipeline_in {
+	struct slice bytes; /* whole, as the framer cut it, at most SIP_MSG_MAX;
+			       copied */
+	const struct dest *from;
+	enum side side;
+	uint32_t listener; /* index in config.listener, or
+			      CONFIG_LISTENER_NONE */
+	struct conn *conn; /* NULL for datagrams */
+};
+
+/* Run all stages over it. */
+void pipeline_run(struct pipeline *p, const struct pipeline_in *in,
 		  uint64_t now_ms);
 /* The store answered: err 0 and the sealed credential, or an error. */
 void pipeline_credential(struct pipeline *p, uint64_t ticket, int err,
@@ -134,6 +153,19 @@ void pipeline_conn_down(struct pipeline *p, struct handle ep, uint64_t now_ms);
  */
 void pipeline_reload(struct pipeline *p, const struct config *c,
 		     uint64_t now_ms);
+/* What a trunk was stopped at, for reports. */
+struct pipeline_trunk {
+	uint64_t requests;   /* that were its own */
+	uint64_t challenged; /* 401 */
+	uint64_t refused;    /* 403, and wrong passwords */
+	uint64_t over;	     /* a rate of its profile */
+};
+
+/* Counters of trunk number i of the configuration; lifetime of p. */
+const struct pipeline_trunk *pipeline_trunk(const struct pipeline *p,
+					    uint32_t i);
+/* Who came to listeners for trunks and was nobody; lifetime of p. */
+const struct strangers *pipeline_strangers(const struct pipeline *p);
 /* Units stopped, by reason; STOP_COUNT numbers. Lifetime of p. */
 const uint64_t *pipeline_stops(const struct pipeline *p);
 /* Messages that came in. */
@@ -152,6 +184,12 @@ enum stage {
 	STAGE_PARKED /* waits for another process */
 };
 
+/* A trunk's rates, and what became of its requests. */
+struct trunk_gate {
+	struct bucket requests, calls;
+	struct pipeline_trunk count;
+};
+
 struct ingress {
 	const struct config *config;
 	/* Devices that are configured no more but have calls: those may be
@@ -160,7 +198,64 @@ struct ingress {
 	struct nonce_params nonce;
 	struct nonce_window *window;
 	struct limit *limit;
+	struct strangers *strangers;
+	struct trunk_gate *gate; /* gate_count, by number of the trunk */
+	uint32_t gate_count;
+	uint16_t worker;
 };
+
+/* What digest is about for a unit whose device or trunk is known. */
+struct digest_scope {
+	struct slice realm;
+	const struct config_digests *digests;
+	struct slice user; /* who must answer; empty: whoever has credentials */
+	struct nonce_params nonce;
+};
+/* The scope of u, whose device or trunk is known; views the configuration. */
+struct digest_scope ingress_scope(const struct ingress *in,
+				  const struct unit *u);
+/* Credentials of u's realm among those it carries; false: none. */
+bool ingress_find_cred(const struct ingress *in, const struct unit *u,
+		       struct sip_cred *ret);
+/* Credentials of this request, as far as they can be judged here; u->cred,
+ * u->nonce and u->user are filled for AUTHN_OK. */
+enum authn_verdict ingress_judge_cred(const struct ingress *in, struct unit *u,
+				      uint64_t now_ms);
+
+/* Media as configured for a device or a trunk. */
+struct media_terms {
+	enum config_media_policy policy;
+	const struct config_suites *suites, *offer_suites;
+	enum config_srtp_offer srtp_offer;
+	enum config_other_media other_media;
+};
+/* Write m into ret as the call machine wants it; the rest of ret stays. */
+void ingress_media_policy(const struct media_terms *m, struct call_policy *ret);
+
+/* --- ingress_trunk.c ---------------------------------------------------- */
+/* Fill in u->trunk: on the outside whose it is, inside whom it is for (its
+ * request-URI's host, or where it came in). */
+void ingress_trunk_find(const struct ingress *in, const struct calls *calls,
+			struct unit *u);
+/* May the trunk of u send this at all: its way, its direction, its rate of
+ * calls? STOP_NONE or why not. */
+enum pipeline_stop ingress_trunk_gate(struct ingress *in, const struct unit *u,
+				      uint64_t now_ms);
+/* May the trunk of u send one more request now? */
+bool ingress_trunk_rate(struct ingress *in, const struct unit *u,
+			uint64_t now_ms);
+/* Must a request of the trunk of u be proved by digest? */
+bool ingress_trunk_digest(const struct unit *u);
+/* Is the listener of u for trunks alone? */
+bool ingress_is_for_trunks(const struct ingress *in, const struct unit *u);
+/* Gates for the trunks of in->config, or new rates for them. ERR_NOMEM. */
+MUST_CHECK int ingress_trunk_config(struct ingress *in, uint64_t now_ms);
+/* The trunk's policy as the call machine wants it. */
+void ingress_trunk_policy(const struct config_trunk *t,
+			  struct call_policy *ret);
+/* Number of t in the configuration. */
+uint32_t ingress_trunk_number(const struct config *c,
+			      const struct config_trunk *t);
 
 /* Which device speaks, and does it have to prove it? AUTHN_OK: go on;
  * AUTHN_CHALLENGE, AUTHN_STALE, AUTHN_WRONG: answer 401; AUTHN_REFUSE: *ret_stop

@@ -28,6 +28,10 @@ static void rebind_conns(struct worker *w, struct worker_reload *ret)
 	size_t at = 0;
 
 	while ((c = conns_next(&w->conns, &at, c))) {
+		/* Trunks do not come and go without a restart. */
+		if (c->trunk)
+			c->trunk = config_trunk_find(w->config,
+						     slice_str(c->trunk->name));
 		if (!c->device)
 			continue;
 		c->device = retirees_current(&w->retirees, w->config,
@@ -183,6 +187,7 @@ int worker_reload(struct worker *w, struct config *next,
 	w->config = next;
 	worker_limit(w);
 	pipeline_reload(w->pipeline, next, loop_now_ms(w->loop));
+	worker_trunk_tell(w);
 	rebind_conns(w, ret);
 	judge_bindings(w, ret);
 	sweep(w);

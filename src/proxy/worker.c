@@ -76,6 +76,7 @@ static void do_record(void *ctx, const struct action *a)
 		[RECORD_REFUSED] = "refused",
 		[RECORD_FALLBACK] = "fallback to RTP",
 		[RECORD_CORE] = "call manager",
+		[RECORD_TRUNK] = "trunk peer",
 	};
 	struct worker *w = ctx;
 
@@ -347,6 +348,18 @@ static struct core_params group_params(const struct config_failover *f)
 	};
 }
 
+/* The call managers of phones, as bits. */
+static uint32_t phone_managers(const struct config *c)
+{
+	uint32_t bits = 0;
+
+	for (uint32_t i = 0; i < c->call_manager_count; i++)
+		if (c->call_manager[i].serves != CONFIG_TRUNKS)
+			bits |= 1U << i;
+	/* None: then nobody is to get what is nobody's. */
+	return bits ? bits : 1U << 31;
+}
+
 static int make_calls(struct worker *w)
 {
 	const struct config *c = w->config;
@@ -356,6 +369,8 @@ static int make_calls(struct worker *w)
 						     w->p.number, w->p.count);
 	struct calls_params p = {
 		.group = group_params(&c->failover),
+		.phone_managers = phone_managers(c),
+		.trunk_limit = c->trunk_count,
 		.has_realms = true,
 		.media_outside = c->media.outside_address,
 		.media_inside = c->media.inside_address,
@@ -539,12 +554,13 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 	w->config = w->held;
 	w->loop = p->loop;
 	worker_reload_init(w);
-	worker_core_init(w);
 	worker_realms_init(w);
 	bucket_init(&w->log_bucket, WORKER_LOG_RATE, WORKER_LOG_BURST,
 		    loop_now_ms(w->loop));
 	lease_all(w, false);
-	err = make_links(w);
+	err = worker_core_init(w);
+	if (!err)
+		err = make_links(w);
 	if (!err)
 		err = make_transport(w);
 	if (!err)
@@ -557,8 +573,10 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 		err = make_egress(w);
 	if (!err)
 		err = make_pipeline(w);
-	if (!err)
+	if (!err) {
 		worker_core_start(w);
+		worker_trunk_start(w);
+	}
 	if (!err && p->restores)
 		err = worker_keep_open(w, reterr);
 	if (!err)

@@ -32,6 +32,7 @@ enum conn_refusal {
 	CONN_REFUSAL_DEVICE,	 /* names no configured device */
 	CONN_REFUSAL_NULL_SUITE, /* nothing encrypted, and not in that mode */
 	CONN_REFUSAL_MIC,	 /* has shown an LSC, now another one */
+	CONN_REFUSAL_TRUNK,	 /* nobody's, at a listener for trunks */
 	CONN_REFUSAL_STORE,	 /* the store does not know whether it has */
 	CONN_REFUSAL_COUNT
 };

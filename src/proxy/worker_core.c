@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "log/log.h"
 #include "proxy/worker_int.h"
 #include "tls/creds.h"
@@ -82,12 +83,13 @@ void worker_core_set_creds(struct worker *w,
 		if (creds[c->core[i].manager])
 			(void)!transport_set_creds(w->transport, w->core_ep[i],
 						   creds[c->core[i].manager]);
-	for (size_t i = 0; i < WORKER_PLACES_MAX; i++)
+	for (size_t i = 0; i < w->place_cap; i++)
 		if (!handle_is_none(w->place[i].connector) &&
-		    creds[w->place[i].manager])
+		    w->place[i].owner < CONFIG_MANAGERS_MAX &&
+		    creds[w->place[i].owner])
 			(void)!transport_set_creds(w->transport,
 						   w->place[i].connector,
-						   creds[w->place[i].manager]);
+						   creds[w->place[i].owner]);
 	for (uint32_t i = 0; i < CONFIG_MANAGERS_MAX; i++) {
 		tls_creds_unref(w->core_creds[i]);
 		w->core_creds[i] = creds[i];
@@ -108,39 +110,67 @@ static int open_endpoint(struct worker *w, uint32_t i)
 
 /* ---- names ------------------------------------------------------------------ */
 
+/* Whose name it is, for the log. */
+static void names_of(const struct worker *w, uint32_t owner,
+		     const char **ret_name, const char **ret_host)
+{
+	if (owner >= WORKER_OWNER_TRUNK) {
+		worker_trunk_names(w, owner, ret_name, ret_host);
+		return;
+	}
+	*ret_name = w->config->call_manager[owner].name;
+	*ret_host = w->config->call_manager[owner].address.host;
+}
+
+static enum config_transport transport_of(enum dns_transport t)
+{
+	return t == DNS_UDP   ? CONFIG_UDP
+	       : t == DNS_TCP ? CONFIG_TCP
+			      : CONFIG_TLS;
+}
+
 static void dns_changed(void *ctx, uint32_t id, const struct dns_place *place,
 			uint32_t n)
 {
 	struct worker *w = ctx;
-	uint32_t manager = w->dns_manager[id];
-	const struct config_call_manager *m = &w->config->call_manager[manager];
+	uint32_t owner = w->dns_owner[id];
+	bool is_trunk = owner >= WORKER_OWNER_TRUNK;
 	struct worker_target t[WORKER_TARGETS_MAX];
 	uint32_t count = 0;
 	char addr[ADDR_STR_MAX];
+	const char *name;
+	const char *host;
 
+	names_of(w, owner, &name, &host);
 	for (uint32_t i = 0; i < n && count < WORKER_TARGETS_MAX; i++) {
 		t[count++] = (struct worker_target){
-			.transport = m->address.transport,
+			.transport = transport_of(w->dns_transport[id]),
 			.addr = place[i].addr,
 			.order = place[i].priority,
 			.weight = place[i].weight,
 		};
-		log_info("call manager name=%s host=%s is at %s priority=%u",
-			 m->name, m->address.host,
+		log_info("%s name=%s host=%s is at %s priority=%u",
+			 is_trunk ? "trunk" : "call manager", name, host,
 			 addr_str(&place[i].addr, addr), place[i].priority);
 	}
-	worker_core_set(w, manager, t, count);
+	if (is_trunk)
+		worker_trunk_set(w, owner, t, count);
+	else
+		worker_core_set(w, owner, t, count);
 }
 
 static void dns_failed(void *ctx, uint32_t id, const char *why)
 {
 	struct worker *w = ctx;
-	const struct config_call_manager *m =
-		&w->config->call_manager[w->dns_manager[id]];
+	uint32_t owner = w->dns_owner[id];
+	const char *name;
+	const char *host;
 
+	names_of(w, owner, &name, &host);
 	if (worker_may_log(w))
-		log_warn("call manager name=%s host=%s cannot be looked up: %s",
-			 m->name, m->address.host, why);
+		log_warn("%s name=%s host=%s cannot be looked up: %s",
+			 owner >= WORKER_OWNER_TRUNK ? "trunk" : "call manager",
+			 name, host, why);
 }
 
 /* Reads resolv.conf: before the sandbox. */
@@ -151,32 +181,36 @@ static int open_dns(struct worker *w)
 			       .failed = dns_failed,
 			       .ctx = w};
 
+	bool has_names = worker_trunk_has_names(w->config);
+
 	for (uint32_t i = 0; i < w->config->call_manager_count; i++)
-		if (w->config->call_manager[i].address.addr.family == ADDR_NONE)
-			return dns_new(&p, &w->dns);
-	return 0;
+		has_names |= w->config->call_manager[i].address.addr.family ==
+			     ADDR_NONE;
+	return has_names ? dns_new(&p, &w->dns) : 0;
 }
 
-static void watch_name(struct worker *w, uint32_t manager)
+void worker_core_watch(struct worker *w, uint32_t owner,
+		       const struct config_remote *r, enum addr_family family)
 {
 	static const enum dns_transport transports[] = {
 		[CONFIG_UDP] = DNS_UDP,
 		[CONFIG_TCP] = DNS_TCP,
 		[CONFIG_TLS] = DNS_TLS,
 	};
-	const struct config_call_manager *m = &w->config->call_manager[manager];
-	struct dns_watch p = {.host = m->address.host,
-			      .transport = transports[m->address.transport],
-			      .port = m->address.port,
-			      .family = m->local_address.family};
+	struct dns_watch p = {.host = r->host,
+			      .transport = transports[r->transport],
+			      .port = r->port,
+			      .family = family};
 	uint32_t id;
 	int err = dns_watch(w->dns, &p, &id);
 
-	if (err)
-		log_error("call manager name=%s: its name is not looked up: %s",
-			  m->name, err_str(err));
-	else
-		w->dns_manager[id] = manager;
+	if (err) {
+		log_error("host=%s: this name is not looked up: %s", r->host,
+			  err_str(err));
+		return;
+	}
+	w->dns_owner[id] = owner;
+	w->dns_transport[id] = p.transport;
 }
 
 int worker_core_open(struct worker *w, const struct tls_files *f, char *reterr)
@@ -208,18 +242,20 @@ void worker_core_close(struct worker *w)
 	for (uint32_t i = 0; i < CONFIG_MANAGERS_MAX; i++)
 		w->core_creds[i] = tls_creds_unref(w->core_creds[i]);
 	loop_work_del(&w->lost_work);
+	w->place = alloc_free(w->place);
+	w->place_cap = 0;
 }
 
 /* ---- places ---------------------------------------------------------------- */
 
-static struct worker_place *find_place(struct worker *w, uint32_t manager,
+static struct worker_place *find_place(struct worker *w, uint32_t owner,
 				       enum transport_proto proto,
 				       const struct addr *peer)
 {
-	for (size_t i = 0; i < WORKER_PLACES_MAX; i++) {
+	for (size_t i = 0; i < w->place_cap; i++) {
 		struct worker_place *p = &w->place[i];
 
-		if (!handle_is_none(p->connector) && p->manager == manager &&
+		if (!handle_is_none(p->connector) && p->owner == owner &&
 		    p->proto == proto && addr_eq(&p->peer, peer))
 			return p;
 	}
@@ -228,7 +264,7 @@ static struct worker_place *find_place(struct worker *w, uint32_t manager,
 
 static struct worker_place *free_place(struct worker *w)
 {
-	for (size_t i = 0; i < WORKER_PLACES_MAX; i++)
+	for (size_t i = 0; i < w->place_cap; i++)
 		if (handle_is_none(w->place[i].connector))
 			return &w->place[i];
 	return NULL;
@@ -236,16 +272,15 @@ static struct worker_place *free_place(struct worker *w)
 
 /* The connector of a place; connections are shared by all that goes to the
  * same peer under the same credentials. */
-static int connector_of(struct worker *w, uint32_t manager,
+static int connector_of(struct worker *w, const struct worker_way *way,
 			enum transport_proto proto, const struct addr *peer,
 			struct handle *ret)
 {
-	const struct config_call_manager *m = &w->config->call_manager[manager];
 	struct transport_connect cp = {.proto = proto,
 				       .peer = *peer,
-				       .local = m->local_address,
-				       .tag = WORKER_TAG_CORE};
-	struct worker_place *p = find_place(w, manager, proto, peer);
+				       .local = way->local,
+				       .tag = way->tag};
+	struct worker_place *p = find_place(w, way->owner, proto, peer);
 	int err;
 
 	if (p) {
@@ -257,14 +292,14 @@ static int connector_of(struct worker *w, uint32_t manager,
 	if (!p)
 		return ERR_LIMIT;
 	cp.local.port = 0;
-	if (proto == TRANSPORT_TLS)
-		cp.creds = w->core_creds[manager];
-	if (proto == TRANSPORT_TLS && m->address.addr.family == ADDR_NONE)
-		cp.expect_name = m->address.host;
+	if (proto == TRANSPORT_TLS) {
+		cp.creds = way->creds;
+		cp.expect_name = way->name;
+	}
 	err = transport_connector(w->transport, &cp, &p->connector);
 	if (err)
 		return err;
-	p->manager = manager;
+	p->owner = way->owner;
 	p->proto = proto;
 	p->peer = *peer;
 	p->is_listed = true;
@@ -272,23 +307,38 @@ static int connector_of(struct worker *w, uint32_t manager,
 	return 0;
 }
 
-static int make_dest(struct worker *w, uint32_t manager,
+int worker_core_dest(struct worker *w, const struct worker_way *way,
 		     enum config_transport transport, const struct addr *peer,
 		     struct dest *ret)
 {
-	const struct config_call_manager *m = &w->config->call_manager[manager];
 	enum transport_proto proto = worker_proto(transport);
 
 	*ret = (struct dest){
 		.peer = *peer,
-		.local = config_local_address(m, w->p.number),
+		.local = way->local,
 		.is_reliable = proto != TRANSPORT_UDP,
 		.is_tls = proto == TRANSPORT_TLS,
 	};
 	if (proto != TRANSPORT_UDP)
-		return connector_of(w, manager, proto, peer, &ret->ep);
-	ret->ep = w->core_ep[m->core];
+		return connector_of(w, way, proto, peer, &ret->ep);
+	ret->ep = way->udp;
 	return 0;
+}
+
+static struct worker_way way_of(const struct worker *w, uint32_t manager)
+{
+	const struct config_call_manager *m = &w->config->call_manager[manager];
+
+	return (struct worker_way){
+		.owner = manager,
+		.local = config_local_address(m, w->p.number),
+		.tag = WORKER_TAG_CORE,
+		.creds = w->core_creds[manager],
+		.name = m->address.addr.family == ADDR_NONE ? m->address.host
+							    : NULL,
+		.udp = m->core == CONFIG_CORE_NONE ? HANDLE_NONE
+						   : w->core_ep[m->core],
+	};
 }
 
 void worker_core_reach(struct worker *w, struct dest *d)
@@ -299,31 +349,48 @@ void worker_core_reach(struct worker *w, struct dest *d)
 
 	d->ep = HANDLE_NONE;
 	for (uint32_t i = 0; i < w->config->call_manager_count; i++) {
-		struct addr local = config_local_address(
-			&w->config->call_manager[i], w->p.number);
+		struct worker_way way = way_of(w, i);
 		struct dest found;
 
-		if (addr_eq(&local, &d->local) &&
-		    make_dest(w, i, t, &d->peer, &found) == 0) {
+		if (addr_eq(&way.local, &d->local) &&
+		    worker_core_dest(w, &way, t, &d->peer, &found) == 0) {
 			d->ep = found.ep;
 			return;
 		}
 	}
 }
 
-/* Connections to where the manager no longer is. */
-static void drop_unlisted(struct worker *w, uint32_t manager)
+void worker_core_unlist(struct worker *w, uint32_t owner)
 {
-	for (size_t i = 0; i < WORKER_PLACES_MAX; i++) {
+	for (size_t i = 0; i < w->place_cap; i++) {
 		struct worker_place *p = &w->place[i];
 		struct handle h = p->connector;
 
-		if (handle_is_none(h) || p->manager != manager || p->is_listed)
+		if (handle_is_none(h) || p->owner != owner || p->is_listed)
 			continue;
-		*p = (struct worker_place){.manager = 0};
+		*p = (struct worker_place){.owner = 0};
 		transport_connector_del(w->transport, h);
 		pipeline_conn_down(w->pipeline, h, loop_now_ms(w->loop));
 	}
+}
+
+uint32_t worker_core_places(struct worker *w, const struct worker_way *way,
+			    const struct worker_target *t, uint32_t n,
+			    struct core_place *ret)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < w->place_cap; i++)
+		if (w->place[i].owner == way->owner)
+			w->place[i].is_listed = false;
+	for (uint32_t i = 0; i < n && count < WORKER_TARGETS_MAX; i++) {
+		ret[count] = (struct core_place){.order = t[i].order,
+						 .weight = t[i].weight};
+		if (worker_core_dest(w, way, t[i].transport, &t[i].addr,
+				     &ret[count].dest) == 0)
+			count++;
+	}
+	return count;
 }
 
 void worker_core_set(struct worker *w, uint32_t manager,
@@ -331,29 +398,24 @@ void worker_core_set(struct worker *w, uint32_t manager,
 {
 	const struct config_call_manager *m = &w->config->call_manager[manager];
 	struct core_place place[WORKER_TARGETS_MAX] = {0};
-	struct event ev = {.kind = EVENT_CORE, .core = {manager, place, 0}};
+	struct event ev = {.kind = EVENT_CORE,
+			   .core = {.manager = manager, .place = place}};
+	struct worker_way way = way_of(w, manager);
 
-	for (size_t i = 0; i < WORKER_PLACES_MAX; i++)
-		if (w->place[i].manager == manager)
-			w->place[i].is_listed = false;
-	for (uint32_t i = 0; i < n && ev.core.count < WORKER_TARGETS_MAX; i++) {
-		struct core_place *p = &place[ev.core.count];
+	ev.core.count = worker_core_places(w, &way, t, n, place);
+	for (uint32_t i = 0; i < ev.core.count; i++) {
+		struct core_place *p = &place[i];
 
-		*p = (struct core_place){.manager = manager,
-					 .priority = m->priority,
-					 .order = t[i].order,
-					 .weight = t[i].weight};
+		p->manager = manager;
+		p->priority = m->priority;
 		(void)snprintf(p->name, sizeof(p->name), "%s", m->name);
-		if (make_dest(w, manager, t[i].transport, &t[i].addr,
-			      &p->dest) != 0)
-			continue;
-		if (m->large_by_tcp && t[i].transport == CONFIG_UDP &&
-		    make_dest(w, manager, CONFIG_TCP, &t[i].addr, &p->large))
+		if (m->large_by_tcp && !p->dest.is_reliable &&
+		    worker_core_dest(w, &way, CONFIG_TCP, &p->dest.peer,
+				     &p->large))
 			p->large.ep = HANDLE_NONE;
-		ev.core.count++;
 	}
 	pipeline_event(w->pipeline, &ev, loop_now_ms(w->loop));
-	drop_unlisted(w, manager);
+	worker_core_unlist(w, manager);
 }
 
 void worker_core_start(struct worker *w)
@@ -367,7 +429,9 @@ void worker_core_start(struct worker *w)
 		if (a->addr.family != ADDR_NONE)
 			worker_core_set(w, i, &t, 1);
 		else
-			watch_name(w, i);
+			worker_core_watch(w, i, a,
+					  w->config->call_manager[i]
+						  .local_address.family);
 	}
 }
 
@@ -377,7 +441,7 @@ static void tell_lost(void *arg)
 {
 	struct worker *w = arg;
 
-	for (size_t i = 0; i < WORKER_PLACES_MAX; i++) {
+	for (size_t i = 0; i < w->place_cap; i++) {
 		struct worker_place *p = &w->place[i];
 
 		if (!p->is_lost)
@@ -388,14 +452,17 @@ static void tell_lost(void *arg)
 	}
 }
 
-void worker_core_init(struct worker *w)
+int worker_core_init(struct worker *w)
 {
 	loop_work_init(&w->lost_work, tell_lost, w);
+	w->place_cap = WORKER_PLACES_MAX + worker_trunk_places(w->config);
+	w->place = alloc_array(w->place_cap, sizeof(*w->place));
+	return w->place ? 0 : ERR_NOMEM;
 }
 
 void worker_core_lost(struct worker *w, struct handle ep)
 {
-	for (size_t i = 0; i < WORKER_PLACES_MAX; i++) {
+	for (size_t i = 0; i < w->place_cap; i++) {
 		struct worker_place *p = &w->place[i];
 
 		if (handle_is_none(ep) || !handle_eq(p->connector, ep))

@@ -18,24 +18,38 @@
 #include "tls/files.h"
 
 enum {
-	WORKER_TAG_CORE = 0x10000, /* transport tag of the core side */
-	WORKER_LOG_RATE = 20,	   /* refusals logged a second */
+	WORKER_TAG_CORE = 0x10000,    /* transport tag of the core side */
+	WORKER_TAG_TRUNK = 0x20000,   /* plus the trunk's number: of connections
+				       to its peers */
+	WORKER_OWNER_TRUNK = 0x10000, /* owners from here are peers of trunks:
+					 number * CONFIG_PEERS_MAX + peer */
+	WORKER_LOG_RATE = 20,	      /* refusals logged a second */
 	WORKER_LOG_BURST = 100,
 	WORKER_PLACES_MAX = 96, /* connectors to call managers */
-	WORKER_TARGETS_MAX = 16 /* addresses of one call manager */
+	WORKER_TARGETS_MAX = 16 /* addresses of one call manager or peer */
 };
 
-/* A connector to a call manager. */
+/* A connector to a call manager or to a trunk's peer. */
 struct worker_place {
 	struct handle connector; /* none: this place is free */
-	uint32_t manager;
+	uint32_t owner;		 /* call manager, or WORKER_OWNER_TRUNK... */
 	enum transport_proto proto;
 	struct addr peer;
 	bool is_listed;
 	bool is_lost; /* the call machine is to hear of it */
 };
 
-/* An address of a call manager. */
+/* How an owner's places are reached. */
+struct worker_way {
+	uint32_t owner;
+	struct addr local; /* ours, for Via and Contact */
+	uint32_t tag;
+	struct tls_creds *creds; /* of TLS */
+	const char *name;	 /* the certificate must have; NULL: any */
+	struct handle udp;	 /* endpoint of datagrams */
+};
+
+/* An address of a call manager or peer. */
 struct worker_target {
 	enum config_transport transport;
 	struct addr addr;
@@ -75,13 +89,15 @@ struct worker {
 	uint64_t log_suppressed;
 	struct handle core_ep[2 * CONFIG_MANAGERS_MAX];	   /* by config.core */
 	struct tls_creds *core_creds[CONFIG_MANAGERS_MAX]; /* by manager */
-	struct worker_place place[WORKER_PLACES_MAX];
+	struct worker_place *place; /* place_cap, owned */
+	size_t place_cap;
 	struct loop_work lost_work;
 	struct realms *realms;
 	struct list challenges; /* struct worker_challenge */
 	struct loop_work challenge_work;
-	struct dns *dns; /* NULL: no call manager has a name */
-	uint32_t dns_manager[DNS_WATCHES_MAX]; /* by number of the watch */
+	struct dns *dns;		     /* NULL: nobody has a name */
+	uint32_t dns_owner[DNS_WATCHES_MAX]; /* by number of the watch */
+	enum dns_transport dns_transport[DNS_WATCHES_MAX];
 	struct worker_tls tls;
 	uint64_t refusals[CONN_REFUSAL_COUNT];
 };
@@ -131,8 +147,8 @@ void worker_reload_done(struct worker *w);
 MUST_CHECK int worker_net_open(struct worker *w, char *reterr);
 
 /* --- worker_core.c -------------------------------------------------------- */
-/* Prepare; before anything else of this part. */
-void worker_core_init(struct worker *w);
+/* Prepare; before anything else of this part. ERR_NOMEM. */
+MUST_CHECK int worker_core_init(struct worker *w);
 /* Open the endpoints towards the call managers. reterr as worker_new. */
 MUST_CHECK int worker_core_open(struct worker *w, const struct tls_files *f,
 				char *reterr);
@@ -152,6 +168,21 @@ MUST_CHECK int worker_tls_identity(struct worker *w, struct tls_creds *c,
 void worker_core_close(struct worker *w);
 /* The call machine is there: tell it of call managers that are addresses. */
 void worker_core_start(struct worker *w);
+/* These n addresses of way's owner are where it is from now on; ret gets them
+ * as places (WORKER_TARGETS_MAX) without manager, priority and name. Returns
+ * how many. worker_core_unlist follows. */
+uint32_t worker_core_places(struct worker *w, const struct worker_way *way,
+			    const struct worker_target *t, uint32_t n,
+			    struct core_place *ret);
+/* Drop connections to where the owner is no longer. */
+void worker_core_unlist(struct worker *w, uint32_t owner);
+/* Where peer is over transport, by way. ERR_LIMIT, ERR_NOMEM. */
+MUST_CHECK int worker_core_dest(struct worker *w, const struct worker_way *way,
+				enum config_transport transport,
+				const struct addr *peer, struct dest *ret);
+/* Look up the host of an owner from now on. */
+void worker_core_watch(struct worker *w, uint32_t owner,
+		       const struct config_remote *r, enum addr_family family);
 /* Fill in d->ep, by which its peer is reached from its local address; none
  * where no call manager's is. */
 void worker_core_reach(struct worker *w, struct dest *d);
@@ -161,6 +192,32 @@ void worker_core_set(struct worker *w, uint32_t manager,
 /* Nothing can be sent to ep now: if it is a call manager's connector, its
  * requests fail soon (from the loop, not at once). */
 void worker_core_lost(struct worker *w, struct handle ep);
+/* --- worker_trunk.c -------------------------------------------------------- */
+/* Connectors that trunks may need. */
+size_t worker_trunk_places(const struct config *c);
+/* Does any trunk have a peer with a name? */
+bool worker_trunk_has_names(const struct config *c);
+/* The call machine is there: tell it of the trunks and their peers. */
+void worker_trunk_start(struct worker *w);
+/* Tell the call machine what trunks are by the configuration in force. */
+void worker_trunk_tell(struct worker *w);
+/* A peer's name has become known: owner is WORKER_OWNER_TRUNK and more. */
+void worker_trunk_set(struct worker *w, uint32_t owner,
+		      const struct worker_target *t, uint32_t n);
+/* Name and host of an owner, for the log. */
+void worker_trunk_names(const struct worker *w, uint32_t owner,
+			const char **ret_name, const char **ret_host);
+/* How a peer is reached over this transport. ERR_NOTFOUND: no listener has
+ * it. */
+MUST_CHECK int worker_trunk_way(const struct worker *w, uint32_t owner,
+				enum config_transport transport,
+				struct worker_way *ret);
+/* Whose is a connection that came up: at a listener for trunks, or to a peer
+ * of ours? c->trunk is filled in. *ret_name: buffer of CERT_NAME_MAX for what
+ * its certificate says. */
+enum conn_refusal worker_trunk_bind(struct worker *w, struct conn *c,
+				    const struct transport_peer *peer,
+				    char *ret_name);
 /* --- worker_realms.c ------------------------------------------------------ */
 /* Prepare. */
 void worker_realms_init(struct worker *w);

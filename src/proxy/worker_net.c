@@ -41,6 +41,7 @@ static const struct {
 			      "the device has shown an LSC before, and now "
 			      "another certificate (sallyportctl device "
 			      "reset-lsc)"},
+	[CONN_REFUSAL_TRUNK] = {"trunk", "is no configured trunk"},
 	[CONN_REFUSAL_STORE] = {"store", "the store does not tell whether "
 					 "the device has an LSC"},
 };
@@ -97,6 +98,11 @@ static enum conn_refusal bind_device(struct worker *w, struct conn *c,
 				  : CONN_REFUSAL_NONE;
 }
 
+static const char *name_of(const struct conn *c)
+{
+	return c->trunk ? c->trunk->name : c->device ? c->device->name : "-";
+}
+
 static void conn_up(void *ctx, struct handle ep,
 		    const struct transport_peer *peer)
 {
@@ -114,6 +120,8 @@ static void conn_up(void *ctx, struct handle ep,
 	}
 	c->side = is_core ? SIDE_CORE : SIDE_PHONE;
 	c->sig = SIG_NONSECURE;
+	c->listener =
+		peer->is_outgoing ? (uint32_t)CONFIG_LISTENER_NONE : peer->tag;
 	if (peer->is_outgoing)
 		c->origin = peer->origin;
 	/* It is up, so its address is known. */
@@ -121,16 +129,20 @@ static void conn_up(void *ctx, struct handle ep,
 		why = CONN_REFUSAL_LIMIT;
 	else if (is_core && !calls_is_core(w->calls, &peer->peer))
 		why = CONN_REFUSAL_CORE;
-	else if (peer->tls && !is_core)
+	else if (!is_core)
+		why = worker_trunk_bind(w, c, peer, name);
+	if (!why && !is_core && !c->trunk && peer->tls)
 		why = bind_device(w, c, peer, name);
 	if (why) {
 		worker_refuse(w, ep, &peer->peer, why, slice_str(name));
 		return; /* conn_down frees c */
 	}
 	log_info("connection up peer=%s side=%s device=%s tls=%s suite=%s",
-		 addr_str(&peer->peer, addr), is_core ? "core" : "phone",
-		 c->device ? c->device->name : "-",
-		 peer->tls ? peer->tls->version : "-",
+		 addr_str(&peer->peer, addr),
+		 is_core    ? "core"
+		 : c->trunk ? "trunk"
+			    : "phone",
+		 name_of(c), peer->tls ? peer->tls->version : "-",
 		 peer->tls ? peer->tls->suite : "-");
 }
 
@@ -144,8 +156,7 @@ static void conn_down(void *ctx, struct handle ep, const char *reason)
 	if (!c)
 		return;
 	log_info("connection down peer=%s device=%s reason=\"%s\"",
-		 addr_str(&c->dest.peer, addr),
-		 c->device ? c->device->name : "-", reason);
+		 addr_str(&c->dest.peer, addr), name_of(c), reason);
 	origin = c->origin;
 	conns_del(&w->conns, c);
 	pipeline_conn_down(w->pipeline, ep, loop_now_ms(w->loop));
@@ -197,8 +208,14 @@ static long data(void *ctx, struct handle ep, const uint8_t *buf, size_t len,
 	if (f.kind == SIP_FRAME_PING)
 		pong(w, &c->dest);
 	else if (f.kind == SIP_FRAME_MSG)
-		pipeline_run(w->pipeline, slice_make(buf, f.len), &c->dest,
-			     c->side, c, loop_now_ms(w->loop));
+		pipeline_run(
+			w->pipeline,
+			&(struct pipeline_in){.bytes = slice_make(buf, f.len),
+					      .from = &c->dest,
+					      .side = c->side,
+					      .listener = c->listener,
+					      .conn = c},
+			loop_now_ms(w->loop));
 	return (long)f.len;
 }
 
@@ -219,9 +236,15 @@ static void datagram(void *ctx, uint32_t tag, const struct dest *from,
 	if (f.kind == SIP_FRAME_PING)
 		pong(w, from);
 	else if (f.kind == SIP_FRAME_MSG)
-		pipeline_run(w->pipeline, slice_sub(bytes, 0, f.len), from,
-			     tag == WORKER_TAG_CORE ? SIDE_CORE : SIDE_PHONE,
-			     NULL, loop_now_ms(w->loop));
+		pipeline_run(w->pipeline,
+			     &(struct pipeline_in){
+				     .bytes = slice_sub(bytes, 0, f.len),
+				     .from = from,
+				     .side = tag == WORKER_TAG_CORE
+						     ? SIDE_CORE
+						     : SIDE_PHONE,
+				     .listener = tag},
+			     loop_now_ms(w->loop));
 }
 
 const struct transport_cb worker_transport_cb = {

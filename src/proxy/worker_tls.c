@@ -154,6 +154,7 @@ int worker_tls_creds(struct worker *w, const struct config_listener *l,
 		.policy = tls_policy_find(slice_str(l->tls_policy)),
 		.purpose =
 			l->check_purpose ? TLS_PURPOSE_CLIENT : TLS_PURPOSE_ANY,
+		.is_peer_optional = l->is_peer_optional,
 		.session_s = w->config->session_lifetime_min * 60,
 		.cache = w->tls.cache,
 		.is_crl_lenient = l->crl_expired == CONFIG_CRL_WARN,

@@ -149,6 +149,8 @@ void sip_txn_orphan(struct sip_txns *t, struct handle txn, uint64_t now_ms);
  * client transaction. Valid until t is used again. */
 const struct dest *sip_txn_client_dest(struct sip_txns *t,
 				       const struct sip_msg *m);
+/* The client transaction whose response m is; none when there is none. */
+struct handle sip_txn_client_find(struct sip_txns *t, const struct sip_msg *m);
 /* Change the user number of txn; ERR_NOTFOUND. */
 int sip_txn_set_user(struct sip_txns *t, struct handle txn, uint64_t user);
 /* When sip_txns_expire must be called next; UINT64_MAX = never. */

@@ -100,16 +100,28 @@ void sip_txn_patience(struct sip_txns *t, struct handle txn, uint64_t end_ms)
 		txn_plan(t, x, x->again_ms, end_ms);
 }
 
-const struct dest *sip_txn_client_dest(struct sip_txns *t,
-				       const struct sip_msg *m)
+static const struct txn *find_of(struct sip_txns *t, const struct sip_msg *m)
 {
 	struct slice key;
-	const struct txn *x;
 
 	if (m->is_request || make_key(t, m->method, m->branch, &key) != 0)
 		return NULL;
-	x = txn_find(t, key);
+	return txn_find(t, key);
+}
+
+const struct dest *sip_txn_client_dest(struct sip_txns *t,
+				       const struct sip_msg *m)
+{
+	const struct txn *x = find_of(t, m);
+
 	return x ? &x->dest : NULL;
+}
+
+struct handle sip_txn_client_find(struct sip_txns *t, const struct sip_msg *m)
+{
+	const struct txn *x = find_of(t, m);
+
+	return x ? x->handle : HANDLE_NONE;
 }
 
 void txn_client_again(struct sip_txns *t, struct txn *x, uint64_t now_ms)

@@ -43,9 +43,14 @@ static void stream(struct world *w, const uint8_t *data, size_t len)
 				     &why) != 0)
 			return;
 		if (f.kind == SIP_FRAME_MSG)
-			pipeline_run(w->pipeline, slice_make(buf + off, f.len),
-				     &w->phone.dest, SIDE_PHONE, &w->phone,
-				     w->now);
+			pipeline_run(
+				w->pipeline,
+				&(struct pipeline_in){
+					.bytes = slice_make(buf + off, f.len),
+					.from = &w->phone.dest,
+					.side = SIDE_PHONE,
+					.conn = &w->phone},
+				w->now);
 		off += f.len;
 		scanned = 0;
 	}
@@ -58,8 +63,13 @@ static void datagram(struct world *w, const struct dest *from, enum side side,
 
 	if (sip_frame_datagram(bytes.ptr, bytes.len, &f, NULL) == 0 &&
 	    f.kind == SIP_FRAME_MSG)
-		pipeline_run(w->pipeline, slice_sub(bytes, 0, f.len), from,
-			     side, NULL, w->now);
+		pipeline_run(w->pipeline,
+			     &(struct pipeline_in){
+				     .bytes = slice_sub(bytes, 0, f.len),
+				     .from = from,
+				     .side = side,
+				     .listener = from->ep.index},
+			     w->now);
 }
 
 static const char sdp[] = "v=0\no=- 1 1 IN IP4 10.0.0.3\ns=-\n"

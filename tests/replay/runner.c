@@ -347,7 +347,9 @@ static void set_core(struct run *r, struct conn *k, bool is_there)
 	struct core_place place = {.manager = (uint32_t)(k - r->conn),
 				   .priority = k->priority};
 	struct event ev = {.kind = EVENT_CORE,
-			   .core = {place.manager, &place, is_there}};
+			   .core = {.manager = place.manager,
+				    .place = &place,
+				    .count = is_there}};
 
 	k->device[0] = '\0';
 	k->sig = SIG_NONSECURE;

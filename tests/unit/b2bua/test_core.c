@@ -6,6 +6,7 @@
 #include "lib/run.h"
 
 static struct core g;
+static struct core_entry entries[CORE_PLACES_MAX];
 
 static const struct core_params params = {
 	.options_interval_ms = 30000,
@@ -36,7 +37,7 @@ static void add(uint32_t manager, uint32_t priority)
 
 static void setup(void)
 {
-	core_init(&g, &params);
+	core_init(&g, &params, entries, CORE_PLACES_MAX);
 	add(0, 1);
 	add(1, 2);
 	add(2, 2);
@@ -141,10 +142,10 @@ START_TEST(who_came_back_is_held_until_it_is_settled)
 	(void)core_probe_next(&g, 60000);
 	ck_assert(g.entry[0].is_up);
 	ck_assert_uint_ne(chosen("a", 0, 5000 + 59999), 0);
-	ck_assert_ptr_null(core_better(&g, h, 0, slice_str("a"), 64999));
+	ck_assert_ptr_null(core_better(&g, h, 0, slice_str("a"), 0, 64999));
 	ck_assert_uint_eq(core_deadline(&g, 64000), 65000);
 	ck_assert_uint_eq(chosen("a", 0, 65000), 0);
-	e = core_better(&g, h, 0, slice_str("a"), 65000);
+	e = core_better(&g, h, 0, slice_str("a"), 0, 65000);
 	ck_assert_ptr_eq(e, &g.entry[0]);
 	/* When the others are down it serves at once. */
 	lose(0, 3, 70000);
@@ -183,15 +184,15 @@ START_TEST(registrations_made_before_it_went_down_are_made_anew)
 	struct handle h = core_handle(&g, &g.entry[0]);
 	struct slice key = slice_str("a");
 
-	ck_assert_ptr_null(core_better(&g, h, 0, key, 0));
+	ck_assert_ptr_null(core_better(&g, h, 0, key, 0, 0));
 	lose(1, 3, 0);
 	lose(2, 3, 0);
 	lose(0, 3, 0);
 	/* Nobody is up: nothing can be done about it. */
-	ck_assert_ptr_null(core_better(&g, h, 0, key, 0));
+	ck_assert_ptr_null(core_better(&g, h, 0, key, 0, 0));
 	recover(0, 100);
-	ck_assert_ptr_eq(core_better(&g, h, 0, key, 100), &g.entry[0]);
-	ck_assert_ptr_null(core_better(&g, h, g.entry[0].epoch, key, 100));
+	ck_assert_ptr_eq(core_better(&g, h, 0, key, 0, 100), &g.entry[0]);
+	ck_assert_ptr_null(core_better(&g, h, g.entry[0].epoch, key, 0, 100));
 }
 END_TEST
 

@@ -146,7 +146,8 @@ static uint32_t at_manager(unsigned i)
 static void name_place(unsigned i, uint32_t count)
 {
 	struct core_place p = {.manager = i, .priority = i, .dest = place[i]};
-	struct event ev = {.kind = EVENT_CORE, .core = {i, &p, count}};
+	struct event ev = {.kind = EVENT_CORE,
+			   .core = {.manager = i, .place = &p, .count = count}};
 
 	(void)snprintf(p.name, sizeof(p.name), "cm%u", i);
 	step(&ev);

@@ -735,8 +735,7 @@ static void ask_about(const char *method, const char *number, const char *extra)
 			 "CSeq: 1 %s\n"
 			 "Contact: <sip:2002@198.51.100.7:5060>\n"
 			 "%s",
-			 method, number, branch, number, branch, method,
-			 extra);
+			 method, number, branch, number, branch, method, extra);
 
 	branch++;
 	ck_assert(n > 0 && n < TEXT_MAX);

@@ -26,8 +26,46 @@ static const char *const rows[][4] = {
 	{"listener", "tls", "key", "server.key"},
 	{"listener", "tls", "trust", "device"},
 	{"listener", "udp", "address", "udp:192.0.2.1:5060"},
+	{"listener", "trunks", "address", "udp:192.0.2.1:5070"},
+	{"listener", "trunks", "serves", "trunks"},
+	{"listener", "trunks", "unknown", "refuse"},
+	{"listener", "trunks", "unknown-rate", "5"},
+	{"listener", "quiet", "address", "udp:192.0.2.1:5072"},
+	{"listener", "quiet", "serves", "trunks"},
 	{"call-manager", "cm", "address", "udp:10.0.0.2:5060"},
 	{"call-manager", "cm", "local-address", "10.0.0.1:5070"},
+	{"call-manager", "cm", "serves", "both"},
+	{"call-manager", "cm-carrier", "address", "udp:10.0.0.2:5065"},
+	{"call-manager", "cm-carrier", "local-address", "10.0.0.1:5080"},
+	{"call-manager", "cm-carrier", "serves", "trunks"},
+	{"trunk-profile", "plain", "security-mode", "nonsecure"},
+	{"trunk-profile", "plain", "call-limit", "2"},
+	{"trunk-profile", "plain", "accept-presence-subscription", "yes"},
+	{"trunk-profile", "plain", "accept-out-of-dialog-refer", "yes"},
+	{"trunk-profile", "plain", "accept-unsolicited-notification", "yes"},
+	{"trunk-profile", "asked", "security-mode", "nonsecure"},
+	{"trunk-profile", "asked", "digest", "yes"},
+	{"trunk-profile", "asked", "nonce-lifetime", "2"},
+	{"trunk-profile", "asked", "call-rate", "1"},
+	{"trunk-profile", "asked", "burst", "3"},
+	{"trunk", "carrier", "profile", "plain"},
+	{"trunk", "carrier", "listeners", "trunks"},
+	{"trunk", "carrier", "peers", "udp:203.0.113.1:5060"},
+	{"trunk", "carrier", "peers", "udp:203.0.113.2:5060;priority=2"},
+	{"trunk", "carrier", "call-managers", "cm-carrier"},
+	{"trunk", "asked", "profile", "asked"},
+	{"trunk", "asked", "listeners", "trunks"},
+	{"trunk", "asked", "sources", "203.0.113.64/26"},
+	{"trunk", "asked", "call-managers", "cm"},
+	{"trunk", "asked", "direction", "in"},
+	{"trunk", "asked", "hosts", "in.example"},
+	{"trunk", "asked", "realm", "asked.example"},
+	{"trunk", "named", "profile", "plain"},
+	{"trunk", "named", "listeners", "quiet"},
+	{"trunk", "named", "peers", "udp:203.0.113.3:5060"},
+	{"trunk", "named", "call-managers", "cm"},
+	{"trunk", "named", "direction", "out"},
+	{"trunk", "named", "hosts", "named.example"},
 	{"media", "", "outside-address", "192.0.2.1"},
 	{"media", "", "inside-address", "10.0.0.1"},
 	{"limits", "", "message-rate", "50"},
@@ -105,7 +143,7 @@ static void on_send(void *ctx, const struct dest *to, struct slice bytes)
 	memcpy(s->text, bytes.ptr, len);
 	s->text[len] = '\0';
 	w->sent_count++;
-	if (handle_eq(to->ep, w->core.ep) &&
+	if (handle_eq(to->ep, w->answerer->ep) &&
 	    strncmp(s->text, "SIP/2.0", 7) != 0 &&
 	    strncmp(s->text, "ACK", 3) != 0)
 		memcpy(w->asked, s->text, len + 1);
@@ -167,8 +205,8 @@ static int on_credential(void *ctx, uint64_t ticket, struct slice user,
 	if (w->store_err)
 		return w->store_err;
 	must(w->store_count < WORLD_ASKS_MAX, "too many questions");
-	must(slice_eqs(realm, w->config->realm), "realm");
 	*a = (struct world_ask){.ticket = ticket};
+	copy(a->realm, sizeof(a->realm), realm);
 	copy(a->user, sizeof(a->user), user);
 	w->store_count++;
 	return 0;
@@ -188,6 +226,7 @@ static int on_check(void *ctx, uint64_t ticket, struct keys_check *c)
 		return ERR_LIMIT;
 	*a = (struct world_ask){.ticket = ticket, .alg = c->alg};
 	copy(a->user, sizeof(a->user), c->user);
+	copy(a->realm, sizeof(a->realm), c->realm);
 	copy(a->method, sizeof(a->method), c->method);
 	copy(a->uri, sizeof(a->uri), c->uri);
 	copy(a->nonce, sizeof(a->nonce), c->nonce);
@@ -231,6 +270,11 @@ static void make_calls(struct world *w)
 	const struct config *c = w->config;
 	struct calls_params p = {
 		.core = w->core,
+		.group = {.failures = 1,
+			  .successes = 1,
+			  .try_timeout_ms = 4000},
+		.phone_managers = 1,
+		.trunk_limit = c->trunk_count,
 		.media_outside = c->media.outside_address,
 		.media_inside = c->media.inside_address,
 		.outside_port_min = c->media.outside_ports.min,
@@ -257,6 +301,42 @@ static void make_calls(struct world *w)
 
 	w->calls = calls_new(&p, w->now);
 	must(w->calls, "calls");
+}
+
+static void tell_place(struct world *w, uint32_t trunk, uint32_t manager,
+		       uint32_t priority, const struct dest *d)
+{
+	struct core_place place = {
+		.manager = manager, .priority = priority, .dest = *d};
+	struct event ev = {.kind = EVENT_CORE,
+			   .core = {.trunk = trunk,
+				    .manager = manager,
+				    .place = &place,
+				    .count = 1}};
+
+	pipeline_event(w->pipeline, &ev, w->now);
+}
+
+/* What a worker tells the call machine of trunks. */
+static void tell_trunks(struct world *w)
+{
+	const struct config *c = w->config;
+
+	for (uint32_t i = 0; i < c->trunk_count; i++) {
+		struct event ev = {
+			.kind = EVENT_TRUNK,
+			.trunk = {.number = i,
+				  .name = slice_str(c->trunk[i].name),
+				  .managers = c->trunk[i].manager_bits,
+				  .places = 4}};
+
+		ingress_trunk_policy(&c->trunk[i], &ev.trunk.policy);
+		pipeline_event(w->pipeline, &ev, w->now);
+	}
+	tell_place(w, 0, 1, 1, &w->core_trunk);
+	tell_place(w, 1, 0, 1, &w->carrier[0]);
+	tell_place(w, 1, 1, 2, &w->carrier[1]);
+	tell_place(w, 3, 0, 1, &w->named);
 }
 
 static void make_pipeline(struct world *w)
@@ -300,6 +380,20 @@ void world_init(struct world *w)
 	w->udp = (struct dest){.ep = {.index = 1, .gen = 1},
 			       .peer = ip("198.51.100.7:5060"),
 			       .local = ip("192.0.2.1:5060")};
+	w->core_trunk = (struct dest){.ep = {.index = 9, .gen = 1},
+				      .peer = ip("10.0.0.2:5065"),
+				      .local = ip("10.0.0.1:5080")};
+	/* The index of an outside endpoint is its listener's. */
+	w->carrier[0] = (struct dest){.ep = {.index = 2, .gen = 2},
+				      .peer = ip("203.0.113.1:5060"),
+				      .local = ip("192.0.2.1:5070")};
+	w->carrier[1] = w->carrier[0];
+	w->carrier[1].peer = ip("203.0.113.2:5060");
+	w->asked_trunk = w->carrier[0];
+	w->asked_trunk.peer = ip("203.0.113.65:5060");
+	w->named = (struct dest){.ep = {.index = 3, .gen = 2},
+				 .peer = ip("203.0.113.3:5060"),
+				 .local = ip("192.0.2.1:5072")};
 	w->config = make_config();
 	w->phone = (struct conn){
 		.ep = {.index = 10, .gen = 1},
@@ -314,8 +408,10 @@ void world_init(struct world *w)
 					     slice_str("SEP000000000001")),
 	};
 	must(w->phone.device, "device");
+	w->answerer = &w->core;
 	make_calls(w);
 	make_pipeline(w);
+	tell_trunks(w);
 }
 
 void world_done(struct world *w)
@@ -353,7 +449,14 @@ void world_say(struct world *w, const struct dest *from, enum side side,
 	}
 	memcpy(buf + n, end, sizeof(end) - 1);
 	n += sizeof(end) - 1;
-	pipeline_run(w->pipeline, slice_make(buf, n), from, side, c, w->now);
+	pipeline_run(w->pipeline,
+		     &(struct pipeline_in){.bytes = slice_make(buf, n),
+					   .from = from,
+					   .side = side,
+					   .listener = c ? c->listener
+							 : from->ep.index,
+					   .conn = c},
+		     w->now);
 	free(buf);
 }
 
@@ -391,6 +494,8 @@ void world_answer(struct world *w, const char *status, const char *sdp)
 	static const char *const names[] = {
 		"Via: ", "From: ", "To: ", "Call-ID: ", "CSeq: "};
 	char *text = calloc(1, WORLD_TEXT_MAX);
+	bool is_core = w->answerer == &w->core || w->answerer == &w->core_trunk;
+	char addr[ADDR_STR_MAX];
 
 	must(text, "memory");
 	add(text, "SIP/2.0 %s\r\n", status);
@@ -410,10 +515,16 @@ void world_answer(struct world *w, const char *status, const char *sdp)
 		add(text, "\r\n");
 	}
 	if (strncmp(w->asked, "REGISTER", 8) != 0)
-		add(text, "Contact: <sip:cm@10.0.0.2:5060>\r\n");
+		add(text, "Contact: <sip:cm@%s>\r\n",
+		    addr_str(&w->answerer->peer, addr));
 	add_body(text, sdp);
-	pipeline_run(w->pipeline, slice_str(text), &w->core, SIDE_CORE, NULL,
-		     w->now);
+	pipeline_run(
+		w->pipeline,
+		&(struct pipeline_in){.bytes = slice_str(text),
+				      .from = w->answerer,
+				      .side = is_core ? SIDE_CORE : SIDE_PHONE,
+				      .listener = w->answerer->ep.index},
+		w->now);
 	free(text);
 }
 
@@ -438,7 +549,7 @@ void world_keys(struct world *w, int err)
 		pipeline_checked(w->pipeline, w->keys[i].ticket, err, w->now);
 }
 
-static int judge(const struct world *w, const struct world_ask *a)
+static int judge(const struct world_ask *a)
 {
 	struct digest_fields f = {.alg = (enum digest_alg)a->alg,
 				  .method = slice_str(a->method),
@@ -452,7 +563,7 @@ static int judge(const struct world *w, const struct world_ask *a)
 
 	if (a->alg == DIGEST_SHA256)
 		return ERR_NOTFOUND;
-	if (digest_ha1(f.alg, slice_str(a->user), slice_str(w->config->realm),
+	if (digest_ha1(f.alg, slice_str(a->user), slice_str(a->realm),
 		       slice_str("secret"), &ha1) != 0 ||
 	    digest_response(digest_hex_slice(&ha1), &f, &want) != 0)
 		return ERR_BAD;
@@ -468,7 +579,7 @@ void world_settle(struct world *w)
 	w->keys_count = 0;
 	for (uint32_t i = 0; i < n; i++)
 		pipeline_checked(w->pipeline, w->keys[i].ticket,
-				 judge(w, &w->keys[i]), w->now);
+				 judge(&w->keys[i]), w->now);
 }
 
 void world_media(struct world *w, int err)

@@ -26,6 +26,7 @@ struct world_sent {
 struct world_ask {
 	uint64_t ticket;
 	char user[64];
+	char realm[64];
 	char method[32];
 	char uri[256];
 	char nonce[128];
@@ -46,6 +47,12 @@ struct world {
 	struct conn phone; /* TLS, SEP000000000001 */
 	struct dest udp;   /* a phone at the datagram listener */
 	struct dest core;  /* the call manager */
+	/* Trunk "carrier" with two peers and a call manager's address of its
+	 * own; "asked" is challenged and only comes in; "named" is called by
+	 * its host, named.example, only. */
+	struct dest core_trunk, carrier[2], asked_trunk, named;
+	/* Who answers in world_answer: one of these, core at first. */
+	const struct dest *answerer;
 	/* what happened since world_forget */
 	struct world_sent *sent; /* WORLD_SENT_MAX */
 	uint32_t sent_count;
@@ -78,7 +85,7 @@ void world_forget(struct world *w);
  * Content-Length are added. From a datagram peer, or from c. */
 void world_say(struct world *w, const struct dest *from, enum side side,
 	       struct conn *c, const char *text);
-/* The call manager answers the last request it got, which may be none: "200
+/* The answerer answers the last request it got, which may be none: "200
  * OK"; sdp as its body where it is not empty, lines ending in LF. */
 void world_answer(struct world *w, const char *status, const char *sdp);
 /* The store finds every credential; the keys process judges by password

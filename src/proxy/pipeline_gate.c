@@ -1,0 +1,92 @@
+/*
+ * The gates of authz/ in the pipeline: what they say to a unit, and what its
+ * sender hears of it.
+ */
+#include "authz/decide.h"
+#include "proxy/gate.h"
+#include "proxy/pipeline_int.h"
+
+enum { RULE_MAX = 512 }; /* bytes of what a rule is called in the log */
+
+/* Whom a forward came from: the device of the connection, or of the line. */
+static const struct config_device *device_of_response(const struct pipeline *p,
+						      const struct unit *u)
+{
+	if (u->conn)
+		return u->conn->device;
+	return config_device_by_line(p->in.config, ingress_user(u->msg.to));
+}
+
+/* Who may not forward where he says has refused the call. */
+void pipeline_gate_response(struct pipeline *p, struct unit *u)
+{
+	const struct config_device *d =
+		u->trunk ? NULL : device_of_response(p, u);
+	struct gate_party party = {.device = d};
+	char text[RULE_MAX];
+	struct writer rule;
+
+	writer_init(&rule, text, sizeof(text) - 1);
+	party.rights = u->trunk ? u->trunk->rights : d ? d->rights : NULL;
+	if (gate_response(p->in.config, &party, &u->msg, &rule) == GATE_OPEN)
+		return;
+	text[rule.len] = '\0';
+	u->device = d;
+	pipeline_stop_unit(p, u, STOP_RIGHTS, text);
+	u->msg.status = 403;
+	u->msg.reason = slice_str("Forbidden");
+}
+
+static bool is_open(struct pipeline *p, const struct unit *u,
+		    const struct gate_party *party, uint64_t now_ms)
+{
+	enum gate_answer answer;
+	char text[RULE_MAX];
+	struct writer rule;
+
+	writer_init(&rule, text, sizeof(text) - 1);
+	answer = gate_request(p->in.config, party, &u->msg, &rule);
+	text[rule.len] = '\0';
+	if (answer != GATE_OPEN)
+		pipeline_forbid(p, u,
+				answer == GATE_PRESENCE ? STOP_PRESENCE
+							: STOP_RIGHTS,
+				text, now_ms);
+	return answer == GATE_OPEN;
+}
+
+bool pipeline_gate_device(struct pipeline *p, const struct unit *u,
+			  uint64_t now_ms)
+{
+	struct gate_party party = {.device = u->device,
+				   .rights = u->device->rights,
+				   .presence_group = u->device->presence_group};
+
+	return is_open(p, u, &party, now_ms);
+}
+
+bool pipeline_gate_trunk(struct pipeline *p, const struct unit *u,
+			 bool is_proved, uint64_t now_ms)
+{
+	bool digest = ingress_trunk_digest(u);
+	struct gate_trunk g = {
+		.trunk = u->trunk,
+		.digest = digest,
+		.cred = is_proved && digest ? AUTHZ_CRED_GOOD : AUTHZ_CRED_NONE,
+		.user = is_proved && digest ? u->user : SLICE_NULL,
+		.source = u->from.peer,
+	};
+	struct authz_verdict v = gate_trunk(p->in.config, &g, &u->msg);
+	struct gate_party party = gate_trunk_party(p->in.config, &g);
+	char text[RULE_MAX];
+	struct writer rule;
+
+	/* Credentials are the next stage's business. */
+	if (v.result != AUTHZ_FORBID)
+		return !is_proved || is_open(p, u, &party, now_ms);
+	writer_init(&rule, text, sizeof(text) - 1);
+	authz_verdict_print(&rule, &v);
+	text[rule.len] = '\0';
+	pipeline_forbid(p, u, STOP_LIST, text, now_ms);
+	return false;
+}
