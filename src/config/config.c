@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 #include "config/build.h"
+#include "config/schema.h"
 
 struct line_node {
 	struct table_node node;
@@ -12,11 +13,24 @@ struct config *config_ref(struct config *c)
 	return c;
 }
 
-static void rules_free(struct config_rules *r, uint32_t count)
+static void rules_done(struct config_rules *r, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
 		acl_free(r[i].acl);
-	alloc_free(r);
+}
+
+/* The arrays of all sections that have one. */
+static void sections_free(struct config *c)
+{
+	for (size_t i = 0; i < CONFIG_SECTIONS; i++) {
+		const struct config_section *s = &config_schema[i];
+		void *array;
+
+		if (!s->label)
+			continue;
+		memcpy(&array, (uint8_t *)c + s->offset, sizeof(array));
+		alloc_free(array);
+	}
 }
 
 struct config *config_unref(struct config *c)
@@ -32,14 +46,9 @@ struct config *config_unref(struct config *c)
 	table_done(&c->trunks_by_net);
 	table_done(&c->trunks_by_host);
 	table_done(&c->applications_by_name);
-	rules_free(c->acl, c->acl_count);
-	rules_free(c->rights, c->rights_count);
-	alloc_free(c->presence_group);
-	alloc_free(c->application);
-	alloc_free(c->listener);
-	alloc_free(c->certificate);
-	alloc_free(c->call_manager);
-	alloc_free(c->device);
+	rules_done(c->acl, c->acl_count);
+	rules_done(c->rights, c->rights_count);
+	sections_free(c);
 	config_blocks_free(c);
 	return alloc_free(c);
 }
