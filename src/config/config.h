@@ -194,6 +194,14 @@ struct config_strings {
 	uint32_t count;
 };
 
+enum { CONFIG_WORDS_MAX = 8 };
+
+/* Each word once, by its place in the option's words. */
+struct config_words {
+	uint8_t item[CONFIG_WORDS_MAX];
+	uint32_t count;
+};
+
 struct config_suites {
 	enum suite item[SUITE_COUNT]; /* best first */
 	uint32_t count;
@@ -275,6 +283,8 @@ struct config_media {
 	uint32_t idle_timeout_s; /* 0 = never */
 	uint32_t cool_down_s;
 	uint32_t dscp; /* 0..63 */
+	struct config_words backends; /* enum flow_backend, most wanted first */
+	uint32_t queue_first;	      /* number of the first packet queue */
 	bool end_to_end;
 };
 

@@ -86,6 +86,7 @@ static bool is_quoted(const struct config_option *o)
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_TEXTS:
 	case CONFIG_TYPE_RULES:
+	case CONFIG_TYPE_WORDS:
 	case CONFIG_TYPE_SUITES:
 	case CONFIG_TYPE_DIGESTS:
 		return false;
@@ -228,6 +229,10 @@ static void man_kind(const struct doc *d, const struct config_option *o)
 		break;
 	case CONFIG_TYPE_RULES:
 		put(d, "list of rules");
+		break;
+	case CONFIG_TYPE_WORDS:
+		put(d, "list of ");
+		man_words(d, o);
 		break;
 	case CONFIG_TYPE_SUITES:
 		put(d, "list of suites");

@@ -31,10 +31,15 @@ static bool has_item(const struct config_option *o, const void *at, uint32_t n)
 	struct config_strings names;
 	struct config_suites suites;
 	struct config_digests digests;
+	struct config_words words;
 
 	if (o->type == CONFIG_TYPE_DIGESTS) {
 		memcpy(&digests, at, sizeof(digests));
 		return n < digests.count;
+	}
+	if (o->type == CONFIG_TYPE_WORDS) {
+		memcpy(&words, at, sizeof(words));
+		return n < words.count;
 	}
 	if (o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_TEXTS ||
 	    o->type == CONFIG_TYPE_RULES) {
@@ -70,10 +75,15 @@ static const char *item_of(const struct config_option *o, const void *at,
 	struct config_strings names;
 	struct config_suites suites;
 	struct config_digests digests;
+	struct config_words words;
 
 	if (o->type == CONFIG_TYPE_DIGESTS) {
 		memcpy(&digests, at, sizeof(digests));
 		return digest_alg_name(digests.item[n]);
+	}
+	if (o->type == CONFIG_TYPE_WORDS) {
+		memcpy(&words, at, sizeof(words));
+		return o->words[words.item[n]];
 	}
 	if (o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_TEXTS ||
 	    o->type == CONFIG_TYPE_RULES) {
@@ -153,6 +163,7 @@ bool config_value_text(const struct config_option *o, const void *obj,
 	case CONFIG_TYPE_NAMES:
 	case CONFIG_TYPE_TEXTS:
 	case CONFIG_TYPE_RULES:
+	case CONFIG_TYPE_WORDS:
 	case CONFIG_TYPE_SUITES:
 	case CONFIG_TYPE_DIGESTS:
 		*ret = slice_str(item_of(o, at, n));

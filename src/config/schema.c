@@ -10,6 +10,8 @@ static const char *const words_log[] = {"error", "warning", "info", "debug",
 					NULL};
 const char *const config_words_security[] = {"nonsecure", "authenticated",
 					     "encrypted", NULL};
+/* In the order of enum flow_backend. */
+static const char *const words_backends[] = {"kernel", "queue", "socket", NULL};
 static const char *const words_media[] = {"auto", "rtp-only", "srtp-preferred",
 					  "srtp-required", NULL};
 const char *const config_words_offer[] = {"savp", "osrtp", "two-lines",
@@ -284,6 +286,19 @@ static const struct config_option media_options[] = {
 	MEDIA(dscp, "dscp", UINT, "46", .min = 0, .max = 63,
 	      .text = "Differentiated services code point of relayed media "
 		      "(46 is expedited forwarding)."),
+	MEDIA(backends, "backends", WORDS, "{ \"kernel\", \"socket\" }",
+	      .words = words_backends,
+	      .text = "What relays media, the most wanted first; a stream goes "
+		      "to the first that can be had and takes it. kernel: the "
+		      "module nf_srtp. queue: the kernel's packet queues, with "
+		      "firewall rules of Sallyport's own, for machines that "
+		      "may load no module. socket: sockets, which always work. "
+		      "Without a backend that can be had the daemon does not "
+		      "start."),
+	MEDIA(queue_first, "queue-first", UINT, "5060", .min = 0, .max = 65000,
+	      .text = "Number of the first packet queue of the backend queue; "
+		      "each processor has one (16 at most), and no other "
+		      "program may use them."),
 	MEDIA(end_to_end, "end-to-end", BOOL, "yes", .when = CONFIG_WHEN_NOW,
 	      .text = "Where two phones of Sallyport talk to each other and "
 		      "their suites agree, each is given the other's key, and "
@@ -646,8 +661,8 @@ const struct config_option *config_option_find(const struct config_section *s,
 bool config_option_is_list(const struct config_option *o)
 {
 	return o->type == CONFIG_TYPE_NAMES || o->type == CONFIG_TYPE_TEXTS ||
-	       o->type == CONFIG_TYPE_RULES || o->type == CONFIG_TYPE_SUITES ||
-	       o->type == CONFIG_TYPE_DIGESTS;
+	       o->type == CONFIG_TYPE_RULES || o->type == CONFIG_TYPE_WORDS ||
+	       o->type == CONFIG_TYPE_SUITES || o->type == CONFIG_TYPE_DIGESTS;
 }
 
 static size_t min3(size_t a, size_t b, size_t c)

@@ -28,6 +28,7 @@ enum config_type {
 	CONFIG_TYPE_NAMES,    /* struct config_strings: list of names */
 	CONFIG_TYPE_TEXTS,    /* struct config_strings: list of texts */
 	CONFIG_TYPE_RULES,    /* struct config_strings: rules of kind min */
+	CONFIG_TYPE_WORDS,    /* struct config_words: list of words */
 	CONFIG_TYPE_SUITES,   /* struct config_suites: list of suites */
 	CONFIG_TYPE_DIGESTS,  /* struct config_digests: list of algorithms */
 };

@@ -431,6 +431,23 @@ static int add_suite(void *at, struct slice value, struct writer *why)
 	return 0;
 }
 
+static int add_word(const struct config_option *o, void *at, struct slice value,
+		    struct writer *why)
+{
+	struct config_words *l = at;
+	uint32_t word;
+
+	if (word_find(o->words, value, &word) != 0)
+		return bad_words(why, o->words);
+	for (uint32_t i = 0; i < l->count; i++)
+		if (l->item[i] == word)
+			return bad(why, "each word once");
+	if (l->count == CONFIG_WORDS_MAX)
+		return bad(why, "fewer words");
+	l->item[l->count++] = (uint8_t)word;
+	return 0;
+}
+
 static int add_digest(void *at, struct slice value, struct writer *why)
 {
 	struct config_digests *l = at;
@@ -479,6 +496,8 @@ static int value_set(struct config_build *b, const struct config_option *o,
 		return add_text(b, at, value, why);
 	case CONFIG_TYPE_RULES:
 		return add_rule(b, o, at, value, why);
+	case CONFIG_TYPE_WORDS:
+		return add_word(o, at, value, why);
 	case CONFIG_TYPE_SUITES:
 		return add_suite(at, value, why);
 	case CONFIG_TYPE_DIGESTS:

@@ -90,6 +90,7 @@ json_t *row_call(const struct row_call *r)
 			put(row, "suite", json_string(r->suite)) &&
 			put(row, "end-to-end",
 			    json_boolean(r->is_end_to_end)) &&
+			put(row, "media", json_string(r->media)) &&
 			put(row, "codec", rows_text(r->codec)) &&
 			put(row, "duration", number(r->duration_s)) &&
 			put(row, "packets-out-in", number(r->packets_out_in)) &&

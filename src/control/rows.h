@@ -29,6 +29,7 @@ struct row_call {
 	const char *security; /* Call-Info word */
 	const char *suite;    /* "none" without SRTP */
 	bool is_end_to_end;   /* media passes without being opened */
+	const char *media;    /* the backend that relays it; "-" none yet */
 	struct slice codec;
 	uint64_t duration_s;
 	uint64_t packets_out_in; /* phone to call manager */

@@ -25,6 +25,8 @@ enum {
 	LISTING_MAX = 1 << 16 /* bytes of a tool's listing we look at */
 };
 
+#define KEEPER_NAME "sp-rules"
+
 /* First byte of what the keeper says. */
 enum {
 	SAYS_NFTABLES = 'n',
@@ -135,6 +137,29 @@ static const char *const ipt_list[2][4] = {
 
 /* --- rules of dead keepers ----------------------------------------------------- */
 
+/* Whether a keeper has this number. One that was killed may still be counted
+ * among the processes, until somebody asks for its status. */
+static bool is_alive(uint32_t pid)
+{
+	char path[32], buf[64];
+	ssize_t n;
+	int fd;
+
+	if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	n = read(fd, buf, sizeof(buf) - 1);
+	(void)close(fd);
+	if (n <= 0)
+		return true;
+	buf[n] = '\0';
+	return strstr(buf, "(" KEEPER_NAME ") ") &&
+	       !strstr(buf, "(" KEEPER_NAME ") Z");
+}
+
 /* Ours, or of a keeper that is gone, or in the way of ours. */
 static bool is_to_go(struct slice name, const struct queue_rules *r)
 {
@@ -144,7 +169,7 @@ static bool is_to_go(struct slice name, const struct queue_rules *r)
 	if (!queue_rules_name_parse(name, &first, &pid))
 		return false;
 	return pid == (uint32_t)getpid() || (r && first == r->first) ||
-	       (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
+	       !is_alive(pid);
 }
 
 static void drop_table(struct slice name)
@@ -302,7 +327,7 @@ static _Noreturn void process(int fd, const struct queue_rules *r)
 	static const int ignored[] = {SIGTERM, SIGINT,	SIGHUP,
 				      SIGPIPE, SIGUSR1, SIGUSR2};
 
-	(void)prctl(PR_SET_NAME, "sp-rules", 0, 0, 0);
+	(void)prctl(PR_SET_NAME, KEEPER_NAME, 0, 0, 0);
 	/* Its end is the monitor's, not a signal's to all of them. */
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		(void)signal(ignored[i], SIG_IGN);
@@ -377,11 +402,13 @@ int keeper_start(const struct queue_rules *r, struct keeper **ret,
 			       "the keeper of the rules says nothing");
 	else
 		err = understand(k, said, reterr);
-	if (err)
+	if (err) {
 		keeper_free(k);
-	else
-		*ret = k;
-	return err;
+		return err;
+	}
+	reterr[0] = '\0';
+	*ret = k;
+	return 0;
 }
 
 const char *keeper_tool(const struct keeper *k)

@@ -33,6 +33,7 @@ struct arguments {
 	const char *config;
 	const char *role;   /* NULL = monitor */
 	const char *worker; /* which one, for that role */
+	const char *queues; /* how many, for the media process */
 	bool is_check;
 	bool is_verbose;
 };
@@ -74,6 +75,16 @@ static int run_worker(const char *which)
 	return 2;
 }
 
+static int run_media(const char *queues)
+{
+	uint64_t n = 0;
+
+	if (!queues || text_dec(slice_str(queues), UINT16_MAX, &n) == 0)
+		return role_media_process((uint16_t)n);
+	(void)fprintf(stderr, "sallyportd: how many queues?\n");
+	return 2;
+}
+
 static int run_role(const struct arguments *a)
 {
 	static const struct {
@@ -82,7 +93,6 @@ static int run_role(const struct arguments *a)
 	} roles[] = {
 		{"keys", role_keys},
 		{"store", role_store_process},
-		{"media", role_media_process},
 	};
 
 	/* The terminal's ^C is for the monitor, which ends the others. */
@@ -92,6 +102,8 @@ static int run_role(const struct arguments *a)
 			return roles[i].run();
 	if (strcmp(a->role, "worker") == 0)
 		return run_worker(a->worker);
+	if (strcmp(a->role, "media") == 0)
+		return run_media(a->queues);
 	(void)fprintf(stderr, "sallyportd: unknown role \"%s\"\n", a->role);
 	return 2;
 }
@@ -106,6 +118,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		{"help", no_argument, NULL, 'h'},
 		{"role", required_argument, NULL, 'r'},
 		{"worker", required_argument, NULL, 'w'},
+		{"queues", required_argument, NULL, 'q'},
 		{NULL, 0, NULL, 0},
 	};
 	int o;
@@ -126,6 +139,9 @@ static int parse(int argc, char **argv, struct arguments *ret)
 			break;
 		case 'w':
 			ret->worker = optarg;
+			break;
+		case 'q':
+			ret->queues = optarg;
 			break;
 		case 'V':
 			(void)printf("sallyportd %s\n", PACKAGE_VERSION);

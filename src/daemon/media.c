@@ -1,10 +1,13 @@
 #include "daemon/media.h"
 
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/secret.h"
+#include "control/command.h"
+#include "daemon/backends.h"
 #include "daemon/setup.h"
 #include "daemon/wire.h"
 #include "log/log.h"
@@ -23,6 +26,7 @@ struct worker {
 struct role {
 	struct loop *loop;
 	struct media *media;
+	struct backends backends;
 	struct journal *journal;
 	struct channel *monitor;
 	struct loop_fd events;
@@ -124,15 +128,76 @@ static int worker_add(struct role *r, int fd, uint32_t number)
 	return err;
 }
 
+/* ---- the monitor's questions ------------------------------------------ */
+
+/* Rows as an answer to question number; 0: nobody asked. */
+static void tell(struct role *r, uint32_t number, json_t *rows)
+{
+	struct dwire_msg msg = {
+		.op = DWIRE_ROWS, .number = number, .is_last = true};
+	char *text = rows ? json_dumps(rows, JSON_COMPACT) : NULL;
+	uint8_t buf[2048];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	msg.text = slice_str(text ? text : "[]");
+	dwire_write(&w, &msg);
+	if (!writer_ok(&w) || channel_send(r->monitor, writer_slice(&w)) != 0)
+		log_error("the monitor could not be told of the backends");
+	free(text);
+	json_decref(rows);
+}
+
+/* One row: how many flows have moved, or why not all. */
+static json_t *unload(struct role *r, enum flow_backend which)
+{
+	uint32_t moved = 0;
+	int err = media_unload(r->media, which, &moved);
+
+	send_events(r);
+	if (err)
+		log_error("media backend cannot be unloaded backend=%s "
+			  "moved=%u error=\"%s\"",
+			  flow_backend_str(which), moved, err_str(err));
+	else
+		log_info("media backend is unloaded backend=%s moved=%u",
+			 flow_backend_str(which), moved);
+	return json_pack("[{s:I, s:s}]", "moved", (json_int_t)moved, "error",
+			 err == ERR_STATE      ? "it is the only backend"
+			 : err == ERR_NOTFOUND ? "it is not in use"
+			 : err		       ? err_str(err)
+					       : "");
+}
+
+/* The text of an UNLOAD names the backend; behind a minus: its flows are gone
+ * and so are its rules, end it. */
+static void answer(struct role *r, const struct dwire_msg *q)
+{
+	enum flow_backend which;
+
+	if (q->command == CONTROL_MEDIA)
+		tell(r, q->number, backends_rows(&r->backends, r->media));
+	else if (backends_find(q->text, &which) == 0)
+		tell(r, q->number, unload(r, which));
+	else if (slice_starts(q->text, "-") &&
+		 backends_find(slice_from(q->text, 1), &which) == 0)
+		media_close(r->media, which);
+}
+
 static void monitor_message(void *ctx, struct slice bytes, const int *fds,
 			    size_t n)
 {
 	struct role *r = ctx;
+	struct dwire_msg q;
 	uint32_t number;
 	int err;
 
 	if (setup_pong(r->monitor, bytes))
 		return;
+	if (n == 0 && dwire_read(bytes, &q) == 0 && q.op == DWIRE_QUERY) {
+		answer(r, &q);
+		return;
+	}
 	if (dwire_adopt_read(bytes, &number) != 0 || n != 1) {
 		for (size_t i = 0; i < n; i++)
 			(void)close(fds[i]);
@@ -171,15 +236,29 @@ static void raise_limits(void)
 		log_warn("cannot raise the limit of open files");
 }
 
-static int open_all(struct role *r, const struct role_media_params *p)
+static int open_media(struct role *r, const struct role_media_params *p)
 {
-	struct media_params mp = {.socket = {.threads = p->threads,
-					     .max_flows = p->max_flows,
-					     .dscp = p->dscp},
-				  .bind = p->bind,
+	struct backends_params bp = {
+		.wanted = {FLOW_BACKEND_SOCKET},
+		.wanted_count = p->backend_count ? p->backend_count : 1,
+		.socket = {.threads = p->threads,
+			   .max_flows = p->max_flows,
+			   .dscp = p->dscp,
+			   .journal = r->journal},
+		.queue_first = p->queue_first,
+		.queues = p->queues};
+	struct media_params mp = {.bind = p->bind,
 				  .bind_count = p->bind_count,
 				  .port_min = p->port_min,
 				  .port_max = p->port_max};
+
+	for (uint32_t i = 0; i < p->backend_count; i++)
+		bp.wanted[i] = p->backend[i];
+	return backends_open(&r->backends, &bp, &mp, &r->media);
+}
+
+static int open_all(struct role *r, const struct role_media_params *p)
+{
 	struct channel_params cp = {.fd = p->monitor_fd,
 				    .message = monitor_message,
 				    .down = monitor_down,
@@ -195,12 +274,13 @@ static int open_all(struct role *r, const struct role_media_params *p)
 	    journal_open(p->journal_fd, &r->journal) != 0)
 		log_error("the journal of SRTP indices cannot be used: calls "
 			  "will not survive the media process");
-	mp.socket.journal = r->journal;
 	if (!err)
-		err = media_new(&mp, &r->media);
+		err = open_media(r, p);
 	cp.loop = r->loop;
 	if (!err)
 		err = channel_new(&cp, &r->monitor);
+	if (!err)
+		tell(r, 0, backends_rows(&r->backends, r->media));
 	for (uint32_t i = 0; !err && i < p->channel_count; i++)
 		err = worker_add(r, p->channel[i].fd, p->channel[i].worker);
 	if (!err)

@@ -3,7 +3,9 @@
  * takes requests (media/wire.h) from the workers' channels and sends them
  * answers and events. A worker's death leaves its flows running under its
  * number; its successor speaks for the same number and flushes or claims them.
- * The process ends when the monitor closes its channel.
+ * The process ends when the monitor closes its channel. Over that channel it
+ * tells, at the start and when asked, what its backends are, and gives one up
+ * when it is told to (DWIRE_QUERY with CONTROL_MEDIA or CONTROL_MEDIA_UNLOAD).
  */
 #pragma once
 
@@ -11,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "flow/flow.h"
 
 enum { MEDIA_CHANNELS_MAX = 64 }; /* workers */
 
@@ -32,6 +35,10 @@ struct role_media_params {
 	uint32_t max_flows; /* hard limit; 0 = 20000 */
 	uint32_t threads;   /* relay threads; 0 = 1 */
 	uint8_t dscp;	    /* of relayed packets, 46 = EF; 0 = none */
+	const enum flow_backend *backend; /* the most wanted first */
+	uint32_t backend_count;		  /* 0 = sockets alone */
+	uint16_t queue_first;		  /* see daemon/backends.h */
+	uint16_t queues;
 	int journal_fd;	    /* what media/journal.h prepared; 0 = none: flows
 			       with keys end with the process */
 	/* Called once, before the first thread and the first packet: the

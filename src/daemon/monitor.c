@@ -291,6 +291,12 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 			monitor_reload_keys(child->m, bytes);
 		break;
 	case MONITOR_MEDIA:
+		child_ready(child);
+		if (dwire_read(bytes, &msg) == 0 && msg.op == DWIRE_ROWS)
+			monitor_media_rows(
+				child->m,
+				monitor_ctl_find(child->m, msg.number), &msg);
+		break;
 	case MONITOR_KINDS:
 		child_ready(child);
 		break;
@@ -381,8 +387,12 @@ static int on_start(void *arg, struct proc *p, struct proc_start *s)
 		monitor_lease_start(m, child->number);
 		return start_worker(m, child->number, s);
 	}
-	if (child->kind == MONITOR_MEDIA)
+	if (child->kind == MONITOR_MEDIA) {
 		put_fd(s, m->journal_fd, true);
+		(void)snprintf(child->arg, sizeof(child->arg), "--queues=%u",
+			       m->queues);
+		s->args[s->arg_count++] = child->arg;
+	}
 	relink(m, child);
 	if (child->kind == MONITOR_STORE && !m->devices)
 		return monitor_devices_fetch(m);
@@ -551,8 +561,10 @@ static int monitor_open(struct monitor *m)
 	buf_done(&bytes);
 	if (!err)
 		err = monitor_ctl_open(m);
-	if (!err)
+	if (!err) {
+		monitor_media_open(m);
 		err = enter_sandbox(m->config);
+	}
 	if (!err)
 		err = start_all(m);
 	if (!err)
@@ -565,6 +577,7 @@ static void monitor_close(struct monitor *m)
 	monitor_watch_end(m);
 	m->control = control_free(m->control);
 	m->procs = procs_free(m->procs);
+	monitor_media_close(m);
 	for (uint32_t i = 0; i < MONITOR_CHILDREN_MAX; i++)
 		m->child[i].channel = channel_free(m->child[i].channel);
 	m->keys = keys_client_free(m->keys);

@@ -17,6 +17,7 @@
 #include "config/devset.h"
 #include "control/control.h"
 #include "daemon/wire.h"
+#include "media/backend.h"
 #include "log/log.h"
 #include "log/ring.h"
 #include "loop/loop.h"
@@ -90,6 +91,10 @@ struct monitor {
 	struct procs *procs;
 	struct monitor_child child[MONITOR_CHILDREN_MAX];
 	struct keys_client *keys; /* for user add */
+	struct keeper *keeper;	  /* of the packet queues' rules; or NULL */
+	uint16_t queues;	  /* that have rules */
+	char queue_why[MEDIA_WHY_MAX]; /* there are none; or empty */
+	json_t *media; /* rows of its backends, as last told; or NULL */
 	struct control *control;
 	struct monitor_asked asked[MONITOR_ASKED_MAX];
 	uint32_t next_number;
@@ -134,6 +139,22 @@ MUST_CHECK int monitor_devices_page(struct monitor *m,
 /* The store has made a change of devices, or says why not. */
 void monitor_devices_changed(struct monitor *m, struct monitor_asked *a,
 			     int status);
+/* Set the rules of the packet queues, if the configuration wants them, and
+ * clear up what a killed daemon has left. Before the sandbox. */
+void monitor_media_open(struct monitor *m);
+/* Take the rules away. */
+void monitor_media_close(struct monitor *m);
+/* What the media process has to say: unasked (number 0), or to a. */
+void monitor_media_rows(struct monitor *m, struct monitor_asked *a,
+			const struct dwire_msg *msg);
+/* Rows for status; the caller's reference. */
+json_t *monitor_media_status(const struct monitor *m);
+/* Handler of "media". */
+void monitor_media(void *ctx, uint64_t token, const json_t *args);
+/* Handler of "media unload". */
+void monitor_media_unload(void *ctx, uint64_t token, const json_t *args);
+/* The command under way with this number, or NULL. */
+struct monitor_asked *monitor_ctl_find(struct monitor *m, uint32_t number);
 /* Begin to watch over the children. ERR_NOMEM. */
 MUST_CHECK int monitor_watch_begin(struct monitor *m);
 /* No more; harmless before the beginning. */

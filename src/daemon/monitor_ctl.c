@@ -133,7 +133,11 @@ void monitor_ctl_lost(struct monitor *m, const struct monitor_child *child)
 		/* Was it made or not? The store will tell. */
 		if (child->kind == MONITOR_STORE && a->devices)
 			m->devices = devset_free(m->devices);
-		if (child->kind == MONITOR_STORE && is_for_store(a->command))
+		if ((child->kind == MONITOR_STORE &&
+		     is_for_store(a->command)) ||
+		    (child->kind == MONITOR_MEDIA &&
+		     (a->command == CONTROL_MEDIA ||
+		      a->command == CONTROL_MEDIA_UNLOAD)))
 			monitor_ctl_fail(
 				m, a, "the process that had to answer ended");
 		else if (child->kind == MONITOR_WORKER &&
@@ -289,6 +293,8 @@ static void reply_status(struct monitor *m, uint64_t token, json_t *sum)
 		(void)json_array_append_new(processes, row);
 	}
 	(void)json_object_set_new(result, "processes", processes);
+	(void)json_object_set_new(result, "media-backends",
+				  monitor_media_status(m));
 	(void)json_object_update_missing(result, sum);
 	control_reply(m->control, token, result);
 }
@@ -462,6 +468,8 @@ int monitor_ctl_open(struct monitor *m)
 			    [CONTROL_DEVICES] = monitor_devices_list,
 			    [CONTROL_DEVICE_SHOW] = monitor_device_show,
 			    [CONTROL_DEVICE_EXPORT] = monitor_device_export,
+			    [CONTROL_MEDIA] = monitor_media,
+			    [CONTROL_MEDIA_UNLOAD] = monitor_media_unload,
 			    [CONTROL_DEVICE_DELETE] = monitor_device_delete},
 		.ctx = m,
 	};

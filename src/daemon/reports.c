@@ -300,6 +300,9 @@ void reports_call(struct worker *w, uint64_t now_ms, const struct call_info *c,
 		.security = call_security_str(c->security),
 		.suite = suite_info(c->suite)->name,
 		.is_end_to_end = c->is_end_to_end,
+		.media = in->id == 0 ? "-"
+				     : flow_backend_str(
+					       (enum flow_backend)in->backend),
 		.codec = c->codec,
 		.duration_s = c->answer_ms && now_ms > c->answer_ms
 				      ? (now_ms - c->answer_ms) / 1000

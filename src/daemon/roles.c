@@ -103,13 +103,14 @@ int role_store_process(void)
 	return status;
 }
 
-int role_media_process(void)
+int role_media_process(uint16_t queues)
 {
 	struct config *c = setup_config_from_fd(ROLE_FD_CONFIG);
 	char empty[ROLE_PATH_MAX];
 	struct sandbox_params sb = setup_sandbox(c, SANDBOX_MEDIA, empty);
 	const struct addr bind[] = {c->media.outside_address,
 				    c->media.inside_address};
+	enum flow_backend backend[CONFIG_WORDS_MAX];
 	struct role_media_params p = {
 		.monitor_fd = ROLE_FD_MONITOR,
 		.journal_fd = ROLE_FD_JOURNAL,
@@ -118,12 +119,21 @@ int role_media_process(void)
 		.port_min = c->media.ports.min,
 		.port_max = c->media.ports.max,
 		.dscp = (uint8_t)c->media.dscp,
+		.backend = backend,
+		.backend_count = c->media.backends.count,
+		.queue_first = (uint16_t)c->media.queue_first,
+		.queues = queues,
 		.enter = enter_sandbox,
 		.ctx = &sb,
 	};
 	int status;
 
 	setup_role(c, "media", ROLE_FD_LOG);
+	for (uint32_t i = 0; i < c->media.backends.count; i++) {
+		backend[i] = (enum flow_backend)c->media.backends.item[i];
+		/* Both speak with netfilter as long as they live. */
+		sb.keeps_net_admin |= backend[i] != FLOW_BACKEND_SOCKET;
+	}
 	(void)snprintf(empty, sizeof(empty), "%s/empty", c->state_directory);
 	status = role_media(&p);
 	config_unref(c);

@@ -33,5 +33,6 @@ int role_worker(uint32_t number, uint32_t count);
 int role_keys(void);
 /* Run the store process: role_store (daemon/store.h) in its sandbox. */
 int role_store_process(void);
-/* Run the media process: role_media (daemon/media.h) in its sandbox. */
-int role_media_process(void);
+/* Run the media process: role_media (daemon/media.h) in its sandbox; queues:
+ * as many packet queues have rules. */
+int role_media_process(uint16_t queues);

@@ -203,6 +203,8 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 	case CONTROL_DEVICES:
 	case CONTROL_LOG:
 	case CONTROL_AUTHZ_TEST:
+	case CONTROL_MEDIA:
+	case CONTROL_MEDIA_UNLOAD:
 	case CONTROL_REALM_ADD:
 	case CONTROL_REALM_LIST:
 	case CONTROL_REALM_DELETE:

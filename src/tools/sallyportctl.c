@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "authn/digest.h"
@@ -17,6 +18,7 @@
 #include "control/control.h"
 #include "control/rows.h"
 #include "tools/devfile.h"
+#include "tools/module.h"
 #include "tools/password.h"
 #include "tools/table.h"
 
@@ -47,6 +49,7 @@ static const struct table_column calls[] = {
 	{"state", "STATE", TABLE_TEXT},
 	{"security", "SECURITY", TABLE_TEXT},
 	{"suite", "SUITE", TABLE_TEXT},
+	{"media", "MEDIA", TABLE_TEXT},
 	{"codec", "CODEC", TABLE_TEXT},
 	{"duration", "DURATION", TABLE_DURATION},
 	{"worker", "WORKER", TABLE_TEXT},
@@ -85,6 +88,11 @@ static const struct table_column devices[] = {
 	{"description", "DESCRIPTION", TABLE_TEXT},
 	{NULL, NULL, TABLE_TEXT}};
 
+static const struct table_column media[] = {
+	{"backend", "BACKEND", TABLE_TEXT}, {"state", "STATE", TABLE_TEXT},
+	{"flows", "FLOWS", TABLE_TEXT},	    {"rules", "RULES", TABLE_TEXT},
+	{"why", "WHY NOT", TABLE_TEXT},	    {NULL, NULL, TABLE_TEXT}};
+
 static const struct table_column realms[] = {{"realm", "REALM", TABLE_TEXT},
 					     {"created", "CREATED", TABLE_DATE},
 					     {"changed", "CHANGED", TABLE_DATE},
@@ -101,6 +109,7 @@ static const struct {
 	{CONTROL_DEVICES, devices},
 	{CONTROL_CERTS, certs},
 	{CONTROL_REALM_LIST, realms},
+	{CONTROL_MEDIA, media},
 };
 
 /* Short names of commands. */
@@ -426,6 +435,57 @@ static int add_file(struct options *o, enum control_id id, char **words,
 	return EXIT_SUCCESS;
 }
 
+/* ---- media ----------------------------------------------------------- */
+
+static bool is_kernel(const json_t *object, const char *key)
+{
+	const char *name = json_string_value(json_object_get(object, key));
+
+	return name && strcmp(name, "kernel") == 0;
+}
+
+/* The daemon's sandbox does not see what there is of the module. */
+static void add_module(const json_t *rows)
+{
+	char why[MODULE_WHY_MAX];
+	struct utsname u;
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(rows, i, row)
+	{
+		const char *state =
+			json_string_value(json_object_get(row, "state"));
+
+		if (is_kernel(row, "backend") && state &&
+		    strcmp(state, "ready") != 0 && uname(&u) == 0 &&
+		    module_why("", u.release, why))
+			(void)json_object_set_new(row, "why", json_string(why));
+	}
+}
+
+/* The daemon no longer uses the module: take it out of the kernel. */
+static int end_module(json_t *result)
+{
+	int error;
+
+	if (!is_kernel(result, "unloaded"))
+		return EXIT_SUCCESS;
+	error = module_unload();
+	(void)json_object_set_new(
+		result, "module",
+		json_string(error == 0 ? "unloaded" : strerror(error)));
+	if (error == 0 || error == ENOENT)
+		return EXIT_SUCCESS;
+	(void)fprintf(stderr,
+		      "sallyportctl: the streams have moved, but module "
+		      "nf_srtp stays loaded: %s\n",
+		      error == EAGAIN || error == EBUSY
+			      ? "another program uses it"
+			      : strerror(error));
+	return EXIT_FAILED;
+}
+
 /* ---- commands -------------------------------------------------------- */
 
 static int run(struct options *o, enum control_id id, char **words, int count)
@@ -457,6 +517,10 @@ static int run(struct options *o, enum control_id id, char **words, int count)
 		code = add_realm_secrets(o, args);
 	if (!code)
 		code = ask(o, id, args, &result);
+	if (!code && id == CONTROL_MEDIA)
+		add_module(result);
+	if (!code && id == CONTROL_MEDIA_UNLOAD)
+		code = end_module(result);
 	if (!code)
 		code = show(o, id, result);
 	json_decref(result);
@@ -507,8 +571,9 @@ static int dispatch(struct options *o, char **words, int count)
 		return usage("unknown command", words[0]);
 	wanted = cmd->arg[0].name && cmd->arg[0].is_required ? 1 : 0;
 	most = cmd->id == CONTROL_DEVICE_ADD ? count
-	       : cmd->id == CONTROL_LOG	     ? 1
-					     : wanted;
+	       : cmd->id == CONTROL_LOG || cmd->id == CONTROL_MEDIA_UNLOAD
+		       ? 1
+		       : wanted;
 	if (count - used < wanted || count - used > most)
 		return usage(wanted ? "one argument is needed by"
 			     : most ? "one argument at most is taken by"

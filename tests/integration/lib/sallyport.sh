@@ -47,6 +47,7 @@ media {
 	outside-address = "$SP_OUT"
 	inside-address = "$SP_IN"
 	ports = 20000-20999
+	${BACKENDS:+backends = $BACKENDS}
 }
 
 device "$DEV_A" {

@@ -523,6 +523,7 @@ START_TEST(rows_have_their_keys_and_survive_any_text)
 	struct row_call call = {.state = "ringing",
 				.security = "Authenticated",
 				.suite = "none",
+				.media = "-",
 				.id = 7};
 	struct row_user user = {.user = slice_str("bob")};
 	json_t *row = row_registration(&r);
@@ -539,7 +540,7 @@ START_TEST(rows_have_their_keys_and_survive_any_text)
 	ck_assert_uint_eq(json_object_size(row), 9);
 	json_decref(row);
 	row = row_call(&call);
-	ck_assert_uint_eq(json_object_size(row), 14);
+	ck_assert_uint_eq(json_object_size(row), 15);
 	ck_assert_int_eq(json_integer_value(json_object_get(row, "id")), 7);
 	json_decref(row);
 	row = row_user(&user);

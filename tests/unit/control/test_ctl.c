@@ -51,6 +51,7 @@ static void on_calls(void *ctx, uint64_t token, const json_t *args)
 			     .security = "Encrypted",
 			     .suite = "AEAD_AES_128_GCM",
 			     .is_end_to_end = true,
+			     .media = "queue",
 			     .codec = slice_str("PCMU/8000"),
 			     .duration_s = 75,
 			     .packets_out_in = 1000,
@@ -211,13 +212,13 @@ START_TEST(calls_are_an_aligned_table)
 	ck_assert_str_eq(
 		out,
 		"ID  DEVICE  FROM              TO       STATE        SECURITY"
-		"   SUITE             CODEC      DURATION  WORKER  OUT>IN  IN>OUT  "
+		"   SUITE             MEDIA  CODEC      DURATION  WORKER  OUT>IN  IN>OUT  "
 		"ERRORS\n"
 		"12  SEP1    sip:bob\\x1b[2J@x  sip:\xc3\xa4@x  established  "
-		"Encrypted  AEAD_AES_128_GCM  PCMU/8000   0:01:15       3    1000      "
+		"Encrypted  AEAD_AES_128_GCM  queue  PCMU/8000   0:01:15       3    1000      "
 		"99       0\n"
 		" 3  SEP1    sip:bob\\x1b[2J@x  sip:\xc3\xa4@x  established  "
-		"Encrypted  AEAD_AES_128_GCM  PCMU/8000  10:00:00       3    1000      "
+		"Encrypted  AEAD_AES_128_GCM  queue  PCMU/8000  10:00:00       3    1000      "
 		"99       0\n");
 	ck_assert_str_eq(err, "");
 }
