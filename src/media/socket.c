@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/secret.h"
 #include "media/socket_int.h"
+#include "media/udp.h"
 
 enum {
 	SWEEP_MS = 250, /* how often idle flows are looked for */
@@ -216,12 +217,6 @@ static void sweep(struct shard *s, uint64_t now)
 	}
 }
 
-/* A handle and which of its two sockets, as epoll's 64 bits. */
-uint64_t socket_watch_data(struct handle h, bool is_rtcp)
-{
-	return (uint64_t)h.gen << 32 | h.index << 1 | is_rtcp;
-}
-
 /*
  * All packets of a round are read, then all judged, then all sent: each of the
  * three runs through a good deal of code, which then stays in the processor's
@@ -235,7 +230,8 @@ static void serve(struct shard *s, const struct epoll_event *ev, int n,
 	/* With many flows each one's memory is far away: ask for it early. */
 	for (int i = 0; i < n; i++) {
 		uint64_t data = ev[i].data.u64;
-		struct handle h = {(uint32_t)data >> 1, (uint32_t)(data >> 32)};
+		bool is_rtcp;
+		struct handle h = media_udp_handle(data, &is_rtcp);
 		struct job *j = &s->job[jobs];
 
 		/* Gone when it was removed since epoll_wait returned. */
@@ -243,7 +239,7 @@ static void serve(struct shard *s, const struct epoll_event *ev, int n,
 		if (!j->flow)
 			continue;
 		prefetch_flow(j->flow);
-		j->pkt.is_rtcp = data & 1;
+		j->pkt.is_rtcp = is_rtcp;
 		jobs++;
 	}
 	for (int i = 0; i < jobs; i++)

@@ -3,64 +3,16 @@
  */
 #include "media/socket_int.h"
 
-#include <netinet/ip.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-
-enum { RCVBUF = 65536 /* a second or two of one stream */ };
+#include "media/udp.h"
 
 static struct relay *relay_of(struct media_backend *b)
 {
 	return (struct relay *)(void *)b;
-}
-
-/* --- sockets ------------------------------------------------------------ */
-
-static void set_options(int fd, sa_family_t family, uint8_t dscp)
-{
-	int size = RCVBUF, tos = dscp << 2, one = 1;
-	int df4 = IP_PMTUDISC_DO, df6 = IPV6_PMTUDISC_DO;
-
-	/* None of these is worth refusing a call for. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	/* Media is never fragmented; without fragments the kernel need not
-	 * draw an IP identification for each packet. */
-	if (family == AF_INET6) {
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one,
-				 sizeof(one));
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &df6,
-				 sizeof(df6));
-	} else {
-		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &df4,
-				 sizeof(df4));
-	}
-	if (dscp == 0)
-		return;
-	if (family == AF_INET)
-		(void)setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
-	else
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos,
-				 sizeof(tos));
-}
-
-static int open_udp(const struct addr *a, uint8_t dscp)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(a, &ss);
-	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			0);
-
-	if (fd < 0)
-		return -1;
-	set_options(fd, ss.ss_family, dscp);
-	if (bind(fd, (struct sockaddr *)&ss, len) != 0) {
-		(void)close(fd);
-		return -1;
-	}
-	return fd;
 }
 
 /* --- commands ----------------------------------------------------------- */
@@ -256,10 +208,10 @@ static int open_sockets(struct shard *s, struct relay_flow *f,
 			addr_with_port(local, (uint16_t)(local->port + i));
 
 		f->fd[i] = had && had->fd[i] >= 0 ? had->fd[i]
-						  : open_udp(&a, dscp);
+						  : media_udp_open(&a, dscp);
 		if (f->fd[i] < 0 ||
 		    socket_watch(s, f->fd[i],
-				 socket_watch_data(f->handle, i == 1)))
+				 media_udp_data(f->handle, i == 1)))
 			return ERR_IO;
 	}
 	return 0;
@@ -462,7 +414,7 @@ static int link_flow(struct shard *s, struct relay_flow *f)
 
 	for (int i = 0; !err && i < 2; i++)
 		err = socket_watch(s, f->fd[i],
-				   socket_watch_data(f->handle, i == 1));
+				   media_udp_data(f->handle, i == 1));
 	if (err)
 		unlink_flow(s, f);
 	return err;

@@ -112,8 +112,6 @@ bool socket_emit(struct relay *r, enum media_event_kind kind,
 void socket_refresh_target(struct relay_flow *f);
 /* Have the shard read fd; data comes back with it. ERR_IO. */
 MUST_CHECK int socket_watch(struct shard *s, int fd, uint64_t data);
-/* A handle and which of its two sockets, as epoll's 64 bits. */
-uint64_t socket_watch_data(struct handle h, bool is_rtcp);
 
 /* --- socket_flows.c: what media_backend_ops asks for --------------------- */
 /* The flow at this local address, and its shard entered; NULL: entered none. */

@@ -1,0 +1,63 @@
+#include "media/udp.h"
+
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { RCVBUF = 65536 /* a second or two of one stream */ };
+
+static void set_options(int fd, sa_family_t family, uint8_t dscp)
+{
+	int size = RCVBUF, tos = dscp << 2, one = 1;
+	int df4 = IP_PMTUDISC_DO, df6 = IPV6_PMTUDISC_DO;
+
+	/* None of these is worth refusing a call for. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	/* Media is never fragmented; without fragments the kernel need not
+	 * draw an IP identification for each packet. */
+	if (family == AF_INET6) {
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one,
+				 sizeof(one));
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &df6,
+				 sizeof(df6));
+	} else {
+		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &df4,
+				 sizeof(df4));
+	}
+	if (dscp == 0)
+		return;
+	if (family == AF_INET)
+		(void)setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+	else
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos,
+				 sizeof(tos));
+}
+
+int media_udp_open(const struct addr *a, uint8_t dscp)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(a, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			0);
+
+	if (fd < 0)
+		return -1;
+	set_options(fd, ss.ss_family, dscp);
+	if (bind(fd, (struct sockaddr *)&ss, len) != 0) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+uint64_t media_udp_data(struct handle h, bool is_rtcp)
+{
+	return (uint64_t)h.gen << 32 | h.index << 1 | is_rtcp;
+}
+
+struct handle media_udp_handle(uint64_t data, bool *ret_is_rtcp)
+{
+	*ret_is_rtcp = data & 1;
+	return (struct handle){(uint32_t)data >> 1, (uint32_t)(data >> 32)};
+}

@@ -1,0 +1,18 @@
+/*
+ * The bound UDP sockets of flows, as every backend opens and watches them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/handle.h"
+
+/* A bound non-blocking socket at a, whose packets are marked with dscp (0..63;
+ * 0 = not), never fragmented; -1: the system refused. */
+int media_udp_open(const struct addr *a, uint8_t dscp);
+/* A flow's handle and which of its two sockets, as epoll's 64 bits. */
+uint64_t media_udp_data(struct handle h, bool is_rtcp);
+/* The other way. */
+struct handle media_udp_handle(uint64_t data, bool *ret_is_rtcp);
