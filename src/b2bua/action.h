@@ -22,6 +22,8 @@ enum action_kind {
 	ACTION_CONN_CLOSE,  /* dest.ep */
 	ACTION_AUTH,	    /* id, bytes: a request and the challenge it got, as
 			       blobs (base/writer.h); EVENT_AUTH answers */
+	ACTION_ARRIVED,	    /* bytes: a phone has come to this worker; for
+			       EVENT_ARRIVED of the others */
 	ACTION_RECORD,	    /* record, bytes: "key=value ..." for log and CDR */
 	ACTION_SAVE,	    /* bytes: key and what must outlive us (save.h) */
 	ACTION_FORGET	    /* bytes: key; what was saved under it is over */

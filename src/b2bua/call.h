@@ -26,6 +26,7 @@ struct calls_params {
 				      all */
 	uint32_t trunk_limit;	   /* trunks: their numbers are below */
 	bool has_realms;	   /* ACTION_AUTH is understood */
+	bool has_siblings;	   /* other workers hear ACTION_ARRIVED */
 	struct addr media_outside; /* our media address towards phones */
 	struct addr media_inside;  /* our media address towards the core */
 	uint16_t outside_port_min, outside_port_max; /* UDP, inclusive */

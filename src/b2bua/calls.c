@@ -629,6 +629,9 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 	case EVENT_AUTH:
 		core_auth(c, &ev->auth);
 		break;
+	case EVENT_ARRIVED:
+		arrive_told(c, ev->bytes);
+		break;
 	case EVENT_CALL_DROP:
 		call = call_find(c, ev->call);
 		if (call)

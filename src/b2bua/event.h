@@ -78,7 +78,8 @@ enum event_kind {
 	EVENT_BINDING,	    /* the configuration says so: binding */
 	EVENT_CORE,	    /* where a call manager is has become known: core */
 	EVENT_TRUNK,	    /* what a trunk is has become known: trunk */
-	EVENT_AUTH	    /* ACTION_AUTH was dealt with: auth */
+	EVENT_AUTH,	    /* ACTION_AUTH was dealt with: auth */
+	EVENT_ARRIVED	    /* another worker's ACTION_ARRIVED: bytes */
 };
 
 struct event_sip {
@@ -148,5 +149,6 @@ struct event {
 		struct event_core core;	      /* EVENT_CORE */
 		struct event_trunk trunk;     /* EVENT_TRUNK */
 		struct event_auth auth;	      /* EVENT_AUTH */
+		struct slice bytes;	      /* EVENT_ARRIVED */
 	};
 };

@@ -341,6 +341,7 @@ void flow_event(struct calls *c, struct call *call, const struct event *ev)
 	case EVENT_CORE:
 	case EVENT_TRUNK:
 	case EVENT_AUTH:
+	case EVENT_ARRIVED:
 	case EVENT_CALL_DROP:
 	case EVENT_BINDING:
 		break;

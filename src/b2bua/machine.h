@@ -156,6 +156,12 @@ void leg_ack(struct calls *c, struct leg *leg, uint32_t cseq, struct slice body,
 /* Print body as the leg's next session description: stamps o=, remembers. */
 struct slice leg_sdp(struct calls *c, struct leg *leg, const struct sdp *s);
 
+/* --- arrive.c ------------------------------------------------------------ */
+/* Binding b is new: the other workers are told. */
+void arrive_tell(struct calls *c, const struct binding *b);
+/* EVENT_ARRIVED: what another worker told. */
+void arrive_told(struct calls *c, struct slice bytes);
+
 /* --- core_map.c --------------------------------------------------------- */
 /* Hosts to be replaced, the call manager's and ours, with their ports. */
 struct core_map {
@@ -727,6 +733,16 @@ void reg_try_add(struct reg_try *t, const struct binding *b, uint32_t expires_s,
  * all, 0 when it lists others only. */
 uint32_t reg_granted(const struct sip_msg *m, const char *token,
 		     uint32_t asked);
+/* A binding that is accepted now. */
+struct reg_same {
+	const struct binding *binding; /* NULL: another worker's */
+	struct slice contact, instance;
+	uint64_t accept_ms; /* another worker's: when */
+};
+
+/* End the bindings of line l that stood for the same phone before; l may be
+ * gone afterwards. */
+void reg_replace(struct calls *c, struct line *l, const struct reg_same *now);
 /* b is good for so many seconds from now; 0: not any more, and it is freed. */
 void reg_accept(struct calls *c, struct binding *b, uint32_t seconds);
 /* No call manager took t, one of our own; t is freed. */

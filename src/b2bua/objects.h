@@ -390,7 +390,8 @@ struct binding {
 	struct call_policy policy;
 	bool pass_auth;
 	bool falls_back;
-	bool is_active; /* the call manager said yes */
+	bool is_active;	    /* the call manager said yes */
+	uint64_t accept_ms; /* and when, last; 0 = to a process before us */
 	uint64_t expires_ms;
 	uint64_t since_ms;
 	struct handle place;	 /* in calls.core: where it is registered */

@@ -526,20 +526,23 @@ uint32_t reg_granted(const struct sip_msg *m, const char *token, uint32_t asked)
 	return s < asked ? s : asked;
 }
 
-/* b is accepted: what it stands for now has no other binding. */
-static void drop_replaced(struct calls *c, struct binding *b)
+void reg_replace(struct calls *c, struct line *l, const struct reg_same *now)
 {
 	struct list *n;
 	struct list *tmp;
+	bool is_last = list_empty(&l->bindings);
 
-	list_for_each_safe(n, tmp, &b->line->bindings) {
+	/* With its last binding the line is gone. */
+	for (n = l->bindings.next; !is_last; n = tmp) {
 		struct binding *old = LIST_ENTRY(n, struct binding, node);
 
-		if (old == b || !old->is_active ||
-		    !is_same_contact(old, slice_str(b->contact),
-				     slice_str(b->instance)))
+		tmp = n->next;
+		is_last = tmp == &l->bindings;
+		if (old == now->binding || !old->is_active ||
+		    (!now->binding && old->accept_ms >= now->accept_ms) ||
+		    !is_same_contact(old, now->contact, now->instance))
 			continue;
-		reg_remove(c, b->line, &old, 1);
+		reg_remove(c, l, &old, 1);
 		record_binding(c, RECORD_UNREGISTERED, old, "replaced");
 		binding_free(c, old);
 	}
@@ -548,6 +551,7 @@ static void drop_replaced(struct calls *c, struct binding *b)
 void reg_accept(struct calls *c, struct binding *b, uint32_t seconds)
 {
 	bool is_moved = b->is_active && !handle_eq(b->place, c->from_place);
+	bool is_new;
 
 	if (seconds == 0 ||
 	    timerq_set(&c->binding_timers, &b->timer,
@@ -558,7 +562,9 @@ void reg_accept(struct calls *c, struct binding *b, uint32_t seconds)
 		return;
 	}
 	b->expires_ms = c->now_ms + (uint64_t)seconds * 1000;
+	is_new = !b->is_active;
 	b->is_active = true;
+	b->accept_ms = c->now_ms;
 	b->is_longer = false;
 	b->move_ms = 0;
 	b->place = c->from_place;
@@ -567,7 +573,13 @@ void reg_accept(struct calls *c, struct binding *b, uint32_t seconds)
 		       is_moved ? "another call manager" : NULL);
 	save_binding(c, b);
 	save_follow(c, b);
-	drop_replaced(c, b);
+	/* What it stands for now has no other binding. */
+	reg_replace(c, b->line,
+		    &(struct reg_same){.binding = b,
+				       .contact = slice_str(b->contact),
+				       .instance = slice_str(b->instance)});
+	if (is_new)
+		arrive_tell(c, b);
 }
 
 /*

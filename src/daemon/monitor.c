@@ -256,6 +256,18 @@ static void child_ready(struct monitor_child *child)
 	(void)sd_notifyf(0, "READY=1\nMAINPID=%lu", (unsigned long)getpid());
 }
 
+/* What a worker tells the others. */
+static void pass_on(const struct monitor_child *from, struct slice bytes)
+{
+	for (uint32_t i = 0; i < from->m->workers; i++) {
+		struct monitor_child *to = monitor_worker(from->m, i);
+
+		if (to != from && to->channel &&
+		    channel_send(to->channel, bytes) != 0)
+			log_error("a message to %s was lost", to->name);
+	}
+}
+
 static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 {
 	struct monitor_child *child = ctx;
@@ -275,6 +287,8 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 			child_ready(child);
 		else if (msg.op == DWIRE_USE)
 			monitor_lease_use(child->m, child->number, &msg);
+		else if (msg.op == DWIRE_ARRIVED)
+			pass_on(child, bytes);
 		else if (msg.op == DWIRE_ROWS)
 			monitor_ctl_rows(child->m, child->number, &msg);
 		break;

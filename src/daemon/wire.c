@@ -60,6 +60,9 @@ void dwire_write(struct writer *w, const struct dwire_msg *m)
 		writer_u8(w, m->is_last);
 		writer_blob(w, m->text);
 		break;
+	case DWIRE_ARRIVED:
+		writer_blob(w, m->text);
+		break;
 	case DWIRE_LINK:
 		writer_u8(w, (uint8_t)m->link);
 		break;
@@ -105,6 +108,9 @@ int dwire_read(struct slice s, struct dwire_msg *ret)
 	case DWIRE_ROWS:
 		m.number = reader_u32be(&r);
 		m.is_last = reader_u8(&r) != 0;
+		m.text = reader_blob(&r);
+		break;
+	case DWIRE_ARRIVED:
 		m.text = reader_blob(&r);
 		break;
 	case DWIRE_LINK:

@@ -8,6 +8,7 @@
  * Worker:  READY once; USE says how much it uses and, having followed LEASE
  * number, may use; ROWS (number, is_last, JSON array) answers a QUERY, in
  * pieces.
+ * Either: ARRIVED (bytes) passes on that a phone has come to another worker.
  */
 #pragma once
 
@@ -26,7 +27,8 @@ enum dwire_op {
 	DWIRE_ROWS = 'A',
 	DWIRE_LINK = 'L',
 	DWIRE_LEASE = 'E',
-	DWIRE_USE = 'U'
+	DWIRE_USE = 'U',
+	DWIRE_ARRIVED = 'V'
 };
 
 /* Limits of the whole daemon, of which each worker has a lease. */
@@ -49,7 +51,7 @@ struct dwire_msg {
 	enum dwire_limit limit; /* LEASE, USE */
 	uint32_t amount;	/* LEASE: may be used; USE: the same, now */
 	uint32_t used;		/* USE */
-	struct slice text;	/* QUERY: argument; ROWS: JSON */
+	struct slice text;	/* QUERY: argument; ROWS: JSON; ARRIVED */
 };
 
 enum { DWIRE_ADOPT_LEN = 5 };

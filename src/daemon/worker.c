@@ -82,6 +82,13 @@ static void emit_query(void *ctx, uint32_t number, struct slice text,
 	emit_rows(r, text, is_last);
 }
 
+static void on_arrived(void *ctx, struct slice bytes)
+{
+	struct role *r = ctx;
+
+	send_msg(r, &(struct dwire_msg){.op = DWIRE_ARRIVED, .text = bytes});
+}
+
 static void on_stats(void *ctx, uint32_t number, const struct flow_stats *s,
 		     uint32_t n)
 {
@@ -294,6 +301,8 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 		on_query(r, &m, fds, n);
 	else if (m.op == DWIRE_LEASE)
 		on_lease(r, &m);
+	else if (m.op == DWIRE_ARRIVED)
+		worker_arrived(r->worker, m.text);
 	else if (m.op == DWIRE_LINK && n == 1) {
 		on_link(r, m.link, fds[0]);
 		return; /* which owns it */
@@ -354,7 +363,8 @@ static void open_worker(struct role *r)
 				  .store_fd = ROLE_FD_STORE,
 				  .keys_fd = ROLE_FD_KEYS,
 				  .stats = on_stats,
-				  .stats_ctx = r};
+				  .arrived = on_arrived,
+				  .role_ctx = r};
 
 	if (!fds)
 		log_fatal("out of memory");

@@ -141,6 +141,10 @@ static void execute(struct egress *e, const struct action *a)
 	case ACTION_CONN_CLOSE:
 		e->cb.close(e->cb.ctx, a->dest.ep);
 		break;
+	case ACTION_ARRIVED:
+		if (e->cb.arrived)
+			e->cb.arrived(e->cb.ctx, a->bytes);
+		break;
 	case ACTION_AUTH:
 		if (e->cb.auth)
 			e->cb.auth(e->cb.ctx, a);

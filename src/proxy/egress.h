@@ -39,6 +39,8 @@ struct egress_cb {
 	void (*record)(void *ctx, const struct action *a);
 	/* ACTION_SAVE or ACTION_FORGET; NULL: nothing is kept. */
 	void (*save)(void *ctx, const struct action *a);
+	/* ACTION_ARRIVED; NULL: there is nobody to tell. */
+	void (*arrived)(void *ctx, struct slice bytes);
 	/* ACTION_AUTH; NULL: nobody answers it. */
 	void (*auth)(void *ctx, const struct action *a);
 	void *ctx;

@@ -152,7 +152,7 @@ static void media_stats(void *ctx, uint32_t number, const struct flow_stats *s,
 {
 	struct worker *w = ctx;
 
-	w->p.stats(w->p.stats_ctx, number, s, n);
+	w->p.stats(w->p.role_ctx, number, s, n);
 }
 
 /* Calls stay: their flows are made again by the next media process. */
@@ -372,6 +372,7 @@ static int make_calls(struct worker *w)
 		.phone_managers = phone_managers(c),
 		.trunk_limit = c->trunk_count,
 		.has_realms = true,
+		.has_siblings = w->p.count > 1 && w->p.arrived,
 		.media_outside = c->media.outside_address,
 		.media_inside = c->media.inside_address,
 		.outside_port_min = out.min,
@@ -407,6 +408,13 @@ static int make_calls(struct worker *w)
 	return w->calls ? 0 : ERR_NOMEM;
 }
 
+static void do_arrived(void *ctx, struct slice bytes)
+{
+	struct worker *w = ctx;
+
+	w->p.arrived(w->p.role_ctx, bytes);
+}
+
 static int make_egress(struct worker *w)
 {
 	struct egress_cb cb = {.send = do_send,
@@ -416,6 +424,7 @@ static int make_egress(struct worker *w)
 			       .flow_del = do_flow_del,
 			       .record = do_record,
 			       .save = do_save,
+			       .arrived = do_arrived,
 			       .auth = do_auth,
 			       .ctx = w};
 
@@ -692,6 +701,13 @@ int worker_stats(struct worker *w, const uint64_t *id, uint32_t n,
 void worker_drop(struct worker *w, uint64_t call)
 {
 	struct event ev = {.kind = EVENT_CALL_DROP, .call = call};
+
+	pipeline_event(w->pipeline, &ev, loop_now_ms(w->loop));
+}
+
+void worker_arrived(struct worker *w, struct slice bytes)
+{
+	struct event ev = {.kind = EVENT_ARRIVED, .bytes = bytes};
 
 	pipeline_event(w->pipeline, &ev, loop_now_ms(w->loop));
 }

@@ -41,6 +41,10 @@ enum conn_refusal {
 typedef void (*worker_stats_fn)(void *ctx, uint32_t number,
 				const struct flow_stats *s, uint32_t n);
 
+/* A phone has come to this worker: bytes are for worker_arrived of all
+ * others. */
+typedef void (*worker_arrived_fn)(void *ctx, struct slice bytes);
+
 struct worker_params {
 	struct loop *loop;     /* outlives the worker */
 	struct config *config; /* the worker takes a reference */
@@ -54,7 +58,8 @@ struct worker_params {
 					worker's local address; owned */
 	int media_fd, store_fd, keys_fd; /* channels; owned */
 	worker_stats_fn stats;
-	void *stats_ctx;
+	worker_arrived_fn arrived; /* may be NULL */
+	void *role_ctx;		   /* of both */
 };
 
 /*
@@ -115,6 +120,9 @@ const uint64_t *worker_refusals(const struct worker *w);
 const char *worker_refusal_str(enum conn_refusal r);
 /* The call machine, for reports. */
 const struct calls *worker_calls(const struct worker *w);
+/* What another worker told by worker_arrived_fn: if the phone was here, its
+ * registration here ends. */
+void worker_arrived(struct worker *w, struct slice bytes);
 /* The pipeline, for reports. */
 const struct pipeline *worker_pipeline(const struct worker *w);
 /* Transport's counters, for reports. */

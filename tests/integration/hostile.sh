@@ -2,6 +2,7 @@
 # Peers that lie: certificates that must not be taken, bytes that are no TLS,
 # TLS that carries no SIP, SIP that is malformed, UDP from strangers. After each
 # the daemon must serve an honest phone.
+WORKERS=${WORKERS:-2}
 . "$(dirname "$0")/lib/test.sh"
 
 needs net_begin sp-hostile

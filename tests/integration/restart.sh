@@ -1,6 +1,7 @@
 #!/bin/bash
 # A process of the daemon is killed; the monitor starts another, and service
 # returns. What must outlive it does.
+WORKERS=${WORKERS:-2}
 . "$(dirname "$0")/lib/test.sh"
 
 needs net_begin sp-restart
@@ -32,7 +33,7 @@ serves() { wait_for 15 "service" phone_c_registers; }
 knows_user() { ctl user list | grep -qw "$USER_C"; }
 
 is_true "a phone registers" serves
-for role in worker media keys store; do
+for role in worker=0 worker=1 media keys store; do
 	is_true "$role is killed: the monitor starts another" killed "$role"
 	is_true "$role is killed: a phone registers again" serves
 done

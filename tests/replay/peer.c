@@ -92,6 +92,7 @@ static void on_flow(struct run *r, const struct action *a)
 		break;
 	case ACTION_SIP_SEND:
 	case ACTION_CONN_CLOSE:
+	case ACTION_ARRIVED:
 	case ACTION_AUTH:
 	case ACTION_RECORD:
 	case ACTION_SAVE:
@@ -188,6 +189,14 @@ static void on_record(struct run *r, const struct action *a)
 	r->record[r->record_count++] = strdup(buf);
 }
 
+static void on_arrived(struct run *r, struct slice bytes)
+{
+	if (bytes.len > sizeof(r->arrived))
+		replay_fail(r, "too long: %zu bytes", bytes.len);
+	memcpy(r->arrived, bytes.ptr, bytes.len);
+	r->arrived_len = bytes.len;
+}
+
 void replay_take(struct run *r, struct actions *out)
 {
 	for (uint32_t i = 0; i < out->count; i++) {
@@ -195,6 +204,8 @@ void replay_take(struct run *r, struct actions *out)
 
 		if (a->kind == ACTION_AUTH)
 			r->auth = a->id;
+		else if (a->kind == ACTION_ARRIVED)
+			on_arrived(r, a->bytes);
 		else if (a->kind == ACTION_SIP_SEND)
 			on_send(r, a);
 		else if (a->kind == ACTION_RECORD)

@@ -75,6 +75,8 @@ struct run {
 	struct saved saved[SAVED_MAX];
 	size_t saved_count;
 	unsigned saves; /* ACTION_SAVE so far */
+	uint8_t arrived[512]; /* the last ACTION_ARRIVED */
+	size_t arrived_len;
 };
 
 /* --- script.c: text of the scenario ---------------------------------------- */

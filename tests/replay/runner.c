@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/reader.h"
+#include "base/writer.h"
+
 static bool option(const char *word, const char *name, const char **ret)
 {
 	size_t n = strlen(name);
@@ -261,6 +264,35 @@ static void do_join(struct run *r, const char *word, const char *rest)
 	replay_step(r, &ev);
 }
 
+/* arrived MS [device=NAME|broken]: what the machine told last, as if another
+ * one had told it MS later. */
+static void do_arrived(struct run *r, char *rest)
+{
+	struct event ev = {.kind = EVENT_ARRIVED};
+	struct reader in;
+	struct writer out;
+	uint8_t buf[600];
+	uint64_t at;
+	char *word;
+
+	if (r->arrived_len == 0)
+		replay_fail(r, "nobody has arrived");
+	reader_init(&in, slice_make(r->arrived, r->arrived_len));
+	at = reader_u64be(&in) + strtoul(rest, &word, 10);
+	writer_init(&out, buf, sizeof(buf));
+	writer_u64be(&out, at);
+	word += *word == ' ';
+	if (strncmp(word, "device=", 7) == 0) {
+		(void)reader_blob(&in);
+		writer_blob(&out, slice_str(word + 7));
+	}
+	writer_put(&out, reader_bytes(&in, reader_left(&in)));
+	if (strcmp(word, "broken") == 0)
+		out.len--;
+	ev.bytes = writer_slice(&out);
+	replay_step(r, &ev);
+}
+
 static void do_event(struct run *r, const char *word, const char *rest)
 {
 	struct event ev = {.kind = EVENT_TIMER};
@@ -441,6 +473,8 @@ static void do_param(struct run *r, const char *rest)
 		r->p.sub_device_limit = number(v);
 	else if (option(rest, "has_realms", &v))
 		r->p.has_realms = number(v) != 0;
+	else if (option(rest, "has_siblings", &v))
+		r->p.has_siblings = number(v) != 0;
 	else if (option(rest, "options_interval_ms", &v))
 		r->p.group.options_interval_ms = number(v);
 	else if (option(rest, "failures", &v))
@@ -511,6 +545,8 @@ static void do_line(struct run *r, char *line)
 		do_core(r, line, rest);
 	else if (strcmp(line, "auth") == 0)
 		do_auth(r, rest);
+	else if (strcmp(line, "arrived") == 0)
+		do_arrived(r, rest);
 	else if (strcmp(line, "cores") == 0)
 		do_cores(r, rest);
 	else if (strcmp(line, "clear") == 0)

@@ -27,6 +27,7 @@ START_TEST(every_message_comes_back_as_it_was_written)
 		 .limit = DWIRE_CALLS,
 		 .amount = 10,
 		 .used = 7},
+		{.op = DWIRE_ARRIVED, .text = SLICE("bytes")},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
