@@ -478,8 +478,10 @@ static void go_up(struct conn *c)
 	c->since_ms = loop_now_ms(t->loop);
 	c->rx_ms = c->since_ms;
 	c->was_up = true;
-	if (c->is_outgoing)
+	if (c->is_outgoing) {
 		t->stats.connected++;
+		connector_up(t, c->origin);
+	}
 	if (f) {
 		t->stats.tls_up++;
 		t->stats.tls_null += f->is_null;

@@ -7,6 +7,8 @@
 #include "log/log.h"
 #include "transport/internal.h"
 
+enum { GROWTH_MAX = 3 }; /* doublings of the pause */
+
 int transport_connector(struct transport *t, const struct transport_connect *p,
 			struct handle *ret)
 {
@@ -100,17 +102,30 @@ fail:
 	return ERR_IO;
 }
 
+/* A peer that is away is not hammered, and yet found soon after it is back. */
 static void rest(struct connector *k, const char *why)
 {
 	struct transport *t = k->ep.t;
 	char buf[ADDR_STR_MAX];
 
 	t->stats.connect_failed++;
-	k->rest_until_ms = loop_now_ms(t->loop) + t->limits.retry_ms;
+	k->rest_until_ms = loop_now_ms(t->loop) +
+			   ((uint64_t)t->limits.retry_ms << k->failures);
+	if (k->failures < GROWTH_MAX)
+		k->failures++;
 	if (transport_may_log(t))
 		log_warn("transport: cannot connect: %s proto=%s peer=%s", why,
 			 transport_proto_str(k->proto),
 			 addr_str(&k->peer, buf));
+}
+
+void connector_up(struct transport *t, struct handle connector)
+{
+	struct connector *k = (struct connector *)(void *)transport_ep_find(
+		t, connector, EP_CONNECTOR);
+
+	if (k)
+		k->failures = 0;
 }
 
 void connector_failed(struct transport *t, struct handle connector,

@@ -63,6 +63,7 @@ struct connector {
 	uint8_t dscp;
 	struct handle conn; /* its connection, perhaps stale */
 	uint64_t rest_until_ms;
+	uint32_t failures; /* in a row */
 };
 
 enum conn_state {
@@ -151,6 +152,8 @@ void dgram_free(struct dgram *d);
 /* connect.c */
 MUST_CHECK int connector_send(struct connector *k, struct slice bytes);
 void connector_free(struct connector *k);
+/* Its connection is up. */
+void connector_up(struct transport *t, struct handle connector);
 /* Its connection ended before it was up. */
 void connector_failed(struct transport *t, struct handle connector,
 		      const char *reason);

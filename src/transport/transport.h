@@ -82,7 +82,8 @@ struct transport_limits {
 	uint32_t rest_ms;   /* until a begun unit is complete; 10000 */
 	uint32_t idle_ms;   /* without a received byte; 900000 */
 	uint32_t linger_ms; /* to flush a closing stream; 2000 */
-	uint32_t retry_ms;  /* connector's pause after a failure; 1000 */
+	uint32_t retry_ms;  /* connector's pause after a failure, doubled by
+			       each further one up to eight times; 1000 */
 };
 
 struct transport_params {

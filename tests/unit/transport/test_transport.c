@@ -842,6 +842,58 @@ START_TEST(connector_tells_of_failure_and_rests)
 }
 END_TEST
 
+/* The longest time that sending is refused, in steps of 100 ms. */
+static uint64_t rested(const struct dest *d)
+{
+	uint64_t from = now_ms;
+
+	while (transport_send(t, d, slice_str("x")) == ERR_CLOSED) {
+		ck_assert_uint_lt(now_ms - from, 60000);
+		now_ms += 100;
+		step();
+	}
+	return now_ms - from;
+}
+
+START_TEST(connector_rests_longer_each_time_and_forgets_when_it_connects)
+{
+	static const uint64_t pause_ms[] = {1000, 2000, 4000, 8000, 8000};
+	struct transport_connect p = {.proto = TRANSPORT_TCP};
+	struct dest d = {.is_reliable = true};
+	struct sockaddr_in sin = {.sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int server = socket(AF_INET, SOCK_STREAM, 0);
+	int fd;
+
+	/* Ours, and refusing until it listens. */
+	ck_assert_int_eq(bind(server, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	ck_assert_int_eq(getsockname(server, (struct sockaddr *)&ss, &len), 0);
+	ck_assert_int_eq(addr_from_sockaddr(&ss, &p.peer), 0);
+	start((struct transport_limits){0});
+	ck_assert_int_eq(transport_connector(t, &p, &d.ep), 0);
+	ck_assert_uint_eq(rested(&d), 0);
+	for (size_t i = 0; i < sizeof(pause_ms) / sizeof(pause_ms[0]); i++) {
+		RUN_UNTIL(seen.failed == (int)i + 1);
+		ck_assert_uint_eq(rested(&d), pause_ms[i]);
+	}
+	RUN_UNTIL(seen.failed == 6);
+	ck_assert_int_eq(listen(server, 5), 0);
+	ck_assert_uint_eq(rested(&d), 8000);
+	RUN_UNTIL(seen.ups == 1);
+	/* It goes away again: the first pause is the short one. */
+	fd = accept(server, NULL, NULL);
+	ck_assert_int_ge(fd, 0);
+	(void)close(server);
+	(void)close(fd);
+	RUN_UNTIL(seen.downs == 1);
+	ck_assert_uint_eq(rested(&d), 0);
+	RUN_UNTIL(seen.failed == 7);
+	ck_assert_uint_eq(rested(&d), 1000);
+}
+END_TEST
+
 START_TEST(connect_that_hangs_times_out)
 {
 	/* A listener whose queue is full answers no further SYN. */
@@ -1231,6 +1283,9 @@ static Suite *suite(void)
 	tcase_add_test(plain, bind_refuses_a_taken_port);
 	tcase_add_test(plain, connector_connects_on_demand_and_is_used_again);
 	tcase_add_test(plain, connector_tells_of_failure_and_rests);
+	tcase_add_test(
+		plain,
+		connector_rests_longer_each_time_and_forgets_when_it_connects);
 	tcase_add_test(limits, connect_that_hangs_times_out);
 	tcase_add_test(limits, deadlines_are_kept_to_the_millisecond);
 	tcase_add_test(limits,
