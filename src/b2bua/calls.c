@@ -293,9 +293,7 @@ void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
 
 	o = obj_find(c, user);
 	if (!o) {
-		/* It rings, or says it works, for a call that ended before: no
-		 * CANCEL could be sent yet, and now nobody would. */
-		sip_txn_orphan(c->txns, txn, c->now_ms);
+		late_response(c, txn, user, m);
 		return;
 	}
 	switch (o->kind) {

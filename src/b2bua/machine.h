@@ -162,6 +162,11 @@ void arrive_tell(struct calls *c, const struct binding *b);
 /* EVENT_ARRIVED: what another worker told. */
 void arrive_told(struct calls *c, struct slice bytes);
 
+/* --- late.c -------------------------------------------------------------- */
+/* m came in a client transaction of which nobody waits for the end. */
+void late_response(struct calls *c, struct handle txn, uint64_t user,
+		   const struct sip_msg *m);
+
 /* --- core_map.c --------------------------------------------------------- */
 /* Hosts to be replaced, the call manager's and ours, with their ports. */
 struct core_map {

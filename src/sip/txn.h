@@ -135,7 +135,9 @@ void sip_txn_forget(struct sip_txns *t, struct handle txn);
 /*
  * The client transaction txn, just opened, shall be patient until end_ms only:
  * it fails then if there was no response at all. A first provisional response
- * gives it its full time again. Nothing happens when txn is gone.
+ * gives it its full time again. That of an INVITE lives on until its full time
+ * is over, silent and with user number 0, so that what comes late can still be
+ * cancelled or hung up. Nothing happens when txn is gone.
  */
 void sip_txn_patience(struct sip_txns *t, struct handle txn, uint64_t end_ms);
 /*
@@ -145,6 +147,19 @@ void sip_txn_patience(struct sip_txns *t, struct handle txn, uint64_t end_ms);
  * an end, or is none.
  */
 void sip_txn_orphan(struct sip_txns *t, struct handle txn, uint64_t now_ms);
+/*
+ * Cancel the INVITE of client transaction txn (RFC 3261 section 9.1); nobody
+ * hears of the CANCEL's own response. ERR_STATE when it has had no provisional
+ * response or a final one, ERR_NOTFOUND when it is gone, ERR_EXISTS when it is
+ * cancelled already, ERR_NOMEM, ERR_LIMIT.
+ */
+MUST_CHECK int sip_txn_cancel(struct sip_txns *t, struct handle txn,
+			      uint64_t now_ms);
+/* The request of client transaction txn into *ret, which views it until t is
+ * used again. ERR_NOTFOUND when it is gone, or was an INVITE that got something
+ * else than a 2xx. */
+MUST_CHECK int sip_txn_request(struct sip_txns *t, struct handle txn,
+			       struct sip_msg *ret);
 /* Where the request went whose response m is, or NULL when there is no such
  * client transaction. Valid until t is used again. */
 const struct dest *sip_txn_client_dest(struct sip_txns *t,

@@ -136,12 +136,82 @@ void txn_client_again(struct sip_txns *t, struct txn *x, uint64_t now_ms)
 	txn_send(t, x);
 }
 
+/* Patience with an INVITE is over, but its server may have got it. */
+static void leave(struct sip_txns *t, struct txn *x)
+{
+	uint64_t user = x->user;
+
+	x->user = 0;
+	txn_plan(t, x, UINT64_MAX, x->full_end_ms);
+	t->cb.fail(t->cb.ctx, x->handle, user, SIP_TXN_FAIL_TIMEOUT);
+}
+
 void txn_client_end(struct sip_txns *t, struct txn *x)
 {
 	if (x->state == TXN_COMPLETED || x->state == TXN_ACCEPTED)
 		txn_drop(t, x); /* timers D, K, M */
+	else if (x->kind == TXN_CLIENT_INVITE && x->state == TXN_CALLING &&
+		 x->end_ms < x->full_end_ms)
+		leave(t, x);
 	else
 		txn_fail(t, x, SIP_TXN_FAIL_TIMEOUT); /* timers B, F */
+}
+
+int sip_txn_request(struct sip_txns *t, struct handle txn, struct sip_msg *ret)
+{
+	struct txn *x = slots_find(&t->slots, txn);
+
+	return x && !x->is_acked &&
+			       sip_msg_parse(x->bytes, x->len, ret, NULL) == 0
+		       ? 0
+		       : ERR_NOTFOUND;
+}
+
+/* ACK and CANCEL have request-URI, Call-ID, From, first Via, Route and CSeq
+ * number of the INVITE m. */
+static struct slice print_like(struct sip_txns *t, const struct sip_msg *m,
+			       const char *method, struct slice to)
+{
+	struct writer w;
+
+	writer_init(&w, t->ack, sizeof(t->ack));
+	sip_print_request(&w, slice_str(method), m->ruri);
+	sip_print_hdr(&w, "Via", m->via);
+	for (size_t i = 0; i < m->hdr_count; i++)
+		if (m->hdr[i].id == SIP_HDR_ROUTE)
+			sip_print_hdr_copy(&w, &m->hdr[i]);
+	sip_print_hdr(&w, "From", m->from);
+	sip_print_hdr(&w, "To", to);
+	sip_print_hdr(&w, "Call-ID", m->call_id);
+	writer_str(&w, "CSeq: ");
+	writer_dec(&w, m->cseq);
+	writer_str(&w, " ");
+	writer_str(&w, method);
+	writer_str(&w, "\r\nMax-Forwards: 70\r\n");
+	sip_print_body(&w, SLICE_NULL, SLICE_NULL);
+	return writer_ok(&w) ? writer_slice(&w) : SLICE_NULL;
+}
+
+int sip_txn_cancel(struct sip_txns *t, struct handle txn, uint64_t now_ms)
+{
+	struct sip_msg *m = &t->scratch;
+	const struct txn *x = slots_find(&t->slots, txn);
+	struct slice bytes;
+	struct dest dest;
+	struct handle none;
+
+	if (!x)
+		return ERR_NOTFOUND;
+	if (x->kind != TXN_CLIENT_INVITE || x->state != TXN_PROCEEDING)
+		return ERR_STATE;
+	if (sip_msg_parse(x->bytes, x->len, m, NULL) != 0)
+		return ERR_STATE;
+	bytes = print_like(t, m, "CANCEL", m->to);
+	if (bytes.len == 0)
+		return ERR_LIMIT;
+	dest = x->dest;
+	return sip_txn_client_new(t, SIP_METHOD_CANCEL, m->branch, &dest, bytes,
+				  0, now_ms, &none);
 }
 
 /*
@@ -154,25 +224,13 @@ static void acknowledge(struct sip_txns *t, struct txn *x,
 			const struct sip_msg *response)
 {
 	struct sip_msg *m = &t->scratch;
-	struct writer w;
+	struct slice ack;
 
 	if (!x->is_acked) { /* the kept bytes are still the INVITE */
 		if (sip_msg_parse(x->bytes, x->len, m, NULL) != 0)
 			return;
-		writer_init(&w, t->ack, sizeof(t->ack));
-		sip_print_request(&w, slice_str("ACK"), m->ruri);
-		sip_print_hdr(&w, "Via", m->via);
-		for (size_t i = 0; i < m->hdr_count; i++)
-			if (m->hdr[i].id == SIP_HDR_ROUTE)
-				sip_print_hdr_copy(&w, &m->hdr[i]);
-		sip_print_hdr(&w, "From", m->from);
-		sip_print_hdr(&w, "To", response->to);
-		sip_print_hdr(&w, "Call-ID", m->call_id);
-		writer_str(&w, "CSeq: ");
-		writer_dec(&w, m->cseq);
-		writer_str(&w, " ACK\r\nMax-Forwards: 70\r\n");
-		sip_print_body(&w, SLICE_NULL, SLICE_NULL);
-		if (!writer_ok(&w) || txn_keep(x, writer_slice(&w)) != 0)
+		ack = print_like(t, m, "ACK", response->to);
+		if (ack.len == 0 || txn_keep(x, ack) != 0)
 			return;
 		x->is_acked = true;
 	}

@@ -1,0 +1,66 @@
+/*
+ * Responses to an INVITE that nobody waits for any more: the call has ended
+ * before it rang, or another call manager was asked when this one said nothing
+ * in time. Whoever rings now would ring for nobody, and who answers would wait
+ * for an ACK: both are told.
+ */
+#include "b2bua/machine.h"
+
+#include "sip/hdr.h"
+
+enum { TOLD = 1 }; /* as a transaction's user: no object has that number */
+
+static int dialog_of(struct sip_dialog *d, const struct sip_msg *invite,
+		     const struct sip_msg *m)
+{
+	struct sip_nameaddr from;
+	char local[SIP_LINE_MAX];
+	struct writer w;
+	int err = sip_nameaddr_parse(invite->from, &from);
+
+	if (err)
+		return err;
+	writer_init(&w, local, sizeof(local));
+	writer_str(&w, "<");
+	writer_put(&w, from.uri);
+	writer_str(&w, ">");
+	if (!writer_ok(&w))
+		return ERR_LIMIT;
+	err = sip_dialog_init_uac(d, invite->call_id, writer_slice(&w),
+				  invite->from_tag, invite->to, invite->ruri);
+	d->local_cseq = invite->cseq;
+	return err ? err : sip_dialog_learn(d, m);
+}
+
+/* Each 2xx gets its ACK, since the last one may be lost; the first a BYE. */
+static void hang_up(struct calls *c, struct handle txn, uint64_t user,
+		    const struct sip_msg *m)
+{
+	struct sip_msg *invite = &c->core_msg;
+	const struct dest *dest = sip_txn_client_dest(c->txns, m);
+	struct leg leg = {.side = SIDE_PHONE};
+
+	if (!dest || sip_txn_request(c->txns, txn, invite) != 0)
+		return;
+	leg.dest = *dest;
+	if (core_by_dest(&c->core, dest))
+		leg.side = SIDE_CORE;
+	if (dialog_of(&leg.dialog, invite, m) == 0) {
+		leg_ack(c, &leg, invite->cseq, SLICE_NULL, NULL, NULL);
+		if (user != TOLD)
+			leg_bye(c, &leg, NULL);
+		(void)sip_txn_set_user(c->txns, txn, TOLD);
+	}
+	sip_dialog_done(&leg.dialog);
+}
+
+void late_response(struct calls *c, struct handle txn, uint64_t user,
+		   const struct sip_msg *m)
+{
+	if (m->method != SIP_METHOD_INVITE || m->status >= 300)
+		return;
+	if (m->status >= 200)
+		hang_up(c, txn, user, m);
+	else if (sip_txn_cancel(c->txns, txn, c->now_ms) != 0)
+		sip_txn_orphan(c->txns, txn, c->now_ms);
+}
