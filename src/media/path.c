@@ -562,7 +562,7 @@ bool path_take_latched(struct path *p)
 bool path_take_idle(struct path *p, uint64_t now_ms)
 {
 	if (p->flow.idle_ms == 0 || p->is_idle ||
-	    now_ms - p->last_ms < p->flow.idle_ms)
+	    now_ms < p->last_ms + p->flow.idle_ms)
 		return false;
 	p->is_idle = true;
 	return true;

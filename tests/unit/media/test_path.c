@@ -506,6 +506,8 @@ START_TEST(silence_is_reported_once)
 	ck_assert(path_take_idle(p, 500));
 	ck_assert(!path_take_idle(p, 5000));
 	ck_assert_int_eq(arrive_rtp(p, &phone, 1), 0); /* at 1000 */
+	/* Whoever asks read the clock before the packet's thread did. */
+	ck_assert(!path_take_idle(p, 999));
 	ck_assert(!path_take_idle(p, 1499));
 	ck_assert(path_take_idle(p, 1500));
 	/* Refused packets are silence. */
