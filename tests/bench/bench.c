@@ -15,7 +15,7 @@
 
 #include "bench.h"
 
-enum { TURNS_MAX = 15, ROWS_READ = 10 };
+enum { TURNS_MAX = 15, QUEUE_TURNS = 5, ROWS_READ = 10 };
 
 /* One measured load. */
 struct load {
@@ -199,6 +199,30 @@ static void measure(const struct load *l)
 	limit("relay lost packets", "packets", l, (double)ours.lost, 0.5);
 }
 
+/* What the detour through a queue costs, against our own sockets. */
+static void measure_queue(const struct load *load, unsigned turns)
+{
+	const struct load with = {load->name, load->run, turns, load->is_goal};
+	const struct load *l = &with;
+	static struct series queue, sockets;
+	struct result base;
+	struct row *r;
+
+	memset(&queue, 0, sizeof(queue));
+	memset(&sockets, 0, sizeof(sockets));
+	gen_run(NULL, &l->run, 0, &base);
+	for (unsigned i = 0; i < l->turns; i++) {
+		turn(&subject_queue, l, base.cpu_us, &queue, i);
+		turn(&subject_ours, l, base.cpu_us, &sockets, i);
+	}
+	r = row_add("queue CPU per packet RTP<->SRTP", "us", l);
+	(void)snprintf(r->peer_name, sizeof(r->peer_name), "sockets");
+	r->ours = quartile(queue.cpu, l->turns);
+	r->peer = quartile(sockets.cpu, l->turns);
+	r->ratio = r->peer > 0 ? r->ours / r->peer : 99;
+	r->goal = l->is_goal ? 2.0 : -1;
+}
+
 static void verify(const struct subject *s)
 {
 	struct run run = {.calls = 20, .seconds = 1, .verify = true};
@@ -314,13 +338,26 @@ static int profile(const char *calls, const char *seconds)
 	return 0;
 }
 
+/* The queue against our sockets, and nothing else. */
+static int queue_alone(const char *text)
+{
+	unsigned turns = (unsigned)strtoul(text, NULL, 10);
+
+	if (turns < 1 || turns > TURNS_MAX)
+		die("1 to %d turns", TURNS_MAX);
+	verify(&subject_queue);
+	for (unsigned i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
+		measure_queue(&loads[i], turns);
+	return print() ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	bool ok;
 
 	if (argc != 3 && argc != 4)
 		die("usage: bench RESULTS.json ROWS | "
-		    "--profile CALLS SECONDS");
+		    "--profile CALLS SECONDS | --queue TURNS");
 	if (srtp_init() != srtp_err_status_ok)
 		die("srtp_init failed");
 	keep_awake(CPU_GEN);
@@ -328,11 +365,16 @@ int main(int argc, char **argv)
 	pin(CPU_GEN);
 	if (argc == 4)
 		return profile(argv[2], argv[3]);
+	if (strcmp(argv[1], "--queue") == 0)
+		return queue_alone(argv[2]);
 	rows_read(argv[2]);
 	verify(&subject_ours);
+	verify(&subject_queue);
 	verify(&subject_rtpengine);
 	for (unsigned i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
 		measure(&loads[i]);
+	for (unsigned i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
+		measure_queue(&loads[i], QUEUE_TURNS);
 	ok = print();
 	json(argv[1]);
 	if (!ok)

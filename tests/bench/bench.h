@@ -41,6 +41,7 @@ struct subject {
 };
 
 extern const struct subject subject_ours;
+extern const struct subject subject_queue; /* ours, by a packet queue */
 extern const struct subject subject_rtpengine;
 
 struct run {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "daemon/keeper.h"
 #include "daemon/media.h"
 #include "media/wire.h"
 #include "priv/channel.h"
@@ -14,8 +15,11 @@
 /* The bench is one thread and one relay at a time. */
 static int channel = -1;
 static int monitor = -1;
+static struct keeper *keeper;
 
-static pid_t start(void)
+enum { QUEUE = 7070 };
+
+static pid_t start_with(enum flow_backend backend)
 {
 	int worker_fds[2], monitor_fds[2];
 	pid_t pid;
@@ -30,6 +34,10 @@ static pid_t start(void)
 			.monitor_fd = monitor_fds[1],
 			.channel = {{worker_fds[1], 0}},
 			.channel_count = 1,
+			.backend = &backend,
+			.backend_count = 1,
+			.queue_first = QUEUE,
+			.queues = 1,
 		};
 
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -43,6 +51,28 @@ static pid_t start(void)
 	channel = worker_fds[0];
 	monitor = monitor_fds[0];
 	return pid;
+}
+
+static pid_t start(void)
+{
+	return start_with(FLOW_BACKEND_SOCKET);
+}
+
+/* One queue for one thread on one processor, as it has one socket thread. */
+static pid_t start_queue(void)
+{
+	static const struct addr loopback = {ADDR_V4, {127, 0, 0, 1}, 0};
+	const struct queue_rules r = {.addr = &loopback,
+				      .addr_count = 1,
+				      .port_min = RELAY_PORT,
+				      .port_max = RELAY_PORT + 4 * CALLS_MAX,
+				      .first = QUEUE,
+				      .queues = 1};
+	char why[MEDIA_WHY_MAX];
+
+	if (keeper_start(&r, &keeper, why) != 0)
+		die("no rules for the queue: %s", why);
+	return start_with(FLOW_BACKEND_QUEUE);
 }
 
 static void make_key(struct flow_key *k, uint8_t seed)
@@ -98,11 +128,21 @@ static void stop(pid_t pid)
 	(void)close(channel);
 	(void)close(monitor);
 	(void)waitpid(pid, NULL, 0);
+	if (keeper && keeper_remove(keeper) != 0)
+		die("the rules of the queue stay");
+	keeper = keeper_free(keeper);
 }
 
 const struct subject subject_ours = {
 	.name = "sallyport",
 	.start = start,
+	.call_add = call_add,
+	.stop = stop,
+};
+
+const struct subject subject_queue = {
+	.name = "sallyport queue",
+	.start = start_queue,
 	.call_add = call_add,
 	.stop = stop,
 };

@@ -9,7 +9,7 @@ PACKAGES_PHONES="gnutls-bin iproute2 procps tcpdump kamailio baresip-core
 PACKAGES_TEST="iptables nftables dnsmasq-base clang llvm libclang-rt-14-dev xz-utils stunnel4 sip-tester
  openssl softhsm2 systemd tshark"
 # the peers of make bench
-PACKAGES_BENCH="iproute2 procps util-linux kamailio kamailio-tls-modules
+PACKAGES_BENCH="iptables nftables iproute2 procps util-linux kamailio kamailio-tls-modules
  rtpengine-daemon"
 # for make check-matrix only
 PACKAGES_MATRIX="debootstrap qemu-user-static gcc-i686-linux-gnu
