@@ -8,7 +8,7 @@
 #include "base/table.h"
 #include "log/log.h"
 
-enum { FLOWS_MAX = 200000 };
+enum { FLOWS_MAX = 200000, LOST_MAX = 64 };
 
 struct backend {
 	struct media_backend *b; /* NULL = not there */
@@ -33,6 +33,9 @@ struct choose {
 	uint32_t count;
 	struct table flows;
 	int epoll; /* of the backends' event descriptors */
+	/* Flows that no backend has any more; their owners are not told. */
+	struct media_event lost[LOST_MAX];
+	uint32_t lost_count;
 };
 
 static struct choose *choose_of(struct media_backend *b)
@@ -228,6 +231,15 @@ static void settle(struct entry *const *e, uint32_t n, struct backend *from,
 	to->flows += n;
 }
 
+static void tell_lost(struct choose *c, const struct entry *e)
+{
+	if (c->lost_count < LOST_MAX)
+		c->lost[c->lost_count++] =
+			(struct media_event){.kind = MEDIA_EVENT_FAILED,
+					     .owner = e->key[0],
+					     .flow = e->key[1]};
+}
+
 /*
  * Both flows of e's stream to another backend. On errors they are where they
  * were, if that had not the room any more either they are gone: ERR_CLOSED.
@@ -258,6 +270,7 @@ static int move(struct choose *c, struct entry *e, struct backend *to)
 		  (unsigned long)e->key[0], (unsigned long)e->key[1]);
 	for (uint32_t i = 0; i < n; i++) {
 		close_state(&s[i]);
+		tell_lost(c, pair[i]);
 		forget(c, pair[i]);
 	}
 	return ERR_CLOSED;
@@ -270,12 +283,12 @@ static int join_inside(const struct entry *e)
 	return b->ops->join(b, e->key, e->far->key);
 }
 
-/* The streams that e's leads into come along at once: what passes unopened
- * between them passes nowhere else. */
-static int move_joined(struct choose *c, struct entry *e, struct backend *to)
+/* The streams that both halves of one lead into come along, and lead there
+ * again. */
+static int move_far(struct choose *c, struct entry *const half[2],
+		    struct backend *to)
 {
-	struct entry *half[2] = {e, find(c, e->key[0], e->flow.peer_id)};
-	int err = move(c, e, to);
+	int err = 0;
 
 	for (int i = 0; !err && i < 2; i++) {
 		if (half[i] && half[i]->far)
@@ -283,6 +296,24 @@ static int move_joined(struct choose *c, struct entry *e, struct backend *to)
 		if (!err && half[i] && half[i]->far)
 			err = join_inside(half[i]);
 	}
+	return err;
+}
+
+/* Joined streams move together or not at all: what passes unopened between
+ * them passes nowhere else. */
+static int move_joined(struct choose *c, struct entry *e, struct backend *to)
+{
+	struct entry *half[2] = {e, find(c, e->key[0], e->flow.peer_id)};
+	struct backend *from = e->at;
+	int err = move(c, e, to);
+
+	if (err)
+		return err;
+	err = move_far(c, half, to);
+	if (!err || err == ERR_CLOSED)
+		return err;
+	if (move(c, e, from) == 0)
+		(void)move_far(c, half, from);
 	return err;
 }
 
@@ -344,8 +375,12 @@ int media_choose_unload(struct media_backend *base, enum flow_backend which,
 		return ERR_STATE;
 	b->is_leaving = true;
 	before = b->flows;
-	while (!err && (e = first_at(c, b)))
+	while (!err && (e = first_at(c, b))) {
 		err = move_on(c, e);
+		/* It is gone, and its owner will hear of it. */
+		if (err == ERR_CLOSED)
+			err = 0;
+	}
 	*ret_moved = before - b->flows;
 	b->is_left = !err;
 	return err;
@@ -568,6 +603,10 @@ static bool op_next_event(struct media_backend *base, struct media_event *ret)
 {
 	struct choose *c = choose_of(base);
 
+	if (c->lost_count > 0) {
+		*ret = c->lost[--c->lost_count];
+		return true;
+	}
 	for (uint32_t i = 0; i < c->count; i++) {
 		struct backend *b = &c->backend[i];
 
