@@ -149,25 +149,25 @@ enum nf_srtp_cmd {
 enum nf_srtp_attr {
 	NF_SRTP_A_UNSPEC,
 	NF_SRTP_A_PAD,
-	NF_SRTP_A_OWNER,	 /* u64, not 0 */
-	NF_SRTP_A_ID,		 /* u64, not 0, unique for its owner */
-	NF_SRTP_A_PEER,		 /* u64, id of a flow of the same owner */
-	NF_SRTP_A_CALL,		 /* u64, cookie; 0 none */
-	NF_SRTP_A_LOCAL,	 /* nest of enum nf_srtp_addr */
-	NF_SRTP_A_LOCAL_RTCP,	 /* nest; port 0: no RTCP port; LOCAL's IP */
-	NF_SRTP_A_REMOTE,	 /* nest; absent: not known */
-	NF_SRTP_A_REMOTE_RTCP,	 /* nest; absent: the port after REMOTE's */
-	NF_SRTP_A_LATCH,	 /* u8, enum nf_srtp_latch; OFF */
-	NF_SRTP_A_LATCH_PREFIX,	 /* u8, bits; all of the address */
-	NF_SRTP_A_EPOCH,	 /* u32; 0 */
-	NF_SRTP_A_FLAGS,	 /* u32, NF_SRTP_F_*; 0 */
-	NF_SRTP_A_IN,		 /* nest of enum nf_srtp_key; absent: plain */
-	NF_SRTP_A_IN_NEXT,	 /* nest of enum nf_srtp_key */
-	NF_SRTP_A_OUT,		 /* nest of enum nf_srtp_key; absent: plain */
-	NF_SRTP_A_GRACE_MS,	 /* u32, at most 60,000; 2000 */
-	NF_SRTP_A_IDLE_MS,	 /* u32; 0 never */
-	NF_SRTP_A_PAYLOAD_TYPES, /* 16 bytes, bit n % 8 of byte n / 8: n may
-				    arrive; absent: all */
+	NF_SRTP_A_OWNER,	/* u64, not 0 */
+	NF_SRTP_A_ID,		/* u64, not 0, unique for its owner */
+	NF_SRTP_A_PEER,		/* u64, id of a flow of the same owner */
+	NF_SRTP_A_CALL,		/* u64, cookie; 0 none */
+	NF_SRTP_A_LOCAL,	/* nest of enum nf_srtp_addr */
+	NF_SRTP_A_LOCAL_RTCP,	/* nest; port 0: no RTCP port; LOCAL's IP */
+	NF_SRTP_A_REMOTE,	/* nest; absent: not known */
+	NF_SRTP_A_REMOTE_RTCP,	/* nest; absent: the port after REMOTE's */
+	NF_SRTP_A_LATCH,	/* u8, enum nf_srtp_latch; OFF */
+	NF_SRTP_A_LATCH_PREFIX, /* u8, bits; all of the address */
+	NF_SRTP_A_EPOCH,	/* u32; 0 */
+	NF_SRTP_A_FLAGS,	/* u32, NF_SRTP_F_*; 0 */
+	NF_SRTP_A_IN,		/* nest of enum nf_srtp_key; absent: plain */
+	NF_SRTP_A_IN_NEXT,	/* nest of enum nf_srtp_key */
+	NF_SRTP_A_OUT,		/* nest of enum nf_srtp_key; absent: plain */
+	NF_SRTP_A_GRACE_MS,	/* u32, at most 60,000; 2000 */
+	NF_SRTP_A_IDLE_MS,	/* u32; 0 never */
+	/* 16 bytes, bit n % 8 of byte n / 8: n may arrive; absent: all */
+	NF_SRTP_A_PAYLOAD_TYPES,
 	/* How packets leave from LOCAL towards REMOTE. */
 	NF_SRTP_A_DSCP,	   /* u8, 0..63; 0 */
 	NF_SRTP_A_MARK,	   /* u32, firewall mark, also of the route; 0 */
@@ -225,13 +225,16 @@ enum nf_srtp_addr {
 enum nf_srtp_key {
 	NF_SRTP_KEY_UNSPEC,
 	NF_SRTP_KEY_PAD,
-	NF_SRTP_KEY_SUITE,	 /* u16, enum nf_srtp_suite */
-	NF_SRTP_KEY_KEY,	 /* master key; never in an answer */
-	NF_SRTP_KEY_SALT,	 /* master salt; never in an answer */
-	NF_SRTP_KEY_MKI,	 /* 1..16 bytes; absent: none on the wire */
-	NF_SRTP_KEY_STREAM,	 /* nest of enum nf_srtp_stream, repeated */
-	NF_SRTP_KEY_FINGERPRINT, /* u64: 8 bytes, big-endian, derived from the
-				    master key under the label 0x73 */
+	NF_SRTP_KEY_SUITE,  /* u16, enum nf_srtp_suite */
+	NF_SRTP_KEY_KEY,    /* master key; never in an answer */
+	NF_SRTP_KEY_SALT,   /* master salt; never in an answer */
+	NF_SRTP_KEY_MKI,    /* 1..16 bytes; absent: none on the wire */
+	NF_SRTP_KEY_STREAM, /* nest of enum nf_srtp_stream, repeated */
+	/*
+	 * u64: 8 bytes, big-endian, derived from the master key under the
+	 * label 0x73
+	 */
+	NF_SRTP_KEY_FINGERPRINT,
 	__NF_SRTP_KEY_MAX
 };
 
@@ -305,8 +308,8 @@ enum nf_srtp_stat {
 	NF_SRTP_STAT_SEND,     /* the stack refused it */
 	NF_SRTP_STAT_FRAGMENT, /* went to the socket */
 	NF_SRTP_STAT_PUNT,     /* went to the socket: F_PUNT */
-	NF_SRTP_STAT_SOFT,     /* beside the others: done without the
-				  processor's vector unit, which was busy */
+	/* beside the others: done without the vector unit, which was busy */
+	NF_SRTP_STAT_SOFT,
 	__NF_SRTP_STAT_MAX
 };
 

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/scatterlist.h>
+#include <crypto/aead.h>
+#include <crypto/hash.h>
+#include <asm/simd.h>
+#include <crypto/internal/simd.h>
+#include <crypto/skcipher.h>
+
+#include "crypto.h"
+#include "driver.h"
+#include "rtp.h"
+
+enum {
+	REQUEST_MAX = 512, /* bytes of a request, on the stack */
+	NAME_MAX_LEN = 64
+};
+
+/* A mode of AES and who does it. */
+struct nf_srtp_mode {
+	const char *name; /* for crypto_alloc_*; NULL: nobody */
+	u32 type;
+	u32 mask;
+	bool needs_simd;
+	char driver[NAME_MAX_LEN];
+};
+
+static const struct nf_srtp_mode nf_srtp_modes[2][2] = {
+	{{"__ctr(aes)", CRYPTO_ALG_INTERNAL,
+	  CRYPTO_ALG_INTERNAL | CRYPTO_ALG_ASYNC, true, ""},
+	 {"ctr(aes)", 0, CRYPTO_ALG_ASYNC, false, ""}},
+	{{"__gcm(aes)", CRYPTO_ALG_INTERNAL,
+	  CRYPTO_ALG_INTERNAL | CRYPTO_ALG_ASYNC, true, ""},
+	 {"gcm(aes)", 0, CRYPTO_ALG_ASYNC, false, ""}},
+};
+
+static struct nf_srtp_mode nf_srtp_chosen[2]; /* [is_aead] */
+static struct crypto_shash *nf_srtp_sha1;     /* NULL: soft */
+static bool nf_srtp_refused;
+
+/* Where a packet is opened that must stay as it is. */
+struct nf_srtp_scratch {
+	u8 data[NF_SRTP_PACKET_MAX];
+};
+
+static struct nf_srtp_scratch __percpu *nf_srtp_scratch;
+
+const char *nf_srtp_driver_ctr_name(void)
+{
+	return nf_srtp_chosen[0].driver;
+}
+
+const char *nf_srtp_driver_gcm_name(void)
+{
+	return nf_srtp_chosen[1].driver;
+}
+
+const char *nf_srtp_driver_mac_name(void)
+{
+	return nf_srtp_sha1 ? crypto_shash_driver_name(nf_srtp_sha1) : "soft";
+}
+
+void nf_srtp_driver_refuse(bool yes)
+{
+	nf_srtp_refused = yes;
+}
+
+static bool nf_srtp_usable(const struct nf_srtp_mode *m)
+{
+	return likely(!m->needs_simd || crypto_simd_usable()) &&
+	       likely(!nf_srtp_refused);
+}
+
+static int nf_srtp_alloc_ctr(const struct nf_srtp_mode *m, void **ret)
+{
+	struct crypto_skcipher *tfm =
+		crypto_alloc_skcipher(m->name, m->type, m->mask);
+
+	if (IS_ERR(tfm))
+		return PTR_ERR(tfm);
+	if (crypto_skcipher_reqsize(tfm) + sizeof(struct skcipher_request) >
+	    REQUEST_MAX) {
+		crypto_free_skcipher(tfm);
+		return -EOPNOTSUPP;
+	}
+	*ret = tfm;
+	return 0;
+}
+
+static int nf_srtp_alloc_gcm(const struct nf_srtp_mode *m, void **ret)
+{
+	struct crypto_aead *tfm = crypto_alloc_aead(m->name, m->type, m->mask);
+
+	if (IS_ERR(tfm))
+		return PTR_ERR(tfm);
+	if (crypto_aead_reqsize(tfm) + sizeof(struct aead_request) >
+	    REQUEST_MAX) {
+		crypto_free_aead(tfm);
+		return -EOPNOTSUPP;
+	}
+	*ret = tfm;
+	return 0;
+}
+
+static const char *nf_srtp_tfm_driver(bool is_aead, void *tfm)
+{
+	if (is_aead)
+		return crypto_tfm_alg_driver_name(crypto_aead_tfm(tfm));
+	return crypto_tfm_alg_driver_name(crypto_skcipher_tfm(tfm));
+}
+
+static void nf_srtp_choose(bool is_aead)
+{
+	struct nf_srtp_mode *m = &nf_srtp_chosen[is_aead];
+	void *tfm;
+	int i, err;
+
+	for (i = 0; i < 2; i++) {
+		*m = nf_srtp_modes[is_aead][i];
+		err = is_aead ? nf_srtp_alloc_gcm(m, &tfm)
+			      : nf_srtp_alloc_ctr(m, &tfm);
+		if (err)
+			continue;
+		strscpy(m->driver, nf_srtp_tfm_driver(is_aead, tfm),
+			sizeof(m->driver));
+		nf_srtp_driver_free(is_aead, tfm);
+		return;
+	}
+	m->name = NULL;
+	strscpy(m->driver, "soft", sizeof(m->driver));
+}
+
+int nf_srtp_driver_start(void)
+{
+	nf_srtp_scratch = alloc_percpu(struct nf_srtp_scratch);
+	if (!nf_srtp_scratch)
+		return -ENOMEM;
+	nf_srtp_choose(false);
+	nf_srtp_choose(true);
+	nf_srtp_sha1 = crypto_alloc_shash("sha1", 0, 0);
+	if (IS_ERR(nf_srtp_sha1))
+		nf_srtp_sha1 = NULL;
+	/* The state is handed over as it lies in memory: see
+	 * nf_srtp_sha1_finup. The tests at load would notice if it were not so.
+	 */
+	if (nf_srtp_sha1 &&
+	    crypto_shash_descsize(nf_srtp_sha1) != sizeof(struct sha1_state)) {
+		crypto_free_shash(nf_srtp_sha1);
+		nf_srtp_sha1 = NULL;
+	}
+	return 0;
+}
+
+void nf_srtp_driver_stop(void)
+{
+	if (nf_srtp_sha1)
+		crypto_free_shash(nf_srtp_sha1);
+	free_percpu(nf_srtp_scratch);
+}
+
+int nf_srtp_driver_alloc(bool is_aead, const u8 *key, u32 len, void **ret)
+{
+	const struct nf_srtp_mode *m = &nf_srtp_chosen[is_aead];
+	void *tfm;
+	int err;
+
+	if (!m->name) {
+		*ret = NULL;
+		return 0;
+	}
+	err = is_aead ? nf_srtp_alloc_gcm(m, &tfm) : nf_srtp_alloc_ctr(m, &tfm);
+	if (err)
+		return err;
+	if (is_aead) {
+		err = crypto_aead_setauthsize(tfm, NF_SRTP_TAG_BYTES);
+		if (!err)
+			err = crypto_aead_setkey(tfm, key, len);
+	} else {
+		err = crypto_skcipher_setkey(tfm, key, len);
+	}
+	if (err) {
+		nf_srtp_driver_free(is_aead, tfm);
+		return err;
+	}
+	*ret = tfm;
+	return 0;
+}
+
+void nf_srtp_driver_free(bool is_aead, void *tfm)
+{
+	if (is_aead)
+		crypto_free_aead(tfm);
+	else
+		crypto_free_skcipher(tfm);
+}
+
+bool nf_srtp_driver_ctr(void *tfm, u8 *iv, u8 *data, u32 len)
+{
+	u8 mem[REQUEST_MAX] CRYPTO_MINALIGN_ATTR;
+	struct skcipher_request *req = (void *)mem;
+	struct scatterlist sg;
+
+	if (!nf_srtp_usable(&nf_srtp_chosen[0]))
+		return false;
+	sg_init_one(&sg, data, len);
+	skcipher_request_set_tfm(req, tfm);
+	skcipher_request_set_callback(req, 0, NULL, NULL);
+	skcipher_request_set_crypt(req, &sg, &sg, len, iv);
+	return !crypto_skcipher_encrypt(req);
+}
+
+/* SHA-1 goes on behind one block; what the driver remembers is the state of
+ * sha1_base.h, which is filled in directly.
+ */
+static int nf_srtp_sha1_finup(struct shash_desc *desc, const u32 *start,
+			      const u8 *data, u32 len, u8 *hash)
+{
+	struct sha1_state *st = shash_desc_ctx(desc);
+
+	memcpy(st->state, start, sizeof(st->state));
+	st->count = SHA1_BLOCK_SIZE;
+	return crypto_shash_finup(desc, data, len, hash);
+}
+
+bool nf_srtp_driver_mac(const u32 *inner, const u32 *outer, const u8 *data,
+			u32 len, u8 *mac)
+{
+	u8 mem[sizeof(struct shash_desc) +
+	       sizeof(struct sha1_state)] CRYPTO_MINALIGN_ATTR;
+	struct shash_desc *desc = (void *)mem;
+
+	if (unlikely(!nf_srtp_sha1 || nf_srtp_refused))
+		return false;
+	desc->tfm = nf_srtp_sha1;
+	return !nf_srtp_sha1_finup(desc, inner, data, len, mac) &&
+	       !nf_srtp_sha1_finup(desc, outer, mac, SHA1_DIGEST_SIZE, mac);
+}
+
+static struct aead_request *nf_srtp_aead_request(u8 *mem, void *tfm,
+						 const struct nf_srtp_piece *p)
+{
+	struct aead_request *req = (void *)mem;
+
+	aead_request_set_tfm(req, tfm);
+	aead_request_set_callback(req, 0, NULL, NULL);
+	aead_request_set_ad(req, p->aad_len);
+	return req;
+}
+
+bool nf_srtp_driver_seal(void *tfm, u8 *iv, const struct nf_srtp_piece *p)
+{
+	u8 mem[REQUEST_MAX] CRYPTO_MINALIGN_ATTR;
+	struct aead_request *req;
+	struct scatterlist sg;
+
+	if (!nf_srtp_usable(&nf_srtp_chosen[1]))
+		return false;
+	req = nf_srtp_aead_request(mem, tfm, p);
+	sg_init_one(&sg, p->data, p->aad_len + p->len + NF_SRTP_TAG_BYTES);
+	aead_request_set_crypt(req, &sg, &sg, p->len, iv);
+	return !crypto_aead_encrypt(req);
+}
+
+int nf_srtp_driver_open(void *tfm, u8 *iv, const struct nf_srtp_piece *p,
+			bool keep, bool careful)
+{
+	u8 mem[REQUEST_MAX] CRYPTO_MINALIGN_ATTR;
+	u32 all = p->aad_len + p->len + NF_SRTP_TAG_BYTES;
+	struct scatterlist src, dst, *to = &src;
+	struct aead_request *req;
+	u8 *aside = NULL;
+	int err;
+
+	if (!nf_srtp_usable(&nf_srtp_chosen[1]) || all > NF_SRTP_PACKET_MAX)
+		return -EBUSY;
+	req = nf_srtp_aead_request(mem, tfm, p);
+	sg_init_one(&src, p->data, all);
+	if (keep || careful) {
+		aside = this_cpu_ptr(nf_srtp_scratch)->data;
+		sg_init_one(&dst, aside, all);
+		to = &dst;
+	}
+	aead_request_set_crypt(req, &src, to, p->len + NF_SRTP_TAG_BYTES, iv);
+	err = crypto_aead_decrypt(req);
+	if (!err && aside && !keep)
+		memcpy(p->data + p->aad_len, aside + p->aad_len, p->len);
+	if (aside)
+		memzero_explicit(aside, all);
+	if (err && err != -EBADMSG)
+		return err;
+	return !err;
+}
