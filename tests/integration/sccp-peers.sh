@@ -155,10 +155,40 @@ failed_back() {
 }
 is_true "and back, by token, when it says so" failed_back
 
+# --- a SIP phone ------------------------------------------------------------
+needs sccp_cm both px "$HERE:2010" --sip "$HERE:5060" \
+	--sip-phone "9100=$PHONE_B:5090" --time 60
+needs sccp_phone d pa --server "$HERE:2010" --name SEP001122334404 --answer \
+	--time 60
+needs sccp_do d 15 "wait registered 10"
+sipp_echo() {
+	TERM=dumb spawn "$1" pb sipp "${@:2}" -i "$PHONE_B" -mi "$PHONE_B" \
+		-mp 45000 -rtp_echo -nostdin
+}
+needs sipp_echo uas -sn uas -p 5090
+needs wait_for 10 "SIPp" listens pb u "$PHONE_B:5090"
+to_sip() {
+	sccp_do d 40 "dial 9100" "wait state=connected 10" "wait media=20 10" \
+		"hold" "wait state=hold 5" "wait silent 5" "resume" \
+		"wait state=connected 5" "wait media=20 10" "hangup" \
+		"wait idle 5" "wait silent 5" && sleep 0.3 &&
+		! grep -q ' legs=[1-9]' <(sccp_do both 5 status; cat "$DIR/log/both")
+}
+is_true "an SCCP phone calls a SIP phone; hold and resume are re-INVITEs" to_sip
+needs stop uas
+from_sip() {
+	in_ns pb env TERM=dumb timeout 30 sipp "$HERE:5060" -sn uac -s 4404 \
+		-p 5091 -i "$PHONE_B" -mi "$PHONE_B" -mp 45002 -rtp_echo \
+		-m 1 -d 1500 -nostdin >"$DIR/log/uac" 2>&1 || return 1
+	sccp_do d 10 "wait idle 5" &&
+		[ "$(grep -c 'ended sent=[1-9].* received=[1-9]' "$DIR/log/d")" -ge 3 ]
+}
+is_true "and is called by one, with RTP both ways" from_sip
+
 is_true "no message of these was malformed" eval \
-	'! grep -h MALFORMED "$DIR"/log/{a,b,c,one,two}'
-sccp_end a b c one two
+	'! grep -h MALFORMED "$DIR"/log/{a,b,c,d,one,two,both}'
+sccp_end a b c d one two both
 stop tcpdump
-calls_judged() { SCCP_PORTS=2000-2001 sccp_judge "$DIR/calls.pcap"; }
+calls_judged() { SCCP_PORTS=2000-2010 sccp_judge "$DIR/calls.pcap"; }
 is_true "tshark has nothing to say about them" calls_judged
 test_end

@@ -15,7 +15,8 @@
  *    What phones send outside of SRTP is named and counted, if it is STUN or
  *    plain RTCP (baresip says hello and goodbye like that); no plain packet
  *    may come from ADDRESS, and none of these may get inside;
- *  - every TCP packet outside is from or to port 5061 (SIP over TLS);
+ *  - every TCP packet outside is from or to port 5061 (SIP over TLS) or 2443
+ *    (Skinny over TLS);
  *  - every RTP packet inside equals, header and payload, a decrypted packet
  *    that came up, and every decrypted packet that went down equals one
  *    inside;
@@ -302,6 +303,11 @@ static void outside_rtcp(struct check *c, struct stream *s,
 	side_add(&c->outside_rtcp, s, buf, (size_t)len, p);
 }
 
+static bool is_tls_port(uint16_t port)
+{
+	return port == 5061 || port == 2443; /* SIP, Skinny */
+}
+
 static void outside_packet(struct check *c, const struct packet *p)
 {
 	struct stream *s;
@@ -309,8 +315,8 @@ static void outside_packet(struct check *c, const struct packet *p)
 	if (p->src.ip != c->address && p->dst.ip != c->address)
 		return;
 	if (p->is_tcp) {
-		if (p->src.port != 5061 && p->dst.port != 5061)
-			fail(c, "only TLS to port 5061 outside", p);
+		if (!is_tls_port(p->src.port) && !is_tls_port(p->dst.port))
+			fail(c, "only TLS to port 5061 or 2443 outside", p);
 		else if (p->len)
 			c->tls++;
 		return;

@@ -54,7 +54,7 @@ struct leg {
 	struct leg *consults; /* the held leg of the same phone it is for */
 	bool for_conference;
 	struct conference *conference;
-	bool is_open, has_address, is_started;
+	bool is_open, has_address, is_started, is_ending;
 	struct sockaddr_in address;
 	struct leg *next;
 };
@@ -146,6 +146,8 @@ void media_fork(struct leg *l, struct sockaddr_in to);
 /* --- cm_sip.c ----------------------------------------------------------- */
 /* Listen there; SIP phones register themselves. */
 void sip_begin(struct sockaddr_in address);
+/* NUMBER=A:P: a SIP phone that need not register. */
+void sip_phone_add(const char *text);
 int sip_fd(void);
 void sip_readable(void);
 /* Retransmit what is due. */
@@ -159,3 +161,5 @@ void sip_ringing(struct leg *l);
 void sip_answer(struct leg *l, struct sockaddr_in media);
 /* End: CANCEL, BYE or a refusal, whatever is due. Frees its state. */
 void sip_end(struct leg *l);
+/* It hears nobody until sip_answer. */
+void sip_hold(struct leg *l);

@@ -339,6 +339,7 @@ static void leave_conference(struct leg *l)
 		return;
 	last = member_of(c);
 	if (last) {
+		last->is_ending = true;
 		media_disconnect(last);
 		last->conference = NULL;
 		finish(last);
@@ -350,6 +351,9 @@ void call_ended(struct leg *l)
 {
 	struct leg *peer = l->peer;
 
+	l->is_ending = true;
+	if (peer && !l->conference)
+		peer->is_ending = true;
 	media_disconnect(l);
 	if (l->conference)
 		leave_conference(l);

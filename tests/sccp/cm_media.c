@@ -139,6 +139,8 @@ static void leg_close(struct leg *l)
 		if (l->is_started)
 			channel_end(l, 0x008B);
 	}
+	if (l->kind == LEG_SIP && l->is_started && !l->is_ending)
+		sip_hold(l);
 	l->is_open = l->is_started = false;
 	l->heard = NULL;
 	/* a SIP phone hears where it heard before */

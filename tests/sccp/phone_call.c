@@ -101,10 +101,51 @@ static struct stream *stream_new(struct phone *p, uint32_t party)
 	return NULL;
 }
 
+static void base64(const uint8_t *b, size_t len, char *ret)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	/* MASTER_LEN is a multiple of 3: no padding */
+	for (size_t i = 0; i + 2 < len; i += 3) {
+		uint32_t v = (uint32_t)b[i] << 16 | (uint32_t)b[i + 1] << 8 |
+			     b[i + 2];
+
+		for (unsigned k = 0; k < 4; k++)
+			*ret++ = digits[v >> (18 - 6 * k) & 63];
+	}
+	*ret = 0;
+}
+
+static void say_stream(const struct phone *p, bool is_up,
+		       const struct stream *t, const struct media_key *k)
+{
+	struct sockaddr_in here = media_address(t->media);
+	char key[64], from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
+	struct sockaddr_in a = is_up ? here : t->to, b = is_up ? t->to : here;
+
+	(void)inet_ntop(AF_INET, &a.sin_addr, from, sizeof(from));
+	(void)inet_ntop(AF_INET, &b.sin_addr, to, sizeof(to));
+	base64(k->master, MASTER_LEN, key);
+	say("STREAM %s/%u %s %s:%u %s:%u AES_CM_128_HMAC_SHA1_%s %s", p->name,
+	    t->party, is_up ? "up" : "down", from, ntohs(a.sin_port), to,
+	    ntohs(b.sin_port), k->algorithm == 2 ? "80" : "32", key);
+}
+
+/* What is encrypted of it now, before that changes. */
+static void stream_keys(const struct phone *p, const struct stream *t)
+{
+	if (media_is_sending(t->media) && t->out.algorithm)
+		say_stream(p, true, t, &t->out);
+	if (t->is_open && t->in.algorithm && t->to.sin_port)
+		say_stream(p, false, t, &t->in);
+}
+
 static void stream_drop(struct phone *p, struct stream *t)
 {
 	struct media_count n = media_count(t->media);
 
+	stream_keys(p, t);
 	say("%s stream party=%u ended sent=%lu received=%lu refused=%lu",
 	    p->name, t->party, n.sent, n.received, n.refused);
 	for (unsigned i = 0; i < STREAMS; i++)
@@ -155,6 +196,7 @@ static void on_open(struct phone *p, const struct pdu *m)
 	if (!t)
 		t = stream_new(p, party);
 	if (t) {
+		stream_keys(p, t);
 		key_from(m, &t->in);
 		t->conference = pdu_get(m, "conferenceId");
 		t->call = pdu_has(m, "callReference")
@@ -200,6 +242,7 @@ static void on_start(struct phone *p, const struct pdu *m)
 		t = stream_new(p, party);
 	if (!t)
 		return;
+	stream_keys(p, t);
 	t->conference = pdu_get(m, "conferenceId");
 	t->call = pdu_has(m, "callReference") ? pdu_get(m, "callReference")
 					      : t->conference;
@@ -220,6 +263,7 @@ static void on_close(struct phone *p, const struct pdu *m)
 
 	if (!t)
 		return;
+	stream_keys(p, t);
 	if (pdu_id(m) == 0x0106) {
 		media_receive_stop(t->media);
 		t->is_open = false;
@@ -456,47 +500,9 @@ void call_status(struct phone *p)
 	}
 }
 
-static void base64(const uint8_t *b, size_t len, char *ret)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	/* MASTER_LEN is a multiple of 3: no padding */
-	for (size_t i = 0; i + 2 < len; i += 3) {
-		uint32_t v = (uint32_t)b[i] << 16 | (uint32_t)b[i + 1] << 8 |
-			     b[i + 2];
-
-		for (unsigned k = 0; k < 4; k++)
-			*ret++ = digits[v >> (18 - 6 * k) & 63];
-	}
-	*ret = 0;
-}
-
-static void say_stream(const struct phone *p, bool is_up,
-		       const struct stream *t, const struct media_key *k)
-{
-	struct sockaddr_in here = media_address(t->media);
-	char key[64], from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
-	struct sockaddr_in a = is_up ? here : t->to, b = is_up ? t->to : here;
-
-	(void)inet_ntop(AF_INET, &a.sin_addr, from, sizeof(from));
-	(void)inet_ntop(AF_INET, &b.sin_addr, to, sizeof(to));
-	base64(k->master, MASTER_LEN, key);
-	say("STREAM %s/%u %s %s:%u %s:%u AES_CM_128_HMAC_SHA1_%s %s", p->name,
-	    t->party, is_up ? "up" : "down", from, ntohs(a.sin_port), to,
-	    ntohs(b.sin_port), k->algorithm == 2 ? "80" : "32", key);
-}
-
 void call_streams(struct phone *p)
 {
-	for (unsigned i = 0; i < STREAMS; i++) {
-		const struct stream *t = p->stream[i];
-
-		if (!t)
-			continue;
-		if (media_is_sending(t->media) && t->out.algorithm)
-			say_stream(p, true, t, &t->out);
-		if (t->is_open && t->in.algorithm && t->to.sin_port)
-			say_stream(p, false, t, &t->in);
-	}
+	for (unsigned i = 0; i < STREAMS; i++)
+		if (p->stream[i])
+			stream_keys(p, p->stream[i]);
 }

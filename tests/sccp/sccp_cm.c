@@ -26,6 +26,8 @@ static void usage(void)
 		"                     as servers of that age send them\n"
 		"  --line NAME=NUMBER number of a device (else the last four of\n"
 		"                     its name)\n"
+		"  --sip A:P          SIP phones over UDP there\n"
+		"  --sip-phone N=A:P  one that need not register\n"
 		"  --keepalive S      interval told to phones (30)\n"
 		"  --secondary S      the same for a standby (60)\n"
 		"  --token-wait S     refuse tokens for so long\n"
@@ -132,6 +134,8 @@ static bool option(const char *name, const char *value, unsigned *ret_time_s)
 		line_option(value);
 	else if (strcmp(name, "--sip") == 0)
 		sip_begin(address_of(value));
+	else if (strcmp(name, "--sip-phone") == 0)
+		sip_phone_add(value);
 	else if (strcmp(name, "--reject") == 0)
 		cm.reject = value;
 	else
