@@ -24,6 +24,14 @@
  *  - in no such pair do 8 bytes of the inside payload stand at the same place
  *    of the packet outside.
  *
+ * With --mixed (calls of every kind, and a call manager that plays and mixes
+ * media itself) instead of the last three but the last:
+ *
+ *  - every packet that went down decrypts to one inside, or to what came up from
+ *    another phone;
+ *  - every RTP packet inside of a source (SSRC) that also came up equals a
+ *    decrypted packet that came up; other sources are the call manager's own.
+ *
  * With --joined (two phones whose calls lead into each other) instead:
  *
  *  - there is no RTP and no RTCP inside, except that the first JOIN_MAX packets
@@ -49,7 +57,7 @@
 #include "base/b64.h"
 
 enum {
-	STREAM_MAX = 16,
+	STREAM_MAX = 128,
 	PACKET_MAX = 2048,   /* bytes of a UDP payload */
 	PACKETS_MAX = 50000, /* kept of one side */
 	JOIN_MAX = 5,	     /* packets inside before calls are joined */
@@ -91,7 +99,7 @@ struct side {
 	unsigned long count;
 };
 
-enum mode { MODE_INSIDE, MODE_JOINED, MODE_END_TO_END };
+enum mode { MODE_INSIDE, MODE_MIXED, MODE_JOINED, MODE_END_TO_END };
 
 struct check {
 	enum mode mode;
@@ -555,6 +563,51 @@ static void compare(struct check *c)
 		up, down, bytes, missing, unmatched_up);
 }
 
+/* Did packets of that source come up? */
+static bool source_came_up(const struct check *c, uint32_t ssrc)
+{
+	for (unsigned long i = 0; i < c->outside.count; i++)
+		if (c->outside.rtp[i].ssrc == ssrc &&
+		    c->outside.rtp[i].stream->is_up)
+			return true;
+	return false;
+}
+
+static void compare_mixed(struct check *c)
+{
+	unsigned long inside = 0, joined = 0, missing = 0;
+	struct packet none = {0};
+
+	qsort(c->inside.rtp, c->inside.count, sizeof(struct rtp), rtp_order);
+	for (unsigned long i = 0; i < c->outside.count; i++) {
+		struct rtp *o = &c->outside.rtp[i];
+		struct rtp *in = inside_find(c, o);
+
+		if (in && has_run(in, o))
+			fail(c, "no 8 bytes inside stand outside", &none);
+		if (in && o->stream->is_up)
+			mark_used(c, in);
+		if (o->stream->is_up)
+			continue;
+		if (in)
+			inside++;
+		else if (came_up(&c->outside, o))
+			joined++;
+		else
+			fail(c, "what goes down was inside or came up", &none);
+	}
+	for (unsigned long i = 0; i < c->inside.count; i++)
+		missing += !c->inside.rtp[i].is_used &&
+			   source_came_up(c, c->inside.rtp[i].ssrc);
+	if (missing)
+		fail(c, "what is inside of a phone came up", &none);
+	if (!inside && !joined)
+		fail(c, "media came down", &none);
+	(void)printf("mixed:   %lu RTP packets inside; down went %lu of these "
+		     "and %lu that came up\n",
+		     c->inside.count, inside, joined);
+}
+
 /* -- streams ------------------------------------------------------------------- */
 
 static bool end_parse(const char *text, struct end *ret)
@@ -667,7 +720,7 @@ static void streams_print(struct check *c)
 				"         (the phone also sent %lu STUN and"
 				" %lu plain RTCP packets: not let in)\n",
 				s->stun, s->plain_rtcp);
-		if (!s->rtp)
+		if (!s->rtp && c->mode != MODE_MIXED)
 			fail(c, "every stream has packets", &none);
 	}
 }
@@ -681,6 +734,8 @@ static enum mode mode_parse(int *argc, char ***argv)
 		return mode;
 	if (strcmp((*argv)[1], "--joined") == 0)
 		mode = MODE_JOINED;
+	else if (strcmp((*argv)[1], "--mixed") == 0)
+		mode = MODE_MIXED;
 	else if (strcmp((*argv)[1], "--end-to-end") == 0)
 		mode = MODE_END_TO_END;
 	(*argc)--;
@@ -692,6 +747,7 @@ int main(int argc, char **argv)
 {
 	static const char *const proofs[] = {
 		[MODE_INSIDE] = "outside: SRTP; inside: RTP",
+		[MODE_MIXED] = "outside: SRTP; inside: RTP, or nothing",
 		[MODE_JOINED] = "outside: SRTP; inside: nothing",
 		[MODE_END_TO_END] = ("outside: SRTP from phone to phone; "
 				     "inside: nothing"),
@@ -702,9 +758,10 @@ int main(int argc, char **argv)
 
 	c.mode = mode_parse(&argc, &argv);
 	if (argc < 5) {
-		(void)fprintf(stderr,
-			      "usage: srtpcheck [--joined|--end-to-end] "
-			      "STREAMS ADDRESS OUTSIDE.pcap INSIDE.pcap...\n");
+		(void)fprintf(
+			stderr,
+			"usage: srtpcheck [--mixed|--joined|--end-to-end] "
+			"STREAMS ADDRESS OUTSIDE.pcap INSIDE.pcap...\n");
 		return 2;
 	}
 	(void)snprintf(addr, sizeof(addr), "%s:0", argv[2]);
@@ -725,6 +782,9 @@ int main(int argc, char **argv)
 	streams_print(&c);
 	if (c.mode == MODE_INSIDE) {
 		compare(&c);
+		compare_rtcp(&c);
+	} else if (c.mode == MODE_MIXED) {
+		compare_mixed(&c);
 		compare_rtcp(&c);
 	} else {
 		compare_all_joined(&c);

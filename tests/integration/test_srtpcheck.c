@@ -188,7 +188,7 @@ static void packet(FILE *out, FILE *in, const srtp_t s[2], unsigned seq,
 		frame(in, 17, INSIDE, 40000, INSIDE, 40002, clear, len);
 }
 
-static int verdict(enum fault fault)
+static int verdict(enum fault fault, const char *mode)
 {
 	static const char *const names[] = {"streams", "out", "in"};
 	static const uint8_t bye[8] = {0x81, 203, 0, 1, 1, 2, 3, 4};
@@ -233,9 +233,9 @@ static int verdict(enum fault fault)
 	ck_assert_int_eq(srtp_dealloc(s[0]), srtp_err_status_ok);
 	ck_assert_int_eq(srtp_dealloc(s[1]), srtp_err_status_ok);
 	(void)snprintf(cmd, sizeof(cmd),
-		       "./integration/srtpcheck %s/streams 10.77.0.1 %s/out "
-		       "%s/in",
-		       dir, dir, dir);
+		       "./integration/srtpcheck %s %s/streams 10.77.0.1 "
+		       "%s/out %s/in",
+		       mode, dir, dir, dir);
 	ret = system(cmd);
 	for (unsigned i = 0; i < 3; i++) {
 		(void)snprintf(cmd, sizeof(cmd), "%s/%s", dir, names[i]);
@@ -330,11 +330,12 @@ static int joined_verdict(enum joined how, const char *mode)
 
 static const struct {
 	enum joined how;
-	int joined, end_to_end;
+	int joined, end_to_end, mixed;
 } joined_row[] = {
-	{JOINED_SAME, 0, 0}, {JOINED_OTHER_KEY, 0, 1}, {JOINED_INSIDE, 1, 1},
-	{JOINED_LATE, 0, 0}, {JOINED_LEAK, 1, 1},      {JOINED_INVENTED, 1, 1},
-	{JOINED_ECHO, 1, 1}, {JOINED_SILENT, 1, 1},
+	{JOINED_SAME, 0, 0, 0},	  {JOINED_OTHER_KEY, 0, 1, 0},
+	{JOINED_INSIDE, 1, 1, 0}, {JOINED_LATE, 0, 0, 0},
+	{JOINED_LEAK, 1, 1, 0},	  {JOINED_INVENTED, 1, 1, 1},
+	{JOINED_ECHO, 1, 1, 1},	  {JOINED_SILENT, 1, 1, 1},
 };
 
 START_TEST(a_joined_call_is_what_it_is_said_to_be)
@@ -344,12 +345,17 @@ START_TEST(a_joined_call_is_what_it_is_said_to_be)
 	memcpy(dir, "/tmp/srtpcheck.XXXXXX", sizeof(dir));
 	ck_assert_int_eq(joined_verdict(joined_row[_i].how, "--end-to-end"),
 			 joined_row[_i].end_to_end);
+	memcpy(dir, "/tmp/srtpcheck.XXXXXX", sizeof(dir));
+	ck_assert_int_eq(joined_verdict(joined_row[_i].how, "--mixed"),
+			 joined_row[_i].mixed);
 }
 END_TEST
 
 START_TEST(one_fault_anywhere_is_found)
 {
-	ck_assert_int_eq(verdict(row[_i].fault), row[_i].verdict);
+	ck_assert_int_eq(verdict(row[_i].fault, ""), row[_i].verdict);
+	memcpy(dir, "/tmp/srtpcheck.XXXXXX", sizeof(dir));
+	ck_assert_int_eq(verdict(row[_i].fault, "--mixed"), row[_i].verdict);
 }
 END_TEST
 
