@@ -86,6 +86,7 @@ struct setup {
 	int epoll;
 	/* sums over all phones */
 	unsigned registered, connections, resumed, rejected, malformed;
+	unsigned streams;
 	unsigned long taken, sent; /* messages */
 	void (*answered)(struct phone *p, uint64_t asked_us);
 };

@@ -93,6 +93,7 @@ static struct stream *stream_new(struct phone *p, uint32_t party)
 		t->party = party;
 		t->media = media_new(media_home(p), p->name);
 		p->stream[i] = t;
+		setup.streams++;
 		if (epoll_ctl(setup.epoll, EPOLL_CTL_ADD, media_fd(t->media),
 			      &ev))
 			die("epoll_ctl: %m");
@@ -151,6 +152,7 @@ static void stream_drop(struct phone *p, struct stream *t)
 	for (unsigned i = 0; i < STREAMS; i++)
 		if (p->stream[i] == t)
 			p->stream[i] = NULL;
+	setup.streams--;
 	media_free(t->media);
 	free(t);
 }

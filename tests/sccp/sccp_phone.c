@@ -234,7 +234,7 @@ void phones_serve(void)
 
 	poll_once(phone_count_all > 1 ? SLOW_TICK_MS : TICK_MS);
 	now = now_ms();
-	for (unsigned i = 0; i < phone_count_all; i++)
+	for (unsigned i = 0; setup.streams > 0 && i < phone_count_all; i++)
 		call_tick(&phones[i], now);
 	if (now < last_ms + SLOW_TICK_MS)
 		return;
