@@ -77,9 +77,11 @@ void conform_is_payload(void);
 /* One RTP packet each way, checked at its end. */
 void rig_talk(struct rig *r, uint16_t seq);
 
-/* Cases about one stream, about two that lead into each other, and about
- * moving to another backend. */
+/* Cases about one stream, every suite, attacks, two that lead into each other,
+ * and moving to another backend. */
 TCase *conform_stream_cases(void);
+TCase *conform_suite_cases(void);
+TCase *conform_attack_cases(void);
 TCase *conform_join_cases(void);
 TCase *conform_move_cases(void);
 /* All of them for b, and more (NULL: none) of its own; how many failed. */

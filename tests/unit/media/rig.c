@@ -267,6 +267,8 @@ int conform_run(const struct conform_backend *b, TCase *more)
 
 	conform_backend = b;
 	suite_add_tcase(s, conform_stream_cases());
+	suite_add_tcase(s, conform_suite_cases());
+	suite_add_tcase(s, conform_attack_cases());
 	suite_add_tcase(s, conform_join_cases());
 	suite_add_tcase(s, conform_move_cases());
 	if (more)
