@@ -134,10 +134,11 @@ static void media_event(void *ctx, const struct media_event *e, uint64_t call)
 static void media_last(void *ctx, uint64_t call, const struct flow_stats *s)
 {
 	(void)ctx;
-	log_info("flow end call=%llu flow=%llu rtp=%llu rtcp=%llu "
+	log_info("flow end call=%llu flow=%llu media=%s rtp=%llu rtcp=%llu "
 		 "auth-failed=%llu replayed=%llu source-refused=%llu "
 		 "malformed=%llu dropped=%llu",
 		 (unsigned long long)call, (unsigned long long)s->id,
+		 flow_backend_str((enum flow_backend)s->backend),
 		 (unsigned long long)s->rtp_packets,
 		 (unsigned long long)s->rtcp_packets,
 		 (unsigned long long)s->auth_fail,

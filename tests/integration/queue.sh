@@ -102,6 +102,7 @@ talks() {
 	capture_stop
 	echo "queued: $(($(queued) - before))"
 	[ $(($(queued) - before)) -gt 200 ] &&
+		grep -q 'flow end .*media=queue' "$DIR/log/sallyportd" &&
 		call_prove ab "$baresip" "$linphone"
 }
 is_true "phones talk, and their packets come by the queues" talks

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -435,6 +436,56 @@ START_TEST(root_is_given_up_for_good)
 }
 END_TEST
 
+static uint64_t capabilities(FILE *f, const char *which)
+{
+	char line[256];
+
+	rewind(f);
+	while (fgets(line, sizeof(line), f))
+		if (strncmp(line, which, strlen(which)) == 0)
+			return strtoull(line + strlen(which), NULL, 16);
+	return UINT64_MAX;
+}
+
+/* Of all that root may, what speaking with netfilter takes. */
+static void media_keeps_net_admin(void)
+{
+	struct sandbox_params p = {.role = SANDBOX_MEDIA,
+				   .mode = SANDBOX_OFF,
+				   .user = "nobody",
+				   .keeps_net_admin = true};
+	char why[SANDBOX_ERR_MAX] = "";
+	FILE *f = fopen("/proc/self/status", "r");
+
+	if (geteuid() != 0)
+		return;
+	NEED(f && sandbox_enter(&p, why) == 0);
+	NEED(getuid() != 0 && setuid(0) < 0);
+	NEED(capabilities(f, "CapEff:") == 1u << CAP_NET_ADMIN);
+	NEED(capabilities(f, "CapPrm:") == 1u << CAP_NET_ADMIN);
+	NEED(capabilities(f, "CapBnd:") == 0);
+}
+
+static void keeper_keeps_two(void)
+{
+	const uint64_t two = 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	if (geteuid() != 0)
+		return;
+	NEED(f && sandbox_limit_keeper() == 0);
+	NEED(capabilities(f, "CapEff:") == two);
+	NEED(capabilities(f, "CapPrm:") == two);
+	NEED(capabilities(f, "CapBnd:") == two);
+}
+
+START_TEST(netfilter_takes_few_rights)
+{
+	expect_ok(media_keeps_net_admin);
+	expect_ok(keeper_keeps_two);
+}
+END_TEST
+
 static void unknown_user(void)
 {
 	struct sandbox_params p = {.role = SANDBOX_KEYS,
@@ -501,6 +552,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, forbidden_calls_kill);
 	tcase_add_test(tc, other_modes_and_missing_files);
 	tcase_add_test(tc, root_is_given_up_for_good);
+	tcase_add_test(tc, netfilter_takes_few_rights);
 	tcase_add_test(tc, wrong_names_are_refused_and_root_is_not_needed);
 	tcase_add_test(tc, modes_have_names);
 	suite_add_tcase(s, tc);
