@@ -103,6 +103,52 @@ static const char *name_of(const struct conn *c)
 	return c->trunk ? c->trunk->name : c->device ? c->device->name : "-";
 }
 
+/*
+ * Whoever connects to us as a call manager must have the name that we connect
+ * to there ourselves; one that is configured by its address has no name. The
+ * trust directory may vouch for others as well.
+ */
+static bool is_core_name(struct worker *w, const struct transport_peer *peer,
+			 const struct cert *cert)
+{
+	const struct config *cfg = w->config;
+	struct core_info info;
+	uint32_t pos = 0;
+
+	while (core_next(w->calls, &pos, &info)) {
+		if (!addr_ip_eq(&info.dest.peer, &peer->peer))
+			continue;
+		for (uint32_t i = 0; i < cfg->call_manager_count; i++) {
+			const struct config_call_manager *m =
+				&cfg->call_manager[i];
+
+			if (slice_eqs(info.name, m->name) &&
+			    (m->address.addr.family != ADDR_NONE ||
+			     cert_names(cert, slice_str(m->address.host))))
+				return true;
+		}
+	}
+	return false;
+}
+
+static enum conn_refusal
+bind_core(struct worker *w, const struct transport_peer *peer, char *ret_name)
+{
+	struct cert *cert = NULL;
+	bool is_it;
+
+	if (!calls_is_core(w->calls, &peer->peer))
+		return CONN_REFUSAL_CORE;
+	if (peer->is_outgoing || !peer->tls)
+		return CONN_REFUSAL_NONE; /* compared in the handshake */
+	if (cert_parse(peer->tls->peer_cert, &cert) != 0)
+		return CONN_REFUSAL_UNREADABLE;
+	(void)snprintf(ret_name, CERT_NAME_MAX, "%s", cert->device);
+	is_it = is_core_name(w, peer, cert);
+	cert_free(cert);
+	return is_it ? CONN_REFUSAL_NONE : CONN_REFUSAL_CORE;
+}
+
 static void conn_up(void *ctx, struct handle ep,
 		    const struct transport_peer *peer)
 {
@@ -127,9 +173,9 @@ static void conn_up(void *ctx, struct handle ep,
 	/* It is up, so its address is known. */
 	if (transport_dest(w->transport, ep, &c->dest) != 0)
 		why = CONN_REFUSAL_LIMIT;
-	else if (is_core && !calls_is_core(w->calls, &peer->peer))
-		why = CONN_REFUSAL_CORE;
-	else if (!is_core)
+	else if (is_core)
+		why = bind_core(w, peer, name);
+	else
 		why = worker_trunk_bind(w, c, peer, name);
 	if (!why && !is_core && !c->trunk && peer->tls)
 		why = bind_device(w, c, peer, name);

@@ -11,6 +11,7 @@ needs cert_ca core-ca
 needs cert_ca other-ca
 needs cert cm core-ca cm.test "dns_name = cm.test" "ip_address = $CM"
 needs cert cm-other other-ca cm.test "ip_address = $CM"
+needs cert cm-name core-ca other.test "dns_name = other.test"
 needs cert sallyport-core core-ca sallyport.core "ip_address = $SP_IN"
 needs sallyport_config "" "$(sipp_devices)
 failover {
@@ -116,6 +117,32 @@ stop tls
 is_true "the connection ends: it is down" wait_for 20 "down" state_is down
 needs tls_start cm
 is_true "it comes back" wait_for 30 "up" state_is up
+
+# The call manager comes to us: core_says CERTIFICATE, the answer to an OPTIONS
+core_says() {
+	{
+		printf '%s\r\n' "OPTIONS sip:sallyport@$SP_IN SIP/2.0" \
+			"Via: SIP/2.0/TLS $CM:5061;branch=z9hG4bK$RANDOM;rport" \
+			"From: <sip:cm@$CM>;tag=$RANDOM" "To: <sip:sallyport@$SP_IN>" \
+			"Call-ID: $RANDOM$RANDOM" "CSeq: 1 OPTIONS" \
+			"Max-Forwards: 70" "Content-Length: 0" ""
+		sleep 1.5
+	} | in_ns cm timeout 6 openssl s_client -quiet -connect "$SP_IN:5070" \
+		-cert "$DIR/pki/$1.crt" -key "$DIR/pki/$1.key" \
+		-CAfile "$DIR/pki/core-ca.crt" -verify_return_error 2>&1 | tr -d '\r'
+}
+heard() {
+	core_says "$1" >"$DIR/said"
+	grep -q "^SIP/2.0 200" "$DIR/said" || { cat "$DIR/said"; return 1; }
+}
+unheard() {
+	core_says "$1" >"$DIR/said"
+	! grep "^SIP/2.0" "$DIR/said"
+}
+is_true "the call manager connects with its certificate: it is heard" \
+	wait_for 20 "an answer" heard cm
+is_true "with that of another authority it is not" unheard cm-other
+
 stop tls
 needs tls_start cm-other
 c_is_refused() { ! phone_c_registers >/dev/null; }
@@ -124,4 +151,27 @@ is_true "with a certificate that nobody vouches for it stays down" \
 is_true "and gets nothing" c_is_refused
 is_true "the reason is logged" grep -q 'cannot connect: .*proto=tls' \
 	"$DIR/log/sallyportd"
+stop tls
+
+# With a host name the certificate must have it, whoever connects.
+printf 'nameserver %s\noptions timeout:1\n' "$CM" >"$DIR/resolv.conf"
+spawn dnsmasq cm dnsmasq --keep-in-foreground --no-resolv --no-hosts \
+	--user=root --pid-file= --log-facility=- --listen-address="$CM" \
+	--bind-interfaces --host-record=cm.test,"$CM"
+needs wait_for 10 "dnsmasq listens" listens cm u "$CM:53"
+needs tls_start cm
+needs with "tls:cm.test:5061" \
+	'certificate = "certs/core.pem"\n\tkey = "keys/core.key"'
+is_true "by its name: the call manager is up" wait_for 20 "up" state_is up
+is_true "it connects with its certificate: it is heard" \
+	wait_for 20 "an answer" heard cm
+is_true "with one that has another name it is not" unheard cm-name
+is_true "and that is logged" grep -q \
+	'refused.*not the call manager.*other.test' "$DIR/log/sallyportd"
+stop tls
+needs tls_start cm-name
+is_true "what we connect to has another name: it is down" \
+	wait_for 20 "down" state_is down
+is_true "and that is logged too" grep -q \
+	"reason=name peer=$CM:5061" "$DIR/log/sallyportd"
 test_end
