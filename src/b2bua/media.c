@@ -415,6 +415,7 @@ void media_settle(struct calls *c, struct call *call)
 		s->is_agreed = true;
 		s->is_srtp = s->decided.kind == ANSWER_SRTP;
 		s->was_audio = s->is_audio;
+		memcpy(s->was_codec, s->codec, sizeof(s->codec));
 		s->phone_proto = s->decided.proto;
 		if (s->decided.kind == ANSWER_PLAIN && s->decided.reason &&
 		    call->policy.media != MEDIA_RTP_ONLY)
@@ -441,6 +442,7 @@ void media_abort(struct calls *c, struct call *call)
 		}
 		if (s->is_offered) {
 			s->is_audio = s->was_audio;
+			memcpy(s->codec, s->was_codec, sizeof(s->codec));
 			s->is_raw = s->flow[0].is_raw;
 		}
 		stream_wipe(s);

@@ -260,6 +260,7 @@ struct stream {
 	uint32_t offer_borrowed;    /* bit per line: its key is the far
 				       phone's */
 	char codec[24];
+	char was_codec[24]; /* before the pending offer */
 };
 
 /* The media of a call. */

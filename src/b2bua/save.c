@@ -217,18 +217,28 @@ static void code_party(struct coder *k, struct party *p)
 
 static void code_stream(struct coder *k, struct stream *s)
 {
-	size_t len = strlen(s->codec);
+	/* A pending offer dies with us: what was agreed before it counts. */
+	bool is_audio = s->is_agreed ? s->was_audio : s->is_audio;
+	char codec[sizeof(s->codec)];
+	size_t len;
 
+	memcpy(codec, s->is_agreed ? s->was_codec : s->codec, sizeof(codec));
+	len = strlen(codec);
 	s->is_used = true;
 	s->has_flows = code_bool(k, s->has_flows);
-	s->is_audio = code_bool(k, s->is_audio);
+	is_audio = code_bool(k, is_audio);
 	s->is_agreed = code_bool(k, s->is_agreed);
 	s->is_srtp = code_bool(k, s->is_srtp);
 	s->is_raw = code_bool(k, s->is_raw);
 	s->phone_proto = (enum sdp_proto)code_max(k, s->phone_proto,
 						  SDP_PROTO_RTP_SAVPF);
-	len = code_max(k, (unsigned)len, sizeof(s->codec) - 1);
-	code_chars(k, s->codec, len);
+	len = code_max(k, (unsigned)len, sizeof(codec) - 1);
+	code_chars(k, codec, len);
+	if (k->is_reading) {
+		s->is_audio = s->was_audio = is_audio;
+		memcpy(s->codec, codec, sizeof(codec));
+		memcpy(s->was_codec, codec, sizeof(codec));
+	}
 	for (int side = 0; side < 2; side++) {
 		code_party(k, &s->next[side]);
 		if (!s->has_flows)
