@@ -1,6 +1,7 @@
 #!/bin/bash
 # Floods, forged and replayed media, processes that die or stall in the middle
 # of calls. After each the daemon serves an honest phone, and it has not grown.
+WORKERS=${WORKERS:-2}
 . "$(dirname "$0")/lib/test.sh"
 
 DEV_E=SEP001122334405 USER_E=2005
@@ -46,7 +47,14 @@ role_pid() {
 		tr '\0' ' ' <"/proc/$p/cmdline" | grep -qw -- "$1" && echo "$p"
 	done | head -1
 }
-rss() { awk '/^VmRSS/ { print $2 }' "/proc/$(role_pid "$1")/status"; }
+# rss ROLE: resident kB of all processes with that role
+rss() {
+	local p
+	for p in $(pgrep -P "$monitor"); do
+		tr '\0' ' ' <"/proc/$p/cmdline" | grep -qw -- "--role=$1" &&
+			cat "/proc/$p/status"
+	done | awk '/^VmRSS/ { n += $2 } END { print n }'
+}
 still_serves() { wait_for 15 "service" phone_c_registers; }
 # request METHOD USER: SIP over UDP; @N@ becomes a number in forge.pl
 request() {

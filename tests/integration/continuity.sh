@@ -19,8 +19,8 @@ needs linphone_start
 is_true "baresip registers" wait_for 20 "$DEV_A" registered "$DEV_A"
 is_true "linphone registers" wait_for 20 "$DEV_B" registered "$DEV_B"
 
-both_workers() {
-	[ "$(ctl --json calls | grep -o '"worker": *[0-9]*' | sort -u | wc -l)" = 2 ]
+both_served() {
+	[ "$(ctl --json registrations | grep -o '"worker": *[0-9]*' | sort -u | wc -l)" = 2 ]
 }
 role_pids() {
 	local p
@@ -78,6 +78,26 @@ voice() {
 	sleep 1
 	[ "$(packets)" -gt $((n + 50)) ] || { echo "no voice: $n, $(packets)"; return 1; }
 }
+# hold WHO, resume WHO: that phone holds the call
+hold() {
+	case $1 in
+	a) baresip_cmd hold >/dev/null ;;
+	b) linphone_cmd pause ;;
+	esac
+}
+resume() {
+	case $1 in
+	a) baresip_cmd resume >/dev/null ;;
+	b) linphone_cmd resume ;;
+	esac
+}
+# some direction of each call is not forwarded
+is_held() {
+	local id
+	for id in $(ctl --json calls | sed -n 's/.*"id": *\([0-9]*\).*/\1/p'); do
+		ctl --json call "$id" | grep -q '"held": true' || return 1
+	done
+}
 # goes_on NAME WHO ROLE...: a call, the kill, the end by WHO
 goes_on() {
 	local name=$1 who=$2 a b
@@ -97,10 +117,16 @@ goes_on() {
 	[ "$a" -gt 0 ] && [ "$a" -le $LONGEST_MS ] && [ "$b" -gt 0 ] &&
 		[ "$b" -le $LONGEST_MS ] || return 1
 	back || return 1
-	baresip_cmd hold >/dev/null
+	# who wants something of the other must find it there
+	if [ "$who" = b ]; then
+		baresip_cmd uareg "60 0" >/dev/null
+		wait_for 70 "$DEV_A is back" registered_now "$DEV_A" || return 1
+	fi
+	hold "$who"
 	sleep 2
 	calls_up 2 || { echo "hold ended the call"; return 1; }
-	baresip_cmd resume >/dev/null
+	is_held || { echo "it is not on hold"; ctl calls; return 1; }
+	resume "$who"
 	sleep 2
 	calls_up 2 || { echo "resume ended the call"; return 1; }
 	voice || return 1
@@ -111,6 +137,7 @@ goes_on() {
 	wait_for 15 "the calls have ended" no_calls
 }
 exec 3>&1
+is_true "each phone is served by a worker of its own" both_served
 is_true "workers are killed: phone a ends the call" goes_on worker a worker
 is_true "workers are killed: phone b ends the call" goes_on worker2 b worker
 is_true "keys and store are killed" goes_on keys a keys store
