@@ -15,9 +15,9 @@ enum { NOW_MS = 1000000 };
 static struct calls *machine(struct test_entropy *state)
 {
 	struct calls_params p = {.outside_port_min = 20000,
-				 .outside_port_max = 20999,
-				 .inside_port_min = 20000,
-				 .inside_port_max = 20999,
+				 .outside_port_max = 20019,
+				 .inside_port_min = 30000,
+				 .inside_port_max = 30019,
 				 .binding_limit = 8,
 				 .call_limit = 8,
 				 .txn_limit = 64,
