@@ -18,6 +18,11 @@ device "$DEV_F" {
 	digest-user = "$USER_F"
 }
 CFG
+	cat <<CFG
+listener "plain6" {
+	address = "udp:[fd77::1]:5060"
+}
+CFG
 	for i in 30 31 32 33 34 35 36 37 38 39; do
 		printf 'device "SEP0011223345%s" {\n\tlines = { "30%s" }\n' $i $i
 		printf '\tsecurity-mode = nonsecure\n}\n'
@@ -28,6 +33,7 @@ needs sallyport_pki
 needs sipp_pki
 needs sallyport_config "$(printf 'limits {\n\tregistrations = 20\n}')" \
 	"$(sipp_devices; plain_devices)"
+needs ip -n "$NS-sp" addr add fd77::1/32 dev out0 nodad
 needs kamailio_start
 needs sallyport_start
 needs sallyport_user "$USER_A" "$PASS_A"
@@ -78,6 +84,42 @@ proved() {
 	call_end && call_prove two "$baresip" "$linphone"
 }
 is_true "they call through both: the same packets from phone to phone" proved
+
+tens() { ctl --json registrations | grep -c '"device": "SEP0011223345'; }
+has_tens() { [ "$(tens)" = "$1" ]; }
+
+# --- IPv6: the first half of an address decides ---
+steered6() { # the worker of fd77:0:0:$1::1
+	local mix=$((0x9e3779b1)) a
+	a=$(((0xfd770000 * mix) & 0xffffffff))
+	a=$((((a + $1) * mix) & 0xffffffff))
+	echo $(((a >> 16) % 2))
+}
+six() {
+	local i w both=""
+	for i in 0 1 2 3 4 5 6 7 8 9; do
+		ip -n "$NS-px" addr add "fd77:0:0:4$i::1/32" dev eth0 nodad ||
+			return 1
+		printf '%s\r\n' "REGISTER sip:[fd77::1] SIP/2.0" \
+			"Via: SIP/2.0/UDP [fd77:0:0:4$i::1]:5060;branch=z9hG4bK6$i" \
+			"From: <sip:303$i@[fd77::1]>;tag=$i" \
+			"To: <sip:303$i@[fd77::1]>" "Call-ID: six-$i" \
+			"CSeq: 1 REGISTER" "Max-Forwards: 70" \
+			"Contact: <sip:303$i@[fd77:0:0:4$i::1]>" \
+			"Content-Length: 0" "" |
+			in_ns px "$LIB/forge.pl" say6 "fd77:0:0:4$i::1" 5060 \
+				fd77::1 5060
+	done
+	wait_for 10 "all ten" has_tens 10 || return 1
+	for i in 0 1 2 3 4 5 6 7 8 9; do
+		w=$(workers_of --line "303$i")
+		both="$both$w"
+		[ "$w" = "$(steered6 $((0x40 + i)))" ] ||
+			{ echo "fd77:0:0:4$i::1 is served by $w"; return 1; }
+	done
+	case $both in *0*1* | *1*0*) ;; *) echo "one serves all"; return 1 ;; esac
+}
+is_true "IPv6: each network of phones has its worker" six
 
 # --- a phone that changes its address ---
 # stunnel_from NAME ADDRESS PORT: as stunnel_start, for device c
@@ -164,8 +206,6 @@ register_ten() {
 				"$SP_OUT:5060"
 	done
 }
-tens() { ctl --json registrations | grep -c '"device": "SEP0011223345'; }
-has_tens() { [ "$(tens)" = "$1" ]; }
 limited() {
 	local have
 	have=$(workers_of | wc -l)
@@ -177,15 +217,15 @@ limited() {
 		register_ten "$2$n"
 		sleep 0.5
 	done
-	echo "$(tens) of ten registered, $1 expected"
-	has_tens "$1" && [ "$(workers_of | sort -u | wc -l)" = 2 ]
+	echo "$(tens) registered, ten and $1 expected"
+	has_tens $((10 + $1)) && [ "$(workers_of | sort -u | wc -l)" = 2 ]
 }
 is_true "six registrations more are six over both workers, not seven" \
 	limited 6 1
 more() {
 	sed -i "s/^\tregistrations = .*/\tregistrations = 100/" \
 		"$DIR/etc/sallyport/sallyport.conf"
-	ctl reload && register_ten 99 && wait_for 5 "all ten" has_tens 10
+	ctl reload && register_ten 99 && wait_for 5 "all ten" has_tens 20
 }
 is_true "with a higher limit all ten are there" more
 test_end

@@ -3,6 +3,8 @@
 # them (raw IPv4, root). Only what perl-base has.
 #
 #	forge.pl say SRC:PORT DST:PORT [COUNT]   stdin as payload
+#	forge.pl say6 SRC PORT DST PORT          the same once over IPv6, by a
+#	                                         socket: SRC is ours
 #	forge.pl rtp SRC:PORT DST:LOW-HIGH COUNT  RTP of nobody to each port
 #	forge.pl replay PCAP SRC DST [FLIP]       captured UDP again; FLIP: with
 #	                                          one bit of its tag changed
@@ -32,6 +34,18 @@ sub say_it {
 		datagram($sip, $sport, $dip, $dport, $t);
 		select(undef, undef, undef, 0.01) if $i % 50 == 0;
 	}
+}
+
+sub say6 {
+	my ($src, $sport, $dst, $dport) = @_;
+	local $/;
+	my $text = <STDIN>;
+	socket(my $s, AF_INET6, SOCK_DGRAM, 0) or die "socket: $!\n";
+	bind($s, pack_sockaddr_in6($sport, Socket::inet_pton(AF_INET6, $src)))
+		or die "$src: $!\n";
+	send($s, $text, 0,
+		pack_sockaddr_in6($dport, Socket::inet_pton(AF_INET6, $dst)))
+		or die "$dst: $!\n";
 }
 
 sub rtp {
@@ -80,6 +94,7 @@ sub replay {
 
 my $what = shift // '';
 if ($what eq 'say') { say_it(@ARGV) }
+elsif ($what eq 'say6') { say6(@ARGV) }
 elsif ($what eq 'rtp') { rtp(@ARGV) }
 elsif ($what eq 'replay') { replay(@ARGV) }
-else { die "forge.pl say|rtp|replay ...\n" }
+else { die "forge.pl say|say6|rtp|replay ...\n" }
