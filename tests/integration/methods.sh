@@ -38,4 +38,25 @@ phone_asks() {
 is_true "each method is asked, answered and notified" phone_asks
 subscriptions() { ctl --json status | grep -q "\"subscriptions\": *$1"; }
 is_true "no subscription is left" wait_for 10 "they end" subscriptions 0
+
+# The other way: somebody inside subscribes to a phone.
+needs sallyport_user "$USER_D" "$PASS_D"
+needs stunnel_start stunnel-d "$DEV_D" 15062
+phone_d_waits() {
+	mkdir -p "$DIR/sipp/d"
+	sipp_fields "$USER_D" "$PASS_D" - >"$DIR/sipp/d/fields.csv"
+	spawn phone-d px sipp -sf "$LIB/../sipp/register-and-wait.xml" \
+		-oocsf "$LIB/../sipp/uas-notifier.xml" -s "$USER_D" \
+		-inf "$DIR/sipp/d/fields.csv" -t t1 -m 1 -nostdin -trace_err \
+		-error_file "$DIR/sipp/d/errors.log" 127.0.0.1:15062
+	wait_for 10 "$DEV_D registers" registered "$DEV_D"
+}
+needs phone_d_waits
+inside_subscribes() {
+	sipp_run subscribe cm uac-subscribe - - - -s "$USER_D" -t u1 -m 1 \
+		-i "$CM" -p 7002 "$CM:5060" ||
+		{ cat "$DIR/sipp/d/errors.log"; return 1; }
+}
+is_true "a phone is subscribed to, and notifies twice" inside_subscribes
+is_true "no subscription is left of it" wait_for 10 "it ends" subscriptions 0
 test_end
