@@ -12,13 +12,16 @@ void calls_limit(struct calls *c)
 {
 	const struct calls_params *p = &c->p;
 
-	c->dialogs.limit = (size_t)p->call_limit * 2;
-	c->leg_eps.limit = p->call_limit;
+	size_t subs = p->sub_limit;
+
+	c->dialogs.limit = (p->call_limit + subs) * 2;
+	c->leg_eps.limit = p->call_limit + subs;
+	c->sub_devices.limit = subs;
 	c->devices.limit = p->call_limit;
 	c->lines.limit = p->binding_limit;
 	c->tokens.limit = p->binding_limit;
 	c->binding_eps.limit = p->binding_limit;
-	c->objs.limit = p->call_limit + p->txn_limit;
+	c->objs.limit = p->call_limit + p->sub_limit + p->txn_limit;
 	c->bindings.limit = p->binding_limit;
 }
 

@@ -19,6 +19,8 @@ static uint32_t limit_of(const struct config *c, enum dwire_limit which)
 		return c->limits.connections;
 	case DWIRE_TRANSACTIONS:
 		return c->limits.transactions;
+	case DWIRE_SUBSCRIPTIONS:
+		return c->limits.subscriptions;
 	case DWIRE_LIMITS:
 		break;
 	}

@@ -28,7 +28,8 @@ enum {
 _Static_assert((int)DWIRE_CALLS == (int)WORKER_CALLS &&
 		       (int)DWIRE_REGISTRATIONS == (int)WORKER_REGISTRATIONS &&
 		       (int)DWIRE_CONNECTIONS == (int)WORKER_CONNECTIONS &&
-		       (int)DWIRE_TRANSACTIONS == (int)WORKER_TRANSACTIONS,
+		       (int)DWIRE_TRANSACTIONS == (int)WORKER_TRANSACTIONS &&
+		       (int)DWIRE_SUBSCRIPTIONS == (int)WORKER_SUBSCRIPTIONS,
 	       "the same limits");
 
 /* A lease of a limit. */

@@ -145,6 +145,8 @@ int worker_update_calls(struct worker *w, const struct config *c)
 		.binding_limit = w->leased[WORKER_REGISTRATIONS],
 		.call_limit = w->leased[WORKER_CALLS],
 		.txn_limit = w->leased[WORKER_TRANSACTIONS],
+		.sub_limit = w->leased[WORKER_SUBSCRIPTIONS],
+		.sub_device_limit = c->limits.subscriptions_per_device,
 		.expires_min_s = c->sip.expires_min_s,
 		.expires_max_s = c->sip.expires_max_s,
 		.media_idle_ms = c->media.idle_timeout_s * 1000,
@@ -202,8 +204,11 @@ uint32_t worker_used(const struct worker *w, enum worker_lease which)
 	uint32_t calls;
 	uint32_t bindings;
 	uint32_t txns;
+	uint32_t subs;
+	uint64_t refused;
 
 	calls_counts(w->calls, &calls, &bindings, &txns);
+	calls_subs(w->calls, &subs, &refused);
 	switch (which) {
 	case WORKER_CALLS:
 		return calls;
@@ -213,6 +218,8 @@ uint32_t worker_used(const struct worker *w, enum worker_lease which)
 		return transport_stats(w->transport)->conns;
 	case WORKER_TRANSACTIONS:
 		return txns;
+	case WORKER_SUBSCRIPTIONS:
+		return subs;
 	case WORKER_LEASES:
 		break;
 	}

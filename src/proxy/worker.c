@@ -384,8 +384,7 @@ static int make_calls(struct worker *w)
 		.binding_limit = c->limits.registrations,
 		.call_limit = c->limits.calls,
 		.txn_limit = c->limits.transactions,
-		.sub_limit = lease_share(c->limits.subscriptions, w->p.count,
-					 w->p.number),
+		.sub_limit = c->limits.subscriptions,
 		.sub_device_limit = c->limits.subscriptions_per_device,
 		.expires_min_s = c->sip.expires_min_s,
 		.expires_max_s = c->sip.expires_max_s,
@@ -463,6 +462,7 @@ static void lease_all(struct worker *w, bool is_share)
 		[WORKER_REGISTRATIONS] = l->registrations,
 		[WORKER_CONNECTIONS] = l->connections,
 		[WORKER_TRANSACTIONS] = l->transactions,
+		[WORKER_SUBSCRIPTIONS] = l->subscriptions,
 	};
 
 	for (int i = 0; i < WORKER_LEASES; i++) {

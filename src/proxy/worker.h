@@ -143,6 +143,7 @@ enum worker_lease {
 	WORKER_REGISTRATIONS,
 	WORKER_CONNECTIONS,
 	WORKER_TRANSACTIONS,
+	WORKER_SUBSCRIPTIONS,
 	WORKER_LEASES /* count */
 };
 /* w may use amount of a limit from now on; what is there stays. Returns what

@@ -444,6 +444,26 @@ void replay_cores(struct run *r)
 }
 
 /* start: the machine, after "param" and "conn core" lines. */
+/* A new configuration: what "param" lines said since counts from now on. */
+static void do_update(struct run *r)
+{
+	struct calls_update u = {.binding_limit = r->p.binding_limit,
+				 .call_limit = r->p.call_limit,
+				 .txn_limit = r->p.txn_limit,
+				 .sub_limit = r->p.sub_limit,
+				 .sub_device_limit = r->p.sub_device_limit,
+				 .expires_min_s = r->p.expires_min_s,
+				 .expires_max_s = r->p.expires_max_s,
+				 .media_idle_ms = r->p.media_idle_ms,
+				 .port_cooldown_ms = r->p.port_cooldown_ms,
+				 .end_to_end = r->p.end_to_end,
+				 .show_phone_leg = r->p.show_phone_leg,
+				 .server_name = r->p.server_name};
+
+	if (calls_update(r->c, &u) != 0)
+		replay_fail(r, "calls_update");
+}
+
 static void do_start(struct run *r)
 {
 	replay_conn_find(r, "core")->side = SIDE_CORE;
@@ -518,6 +538,8 @@ static void do_line(struct run *r, char *line)
 		do_param(r, rest);
 	else if (strcmp(line, "start") == 0)
 		do_start(r);
+	else if (strcmp(line, "update") == 0)
+		do_update(r);
 	else if (strcmp(line, "include") == 0)
 		include(r, rest);
 	else if (strcmp(line, "set") == 0)
