@@ -462,12 +462,15 @@ static int add_hosts(struct config_build *b, const struct config_item *it)
 
 /* ---- which requests from inside are whose ------------------------------------- */
 
-/* How many trunks have each call manager. */
+/* How many trunks each call manager may call. */
 static void count_users(const struct config *c,
 			uint32_t ret[CONFIG_MANAGERS_MAX])
 {
 	for (uint32_t i = 0; i < c->trunk_count; i++)
-		for (uint32_t k = 0; k < c->call_manager_count; k++)
+		for (uint32_t k = 0;
+		     k < c->call_manager_count &&
+		     c->trunk[i].direction != CONFIG_DIRECTION_IN;
+		     k++)
 			ret[k] += c->trunk[i].manager_bits >> k & 1;
 }
 
@@ -492,14 +495,15 @@ static void set_own(struct config_build *b, const struct config_item *it,
 {
 	struct config_trunk *t = OBJ(it, config_trunk);
 
+	if (t->direction == CONFIG_DIRECTION_IN)
+		return;
 	for (uint32_t k = 0; k < b->c->call_manager_count; k++)
 		if ((t->manager_bits >> k & 1) && is_own(b->c, t, k, users)) {
 			t->own_bits |= 1U << k;
 			b->c->call_manager[k].own_trunk =
 				(uint32_t)(t - b->c->trunk);
 		}
-	if (t->direction != CONFIG_DIRECTION_IN && t->own_bits == 0 &&
-	    t->hosts.count == 0 && t->manager_bits != 0)
+	if (t->own_bits == 0 && t->hosts.count == 0 && t->manager_bits != 0)
 		check_error(b, it, "hosts",
 			    "must be given, or a call-manager of its own with "
 			    "serves = trunks: otherwise nothing tells which "

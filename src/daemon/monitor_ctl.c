@@ -170,6 +170,18 @@ static void on_certs(void *ctx, uint64_t token, const json_t *args)
 	ask_workers(ctx, token, CONTROL_CERTS, "");
 }
 
+static void on_trunks(void *ctx, uint64_t token, const json_t *args)
+{
+	(void)args;
+	ask_workers(ctx, token, CONTROL_TRUNKS, "");
+}
+
+static void on_strangers(void *ctx, uint64_t token, const json_t *args)
+{
+	(void)args;
+	ask_workers(ctx, token, CONTROL_STRANGERS, "");
+}
+
 static void on_calls(void *ctx, uint64_t token, const json_t *args)
 {
 	ask_filtered(ctx, token, CONTROL_CALLS, args);
@@ -458,6 +470,8 @@ int monitor_ctl_open(struct monitor *m)
 			    [CONTROL_CALLS] = on_calls,
 			    [CONTROL_CALL] = on_call,
 			    [CONTROL_CERTS] = on_certs,
+			    [CONTROL_TRUNKS] = on_trunks,
+			    [CONTROL_STRANGERS] = on_strangers,
 			    [CONTROL_DROP] = on_drop,
 			    [CONTROL_RELOAD] = on_reload,
 			    [CONTROL_CHECK] = on_check,

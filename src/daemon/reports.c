@@ -1,4 +1,4 @@
-#include "daemon/reports.h"
+#include "daemon/reports_int.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,15 +9,7 @@
 #include "pki/cert.h"
 #include "sip/uri.h"
 
-/* Rows gathered until a piece is full. */
-struct piece {
-	reports_emit_fn emit;
-	void *ctx;
-	json_t *rows;
-	size_t len;
-};
-
-static void piece_send(struct piece *p, bool is_last)
+void piece_send(struct piece *p, bool is_last)
 {
 	char *text = json_dumps(p->rows, JSON_COMPACT);
 
@@ -28,13 +20,13 @@ static void piece_send(struct piece *p, bool is_last)
 	p->len = 2;
 }
 
-static void piece_begin(struct piece *p, reports_emit_fn emit, void *ctx)
+void piece_begin(struct piece *p, reports_emit_fn emit, void *ctx)
 {
 	*p = (struct piece){
 		.emit = emit, .ctx = ctx, .rows = json_array(), .len = 2};
 }
 
-static void piece_add(struct piece *p, json_t *row)
+void piece_add(struct piece *p, json_t *row)
 {
 	char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
 	size_t len = text ? strlen(text) + 1 : 0;
@@ -50,13 +42,13 @@ static void piece_add(struct piece *p, json_t *row)
 	(void)json_array_append_new(p->rows, row);
 }
 
-static void piece_end(struct piece *p)
+void piece_end(struct piece *p)
 {
 	piece_send(p, true);
 	json_decref(p->rows);
 }
 
-static void put(json_t *obj, const char *name, uint64_t v)
+void reports_put(json_t *obj, const char *name, uint64_t v)
 {
 	(void)json_object_set_new(obj, name, json_integer((json_int_t)v));
 }
@@ -73,23 +65,25 @@ static void put_transport(json_t *obj, const struct transport_stats *t)
 {
 	json_t *refused = json_object();
 
-	put(obj, "connections", t->conns);
-	put(obj, "handshakes-pending", t->pending);
-	put(obj, "accepted", t->accepted);
-	put(obj, "tls-handshakes", t->tls_up);
-	put(obj, "tls-resumed", t->tls_resumed);
-	put(obj, "tls-integrity-only", t->tls_null);
+	reports_put(obj, "connections", t->conns);
+	reports_put(obj, "handshakes-pending", t->pending);
+	reports_put(obj, "accepted", t->accepted);
+	reports_put(obj, "tls-handshakes", t->tls_up);
+	reports_put(obj, "tls-resumed", t->tls_resumed);
+	reports_put(obj, "tls-integrity-only", t->tls_null);
 	for (int i = 1; i < TLS_REFUSAL_COUNT; i++)
 		if (t->tls_refused[i] > 0)
-			put(refused, tls_refusal_str((enum tls_refusal)i),
-			    t->tls_refused[i]);
+			reports_put(refused,
+				    tls_refusal_str((enum tls_refusal)i),
+				    t->tls_refused[i]);
 	(void)json_object_set_new(obj, "tls-refused", refused);
-	put(obj, "connections-refused",
-	    t->refused_total + t->refused_source + t->refused_pending_source);
-	put(obj, "accept-waits", t->accept_waits);
-	put(obj, "timeouts",
-	    t->timeout_handshake + t->timeout_first + t->timeout_rest +
-		    t->timeout_idle);
+	reports_put(obj, "connections-refused",
+		    t->refused_total + t->refused_source +
+			    t->refused_pending_source);
+	reports_put(obj, "accept-waits", t->accept_waits);
+	reports_put(obj, "timeouts",
+		    t->timeout_handshake + t->timeout_first + t->timeout_rest +
+			    t->timeout_idle);
 }
 
 /* One row for each place of a call manager. */
@@ -117,13 +111,13 @@ static json_t *call_managers(struct worker *w)
 		(void)json_object_set_new(
 			row, "transport",
 			json_string(transport_proto_str(proto)));
-		put(row, "priority", info.priority);
+		reports_put(row, "priority", info.priority);
 		(void)json_object_set_new(row, "state",
 					  json_string(!info.is_up ? "down"
 						      : info.is_settled
 							      ? "up"
 							      : "held"));
-		put(row, "failures", info.failures);
+		reports_put(row, "failures", info.failures);
 		(void)json_array_append_new(rows, row);
 	}
 	return rows;
@@ -134,7 +128,7 @@ static void put_refusals(json_t *obj, const uint64_t *n)
 	json_t *by = json_object();
 
 	for (int i = 1; i < CONN_REFUSAL_COUNT; i++)
-		put(by, worker_refusal_str((enum conn_refusal)i), n[i]);
+		reports_put(by, worker_refusal_str((enum conn_refusal)i), n[i]);
 	(void)json_object_set_new(obj, "connections-refused-by", by);
 }
 
@@ -185,22 +179,23 @@ void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
 	calls_counts(worker_calls(w), &calls, &bindings, &txns);
 	calls_subs(worker_calls(w), &subs, &subs_refused);
 	worker_links(w, &has_media, &has_store, &has_keys);
-	put(row, "worker", worker_number(w));
-	put(row, "calls", calls);
-	put(row, "registrations", bindings);
-	put(row, "transactions", txns);
-	put(row, "subscriptions", subs);
-	put(row, "messages", pipeline_messages(worker_pipeline(w)));
+	reports_put(row, "worker", worker_number(w));
+	reports_put(row, "calls", calls);
+	reports_put(row, "registrations", bindings);
+	reports_put(row, "transactions", txns);
+	reports_put(row, "subscriptions", subs);
+	reports_put(row, "messages", pipeline_messages(worker_pipeline(w)));
 	for (int i = 1; i < STOP_COUNT; i++)
-		put(refused, pipeline_stop_str((enum pipeline_stop)i),
-		    stops[i]);
-	put(refused, "subscription-limit", subs_refused);
+		reports_put(refused, pipeline_stop_str((enum pipeline_stop)i),
+			    stops[i]);
+	reports_put(refused, "subscription-limit", subs_refused);
 	(void)json_object_set_new(row, "refused", refused);
 	put_refusals(row, worker_refusals(w));
 	/* All workers have the same; the monitor adds up. */
-	put(row, "certificates-expiring",
-	    worker_number(w) == 0 ? count_expiring(w) : 0);
+	reports_put(row, "certificates-expiring",
+		    worker_number(w) == 0 ? count_expiring(w) : 0);
 	(void)json_object_set_new(row, "call-managers", call_managers(w));
+	reports_strangers_status(w, row);
 	put_transport(row, worker_transport(w));
 	(void)json_object_set_new(row, "media", json_boolean(has_media));
 	(void)json_object_set_new(row, "store", json_boolean(has_store));

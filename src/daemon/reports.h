@@ -47,3 +47,8 @@ void reports_call(struct worker *w, uint64_t now_ms, const struct call_info *c,
  * directory. now_s: seconds since 1970. */
 void reports_certs(struct worker *w, int64_t now_s, reports_emit_fn emit,
 		   void *ctx);
+/* The trunks: a row for each place of a peer, and for each trunk without. */
+void reports_trunks(struct worker *w, reports_emit_fn emit, void *ctx);
+/* Who came to listeners for trunks and is nobody, the last one first. */
+void reports_strangers(struct worker *w, uint64_t now_ms, reports_emit_fn emit,
+		       void *ctx);

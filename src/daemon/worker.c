@@ -195,6 +195,13 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 	case CONTROL_CERTS:
 		reports_certs(r->worker, (int64_t)loop_wall_s(), emit_rows, r);
 		break;
+	case CONTROL_TRUNKS:
+		reports_trunks(r->worker, emit_rows, r);
+		break;
+	case CONTROL_STRANGERS:
+		reports_strangers(r->worker, loop_now_ms(r->loop), emit_rows,
+				  r);
+		break;
 	case CONTROL_DROP:
 		drop_call(r, m->text);
 		break;

@@ -78,6 +78,31 @@ static const struct table_column certs[] = {
 	{"issuer", "ISSUER", TABLE_TEXT},
 	{NULL, NULL, TABLE_TEXT}};
 
+static const struct table_column trunks[] = {
+	{"trunk", "TRUNK", TABLE_TEXT},
+	{"profile", "PROFILE", TABLE_TEXT},
+	{"peer", "PEER", TABLE_TEXT},
+	{"transport", "TRANSPORT", TABLE_TEXT},
+	{"state", "STATE", TABLE_TEXT},
+	{"priority", "PRIORITY", TABLE_TEXT},
+	{"failures", "FAILURES", TABLE_TEXT},
+	{"calls", "CALLS", TABLE_TEXT},
+	{"requests", "REQUESTS", TABLE_TEXT},
+	{"challenged", "CHALLENGED", TABLE_TEXT},
+	{"refused", "REFUSED", TABLE_TEXT},
+	{"over-limit", "OVER LIMIT", TABLE_TEXT},
+	{NULL, NULL, TABLE_TEXT}};
+
+static const struct table_column strangers[] = {
+	{"source", "SOURCE", TABLE_TEXT},
+	{"messages", "MESSAGES", TABLE_TEXT},
+	{"answered", "ANSWERED", TABLE_TEXT},
+	{"first", "FIRST AGO", TABLE_DURATION},
+	{"last", "LAST AGO", TABLE_DURATION},
+	{"method", "METHOD", TABLE_TEXT},
+	{"agent", "USER AGENT", TABLE_TEXT},
+	{NULL, NULL, TABLE_TEXT}};
+
 static const struct table_column devices[] = {
 	{"name", "DEVICE", TABLE_TEXT},
 	{"lines", "LINES", TABLE_TEXT},
@@ -108,6 +133,8 @@ static const struct {
 	{CONTROL_USER_LIST, users},
 	{CONTROL_DEVICES, devices},
 	{CONTROL_CERTS, certs},
+	{CONTROL_TRUNKS, trunks},
+	{CONTROL_STRANGERS, strangers},
 	{CONTROL_REALM_LIST, realms},
 	{CONTROL_MEDIA, media},
 };

@@ -5,7 +5,7 @@ PACKAGES_BUILD="autoconf automake make gcc libc6-dev pkg-config check
  libsqlite3-dev libjansson-dev libseccomp-dev libcap-ng-dev libsystemd-dev
  libc-ares-dev libnetfilter-queue-dev libmnl-dev"
 PACKAGES_PHONES="gnutls-bin iproute2 procps tcpdump kamailio baresip-core
- linphone-cli"
+ linphone-cli kamailio-tls-modules"
 PACKAGES_TEST="iptables nftables dnsmasq-base clang llvm libclang-rt-14-dev xz-utils stunnel4 sip-tester
  openssl softhsm2 systemd tshark"
 # the peers of make bench
