@@ -91,19 +91,29 @@ int digest_ha1(enum digest_alg alg, struct slice user, struct slice realm,
 	return 0;
 }
 
+void digest_hash(enum digest_alg alg, struct slice bytes,
+		 struct digest_hex *ret)
+{
+	hash_parts(alg, &bytes, 1, ret);
+}
+
 int digest_response(struct slice ha1_hex, const struct digest_fields *f,
 		    struct digest_hex *ret)
 {
-	const struct slice a2[] = {f->method, f->uri};
+	bool is_int = text_ieqs(f->qop, "auth-int");
+	const struct slice a2[] = {f->method, f->uri, f->body_hash};
 	struct slice part[6] = {ha1_hex, f->nonce};
 	struct digest_hex ha2;
 	size_t n = 2;
 
 	if (ha1_hex.len != digest_hex_len(f->alg))
 		return ERR_BAD;
-	if (f->qop.len > 0 && !text_ieqs(f->qop, "auth"))
-		return ERR_UNSUPPORTED; /* auth-int hashes the body */
-	hash_parts(f->alg, a2, 2, &ha2);
+	if (f->qop.len > 0 && !text_ieqs(f->qop, "auth") &&
+	    (!is_int || f->body_hash.len == 0))
+		return ERR_UNSUPPORTED;
+	if (is_int && f->body_hash.len != digest_hex_len(f->alg))
+		return ERR_BAD;
+	hash_parts(f->alg, a2, is_int ? 3 : 2, &ha2);
 	if (f->qop.len > 0) {
 		part[n++] = f->nc;
 		part[n++] = f->cnonce;

@@ -38,9 +38,11 @@ struct digest_fields {
 	struct slice method; /* of the request */
 	struct slice uri;    /* digest-uri as the client wrote it */
 	struct slice nonce;
-	struct slice qop;    /* empty (RFC 2069) or "auth" */
+	struct slice qop;    /* empty (RFC 2069), "auth" or "auth-int" */
 	struct slice nc;     /* as written; with qop only */
 	struct slice cnonce; /* with qop only */
+	/* With "auth-int": digest_hash of the body of the request. */
+	struct slice body_hash;
 };
 
 /* Algorithm by its name in a header, case-insensitive; empty means MD5.
@@ -57,10 +59,13 @@ struct slice digest_hex_slice(const struct digest_hex *h);
 MUST_CHECK int digest_ha1(enum digest_alg alg, struct slice user,
 			  struct slice realm, struct slice password,
 			  struct digest_hex *ret);
+/* H(bytes), which may be empty, in hexadecimal. */
+void digest_hash(enum digest_alg alg, struct slice bytes,
+		 struct digest_hex *ret);
 /*
  * The response for HA1 (lower-case hexadecimal of f->alg's length) and f.
- * ERR_BAD when ha1_hex has the wrong length, ERR_UNSUPPORTED for another qop
- * than "auth".
+ * ERR_BAD when ha1_hex or body_hash has the wrong length, ERR_UNSUPPORTED for
+ * another qop, or "auth-int" without body_hash.
  */
 MUST_CHECK int digest_response(struct slice ha1_hex,
 			       const struct digest_fields *f,

@@ -12,7 +12,7 @@
 
 enum {
 	BUDGET_T1 = 48,
-	AUTHS_MAX = 2, /* the second after a stale nonce */
+	AUTHS_MAX = 3, /* two realms one after the other, or stale nonces */
 	ASK_MS = 3000  /* patience with who holds the credentials */
 };
 

@@ -482,7 +482,8 @@ static int answer_with(struct slice plain, const struct keys_check *c,
 				  .nonce = c->nonce,
 				  .qop = c->qop,
 				  .nc = c->nc,
-				  .cnonce = c->cnonce};
+				  .cnonce = c->cnonce,
+				  .body_hash = c->body_hash};
 	struct digest_hex response = {.len = 0};
 	struct digest_hex ha1 = {.len = 0};
 	struct slice password;

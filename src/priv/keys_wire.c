@@ -15,6 +15,7 @@ static void print_check(const struct keys_check *c, struct writer *w)
 	writer_blob(w, c->cnonce);
 	writer_blob(w, c->qop);
 	writer_blob(w, c->response);
+	writer_blob(w, c->body_hash);
 }
 
 static void parse_check(struct reader *r, struct keys_check *c)
@@ -30,6 +31,7 @@ static void parse_check(struct reader *r, struct keys_check *c)
 	c->cnonce = reader_blob(r);
 	c->qop = reader_blob(r);
 	c->response = reader_blob(r);
+	c->body_hash = reader_blob(r);
 }
 
 static void print_seal(const struct keys_request *q, struct writer *w)

@@ -65,10 +65,11 @@ struct keys_check {
 	struct slice method; /* of the request */
 	struct slice uri;    /* digest-uri */
 	struct slice nonce;
-	struct slice nc;       /* 8 hex digits; empty without qop */
-	struct slice cnonce;   /* empty without qop */
-	struct slice qop;      /* "auth" or empty */
-	struct slice response; /* hexadecimal */
+	struct slice nc;	/* 8 hex digits; empty without qop */
+	struct slice cnonce;	/* empty without qop */
+	struct slice qop;	/* "auth", "auth-int" or empty */
+	struct slice response;	/* hexadecimal */
+	struct slice body_hash; /* hexadecimal; with "auth-int" */
 };
 
 /* One request; which fields count depends on op. Slices point into the

@@ -1,6 +1,7 @@
 #include "proxy/realm.h"
 
 #include "authn/digest.h"
+#include "authn/nonce.h"
 #include "base/alloc.h"
 #include "base/handle.h"
 #include "base/hex.h"
@@ -10,22 +11,36 @@
 #include "sip/hdr.h"
 #include "sip/msg.h"
 
-enum { CNONCE_LEN = 16 };
+enum {
+	CNONCE_LEN = 16,
+	WANTS_MAX = 4 /* realms of one request */
+};
 
-static const char nc[] = "00000001"; /* each nonce is used once */
+/* One realm that credentials are to be sent for. */
+struct want {
+	struct sip_cred challenge; /* or what answered one, see again() */
+	enum digest_alg alg;
+	const char *qop; /* "auth", "auth-int", or "" */
+	uint32_t nc;
+	bool is_proxy;
+	bool is_challenged; /* by this response */
+	char cnonce[CNONCE_LEN];
+};
 
-/* A challenge that is being answered. */
+/* A request whose challenges are being answered. */
 struct ask {
 	uint64_t id; /* the call machine's */
 	struct handle ticket;
 	uint8_t *text; /* request and response, owned: all views are of it */
 	struct slice method;
 	struct slice uri;
-	struct sip_cred challenge;
-	enum digest_alg alg;
-	bool has_qop;
-	bool is_proxy;
-	char cnonce[CNONCE_LEN];
+	struct slice body;
+	struct want want[WANTS_MAX];
+	uint32_t count;
+	uint32_t at;	     /* the one being answered */
+	const char *failure; /* of one of them */
+	uint8_t lines[REALM_LINE_MAX];
+	size_t lines_len;
 };
 
 struct realms {
@@ -68,6 +83,16 @@ struct realms *realms_free(struct realms *r)
 	return alloc_free(r);
 }
 
+/* Eight hexadecimal digits (RFC 7616 section 3.4); views buf. */
+static struct slice print_nc(uint32_t n, char buf[8])
+{
+	static const char digit[] = "0123456789abcdef";
+
+	for (int i = 0; i < 8; i++)
+		buf[i] = digit[n >> (28 - 4 * i) & 15];
+	return slice_make(buf, 8);
+}
+
 static struct ask *ask_find(struct realms *r, uint64_t ticket)
 {
 	return slots_find(&r->asks,
@@ -75,14 +100,18 @@ static struct ask *ask_find(struct realms *r, uint64_t ticket)
 					  .gen = (uint32_t)(ticket >> 32)});
 }
 
-static void done(struct realms *r, struct ask *a, struct slice lines,
-		 const char *why)
+static void done(struct realms *r, struct ask *a, const char *why)
 {
-	r->cb.done(r->cb.ctx, a->id, lines, why, a->challenge.realm);
+	struct slice realm =
+		a->at < a->count ? a->want[a->at].challenge.realm : SLICE_NULL;
+
+	r->cb.done(r->cb.ctx, a->id,
+		   why ? SLICE_NULL : slice_make(a->lines, a->lines_len), why,
+		   realm);
 	ask_free(r, a);
 }
 
-/* ---- which challenge --------------------------------------------------------- */
+/* ---- which challenges -------------------------------------------------------- */
 
 static bool has_word(struct slice list, const char *word)
 {
@@ -115,58 +144,133 @@ static bool is_stale(struct slice value)
 	return false;
 }
 
-/* Did the request carry credentials of this realm already? */
-static bool was_answered(const struct sip_msg *request, struct slice realm)
+static bool is_cred(const struct sip_hdr *h, bool is_proxy)
+{
+	return h->id ==
+	       (is_proxy ? SIP_HDR_PROXY_AUTHORIZATION : SIP_HDR_AUTHORIZATION);
+}
+
+/* Did the request carry credentials for this realm and kind already? */
+static bool was_answered(const struct sip_msg *request, const struct want *w)
 {
 	struct sip_cred c;
 
 	for (size_t i = 0; i < request->hdr_count; i++)
-		if ((request->hdr[i].id == SIP_HDR_AUTHORIZATION ||
-		     request->hdr[i].id == SIP_HDR_PROXY_AUTHORIZATION) &&
+		if (is_cred(&request->hdr[i], w->is_proxy) &&
 		    sip_cred_parse(request->hdr[i].value, &c) == 0 &&
-		    slice_eq(c.realm, realm))
+		    slice_eq(c.realm, w->challenge.realm))
 			return true;
 	return false;
 }
 
-/* Take this challenge when it is better than what a holds: RFC 8760 leaves
- * the choice to us, and the strongest algorithm is the best. */
-static void consider(struct ask *a, const struct sip_hdr *h, bool *has_any)
+/* What we can do of the protection a challenge offers; NULL: nothing. Without
+ * the body is what every proxy on the way leaves alone. */
+static const char *qop_of(struct slice offered)
 {
-	struct sip_cred c;
-	enum digest_alg alg;
-
-	if (sip_cred_parse(h->value, &c) != 0 || c.realm.len == 0 ||
-	    c.nonce.len == 0 || digest_alg_find(c.algorithm, &alg) != 0 ||
-	    (c.qop.len > 0 && !has_word(c.qop, "auth")) ||
-	    (*has_any && alg <= a->alg))
-		return;
-	a->challenge = c;
-	a->alg = alg;
-	a->has_qop = c.qop.len > 0;
-	a->is_proxy = h->id == SIP_HDR_PROXY_AUTHENTICATE;
-	*has_any = true;
+	if (offered.len == 0)
+		return "";
+	if (has_word(offered, "auth"))
+		return "auth";
+	return has_word(offered, "auth-int") ? "auth-int" : NULL;
 }
 
-/* NULL: a holds the challenge to answer; else why there is none. */
+static struct want *want_of(struct ask *a, struct slice realm, bool is_proxy)
+{
+	for (uint32_t i = 0; i < a->count; i++)
+		if (a->want[i].is_proxy == is_proxy &&
+		    slice_eq(a->want[i].challenge.realm, realm))
+			return &a->want[i];
+	return NULL;
+}
+
+/* Take this challenge when it is the first of its realm, or better than that:
+ * RFC 8760 leaves the choice to us, and the strongest algorithm is best. */
+static void consider(struct ask *a, const struct sip_hdr *h)
+{
+	bool is_proxy = h->id == SIP_HDR_PROXY_AUTHENTICATE;
+	enum digest_alg alg;
+	const char *qop;
+	struct sip_cred c;
+	struct want *w;
+
+	if (sip_cred_parse(h->value, &c) != 0 || c.realm.len == 0 ||
+	    c.nonce.len == 0 || digest_alg_find(c.algorithm, &alg) != 0)
+		return;
+	qop = qop_of(c.qop);
+	w = want_of(a, c.realm, is_proxy);
+	if (!qop || (w && alg <= w->alg) || (!w && a->count == WANTS_MAX))
+		return;
+	if (!w)
+		w = &a->want[a->count++];
+	*w = (struct want){.challenge = c,
+			   .alg = alg,
+			   .qop = qop,
+			   .nc = 1,
+			   .is_proxy = is_proxy,
+			   .is_challenged = true};
+}
+
+/* The request carried credentials that were not challenged now: who asked for
+ * them on the way will ask again, unless they come with the next count. */
+static void again(struct ask *a, const struct sip_hdr *h)
+{
+	bool is_proxy = h->id == SIP_HDR_PROXY_AUTHORIZATION;
+	enum digest_alg alg;
+	const char *qop;
+	struct sip_cred c;
+	uint32_t nc = 0;
+
+	if (sip_cred_parse(h->value, &c) != 0 || c.nonce.len == 0 ||
+	    want_of(a, c.realm, is_proxy) || a->count == WANTS_MAX ||
+	    digest_alg_find(c.algorithm, &alg) != 0)
+		return;
+	qop = qop_of(c.qop);
+	if (!qop ||
+	    (qop[0] && (nonce_count_parse(c.nc, &nc) != 0 || nc == UINT32_MAX)))
+		return;
+	a->want[a->count++] = (struct want){.challenge = c,
+					    .alg = alg,
+					    .qop = qop,
+					    .nc = nc + 1,
+					    .is_proxy = is_proxy};
+}
+
+/* NULL: a holds what to answer; else why there is nothing. */
 static const char *choose(struct realms *r, struct ask *a)
 {
-	bool has_any = false;
-	bool is_old = false;
+	const struct sip_msg *p = &r->response;
 
-	for (size_t i = 0; i < r->response.hdr_count; i++) {
-		const struct sip_hdr *h = &r->response.hdr[i];
-
-		if (h->id != SIP_HDR_WWW_AUTHENTICATE &&
-		    h->id != SIP_HDR_PROXY_AUTHENTICATE)
-			continue;
-		consider(a, h, &has_any);
-		is_old |= is_stale(h->value);
-	}
-	if (!has_any)
+	for (size_t i = 0; i < p->hdr_count; i++)
+		if (p->hdr[i].id == SIP_HDR_WWW_AUTHENTICATE ||
+		    p->hdr[i].id == SIP_HDR_PROXY_AUTHENTICATE)
+			consider(a, &p->hdr[i]);
+	if (a->count == 0)
 		return "no challenge that can be answered";
-	if (was_answered(&r->request, a->challenge.realm) && !is_old)
-		return "the call manager refused the credentials";
+	/* Refused, and not for the age of the nonce. */
+	for (size_t i = 0; i < p->hdr_count; i++) {
+		struct sip_cred c;
+		struct want *w;
+
+		if ((p->hdr[i].id != SIP_HDR_WWW_AUTHENTICATE &&
+		     p->hdr[i].id != SIP_HDR_PROXY_AUTHENTICATE) ||
+		    sip_cred_parse(p->hdr[i].value, &c) != 0)
+			continue;
+		w = want_of(a, c.realm,
+			    p->hdr[i].id == SIP_HDR_PROXY_AUTHENTICATE);
+		if (w && is_stale(p->hdr[i].value))
+			w->challenge.response = slice_str("stale");
+	}
+	for (uint32_t i = 0; i < a->count; i++) {
+		a->at = i;
+		if (was_answered(&r->request, &a->want[i]) &&
+		    !slice_eqs(a->want[i].challenge.response, "stale"))
+			return "the credentials were refused";
+	}
+	a->at = 0;
+	for (size_t i = 0; i < r->request.hdr_count; i++)
+		if (is_cred(&r->request.hdr[i], false) ||
+		    is_cred(&r->request.hdr[i], true))
+			again(a, &r->request.hdr[i]);
 	return NULL;
 }
 
@@ -192,7 +296,23 @@ static int take(struct realms *r, struct ask *a, struct slice blobs)
 		return ERR_BAD;
 	a->method = r->request.method_name;
 	a->uri = r->request.ruri;
+	a->body = r->request.package.len > 0 ? r->request.package
+					     : r->request.body;
 	return 0;
+}
+
+/* Go on with the next realm, or end. */
+static void next(struct realms *r, struct ask *a)
+{
+	while (a->at < a->count) {
+		if (r->cb.credential(r->cb.ctx, handle_u64(a->ticket),
+				     a->want[a->at].challenge.realm) == 0)
+			return;
+		a->failure = "the store process is not there";
+		a->at++;
+	}
+	/* One of several may do: who is not satisfied asks again. */
+	done(r, a, a->lines_len > 0 ? NULL : a->failure);
 }
 
 void realms_ask(struct realms *r, uint64_t id, struct slice blobs)
@@ -207,50 +327,64 @@ void realms_ask(struct realms *r, uint64_t id, struct slice blobs)
 		return;
 	}
 	a->id = id;
-	if (take(r, a, blobs) == 0) {
+	if (take(r, a, blobs) == 0)
 		why = choose(r, a);
-		if (!why && r->cb.credential(r->cb.ctx, handle_u64(a->ticket),
-					     a->challenge.realm) == 0)
-			return;
-		if (!why)
-			why = "the store process is not there";
-	}
-	done(r, a, SLICE_NULL, why);
+	if (why)
+		done(r, a, why);
+	else
+		next(r, a);
 }
 
 /* ---- the answer ----------------------------------------------------------------- */
+
+static void fill_check(struct realms *r, struct ask *a, struct slice blob,
+		       char nc[8], struct digest_hex *hash,
+		       struct keys_check *ret)
+{
+	struct want *w = &a->want[a->at];
+	uint8_t raw[CNONCE_LEN / 2];
+	struct writer wr;
+
+	*ret = (struct keys_check){.blob = blob,
+				   .realm = w->challenge.realm,
+				   .alg = (uint8_t)w->alg,
+				   .method = a->method,
+				   .uri = a->uri,
+				   .nonce = w->challenge.nonce};
+	if (!w->qop[0])
+		return;
+	entropy_fill(&r->entropy, raw, sizeof(raw));
+	writer_init(&wr, w->cnonce, sizeof(w->cnonce));
+	hex_encode(&wr, slice_make(raw, sizeof(raw)));
+	ret->qop = slice_str(w->qop);
+	ret->cnonce = slice_make(w->cnonce, CNONCE_LEN);
+	ret->nc = print_nc(w->nc, nc);
+	if (strcmp(w->qop, "auth-int") != 0)
+		return;
+	digest_hash(w->alg, a->body, hash);
+	ret->body_hash = digest_hex_slice(hash);
+}
 
 void realms_credential(struct realms *r, uint64_t ticket, int err,
 		       struct slice blob)
 {
 	struct ask *a = ask_find(r, ticket);
-	uint8_t raw[CNONCE_LEN / 2];
+	struct digest_hex hash;
 	struct keys_check c;
-	struct writer w;
+	char nc[8];
 
 	if (!a)
 		return;
-	if (err) {
-		done(r, a, SLICE_NULL,
-		     err == ERR_NOTFOUND ? NULL : "the store cannot be read");
-		return;
+	if (!err) {
+		fill_check(r, a, blob, nc, &hash, &c);
+		if (r->cb.answer(r->cb.ctx, ticket, &c) == 0)
+			return;
+		a->failure = "the keys process is not there";
+	} else if (err != ERR_NOTFOUND) {
+		a->failure = "the store cannot be read";
 	}
-	entropy_fill(&r->entropy, raw, sizeof(raw));
-	writer_init(&w, a->cnonce, sizeof(a->cnonce));
-	hex_encode(&w, slice_make(raw, sizeof(raw)));
-	c = (struct keys_check){.blob = blob,
-				.realm = a->challenge.realm,
-				.alg = (uint8_t)a->alg,
-				.method = a->method,
-				.uri = a->uri,
-				.nonce = a->challenge.nonce};
-	if (a->has_qop) {
-		c.qop = slice_str("auth");
-		c.nc = slice_str(nc);
-		c.cnonce = slice_make(a->cnonce, CNONCE_LEN);
-	}
-	if (r->cb.answer(r->cb.ctx, ticket, &c) != 0)
-		done(r, a, SLICE_NULL, "the keys process is not there");
+	a->at++;
+	next(r, a);
 }
 
 static void put_quoted(struct writer *w, const char *name, struct slice value)
@@ -264,21 +398,26 @@ static void put_quoted(struct writer *w, const char *name, struct slice value)
 static void print_line(struct writer *w, const struct ask *a, struct slice user,
 		       struct slice response)
 {
-	writer_str(w, a->is_proxy ? "Proxy-Authorization: Digest "
+	const struct want *x = &a->want[a->at];
+	char nc[8];
+
+	writer_str(w, x->is_proxy ? "Proxy-Authorization: Digest "
 				  : "Authorization: Digest ");
 	put_quoted(w, "username", user);
-	put_quoted(w, ", realm", a->challenge.realm);
-	put_quoted(w, ", nonce", a->challenge.nonce);
+	put_quoted(w, ", realm", x->challenge.realm);
+	put_quoted(w, ", nonce", x->challenge.nonce);
 	put_quoted(w, ", uri", a->uri);
 	put_quoted(w, ", response", response);
 	writer_str(w, ", algorithm=");
-	writer_str(w, digest_alg_name(a->alg));
-	if (a->challenge.opaque.len > 0)
-		put_quoted(w, ", opaque", a->challenge.opaque);
-	if (a->has_qop) {
-		writer_str(w, ", qop=auth, nc=");
-		writer_str(w, nc);
-		put_quoted(w, ", cnonce", slice_make(a->cnonce, CNONCE_LEN));
+	writer_str(w, digest_alg_name(x->alg));
+	if (x->challenge.opaque.len > 0)
+		put_quoted(w, ", opaque", x->challenge.opaque);
+	if (x->qop[0]) {
+		writer_str(w, ", qop=");
+		writer_str(w, x->qop);
+		writer_str(w, ", nc=");
+		writer_put(w, print_nc(x->nc, nc));
+		put_quoted(w, ", cnonce", slice_make(x->cnonce, CNONCE_LEN));
 	}
 	writer_str(w, "\r\n");
 }
@@ -287,7 +426,6 @@ void realms_answered(struct realms *r, uint64_t ticket, int err,
 		     struct slice data)
 {
 	struct ask *a = ask_find(r, ticket);
-	uint8_t line[REALM_LINE_MAX];
 	struct slice user;
 	struct slice response;
 	struct reader rd;
@@ -298,10 +436,13 @@ void realms_answered(struct realms *r, uint64_t ticket, int err,
 	reader_init(&rd, data);
 	user = reader_blob(&rd);
 	response = reader_blob(&rd);
-	writer_init(&w, line, sizeof(line));
+	writer_init(&w, a->lines + a->lines_len,
+		    sizeof(a->lines) - a->lines_len);
 	print_line(&w, a, user, response);
 	if (err || !reader_end(&rd) || !writer_ok(&w))
-		done(r, a, SLICE_NULL, "the stored credentials cannot be used");
+		a->failure = "the stored credentials cannot be used";
 	else
-		done(r, a, writer_slice(&w), NULL);
+		a->lines_len += w.len;
+	a->at++;
+	next(r, a);
 }

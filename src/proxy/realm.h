@@ -1,9 +1,11 @@
 /*
- * Challenges of call managers (RFC 3261 section 22.2): which one is answered,
- * with the credentials of its realm from the store and a response that the
- * keys process calculates. One answer for each realm and challenge; a second
- * one only when the call manager says that the nonce is stale. Owned by one
- * worker.
+ * Challenges of call managers and of trunks' peers (RFC 3261 section 22): for
+ * each realm the best of its challenges is answered, with the credentials of
+ * the realm from the store and a response that the keys process calculates.
+ * Credentials of other realms that the request carried go along with the next
+ * nonce count, so that several on the way can ask one after the other. A realm
+ * that refuses what it got gets no second answer, unless it says that the nonce
+ * is stale. Owned by one worker.
  */
 #pragma once
 
@@ -18,7 +20,7 @@ struct realms;
 
 enum {
 	REALM_ASKS_MAX = 1024, /* challenges that are being answered */
-	REALM_LINE_MAX = 2048  /* bytes of an answer */
+	REALM_LINE_MAX = 4096  /* bytes of all answers to one response */
 };
 
 struct realm_cb {

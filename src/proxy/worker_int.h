@@ -207,6 +207,8 @@ void worker_trunk_set(struct worker *w, uint32_t owner,
 /* Name and host of an owner, for the log. */
 void worker_trunk_names(const struct worker *w, uint32_t owner,
 			const char **ret_name, const char **ret_host);
+/* The listeners have new credentials: those of connections to peers follow. */
+void worker_trunk_set_creds(struct worker *w);
 /* How a peer is reached over this transport. ERR_NOTFOUND: no listener has
  * it. */
 MUST_CHECK int worker_trunk_way(const struct worker *w, uint32_t owner,

@@ -42,7 +42,7 @@ static void done(void *ctx, uint64_t id, struct slice lines, const char *why,
 
 	if (why && worker_may_log(w))
 		log_warn(
-			"challenge of a call manager not answered reason=\"%s\" "
+			"challenge not answered reason=\"%s\" "
 			"realm=\"%s\"",
 			why, log_quote(realm, quoted));
 	pipeline_event(w->pipeline, &ev, loop_now_ms(w->loop));

@@ -368,6 +368,7 @@ int worker_reload_tls(struct worker *w, const struct tls_files *f, char *reterr)
 		worker_core_set_creds(w, fresh.core);
 		w->tls.creds = fresh.listener;
 		fresh.listener = old;
+		worker_trunk_set_creds(w);
 		warn_all(w);
 	}
 	for (uint32_t i = 0; i < n; i++)

@@ -108,6 +108,22 @@ int worker_trunk_way(const struct worker *w, uint32_t owner,
 	return 0;
 }
 
+void worker_trunk_set_creds(struct worker *w)
+{
+	struct worker_way way;
+
+	for (size_t i = 0; i < w->place_cap; i++) {
+		const struct worker_place *p = &w->place[i];
+
+		if (!handle_is_none(p->connector) &&
+		    p->owner >= WORKER_OWNER_TRUNK &&
+		    p->proto == TRANSPORT_TLS &&
+		    worker_trunk_way(w, p->owner, CONFIG_TLS, &way) == 0)
+			(void)!transport_set_creds(w->transport, p->connector,
+						   way.creds);
+	}
+}
+
 void worker_trunk_set(struct worker *w, uint32_t owner,
 		      const struct worker_target *t, uint32_t n)
 {

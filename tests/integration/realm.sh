@@ -41,7 +41,7 @@ is_true "without credentials of the realm nobody registers" c_is_refused
 needs realm_add wrong
 is_true "nor with a wrong password" c_is_refused
 is_true "which is logged" grep -q \
-	'reason="the call manager refused the credentials" realm="'$REALM'"' \
+	'reason="the credentials were refused" realm="'$REALM'"' \
 	"$DIR/log/sallyportd"
 needs realm_add "$SECRET"
 listed() { ctl realm list | grep -q "^$REALM" && ! ctl user list | grep -q '@'; }

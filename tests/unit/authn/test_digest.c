@@ -101,6 +101,45 @@ START_TEST(a_change_of_any_field_changes_the_response)
 }
 END_TEST
 
+/* The example of RFC 2617 section 3.5 with qop=auth-int and a body; the expected
+ * digits were calculated with Python's hashlib by section 3.2.2.3. */
+START_TEST(auth_int_covers_the_body)
+{
+	static const struct {
+		enum digest_alg alg;
+		const char *response;
+	} rows[] = {
+		{DIGEST_MD5, "1aed518663dd811df364b00e4baf2e93"},
+		{DIGEST_SHA256, "08bb07f408337f2611c1698cffd2eb3b"
+				"b5a9bb64700f5373a60f9fd180703cf8"},
+	};
+	struct digest_hex h, body, r;
+	struct digest_fields f = {
+		.alg = rows[_i].alg,
+		.method = SLICE("GET"),
+		.uri = SLICE("/dir/index.html"),
+		.nonce = SLICE("dcd98b7102dd2f0e8b11d0f600bfb0c093"),
+		.qop = SLICE("auth-int"),
+		.nc = SLICE("00000001"),
+		.cnonce = SLICE("0a4f113b")};
+
+	ck_assert_int_eq(digest_ha1(f.alg, slice_str("Mufasa"),
+				    slice_str("testrealm@host.com"),
+				    slice_str("Circle Of Life"), &h),
+			 0);
+	digest_hash(f.alg, slice_str("Hello"), &body);
+	f.body_hash = digest_hex_slice(&body);
+	ck_assert_int_eq(digest_response(digest_hex_slice(&h), &f, &r), 0);
+	ck_assert(digest_eq(&r, slice_str(rows[_i].response)));
+	digest_hash(f.alg, slice_str("hello"), &body);
+	ck_assert_int_eq(digest_response(digest_hex_slice(&h), &f, &r), 0);
+	ck_assert(!digest_eq(&r, slice_str(rows[_i].response)));
+	f.body_hash.len--;
+	ck_assert_int_eq(digest_response(digest_hex_slice(&h), &f, &r),
+			 ERR_BAD);
+}
+END_TEST
+
 START_TEST(body_integrity_and_wrong_lengths_are_refused)
 {
 	struct digest_fields f = fields(0);
@@ -194,6 +233,7 @@ int main(void)
 	tcase_add_loop_test(tc, the_response_is_the_rfcs, 0, ROWS(vectors));
 	tcase_add_test(tc, a_change_of_any_field_changes_the_response);
 	tcase_add_test(tc, body_integrity_and_wrong_lengths_are_refused);
+	tcase_add_loop_test(tc, auth_int_covers_the_body, 0, 2);
 	tcase_add_test(tc, responses_compare_in_either_case_and_only_whole);
 	tcase_add_test(tc, algorithms_are_found_by_name);
 	tcase_add_loop_test(tc, the_mac_is_the_rfcs, 0, ROWS(macs));

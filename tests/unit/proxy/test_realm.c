@@ -16,6 +16,7 @@ static uint64_t store_ticket, keys_ticket;
 static char asked_realm[64];
 static uint8_t asked_alg;
 static char asked_qop[16];
+static char asked_body[DIGEST_HEX_MAX + 1];
 static unsigned done_count;
 static char lines[REALM_LINE_MAX];
 static const char *reason;
@@ -35,6 +36,8 @@ static int on_answer(void *ctx, uint64_t ticket, const struct keys_check *c)
 	keys_ticket = ticket;
 	asked_alg = c->alg;
 	(void)snprintf(asked_qop, sizeof(asked_qop), "%.*s", SLICE_FMT(c->qop));
+	(void)snprintf(asked_body, sizeof(asked_body), "%.*s",
+		       SLICE_FMT(c->body_hash));
 	ck_assert(slice_eqs(c->method, "REGISTER"));
 	ck_assert(slice_eqs(c->uri, "sip:pbx.example"));
 	return 0;
@@ -159,7 +162,7 @@ START_TEST(what_cannot_be_answered_is_not)
 		"WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n\", "
 		"algorithm=SHA-1\r\n",
 		"WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n\", "
-		"qop=\"auth-int\"\r\n",
+		"qop=\"auth-conf\"\r\n",
 		"WWW-Authenticate: Digest realm=\"pbx\"\r\n"};
 
 	challenged("", rows[_i]);
@@ -178,7 +181,7 @@ START_TEST(what_was_refused_is_not_said_again)
 {
 	challenged(CRED, MD5);
 	ck_assert_uint_eq(done_count, 1);
-	ck_assert_str_eq(reason, "the call manager refused the credentials");
+	ck_assert_str_eq(reason, "the credentials were refused");
 }
 END_TEST
 
@@ -202,6 +205,61 @@ START_TEST(a_realm_without_credentials_is_no_trouble)
 	/* Late answers find nobody. */
 	realms_answered(realms, store_ticket, 0, SLICE_NULL);
 	ck_assert_uint_eq(done_count, 1);
+}
+END_TEST
+
+/* RFC 7616 section 3.4.3: the body is part of it. */
+START_TEST(auth_int_hashes_the_body)
+{
+	challenged("", "WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n\", "
+		       "qop=\"auth-int\"\r\n");
+	answer("bob", "0123");
+	ck_assert_str_eq(asked_qop, "auth-int");
+	/* MD5 of nothing. */
+	ck_assert_str_eq(asked_body, "d41d8cd98f00b204e9800998ecf8427e");
+	ck_assert_ptr_nonnull(strstr(lines, "qop=auth-int, nc=00000001"));
+}
+END_TEST
+
+#define PROXY(realm)                                                    \
+	"Proxy-Authenticate: Digest realm=\"" realm "\", nonce=\"p\", " \
+	"qop=\"auth\"\r\n"
+
+START_TEST(each_realm_gets_its_answer)
+{
+	challenged("", MD5 PROXY("one") PROXY("two"));
+	ck_assert_str_eq(asked_realm, "pbx");
+	answer("bob", "0123");
+	ck_assert_uint_eq(done_count, 0);
+	ck_assert_str_eq(asked_realm, "one");
+	/* Of this one nobody has credentials. */
+	realms_credential(realms, store_ticket, ERR_NOTFOUND, SLICE_NULL);
+	ck_assert_str_eq(asked_realm, "two");
+	answer("tom", "4567");
+	ck_assert_uint_eq(done_count, 1);
+	ck_assert_ptr_nonnull(strstr(lines, "realm=\"pbx\""));
+	ck_assert_ptr_null(strstr(lines, "realm=\"one\""));
+	ck_assert_ptr_nonnull(strstr(
+		lines, "\r\nProxy-Authorization: Digest username=\"tom\", "
+		       "realm=\"two\""));
+}
+END_TEST
+
+/* A proxy was satisfied, now the one behind it asks. */
+START_TEST(credentials_of_other_realms_go_along_with_the_next_count)
+{
+	challenged("Proxy-Authorization: Digest username=\"tom\", "
+		   "realm=\"two\", nonce=\"p\", uri=\"x\", response=\"00\", "
+		   "qop=auth, nc=0000000f, cnonce=\"c\", opaque=\"o\"\r\n",
+		   MD5);
+	answer("bob", "0123");
+	ck_assert_str_eq(asked_realm, "two");
+	answer("tom", "4567");
+	ck_assert_uint_eq(done_count, 1);
+	ck_assert_ptr_nonnull(strstr(lines, "nonce=\"n\""));
+	ck_assert_ptr_nonnull(strstr(lines, "nonce=\"p\""));
+	ck_assert_ptr_nonnull(strstr(lines, "nc=00000010"));
+	ck_assert_ptr_nonnull(strstr(lines, "opaque=\"o\""));
 }
 END_TEST
 
@@ -233,6 +291,10 @@ int main(void)
 	tcase_add_test(t, what_was_refused_is_not_said_again);
 	tcase_add_test(t, a_stale_nonce_is_answered_anew);
 	tcase_add_test(t, a_realm_without_credentials_is_no_trouble);
+	tcase_add_test(t, auth_int_hashes_the_body);
+	tcase_add_test(t, each_realm_gets_its_answer);
+	tcase_add_test(
+		t, credentials_of_other_realms_go_along_with_the_next_count);
 	tcase_add_test(t, lack_of_memory_is_no_answer);
 	return run_case("proxy/realm", t);
 }

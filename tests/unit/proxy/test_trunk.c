@@ -4,6 +4,7 @@
  * (unit/proxy/world.h).
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/run.h"
@@ -209,6 +210,107 @@ START_TEST(a_trunk_that_is_only_called_begins_nothing)
 	ck_assert_int_eq(w.stop, STOP_DIRECTION);
 	say(&w.named, SIDE_PHONE, "OPTIONS", "sip:192.0.2.1", "");
 	sent(&w.named, "SIP/2.0 200");
+}
+END_TEST
+
+/* ---- what is shown ---------------------------------------------------------- */
+
+#define KEY "inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj"
+
+/* An INVITE with this session description, lines ending in LF. */
+static void invite(const struct dest *from, enum side side, struct conn *c,
+		   const char *ruri, const char *sdp)
+{
+	static char text[TEXT_MAX];
+	static char body[1024];
+	char peer[ADDR_STR_MAX];
+	size_t n = 0;
+	int len;
+
+	for (; *sdp; sdp++) {
+		if (*sdp == '\n')
+			body[n++] = '\r';
+		body[n++] = *sdp;
+	}
+	(void)addr_str(&from->peer, peer);
+	branch++;
+	len = snprintf(text, sizeof(text),
+		       "INVITE %s SIP/2.0\r\n"
+		       "Via: SIP/2.0/%s %s;branch=z9hG4bKt%d\r\n"
+		       "Max-Forwards: 70\r\n"
+		       "From: <sip:2001@192.0.2.1>;tag=t%d\r\n"
+		       "To: <%s>\r\n"
+		       "Call-ID: trunk-%d\r\n"
+		       "CSeq: 1 INVITE\r\n"
+		       "Contact: <sip:2001@%s>\r\n"
+		       "Content-Type: application/sdp\r\n"
+		       "Content-Length: %zu\r\n\r\n%.*s",
+		       ruri, from->is_tls ? "TLS" : "UDP", peer, branch, branch,
+		       ruri, branch, peer, n, (int)n, body);
+	ck_assert(len > 0 && len < TEXT_MAX);
+	world_forget(&w);
+	pipeline_run(
+		w.pipeline,
+		&(struct pipeline_in){.bytes = slice_make(text, (size_t)len),
+				      .from = from,
+				      .side = side,
+				      .listener = from->ep.index,
+				      .conn = c},
+		w.now);
+	world_media(&w, 0);
+}
+
+/* A description with the port of the audio line of what was sent last. */
+static const char *sdp_at_port_of(const char *text)
+{
+	static char sdp[512];
+	const char *m = strstr(text, "m=audio ");
+
+	ck_assert_ptr_nonnull(m);
+	(void)snprintf(sdp, sizeof(sdp),
+		       "v=0\no=- 1 1 IN IP4 10.0.0.1\ns=-\n"
+		       "c=IN IP4 10.0.0.1\nt=0 0\nm=audio %d RTP/AVP 0\n",
+		       (int)strtol(m + 8, NULL, 10));
+	return sdp;
+}
+
+/* RTP inside leads from a phone of ours to a trunk: the phone is shown what
+ * both have, and of the trunk no more than trunk-lock lets be shown. */
+START_TEST(a_trunk_call_shows_what_trunk_lock_says)
+{
+	static const char *const host[] = {"sip:9@locked.example",
+					   "sip:9@shielded.example"};
+	static const char *const shown[] = {"security=Encrypted",
+					    "security=Authenticated"};
+	static const char srtp[] = "v=0\no=- 1 1 IN IP4 203.0.113.77\ns=-\n"
+				   "c=IN IP4 203.0.113.77\nt=0 0\n"
+				   "m=audio 4000 RTP/SAVP 0\na=crypto:%d "
+				   "AES_CM_128_HMAC_SHA1_80 " KEY "\n";
+	char offer[sizeof(srtp) + 16];
+	char answer[512];
+	static char asked[WORLD_TEXT_MAX];
+	const char *text;
+	const char *line;
+
+	(void)snprintf(offer, sizeof(offer), srtp, 1);
+	invite(&w.phone.dest, SIDE_PHONE, &w.phone, "sip:9@192.0.2.1", offer);
+	text = sent(&w.core, "INVITE");
+	memcpy(asked, text, sizeof(asked));
+	invite(&w.core, SIDE_CORE, NULL, host[_i], sdp_at_port_of(text));
+	text = sent(&w.secure[_i], "INVITE");
+	has_not(text, "Call-Info");
+	line = strstr(text, " AES_CM_128_HMAC_SHA1_80 ");
+	ck_assert_ptr_nonnull(line);
+	(void)snprintf(answer, sizeof(answer), srtp, line[-1] - '0');
+	w.answerer = &w.secure[_i];
+	memcpy(w.asked, text, sizeof(w.asked));
+	world_answer(&w, "200 OK", answer);
+	text = sent(&w.core, "SIP/2.0 200");
+	(void)snprintf(answer, sizeof(answer), "%s", sdp_at_port_of(text));
+	w.answerer = &w.core;
+	memcpy(w.asked, asked, sizeof(asked));
+	world_answer(&w, "200 OK", answer);
+	has(sent(&w.phone.dest, "SIP/2.0 200"), shown[_i]);
 }
 END_TEST
 
@@ -516,6 +618,7 @@ int main(void)
 	tcase_add_test(tc, a_host_of_the_uri_names_a_trunk);
 	tcase_add_test(tc, a_trunk_that_only_comes_in_is_not_called);
 	tcase_add_test(tc, a_trunk_that_is_only_called_begins_nothing);
+	tcase_add_loop_test(tc, a_trunk_call_shows_what_trunk_lock_says, 0, 2);
 	tcase_add_test(tc, the_next_peer_is_asked_when_one_does_not_answer);
 	tcase_add_test(tc, the_next_peer_is_asked_when_one_says_503);
 	tcase_add_test(tc, call_managers_hear_when_no_peer_is_left);

@@ -32,6 +32,11 @@ static const char *const rows[][4] = {
 	{"listener", "trunks", "unknown-rate", "5"},
 	{"listener", "quiet", "address", "udp:192.0.2.1:5072"},
 	{"listener", "quiet", "serves", "trunks"},
+	{"listener", "tls-trunks", "address", "tls:192.0.2.1:5071"},
+	{"listener", "tls-trunks", "certificate", "server.pem"},
+	{"listener", "tls-trunks", "key", "server.key"},
+	{"listener", "tls-trunks", "trust", "trunks"},
+	{"listener", "tls-trunks", "serves", "trunks"},
 	{"call-manager", "cm", "address", "udp:10.0.0.2:5060"},
 	{"call-manager", "cm", "local-address", "10.0.0.1:5070"},
 	{"call-manager", "cm", "serves", "both"},
@@ -48,6 +53,8 @@ static const char *const rows[][4] = {
 	{"trunk-profile", "asked", "nonce-lifetime", "2"},
 	{"trunk-profile", "asked", "call-rate", "1"},
 	{"trunk-profile", "asked", "burst", "3"},
+	{"trunk-profile", "locked", "trunk-lock", "yes"},
+	{"trunk-profile", "shielded", "trunk-lock", "no"},
 	{"trunk", "carrier", "profile", "plain"},
 	{"trunk", "carrier", "listeners", "trunks"},
 	{"trunk", "carrier", "peers", "udp:203.0.113.1:5060"},
@@ -66,6 +73,16 @@ static const char *const rows[][4] = {
 	{"trunk", "named", "call-managers", "cm"},
 	{"trunk", "named", "direction", "out"},
 	{"trunk", "named", "hosts", "named.example"},
+	{"trunk", "locked", "profile", "locked"},
+	{"trunk", "locked", "listeners", "tls-trunks"},
+	{"trunk", "locked", "peers", "tls:203.0.113.10:5061"},
+	{"trunk", "locked", "call-managers", "cm"},
+	{"trunk", "locked", "hosts", "locked.example"},
+	{"trunk", "shielded", "profile", "shielded"},
+	{"trunk", "shielded", "listeners", "tls-trunks"},
+	{"trunk", "shielded", "peers", "tls:203.0.113.11:5061"},
+	{"trunk", "shielded", "call-managers", "cm"},
+	{"trunk", "shielded", "hosts", "shielded.example"},
 	{"media", "", "outside-address", "192.0.2.1"},
 	{"media", "", "inside-address", "10.0.0.1"},
 	{"limits", "", "message-rate", "50"},
@@ -337,6 +354,8 @@ static void tell_trunks(struct world *w)
 	tell_place(w, 1, 0, 1, &w->carrier[0]);
 	tell_place(w, 1, 1, 2, &w->carrier[1]);
 	tell_place(w, 3, 0, 1, &w->named);
+	tell_place(w, 4, 0, 1, &w->secure[0]);
+	tell_place(w, 5, 0, 1, &w->secure[1]);
 }
 
 static void make_pipeline(struct world *w)
@@ -394,6 +413,14 @@ void world_init(struct world *w)
 	w->named = (struct dest){.ep = {.index = 3, .gen = 2},
 				 .peer = ip("203.0.113.3:5060"),
 				 .local = ip("192.0.2.1:5072")};
+	for (int i = 0; i < 2; i++)
+		w->secure[i] = (struct dest){
+			.ep = {.index = 4, .gen = 3 + (uint32_t)i},
+			.peer = ip(i == 0 ? "203.0.113.10:5061"
+					  : "203.0.113.11:5061"),
+			.local = ip("192.0.2.1:5071"),
+			.is_reliable = true,
+			.is_tls = true};
 	w->config = make_config();
 	w->phone = (struct conn){
 		.ep = {.index = 10, .gen = 1},

@@ -51,6 +51,9 @@ struct world {
 	 * own; "asked" is challenged and only comes in; "named" is called by
 	 * its host, named.example, only. */
 	struct dest core_trunk, carrier[2], asked_trunk, named;
+	/* Peers of "locked" and "shielded" on TLS, which differ in
+	 * trunk-lock; called by locked.example and shielded.example. */
+	struct dest secure[2];
 	/* Who answers in world_answer: one of these, core at first. */
 	const struct dest *answerer;
 	/* what happened since world_forget */
