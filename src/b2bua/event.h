@@ -59,6 +59,7 @@ struct call_policy {
 	enum other_media other_media;
 	uint32_t
 		call_limit; /* simultaneous calls of the device; 0 = no limit */
+	bool trusts_identity; /* it may assert other identities than From */
 	bool no_lock;	    /* the lock is not shown, whatever is agreed */
 	bool nat; /* latch media on the first authentic packet from anywhere */
 };

@@ -213,6 +213,7 @@ struct sip_out_rules leg_rules(const struct calls *c, const struct call *call,
 	struct sip_out_rules r = {
 		.to_phone = to_phone,
 		.pass_auth = call->pass_auth,
+		.trusts_identity = call->policy.trusts_identity,
 		.has_body = has_body,
 		.lookup = &c->lookup,
 		.map = leg_map(&call->leg[from].dest, &call->leg[!from].dest,

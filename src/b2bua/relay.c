@@ -121,6 +121,7 @@ void relay_in_dialog(struct calls *c, struct leg *leg,
 	if (!r)
 		return;
 	r->call = call->obj.self;
+	r->trunk = call->leg[SIDE_PHONE].trunk;
 	r->back = leg_rules(c, call, !leg->side, true).map;
 	r->pass_auth = call->pass_auth;
 	r->cseq_in = ev->msg->cseq;
@@ -291,6 +292,7 @@ int relay_send(struct calls *c, struct relay *r, struct leg *to,
 	struct sip_out_rules rules = {
 		.to_phone = to_phone,
 		.pass_auth = r->pass_auth,
+		.trusts_identity = r->trunk && r->trunk->policy.trusts_identity,
 		.has_body = true,
 		.map = leg_map(&ev->from, &to->dest, to_phone),
 		.lookup = &c->lookup,
@@ -360,12 +362,14 @@ static unsigned map_status(const struct relay *r, unsigned status)
 
 static void relay_end(struct calls *c, struct relay *r, const struct sip_msg *m)
 {
-	struct sip_out_rules rules = {.to_phone = r->from == SIDE_PHONE,
-				      .pass_auth = r->pass_auth,
-				      .has_body = true,
-				      .map = r->back,
-				      .lookup = &c->lookup,
-				      .agent = calls_agent(c)};
+	struct sip_out_rules rules = {
+		.to_phone = r->from == SIDE_PHONE,
+		.pass_auth = r->pass_auth,
+		.trusts_identity = r->trunk && r->trunk->policy.trusts_identity,
+		.has_body = true,
+		.map = r->back,
+		.lookup = &c->lookup,
+		.agent = calls_agent(c)};
 	struct sip_out_response p = {
 		.status = m->status,
 		.reason = m->reason,

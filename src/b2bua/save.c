@@ -10,7 +10,7 @@
 #include "base/secret.h"
 
 enum {
-	SAVE_VERSION = 2,
+	SAVE_VERSION = 3,
 	KIND_CALL = 'C',
 	KIND_BINDING = 'B',
 	/* Requests that may have left after the last save. A line's are not
@@ -143,6 +143,7 @@ static void code_policy(struct coder *k, struct call_policy *p)
 	p->other_media = (enum other_media)code_max(k, p->other_media,
 						    OTHER_MEDIA_REJECT);
 	p->call_limit = code_u32(k, p->call_limit);
+	p->trusts_identity = code_bool(k, p->trusts_identity);
 	p->no_lock = code_bool(k, p->no_lock);
 	p->nat = code_bool(k, p->nat);
 }

@@ -282,7 +282,7 @@ struct config_media {
 	struct config_ports outside_ports, inside_ports;
 	uint32_t idle_timeout_s; /* 0 = never */
 	uint32_t cool_down_s;
-	uint32_t dscp; /* 0..63 */
+	uint32_t dscp;		      /* 0..63 */
 	struct config_words backends; /* enum flow_backend, most wanted first */
 	uint32_t queue_first;	      /* number of the first packet queue */
 	bool end_to_end;
@@ -360,6 +360,7 @@ struct config_trunk_profile {
 	enum config_srtp_offer srtp_offer;
 	enum config_other_media other_media;
 	bool nat;
+	bool trusts_identity;	/* asserted identities pass inside */
 	bool lock;		/* a trunk call may show the lock */
 	uint32_t call_limit;	/* at once; 0 = no limit */
 	uint32_t call_rate;	/* INVITEs outside of dialogs a second; 0 */

@@ -218,6 +218,7 @@ void ingress_trunk_policy(const struct config_trunk *t, struct call_policy *ret)
 	};
 
 	*ret = (struct call_policy){.call_limit = p->call_limit,
+				    .trusts_identity = p->trusts_identity,
 				    .no_lock = !p->lock,
 				    .nat = p->nat};
 	ingress_media_policy(&m, ret);

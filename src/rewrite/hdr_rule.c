@@ -12,7 +12,8 @@ enum rule {
 	RULE_DROP,	/* ours to write, or of one hop only */
 	RULE_AUTH,	/* passes when the call manager does the challenging */
 	RULE_MAP,	/* hosts in its addresses are replaced */
-	RULE_IDENTITY,	/* the same; from a phone only if it names the phone */
+	RULE_IDENTITY,	/* the same; from outside only if it names the sender,
+			   or is trusted */
 	RULE_INSIDE,	/* never shown to a phone */
 	RULE_OPTIONS,	/* option tags that need our help are taken out */
 	RULE_ALLOW,	/* methods that we do not relay are taken out */
@@ -227,7 +228,7 @@ static void copy_identity(struct writer *w, const struct sip_msg *m,
 			  const struct sip_hdr *h,
 			  const struct sip_out_rules *r)
 {
-	if (r->to_phone || is_own_identity(m, h->value))
+	if (r->to_phone || r->trusts_identity || is_own_identity(m, h->value))
 		copy_map(w, h, &r->map);
 }
 

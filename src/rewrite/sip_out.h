@@ -54,7 +54,9 @@ struct sip_out_lookup {
 struct sip_out_rules {
 	bool to_phone;	/* goes outside; false: goes to the call manager */
 	bool pass_auth; /* Authorization and challenges pass */
-	bool has_body;	/* the source's body may go along, with the headers
+	bool trusts_identity; /* P-Asserted-Identity and its like pass inside,
+				 whomever they name */
+	bool has_body; /* the source's body may go along, with the headers
 			   that describe it */
 	struct sip_out_map map;
 	const struct sip_out_lookup *lookup; /* NULL: nothing is mapped */

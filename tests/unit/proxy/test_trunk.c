@@ -100,6 +100,11 @@ static void has_not(const char *text, const char *what)
 		      text);
 }
 
+static const char *credentials(const char *user, const char *password,
+			       const char *method, const char *uri,
+			       const char *nc);
+static void asked(const char *method, const char *extra);
+
 static const char event[] = "Event: presence\n";
 static const char refer[] = "Refer-To: <sip:5@192.0.2.1>\n";
 static const char state[] = "Event: message-summary\n"
@@ -151,6 +156,26 @@ START_TEST(requests_of_call_managers_go_to_the_trunk)
 	memcpy(w.asked, text, strlen(text) + 1);
 	world_answer(&w, "480 Gone", "");
 	sent(&w.core_trunk, "SIP/2.0 480");
+}
+END_TEST
+
+/* RFC 3325: only whoever is trusted asserts identities. */
+START_TEST(asserted_identities_pass_where_the_profile_trusts)
+{
+	static const char pai[] =
+		"P-Asserted-Identity: <sip:+49301@carrier.example>\n";
+	char extra[TEXT_MAX];
+
+	from_peer(_i == 0 ? "INVITE" : "MESSAGE", "1001", pai);
+	has(sent(&w.core_trunk, _i == 0 ? "INVITE" : "MESSAGE"),
+	    "P-Asserted-Identity: <sip:+49301@carrier.example>");
+	asked("MESSAGE", pai);
+	(void)snprintf(extra, sizeof(extra), "%s%s", pai,
+		       credentials("app", "secret", "MESSAGE",
+				   "sip:1@192.0.2.1", "00000001"));
+	asked("MESSAGE", extra);
+	world_settle(&w);
+	has_not(sent(&w.core, "MESSAGE"), "P-Asserted-Identity");
 }
 END_TEST
 
@@ -612,6 +637,8 @@ int main(void)
 			    ROWS(others));
 	tcase_add_loop_test(tc, requests_of_call_managers_go_to_the_trunk, 0,
 			    ROWS(others));
+	tcase_add_loop_test(
+		tc, asserted_identities_pass_where_the_profile_trusts, 0, 2);
 	tcase_add_test(tc, a_trunk_registers_nothing);
 	tcase_add_test(tc, that_we_are_there_is_said_by_ourselves);
 	tcase_add_test(tc, a_call_managers_call_goes_to_the_trunk);

@@ -45,6 +45,7 @@ static const char *const rows[][4] = {
 	{"call-manager", "cm-carrier", "serves", "trunks"},
 	{"trunk-profile", "plain", "security-mode", "nonsecure"},
 	{"trunk-profile", "plain", "call-limit", "2"},
+	{"trunk-profile", "plain", "trust-identity", "yes"},
 	{"trunk-profile", "plain", "accept-presence-subscription", "yes"},
 	{"trunk-profile", "plain", "accept-out-of-dialog-refer", "yes"},
 	{"trunk-profile", "plain", "accept-unsolicited-notification", "yes"},
