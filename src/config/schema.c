@@ -222,7 +222,8 @@ static const struct config_option manager_options[] = {
 		.text = "Directory with the certificates that the certificate "
 			"of a tls: call manager must chain to, below the "
 			"directory trust/ unless absolute. Where address is a "
-			"host name the certificate must name it too."),
+			"host name the certificate must name it too, "
+			"whoever of the two connects."),
 };
 
 #define FAILOVER(member, key, dflt, least, most, ...)                    \
