@@ -155,7 +155,8 @@ START_TEST(a_flood_of_sources_is_limited)
 	do
 		st = rig_query(&r, 0);
 	while (st.rtp_packets + st.dropped < 101);
-	ck_assert_uint_ge(st.dropped, 60);
+	/* Two more in each second that the machine takes. */
+	ck_assert_uint_ge(st.dropped, 20);
 	for (uint64_t n = st.rtp_packets - 1; n > 0; n--)
 		ck_assert_int_eq(conform_receive(r.fd[1][0]), 182);
 	rig_talk(&r, 2);
