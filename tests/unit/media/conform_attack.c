@@ -202,6 +202,7 @@ START_TEST(a_train_of_datagrams_is_taken_apart)
 	enum { EACH = 182, TRAIN = 10 };
 	struct rig r = rig_new(AF_INET, FLOW_LATCH_OFF);
 	uint8_t train[TRAIN * EACH];
+	uint32_t seen = 0;
 	int each = EACH;
 
 	rig_talk(&r, 1);
@@ -216,8 +217,11 @@ START_TEST(a_train_of_datagrams_is_taken_apart)
 		rig_send(&r, 1, false, sizeof(train));
 		for (int i = 0; i < TRAIN; i++) {
 			ck_assert_int_eq(conform_receive(r.fd[0][0]), 172);
-			ck_assert_int_eq(conform_buf[3], 2 + i);
+			seen |= 1u << conform_buf[3];
 		}
+		/* Whose processor changes between two sends may overtake
+		 * itself, so in any order. */
+		ck_assert_uint_eq(seen, ((1u << TRAIN) - 1) << 2);
 	}
 	rig_free(&r);
 }
