@@ -1,8 +1,10 @@
 #include "daemon/backends.h"
 
 #include <stdio.h>
+#include <sys/random.h>
 
 #include "log/log.h"
+#include "media/kernel.h"
 #include "media/queue.h"
 
 int backends_find(struct slice name, enum flow_backend *ret)
@@ -19,11 +21,16 @@ int backends_find(struct slice name, enum flow_backend *ret)
 static int make_kernel(const struct backends_params *p,
 		       struct media_backend **ret, char reterr[MEDIA_WHY_MAX])
 {
-	(void)p;
-	(void)ret;
-	(void)snprintf(reterr, MEDIA_WHY_MAX,
-		       "this build cannot drive the module nf_srtp");
-	return ERR_UNSUPPORTED;
+	struct media_kernel_params kp = {.lease_s = p->lease_s,
+					 .max_flows = p->socket.max_flows,
+					 .dscp = p->socket.dscp};
+
+	/* Without a journal nobody can find the flows again. */
+	if (p->socket.journal)
+		kp.instance = journal_instance(p->socket.journal);
+	else if (getrandom(&kp.instance, sizeof(kp.instance), 0) < 0)
+		return ERR_IO;
+	return media_kernel_new(&kp, ret, reterr);
 }
 
 static int make_queue(const struct backends_params *p,

@@ -14,6 +14,7 @@ struct backends_params {
 	enum flow_backend wanted[FLOW_BACKENDS]; /* the most wanted first */
 	uint32_t wanted_count;
 	struct media_socket_params socket; /* threads: without queues */
+	uint32_t lease_s; /* flows in the kernel outlive us so long */
 	uint16_t queue_first; /* number of the first packet queue */
 	uint16_t queues;      /* there are rules for so many; 0 = for none */
 };

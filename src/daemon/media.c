@@ -245,6 +245,7 @@ static int open_media(struct role *r, const struct role_media_params *p)
 			   .max_flows = p->max_flows,
 			   .dscp = p->dscp,
 			   .journal = r->journal},
+		.lease_s = p->lease_s,
 		.queue_first = p->queue_first,
 		.queues = p->queues};
 	struct media_params mp = {.bind = p->bind,

@@ -37,6 +37,7 @@ struct role_media_params {
 	uint8_t dscp;	    /* of relayed packets, 46 = EF; 0 = none */
 	const enum flow_backend *backend; /* the most wanted first */
 	uint32_t backend_count;		  /* 0 = sockets alone */
+	uint32_t lease_s;		  /* see daemon/backends.h */
 	uint16_t queue_first;		  /* see daemon/backends.h */
 	uint16_t queues;
 	int journal_fd;	    /* what media/journal.h prepared; 0 = none: flows

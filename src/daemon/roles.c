@@ -121,6 +121,7 @@ int role_media_process(uint16_t queues)
 		.dscp = (uint8_t)c->media.dscp,
 		.backend = backend,
 		.backend_count = c->media.backends.count,
+		.lease_s = c->restart_lease_s,
 		.queue_first = (uint16_t)c->media.queue_first,
 		.queues = queues,
 		.enter = enter_sandbox,

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,7 +21,7 @@ struct header {
 	uint32_t record_size;
 	uint32_t records;
 	char boot[BOOT_MAX];
-	uint8_t rest[8];
+	uint64_t instance; /* any number, see journal_instance */
 };
 
 struct file {
@@ -80,9 +82,11 @@ int journal_prepare(int fd, const char *boot)
 	if (boot[0] && fstat(fd, &st) == 0 &&
 	    st.st_size == (off_t)sizeof(struct file) &&
 	    pread(fd, &have, sizeof(have), 0) == (ssize_t)sizeof(have) &&
-	    memcmp(&have, &want, sizeof(want)) == 0)
+	    memcmp(&have, &want, offsetof(struct header, instance)) == 0)
 		return fill_holes(fd);
-	if (ftruncate(fd, 0) < 0)
+	if (getrandom(&want.instance, sizeof(want.instance), 0) !=
+		    (ssize_t)sizeof(want.instance) ||
+	    ftruncate(fd, 0) < 0)
 		return ERR_IO;
 	err = fill_holes(fd);
 	if (!err && pwrite(fd, &want, sizeof(want), 0) != (ssize_t)sizeof(want))
@@ -214,4 +218,9 @@ void journal_drop(struct journal *j, struct journal_record *r)
 	table_del(&j->by_flow, &j->entry[i].node);
 	*r = (struct journal_record){.id = 0};
 	put_free(j, i);
+}
+
+uint64_t journal_instance(const struct journal *j)
+{
+	return j->file->head.instance;
 }

@@ -36,6 +36,9 @@ MUST_CHECK int journal_prepare(int fd, const char *boot);
 MUST_CHECK int journal_open(int fd, struct journal **ret);
 /* Unmap; the records stay in the file. Takes NULL, returns NULL. */
 struct journal *journal_close(struct journal *j);
+/* A number drawn when the file was begun: whoever has the same journal goes on
+ * with the same flows. */
+uint64_t journal_instance(const struct journal *j);
 /* The record of a flow, or NULL. O(1). */
 struct journal_record *journal_find(struct journal *j, uint64_t owner,
 				    uint64_t id);

@@ -88,6 +88,23 @@ START_TEST(another_boot_knows_nothing)
 }
 END_TEST
 
+START_TEST(a_journal_keeps_its_number_as_long_as_it_is_one)
+{
+	struct journal *j = open_journal();
+	uint64_t number = journal_instance(j);
+
+	journal_close(j);
+	ck_assert_int_eq(journal_prepare(fd, "boot-1"), 0);
+	j = open_journal();
+	ck_assert_uint_eq(journal_instance(j), number);
+	journal_close(j);
+	ck_assert_int_eq(journal_prepare(fd, "boot-2"), 0);
+	j = open_journal();
+	ck_assert_uint_ne(journal_instance(j), number);
+	journal_close(j);
+}
+END_TEST
+
 START_TEST(what_is_no_journal_is_refused)
 {
 	struct journal *j = NULL;
@@ -317,6 +334,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, records_are_found_by_the_next_process);
 	tcase_add_test(t, another_boot_knows_nothing);
+	tcase_add_test(t, a_journal_keeps_its_number_as_long_as_it_is_one);
 	tcase_add_test(t, what_is_no_journal_is_refused);
 	tcase_add_test(t, the_whole_file_is_on_the_disk);
 	tcase_add_test(t, a_full_disk_is_told);
