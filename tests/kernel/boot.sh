@@ -24,6 +24,6 @@ script=$(realpath "$1")
 shift
 lab_kernel "$name" || exit 1
 dir=$LAB/$name
-[ ! -e $TOP/kmod/Kbuild ] || lab_module "$dir" || { cat "$dir/module.log"; exit 1; }
+lab_module "$dir" || { cat "$dir/module.log"; exit 1; }
 lab_boot "$dir" "$limit" "$script" "$@"
 tr -d '\r' <"$dir/console"

@@ -23,6 +23,8 @@ if [ "$(cat "$KERNELS/version" 2>/dev/null)" != "$DEBIAN" ]; then
 	tar -C "$KERNELS" -xf "$SOURCE"
 	echo "$DEBIAN" >"$KERNELS/version"
 fi
+exec 9>"$OUT/lock"
+flock 9
 cat "$HERE/debug.config" "$HERE/$NAME.config" >"$OUT/asked.config"
 want=$(cat "$KERNELS/version" "$OUT/asked.config" | sha256sum)
 if [ "$(cat "$OUT/built" 2>/dev/null)" != "$want" ]; then

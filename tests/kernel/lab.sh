@@ -27,11 +27,11 @@ lab_kernel() {
 	esac
 }
 
-# lab_module DIR: nf_srtp.ko for the kernel of lab_kernel in DIR/kmod, without a
+# lab_module DIR: nf_srtp.ko (of $TOP/kmod, or KMOD) for the kernel of lab_kernel in DIR/kmod, without a
 # warning; what the compiler said is in DIR/module.log
 lab_module() {
 	mkdir -p "$1/kmod"
-	cp -rpu "$TOP/kmod/." "$1/kmod/"
+	cp -rpu "${KMOD:-$TOP/kmod}/." "$1/kmod/"
 	env -u CFLAGS -u LDFLAGS -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
 		make -C "$KDIR" M="$1/kmod" modules >"$1/module.log" 2>&1 ||
 		return 1

@@ -1,6 +1,6 @@
 /*
  * What every media backend must do, as cases over real sockets on the
- * loopback: whoever implements media/backend.h names itself (conform_backend)
+ * loopback, or between network namespaces: whoever implements media/backend.h names itself (conform_backend)
  * and runs them all (conform_run). The rig is one stream: leg 0 is the call
  * manager in plain RTP, leg 1 the phone in SRTP. Waits are for packets and
  * bounded; nothing sleeps.
@@ -41,7 +41,12 @@ extern uint8_t conform_buf[CONFORM_BUF];
 
 /* A media process over the backend under test. */
 struct media *conform_media(const struct media_params *p);
-/* A socket on the loopback and its address. */
+/*
+ * A socket of the parties' side, bound or not. That side is the loopback, or,
+ * with CONFORM_NETNS, CONFORM_PARTY and CONFORM_RELAY in the environment (a
+ * file, and "IPv4 IPv6" twice), another network namespace.
+ */
+int conform_socket(sa_family_t family, int type, int protocol);
 int conform_bound(sa_family_t family, struct addr *ret);
 /* An even port whose neighbour is free too. */
 struct addr conform_free_pair(sa_family_t family);

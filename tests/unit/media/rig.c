@@ -1,4 +1,8 @@
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "unit/media/conform.h"
@@ -6,24 +10,66 @@
 const struct conform_backend *conform_backend;
 uint8_t conform_buf[CONFORM_BUF];
 
+/* An address of the parties' side or the relay's: the loopback, or what
+ * CONFORM_PARTY and CONFORM_RELAY say, "IPv4 IPv6". */
+static struct addr home(const char *variable, sa_family_t family)
+{
+	const char *text = getenv(variable);
+	const char *v6 = text ? strchr(text, ' ') : NULL;
+	struct addr a = {0};
+	struct slice s;
+
+	if (!v6)
+		s = slice_str(family == AF_INET ? "127.0.0.1" : "::1");
+	else if (family == AF_INET)
+		s = slice_make(text, (size_t)(v6 - text));
+	else
+		s = slice_str(v6 + 1);
+	ck_assert_int_eq(addr_parse_ip(s, &a), 0);
+	return a;
+}
+
+int conform_socket(sa_family_t family, int type, int protocol)
+{
+	const char *path = getenv("CONFORM_NETNS");
+	int here = -1, there = -1, fd;
+
+	if (path) {
+		here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+		there = open(path, O_RDONLY | O_CLOEXEC);
+		ck_assert_int_ge(here, 0);
+		ck_assert_int_ge(there, 0);
+		ck_assert_int_eq(setns(there, CLONE_NEWNET), 0);
+	}
+	fd = socket(family, type | SOCK_CLOEXEC, protocol);
+	if (path) {
+		ck_assert_int_eq(setns(here, CLONE_NEWNET), 0);
+		(void)close(here);
+		(void)close(there);
+	}
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+static void bind_at(int fd, const struct addr *a, struct addr *ret)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(a, &ss);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, len), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
+	ck_assert_int_eq(addr_from_sockaddr(&ss, ret), 0);
+}
+
 int conform_bound(sa_family_t family, struct addr *ret)
 {
-	struct addr a = {family == AF_INET ? ADDR_V4 : ADDR_V6, {0}, 0};
-	struct sockaddr_storage ss;
-	socklen_t len;
-	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct addr a = home("CONFORM_PARTY", family);
+	int fd = conform_socket(family, SOCK_DGRAM, 0);
 	int size = 1 << 20;
 
 	/* A relay in the kernel delivers a burst before the test reads. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (family == AF_INET)
-		memcpy(a.ip, "\x7f\0\0\1", 4);
-	else
-		a.ip[15] = 1;
-	len = addr_to_sockaddr(&a, &ss);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, len), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
-	ck_assert_int_eq(addr_from_sockaddr(&ss, ret), 0);
+	bind_at(fd, &a, ret);
 	return fd;
 }
 
@@ -32,13 +78,16 @@ int conform_bound(sa_family_t family, struct addr *ret)
  * caller tries another. */
 struct addr conform_free_pair(sa_family_t family)
 {
-	for (;;) {
-		struct addr a;
-		int fd = conform_bound(family, &a);
+	struct addr a = home("CONFORM_RELAY", family);
 
+	for (;;) {
+		int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		struct addr bound;
+
+		bind_at(fd, &a, &bound);
 		(void)close(fd);
-		if (a.port % 2 == 0)
-			return a;
+		if (bound.port % 2 == 0)
+			return bound;
 	}
 }
 

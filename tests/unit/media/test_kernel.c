@@ -1,11 +1,12 @@
-/* The relay in the kernel does what a media backend must. Needs the module and
- * CAP_NET_ADMIN: tests/kernel runs it in a virtual machine. */
+/* The relay in the kernel does what a media backend must and, where there is a
+ * network to its parties, withstands it. Needs the module and CAP_NET_ADMIN:
+ * tests/kernel runs it in a virtual machine. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 #include "media/kernel.h"
-#include "unit/media/conform.h"
+#include "unit/media/kernel_attacks.h"
 
 enum { OWNERS = 4 /* more than any case has */ };
 
@@ -47,5 +48,9 @@ int main(void)
 {
 	const struct conform_backend b = {"kernel", make};
 
-	return conform_run(&b, NULL) ? EXIT_FAILURE : EXIT_SUCCESS;
+	bool has_network = getenv("CONFORM_NETNS") != NULL;
+
+	return conform_run(&b, has_network ? kernel_attack_cases() : NULL)
+		       ? EXIT_FAILURE
+		       : EXIT_SUCCESS;
 }

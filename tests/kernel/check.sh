@@ -1,0 +1,62 @@
+#!/bin/bash
+# make check-kernel: nf_srtp in a virtual machine with each kernel of Debian's
+# (KERNELS), side by side: what guest.sh says of it.
+set -uo pipefail
+HERE=$(cd "$(dirname "$0")" && pwd)
+TOP=${TOP:-$(cd "$HERE/../.." && pwd)}
+BUILD=${BUILD:-$TOP/build}
+LIMIT=${LIMIT:-900} # seconds for a machine
+KERNELS=${KERNELS:-6.1 6.12}
+. "$HERE/lab.sh"
+
+fail() { printf 'not ok  %s\n0 passed, 1 failed\n' "$*"; exit 1; }
+
+[ "$(id -u)" = 0 ] || fail "needs root: it installs packages and shares a root"
+# shellcheck disable=SC2086
+case " $KERNELS " in
+*" kasan "* | *" kcsan "*)
+	packages_install $PACKAGES_KERNEL $PACKAGES_KERNEL_DEBUG ||
+		fail "packages for the debug kernels"
+	;;
+*)
+	packages_install $PACKAGES_KERNEL || fail "packages for the laboratory"
+	;;
+esac
+# shellcheck disable=SC2086
+case " $KERNELS " in
+*" 6.12 "*)
+	packages_install $PACKAGES_KERNEL_NEWER || {
+		echo "skipped: 6.12, which apt does not reach here"
+		KERNELS=${KERNELS//6.12/}
+	}
+	;;
+esac
+
+# Each in a process of its own; their output is shown one after the other.
+machine() {
+	local name=$1 dir=$LAB/$1
+	lab_kernel "$name" || { echo "0 passed, 1 failed"; return 1; }
+	if ! lab_module "$dir"; then
+		echo "not ok  the module builds for $VERSION without a warning"
+		cat "$dir/module.log"
+		echo "0 passed, 1 failed"
+		return 1
+	fi
+	echo "ok      the module builds for $VERSION without a warning"
+	lab_boot "$dir" "$LIMIT" "$HERE/guest.sh"
+	VM_NAME=$name vm_sentences "$dir"
+}
+rm -rf "$LAB"/*/console
+mkdir -p "$LAB"
+status=0
+for name in $KERNELS; do
+	machine "$name" >"$LAB/$name.out" 2>&1 &
+done
+for job in $(jobs -p); do
+	wait "$job" || status=1
+done
+for name in $KERNELS; do
+	printf '== %s\n' "$name"
+	cat "$LAB/$name.out"
+done
+exit $status
