@@ -17,12 +17,14 @@ lab_kernel() {
 		VERSION=$(cat "$dir/include/config/kernel.release")
 		;;
 	*)
-		KERNEL=$(find /boot -name "vmlinuz-$1.*-amd64" | sort -V | tail -1)
-		VERSION=${KERNEL#/boot/vmlinuz-} KDIR=/lib/modules/$VERSION/build
-		[ -n "$KERNEL" ] && [ -e "$KDIR" ] || {
-			echo "no kernel $1 with its headers" >&2
-			return 1
-		}
+		for KERNEL in $(find /boot -name "vmlinuz-$1.*-amd64" |
+			sort -Vr); do
+			VERSION=${KERNEL#/boot/vmlinuz-}
+			KDIR=/lib/modules/$VERSION/build
+			[ ! -e "$KDIR" ] || return 0
+		done
+		echo "no kernel $1 with its headers" >&2
+		return 1
 		;;
 	esac
 }
