@@ -22,6 +22,7 @@ is_true "the kernel $(uname -r) has what the module uses" modules
 is_true "nf_srtp loads, its own tests pass" load
 is_true "it goes when nobody uses it" rmmod nf_srtp
 is_true "and comes again" load
+. "$TOP/tests/kernel/features.sh"
 is_true "the backend over it does what every backend must" conforms 40
 is_true "two namespaces with veth between them" veth_up
 veth_env

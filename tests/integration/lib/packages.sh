@@ -19,7 +19,8 @@ PACKAGES_VM="qemu-system-x86 linux-image-amd64 busybox-static cpio kmod"
 # ... for tests/system
 PACKAGES_SYSTEM="$PACKAGES_VM gnutls-bin nftables systemd iproute2 procps"
 # ... for tests/kernel, and the newer kernel of the same Debian
-PACKAGES_KERNEL="$PACKAGES_VM linux-headers-amd64 gcc make iproute2 procps"
+PACKAGES_KERNEL="$PACKAGES_VM linux-headers-amd64 gcc make iproute2 procps
+ python3"
 PACKAGES_KERNEL_NEWER="linux-image-6.12-amd64 linux-headers-6.12-amd64"
 # ... and what its debug kernels are built from
 PACKAGES_KERNEL_DEBUG="linux-source-6.1 flex bison bc libelf-dev xz-utils"
