@@ -226,7 +226,7 @@ extern bool nf_srtp_local_in; /* hook where local input is decided */
 int nf_srtp_hooks_start(struct nf_srtp_net *ns);
 void nf_srtp_hooks_stop(struct nf_srtp_net *ns);
 /* A payload that user space got at f's port, from src. Bottom halves off.
- * -ENOMEM, -EMSGSIZE.
+ * -ENOMEM, -EMSGSIZE, -EAFNOSUPPORT.
  */
 int nf_srtp_inject(struct nf_srtp_flow *f, const struct nf_srtp_end *src,
 		   bool on_rtcp, const void *payload, u32 len);

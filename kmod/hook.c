@@ -368,6 +368,8 @@ int nf_srtp_inject(struct nf_srtp_flow *f, const struct nf_srtp_end *src,
 
 	if (len > NF_SRTP_PACKET_MAX)
 		return -EMSGSIZE;
+	if (src->family != f->port[0].local.family)
+		return -EAFNOSUPPORT;
 	skb = alloc_skb(LL_MAX_HEADER + HEADERS_MAX + len + NF_SRTP_GROWTH,
 			GFP_ATOMIC);
 	if (!skb)

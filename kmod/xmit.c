@@ -190,6 +190,8 @@ static void nf_srtp_push_ip6(struct sk_buff *skb, const struct nf_srtp_exit *x)
 /* It is a new packet: nothing of where it came from goes with it. */
 static void nf_srtp_scrub(struct sk_buff *skb, const struct nf_srtp_exit *x)
 {
+	/* behind INPUT it may already be a socket's */
+	skb_orphan(skb);
 	skb_scrub_packet(skb, true);
 	skb->queue_mapping = 0;
 	skb->ip_summed = CHECKSUM_NONE;
