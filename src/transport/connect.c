@@ -84,6 +84,12 @@ static int start(const struct connector *k, int *ret_fd)
 	transport_set_dscp(fd, k->peer.family, k->dscp);
 	if (k->local.family != ADDR_NONE) {
 		len = addr_to_sockaddr(&k->local, &ss);
+		/* A port is free where no connection to the same peer has it,
+		 * which only connect() knows. */
+		if (k->local.port == 0)
+			(void)setsockopt(fd, IPPROTO_IP,
+					 IP_BIND_ADDRESS_NO_PORT, &on,
+					 sizeof(on));
 		if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) <
 			    0 ||
 		    bind(fd, (struct sockaddr *)&ss, len) < 0)
@@ -155,7 +161,7 @@ static int begin(struct connector *k, struct conn **ret)
 
 	if (loop_now_ms(t->loop) < k->rest_until_ms)
 		return ERR_CLOSED;
-	if (t->stats.conns >= t->limits.conn_max) {
+	if (t->stats.conns >= 2 * t->limits.conn_max) {
 		t->stats.refused_total++;
 		return ERR_LIMIT;
 	}

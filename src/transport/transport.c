@@ -46,7 +46,9 @@ int transport_new(const struct transport_params *p, struct transport **ret)
 	t->cb = p->cb;
 	t->ctx = p->ctx;
 	t->limits = resolve(&p->limits);
-	slots_init(&t->eps, t->limits.conn_max + EP_MAX);
+	/* As many again for connections of our own making, and their
+	 * connectors. */
+	slots_init(&t->eps, 3 * t->limits.conn_max + EP_MAX);
 	list_init(&t->conns);
 	list_init(&t->waiting);
 	list_init(&t->handshakes);
@@ -60,7 +62,7 @@ int transport_new(const struct transport_params *p, struct transport **ret)
 void transport_set_limits(struct transport *t, const struct transport_limits *l)
 {
 	t->limits = resolve(l);
-	t->eps.limit = t->limits.conn_max + EP_MAX;
+	t->eps.limit = 3 * t->limits.conn_max + EP_MAX;
 	t->sources.limit = t->limits.conn_max;
 }
 
@@ -122,7 +124,9 @@ int transport_ep_add(struct transport *t, struct ep *ep, enum ep_kind kind,
 {
 	int err;
 
-	if (kind != EP_CONN && t->ep_count >= EP_MAX)
+	if (kind != EP_CONN &&
+	    t->ep_count >=
+		    EP_MAX + (kind == EP_CONNECTOR ? t->limits.conn_max : 0))
 		return ERR_LIMIT;
 	err = slots_add(&t->eps, ep, &ep->h);
 	if (err)

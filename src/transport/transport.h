@@ -200,7 +200,8 @@ struct transport_connect {
  * A connector: a place to send to, which connects when it is needed and again
  * after the connection has gone. Its connections are announced by conn_up with
  * origin = the connector and are trusted. No connection is made yet.
- * ERR_NOMEM, ERR_LIMIT (256 with the listeners), ERR_UNSUPPORTED.
+ * ERR_NOMEM, ERR_LIMIT (256 with the listeners, and limits.conn_max),
+ * ERR_UNSUPPORTED.
  */
 MUST_CHECK int transport_connector(struct transport *t,
 				   const struct transport_connect *p,
