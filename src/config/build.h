@@ -152,6 +152,8 @@ void config_check_group(struct config_build *b, const struct config_item *it,
 /* Compile rules and resolve the names that sections about authorization use:
  * after the rest of config_check. ERR_NOMEM. */
 MUST_CHECK int config_check_authz(struct config_build *b);
+/* Skinny: listeners, call managers, models. ERR_NOMEM. */
+MUST_CHECK int config_check_sccp(struct config_build *b);
 /* Cross-option checks, derived values and look-up tables. ERR_NOMEM only;
  * errors are in the report. */
 MUST_CHECK int config_check(struct config_build *b);

@@ -194,7 +194,8 @@ static bool is_core_clash(const struct config_build *b,
 			  const struct config_endpoint *other)
 {
 	const struct config_call_manager *m = &b->c->call_manager[k->manager];
-	struct config_endpoint own = {k->transport, m->local_address};
+	struct config_endpoint own = {.transport = k->transport,
+				      .addr = m->local_address};
 
 	return config_is_clash(&own, other);
 }
@@ -213,7 +214,8 @@ static void check_core(struct config_build *b, const struct config_item *it,
 	for (const struct config_core *o = b->c->core; o < k; o++) {
 		const struct config_call_manager *m =
 			&b->c->call_manager[o->manager];
-		struct config_endpoint e = {o->transport, m->local_address};
+		struct config_endpoint e = {.transport = o->transport,
+					    .addr = m->local_address};
 
 		if (is_core_clash(b, k, &e))
 			check_about(
@@ -266,7 +268,7 @@ static void check_managers(struct config_build *b)
 		check_manager(b, &b->item[i]);
 		set_core(b, &b->item[i]);
 	}
-	if (b->c->call_manager_count == 0)
+	if (b->c->call_manager_count == 0 && b->c->sccp_manager_count == 0)
 		check_error(
 			b, single(b, ""), NULL,
 			"no call manager: one section call-manager \"name\" "
@@ -490,6 +492,8 @@ int config_check(struct config_build *b)
 	check_cluster(b);
 	check_served(b);
 	err = config_check_trunks(b);
+	if (!err)
+		err = config_check_sccp(b);
 	if (err)
 		return err;
 	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++) {

@@ -43,7 +43,11 @@ enum {
 	CONFIG_RIGHTS_MAX = 256,       /* calling-rights sections */
 	CONFIG_GROUPS_MAX = 256,       /* presence-group sections */
 	CONFIG_APPLICATIONS_MAX = 4096, /* application-user sections */
-	CONFIG_TRUNK_NONE = 0xffff	/* no trunk */
+	CONFIG_TRUNK_NONE = 0xffff,	/* no trunk */
+	CONFIG_SCCP_MANAGERS_MAX = 16,	/* sccp-manager sections */
+	CONFIG_MODELS_MAX = 256,	/* phone-model sections */
+	CONFIG_SOURCE_PORTS = 28000	/* connections from one address to one
+					  place, as Linux has them */
 };
 
 /* ---- what goes in ---------------------------------------------------- */
@@ -174,6 +178,7 @@ enum config_right { CONFIG_DENY, CONFIG_ALLOW };
 
 struct config_endpoint {
 	enum config_transport transport;
+	bool is_sccp;	  /* Skinny over TCP or TLS; else SIP */
 	struct addr addr; /* port is never 0 */
 };
 
@@ -225,6 +230,8 @@ struct config_listener {
 	enum config_serves serves;
 	enum config_unknown unknown;
 	uint32_t unknown_rate; /* answers a minute to one unknown source */
+	struct config_strings sccp_managers; /* names; none: all, in the order
+						of the files */
 	bool is_peer_optional; /* derived: some trunk there needs no client
 				   certificate */
 };
@@ -317,6 +324,38 @@ struct config_application {
 	struct table_node by_name;  /* config_application_find */
 };
 
+/* A call manager that speaks Skinny. */
+struct config_sccp_manager {
+	const char *name;
+	struct addr address;
+	struct config_strings sources; /* addresses as written */
+	struct addr *source;	       /* derived: source_count, port 0 */
+	uint32_t source_count;	       /* 0: the system's choice */
+};
+
+enum config_verdict { CONFIG_SCCP_ALLOW, CONFIG_SCCP_DROP };
+
+/* What happens to messages with an id in first..last. */
+struct config_sccp_rule {
+	uint32_t first, last;
+	enum config_verdict verdict;
+};
+
+struct config_sccp {
+	uint32_t version_max;	     /* protocol version offered inside */
+	uint32_t call_rate;	     /* calls a minute of one phone; 0 */
+	struct config_strings rules; /* config_sccp_rule_parse */
+};
+
+/* What a model of phone can and cannot do. */
+struct config_model {
+	const char *name;
+	uint32_t type; /* device type as it registers; 0 = not known */
+	bool encrypts;
+	bool refuses_barge;
+	bool loses_wideband;
+};
+
 struct config_device {
 	const char *name;
 	const char *description;
@@ -335,6 +374,9 @@ struct config_device {
 	const char *presence_group;
 	const char *calling_rights;	   /* "" = none: everything goes */
 	const struct config_rules *rights; /* the same; NULL = none */
+	const char *model;	   /* phone-model; "" = as it registers */
+	bool built_in_bridge;	   /* as in the call manager */
+	bool falls_back;	   /* SCCP: RTP where the far end has no SRTP */
 	bool is_stored;		   /* it comes from the store, not a file */
 	struct table_node by_name; /* config_device_find */
 	struct table_node by_user; /* config_device_by_user */
@@ -476,6 +518,11 @@ struct config {
 	struct config_failover failover;
 	struct config_media media;
 	struct config_sip sip;
+	struct config_sccp sccp;
+	struct config_sccp_manager *sccp_manager;
+	uint32_t sccp_manager_count;
+	struct config_model *model;
+	uint32_t model_count;
 	struct config_limits limits;
 	struct config_trunk_profile *trunk_profile;
 	uint32_t trunk_profile_count;
@@ -576,6 +623,19 @@ bool config_presence_allows(const struct config *c, const char *watcher,
 			    const char *watched, const char **ret_rule);
 /* Is this user part one of ours: a line of a device, or an inside number? */
 bool config_is_inside(const struct config *c, struct slice user);
+/* Number n (from 0) of the call managers that phones at l are taken to, or
+ * NULL behind the last. */
+const struct config_sccp_manager *
+config_sccp_manager_of(const struct config *c, const struct config_listener *l,
+		       uint32_t n);
+/* The model that d says it is, else the one of this device type, or NULL.
+ * d may be NULL. O(models). */
+const struct config_model *config_model_of(const struct config *c,
+					   const struct config_device *d,
+					   uint32_t type);
+/* "drop 0x0049", "allow 0x0100-0x0180". ERR_BAD. */
+MUST_CHECK int config_sccp_rule_parse(struct slice s,
+				      struct config_sccp_rule *ret);
 /* Security mode that counts: nonsecure where the cluster is nonsecure. */
 enum config_device_mode config_device_mode(const struct config *c,
 					   const struct config_device *d);

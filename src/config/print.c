@@ -101,7 +101,9 @@ static void put_addr(const struct config_option *o, const void *at,
 
 	if (o->type == CONFIG_TYPE_ENDPOINT) {
 		memcpy(&e, at, sizeof(e));
-		writer_str(w, o->words[e.transport]);
+		writer_str(w,
+			   o->words[e.is_sccp ? (size_t)e.transport + CONFIG_TLS
+					      : (size_t)e.transport]);
 		writer_str(w, ":");
 	} else {
 		memcpy(&e.addr, at, sizeof(e.addr));

@@ -24,6 +24,9 @@ static const char *const words_serves[] = {"phones", "trunks", "both", NULL};
 static const char *const words_unknown[] = {"ignore", "refuse", NULL};
 static const char *const words_crl[] = {"refuse", "warn", NULL};
 static const char *const any_transport[] = {"udp", "tcp", "tls", NULL};
+/* Skinny goes over the two that follow udp, in their order. */
+static const char *const any_protocol[] = {"udp",  "tcp",   "tls",
+					   "sccp", "sccps", NULL};
 static const char *const below_base[] = {"", NULL};
 static const char *const below_trust[] = {"trust", NULL};
 
@@ -111,11 +114,12 @@ static const struct config_option top_options[] = {
 	OPTION(config_listener, member, key, kind, dflt, __VA_ARGS__)
 
 static const struct config_option listener_options[] = {
-	LISTENER(address, "address", ENDPOINT, NULL, .words = any_transport,
+	LISTENER(address, "address", ENDPOINT, NULL, .words = any_protocol,
 		 .example = "tls:192.0.2.1:5061",
 		 .text = "Transport, address and port where phones connect: "
-			 "tls:, tcp: or udp: followed by address:port; IPv6 "
-			 "addresses in brackets."),
+			 "tls:, tcp: or udp: for SIP, sccps: (over TLS, port "
+			 "2443) or sccp: (port 2000) for Skinny, followed by "
+			 "address:port; IPv6 addresses in brackets."),
 	LISTENER(certificate, "certificate", PATH, "", .words = below_base,
 		 .example = "certs/server.pem", .when = CONFIG_WHEN_NOW,
 		 .text = "File with our certificate and its chain (PEM) for a "
@@ -164,6 +168,13 @@ static const struct config_option listener_options[] = {
 		 .text = "For serves = trunks and unknown = refuse: so many "
 			 "messages of an unknown source are answered; the "
 			 "others are not."),
+	LISTENER(sccp_managers, "sccp-managers", NAMES, "",
+		 .when = CONFIG_WHEN_NOW,
+		 .text = "For sccp: and sccps:, names of the sccp-manager "
+			 "sections that phones here are taken to: the first "
+			 "that can be reached. None given is all of them, in "
+			 "the order of the files. A phone with a primary and "
+			 "a standby is given one listener for each."),
 };
 
 #define CERTIFICATE(member, key, kind, dflt, ...) \
@@ -347,6 +358,48 @@ static const struct config_option sip_options[] = {
 		    "alone, whatever is behind."),
 };
 
+static const struct config_option sccp_options[] = {
+	OPTION(config_sccp, version_max, "protocol-version", UINT, "22",
+	       .min = 3, .max = 22,
+	       .text = "Newest protocol version that phones may offer a call "
+		       "manager; a newer offer is lowered to it."),
+	OPTION(config_sccp, call_rate, "call-rate", UINT, "20", .max = 6000,
+	       .unit = "calls per minute",
+	       .text = "Calls that one phone may begin; 0 is no limit."),
+	OPTION(config_sccp, rules, "rules", TEXTS, "",
+	       .example = "{ \"drop 0x0049-0x004A\" }",
+	       .text = "What is done with messages, by their id; the first "
+		       "that fits counts: allow or drop, and a number or a "
+		       "range of numbers. Whatever no rule names is allowed, "
+		       "within what registration and direction allow."),
+};
+
+static const struct config_option sccp_manager_options[] = {
+	OPTION(config_sccp_manager, address, "address", ADDRPORT, NULL,
+	       .example = "192.0.2.10:2000",
+	       .text = "Where the call manager takes phones that speak "
+		       "Skinny in the clear."),
+	OPTION(config_sccp_manager, sources, "source-addresses", TEXTS, "",
+	       .example = "{ \"192.0.2.1\" }",
+	       .text = "Our own addresses towards it, used in turn: each "
+		       "phone has a connection, and one address has ports for "
+		       "28000. None given is the system's choice."),
+};
+
+static const struct config_option model_options[] = {
+	OPTION(config_model, type, "type", UINT, "0", .max = 1000000,
+	       .text = "Number of the model as phones register it."),
+	OPTION(config_model, encrypts, "encrypts", BOOL, "yes",
+	       .text = "It does SRTP. no: its calls are in the clear, or "
+		       "refused where media = srtp-required."),
+	OPTION(config_model, refuses_barge, "refuses-barge", BOOL, "no",
+	       .text = "Nobody can barge into an encrypted call of it: the "
+		       "second channel is refused."),
+	OPTION(config_model, loses_wideband, "loses-wideband", BOOL, "no",
+	       .text = "Where it encrypts its wideband codec is kept from the "
+		       "call manager."),
+};
+
 #define LIMIT(member, key, dflt, least, most, ...)                     \
 	OPTION(config_limits, member, key, UINT, dflt, .min = (least), \
 	       .max = (most), __VA_ARGS__)
@@ -471,6 +524,18 @@ static const struct config_option device_options[] = {
 	       .text = "The device may be behind an address translator: its "
 		       "media is taken from wherever the first authentic "
 		       "packet comes from."),
+	DEVICE(model, "model", NAME, "", .example = "",
+	       .text = "The phone-model it is; empty goes by what it "
+		       "registers as (SCCP)."),
+	DEVICE(built_in_bridge, "built-in-bridge", BOOL, "no",
+	       .text = "Its Built In Bridge is on in the call manager. Only "
+		       "said so that a warning can be given where it does not "
+		       "go with encryption."),
+	DEVICE(falls_back, "srtp-fallback", BOOL, "no",
+	       .text = "For SCCP and media = srtp-preferred: where the far end "
+		       "is none of Sallyport's phones the channels of this one "
+		       "are opened anew without keys. no: its media stays "
+		       "encrypted up to Sallyport."),
 	DEVICE(call_limit, "call-limit", UINT, "0", .min = 0, .max = 1000,
 	       .unit = "calls",
 	       .text = "Calls of the device at once; 0 is no limit."),
@@ -543,6 +608,34 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 ROWS(sip_options),
 	 .when = CONFIG_WHEN_RESTART,
 	 .text = "Registration times and SIP timers."},
+	{.name = "sccp",
+	 .offset = offsetof(struct config, sccp),
+	 .max = 1,
+	 ROWS(sccp_options),
+	 .when = CONFIG_WHEN_RESTART,
+	 .text = "Phones that speak Skinny (SCCP)."},
+	{.name = "sccp-manager",
+	 .label = "cm1",
+	 .offset = offsetof(struct config, sccp_manager),
+	 .count_offset = offsetof(struct config, sccp_manager_count),
+	 .size = sizeof(struct config_sccp_manager),
+	 .max = CONFIG_SCCP_MANAGERS_MAX,
+	 ROWS(sccp_manager_options),
+	 .when = CONFIG_WHEN_NOW,
+	 .is_example = true,
+	 .text = "A call manager for phones that speak Skinny."},
+	{.name = "phone-model",
+	 .label = "7960",
+	 .offset = offsetof(struct config, model),
+	 .count_offset = offsetof(struct config, model_count),
+	 .size = sizeof(struct config_model),
+	 .max = CONFIG_MODELS_MAX,
+	 ROWS(model_options),
+	 .when = CONFIG_WHEN_NOW,
+	 .is_example = true,
+	 .text = "What a model of phone can and cannot do; "
+		 "conf.d/phone-models.conf has those that are known. A model "
+		 "that is not listed is taken to encrypt."},
 	{.name = "limits",
 	 .offset = offsetof(struct config, limits),
 	 .max = 1,

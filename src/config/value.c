@@ -235,7 +235,8 @@ static int set_endpoint(const struct config_option *o, void *at,
 	    word_find(o->words, head, &v) || addr_parse(tail, 0, &e.addr) ||
 	    e.addr.port == 0)
 		return bad_endpoint(why, o);
-	e.transport = (enum config_transport)v;
+	e.is_sccp = v > CONFIG_TLS;
+	e.transport = (enum config_transport)(e.is_sccp ? v - CONFIG_TLS : v);
 	memcpy(at, &e, sizeof(e));
 	return 0;
 }

@@ -48,8 +48,8 @@ static void check_listeners(const struct config *c,
 			    const struct config_call_manager *m,
 			    uint32_t worker, struct config_report *rep)
 {
-	struct config_endpoint own = {m->address.transport,
-				      config_local_address(m, worker)};
+	struct config_endpoint own = {.transport = m->address.transport,
+				      .addr = config_local_address(m, worker)};
 
 	for (uint32_t i = 0; i < c->listener_count; i++)
 		if (config_is_clash(&own, &c->listener[i].address))
@@ -65,15 +65,16 @@ static void check_others(const struct config *c,
 			 const struct config_call_manager *m, uint32_t worker,
 			 struct config_report *rep)
 {
-	struct config_endpoint own = {m->address.transport,
-				      config_local_address(m, worker)};
+	struct config_endpoint own = {.transport = m->address.transport,
+				      .addr = config_local_address(m, worker)};
 
 	for (uint32_t i = 0; i < c->call_manager_count; i++) {
 		const struct config_call_manager *o = &c->call_manager[i];
 		uint16_t other = o->local_address.port;
 		struct config_endpoint theirs = {
-			o->address.transport,
-			addr_with_port(&o->local_address, own.addr.port)};
+			.transport = o->address.transport,
+			.addr = addr_with_port(&o->local_address,
+					       own.addr.port)};
 
 		if (other != m->local_address.port && own.addr.port >= other &&
 		    (uint32_t)(own.addr.port - other) <= worker &&

@@ -23,7 +23,8 @@ static struct addr at(const char *text)
 static void setup(void)
 {
 	listener.address =
-		(struct config_endpoint){CONFIG_UDP, at("192.0.2.1:5060")};
+		(struct config_endpoint){.transport = CONFIG_UDP,
+					 .addr = at("192.0.2.1:5060")};
 	manager[0].address.transport = CONFIG_UDP;
 	manager[0].local_address = at("192.0.2.1:5070");
 	manager[1].address.transport = CONFIG_UDP;

@@ -1,0 +1,189 @@
+/*
+ * Skinny: which call managers a listener leads to, rules of messages, and what
+ * models of phones do not go together with.
+ */
+#include "base/text.h"
+#include "config/build.h"
+
+static const struct config_sccp_manager *find_manager(const struct config *c,
+						      const char *name)
+{
+	for (uint32_t i = 0; i < c->sccp_manager_count; i++)
+		if (strcmp(c->sccp_manager[i].name, name) == 0)
+			return &c->sccp_manager[i];
+	return NULL;
+}
+
+const struct config_sccp_manager *
+config_sccp_manager_of(const struct config *c, const struct config_listener *l,
+		       uint32_t n)
+{
+	if (l->sccp_managers.count > 0)
+		return n < l->sccp_managers.count
+			       ? find_manager(c, l->sccp_managers.item[n])
+			       : NULL;
+	return n < c->sccp_manager_count ? &c->sccp_manager[n] : NULL;
+}
+
+const struct config_model *config_model_of(const struct config *c,
+					   const struct config_device *d,
+					   uint32_t type)
+{
+	for (uint32_t i = 0; d && d->model[0] && i < c->model_count; i++)
+		if (strcmp(c->model[i].name, d->model) == 0)
+			return &c->model[i];
+	for (uint32_t i = 0; type != 0 && i < c->model_count; i++)
+		if (c->model[i].type == type)
+			return &c->model[i];
+	return NULL;
+}
+
+/* "0x" and hexadecimal digits. */
+static int parse_id(struct slice s, uint32_t *ret)
+{
+	uint32_t v = 0;
+
+	if (s.len < 3 || s.len > 10 || !slice_starts(s, "0x"))
+		return ERR_BAD;
+	for (size_t i = 2; i < s.len; i++) {
+		uint8_t b = text_lower(s.ptr[i]);
+
+		if (text_is_digit(b))
+			b = (uint8_t)(b - '0');
+		else if (b >= 'a' && b <= 'f')
+			b = (uint8_t)(b - 'a' + 10);
+		else
+			return ERR_BAD;
+		v = v << 4 | b;
+	}
+	*ret = v;
+	return 0;
+}
+
+int config_sccp_rule_parse(struct slice s, struct config_sccp_rule *ret)
+{
+	struct config_sccp_rule r = {.verdict = CONFIG_SCCP_ALLOW};
+	struct slice verdict, ids, first, last;
+
+	if (!text_cut(text_trim(s), ' ', &verdict, &ids))
+		return ERR_BAD;
+	if (slice_eqs(verdict, "drop"))
+		r.verdict = CONFIG_SCCP_DROP;
+	else if (!slice_eqs(verdict, "allow"))
+		return ERR_BAD;
+	if (!text_cut(text_trim(ids), '-', &first, &last))
+		last = first;
+	if (parse_id(first, &r.first) || parse_id(last, &r.last) ||
+	    r.first > r.last)
+		return ERR_BAD;
+	*ret = r;
+	return 0;
+}
+
+static int take_sources(struct config_build *b, const struct config_item *it)
+{
+	struct config_sccp_manager *m = it->obj;
+
+	m->source =
+		config_alloc(b->c, (m->sources.count + 1) * sizeof(*m->source));
+	if (!m->source)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < m->sources.count; i++) {
+		struct addr a;
+
+		if (addr_parse_ip(slice_str(m->sources.item[i]), &a) != 0 ||
+		    addr_is_any(&a) || a.family != m->address.family)
+			check_about(b, it, "source-addresses", true,
+				    (const char *const[3]){
+					    "\"", m->sources.item[i],
+					    "\" is no address of ours of the "
+					    "same IP version as address"});
+		else
+			m->source[m->source_count++] = a;
+	}
+	return 0;
+}
+
+static void check_listener(struct config_build *b, const struct config_item *it)
+{
+	const struct config_listener *l = it->obj;
+
+	if (!l->address.is_sccp) {
+		if (l->sccp_managers.count > 0)
+			check_warn(b, it, "sccp-managers",
+				   "has no effect without an sccp: or sccps: "
+				   "address");
+		return;
+	}
+	if (l->serves != CONFIG_PHONES)
+		check_error(b, it, "serves", "must be phones for Skinny");
+	for (uint32_t i = 0; i < l->sccp_managers.count; i++)
+		if (!find_manager(b->c, l->sccp_managers.item[i]))
+			check_about(b, it, "sccp-managers", true,
+				    (const char *const[3]){
+					    "there is no section sccp-manager "
+					    "\"",
+					    l->sccp_managers.item[i], "\""});
+	if (b->c->sccp_manager_count == 0)
+		check_error(b, it, NULL,
+			    "there is no section sccp-manager that its phones "
+			    "could be taken to");
+}
+
+/* The guide's own warning, for what it warns of. */
+static void check_device(struct config_build *b, const struct config_item *it)
+{
+	const struct config_device *d = it->obj;
+	const struct config_model *m = config_model_of(b->c, d, 0);
+
+	if (d->model[0] && (!m || strcmp(m->name, d->model) != 0))
+		check_about(b, it, "model", true,
+			    (const char *const[3]){
+				    "there is no section phone-model \"",
+				    d->model, "\""});
+	if (!m || config_device_mode(b->c, d) != CONFIG_DEVICE_ENCRYPTED)
+		return;
+	if (m->refuses_barge && d->built_in_bridge)
+		check_warn(b, it, "built-in-bridge",
+			   "this model, when it is configured for encryption, "
+			   "cannot accept a barge request while it is in an "
+			   "encrypted call: the barge attempt fails");
+	if (!m->encrypts)
+		check_warn(b, it, "model",
+			   "this model does not encrypt media over SCCP");
+}
+
+static void check_rules(struct config_build *b, const struct config_item *it)
+{
+	const struct config_strings *rules = &b->c->sccp.rules;
+	struct config_sccp_rule r;
+
+	for (uint32_t i = 0; !it->is_bad && i < rules->count; i++)
+		if (config_sccp_rule_parse(slice_str(rules->item[i]), &r) != 0)
+			check_about(b, it, "rules", true,
+				    (const char *const[3]){
+					    "expected \"drop\" or \"allow\" "
+					    "and an id such as 0x0049 or "
+					    "0x0100-0x0180, got \"",
+					    rules->item[i], "\""});
+}
+
+int config_check_sccp(struct config_build *b)
+{
+	const struct config_section *sccp =
+		config_section_find(slice_str("sccp"));
+
+	check_rules(b, &b->item[sccp - config_schema]);
+	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++) {
+		struct config_item *it = &b->item[i];
+
+		if (check_is_kind(it, "sccp-manager") &&
+		    take_sources(b, it) != 0)
+			return ERR_NOMEM;
+		if (check_is_kind(it, "listener"))
+			check_listener(b, it);
+		if (check_is_kind(it, "device"))
+			check_device(b, it);
+	}
+	return 0;
+}
