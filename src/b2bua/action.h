@@ -19,6 +19,11 @@ enum action_kind {
 	ACTION_FLOW_UPDATE, /* flow[0] */
 	ACTION_FLOW_DEL,    /* flow[0].id */
 	ACTION_SIP_SEND,    /* dest, bytes */
+	ACTION_SCCP_SEND,   /* dest, bytes */
+	ACTION_SCCP_LINK,   /* id, link[0], link[1]: connect a phone of that
+			       listener to the call manager of that number;
+			       EVENT_SCCP_LINK answers */
+	ACTION_SCCP_UNLINK, /* id: not any more, whether it is there or not */
 	ACTION_CONN_CLOSE,  /* dest.ep */
 	ACTION_AUTH,	    /* id, bytes: a request and the challenge it got, as
 			       blobs (base/writer.h); EVENT_AUTH answers */
@@ -47,7 +52,8 @@ struct action {
 	struct flow flow[2];
 	struct dest dest;
 	enum record_kind record;
-	uint64_t id;	    /* AUTH: comes back in EVENT_AUTH */
+	uint64_t id;	    /* AUTH, SCCP_LINK: comes back in the event */
+	uint32_t link[2];   /* SCCP_LINK: listener, call manager */
 	struct slice bytes; /* owned by the list */
 };
 

@@ -19,12 +19,45 @@
 
 struct calls;
 
+/* What was done with Skinny messages and phones since the start. */
+struct sccp_counts {
+	uint64_t from_phone, from_core; /* messages that came in */
+	uint64_t unknown;		/* of these, with an id nobody knows */
+	uint64_t dropped;   /* by a rule, or since they cannot be relayed */
+	uint64_t malformed; /* too short for what must be replaced */
+	uint64_t direction; /* phone closed: it spoke as a call manager */
+	uint64_t state;	    /* phone closed: it spoke before it registered */
+	uint64_t name;	    /* registrations under a wrong name */
+	uint64_t flood;	    /* calls above the rate */
+	uint64_t keys;	    /* key sets made */
+	uint64_t fallbacks; /* streams that went from SRTP to RTP */
+};
+
+enum sccp_verdict { SCCP_ALLOW, SCCP_DROP, SCCP_LOG };
+
+/* What is done with messages by their id; the first that fits. */
+struct sccp_rule {
+	uint32_t first, last; /* message ids */
+	enum sccp_verdict verdict;
+};
+
+enum { SCCP_RULES_MAX = 32 };
+
+struct sccp_params {
+	uint32_t version_max; /* protocol version offered inside; 0 = newest */
+	uint32_t phone_limit; /* connections; 0 = binding_limit */
+	uint32_t call_rate;   /* calls a minute of one phone; 0 = no limit */
+	struct sccp_rule rule[SCCP_RULES_MAX];
+	uint32_t rule_count;
+};
+
 struct calls_params {
 	struct dest core; /* a first call manager; ep none: EVENT_CORE tells */
 	struct core_params group;
-	uint32_t phone_managers;   /* bits: the call managers of phones; 0:
+	uint32_t phone_managers; /* bits: the call managers of phones; 0:
 				      all */
-	uint32_t trunk_limit;	   /* trunks: their numbers are below */
+	uint32_t trunk_limit;	 /* trunks: their numbers are below */
+	struct sccp_params sccp;
 	bool has_realms;	   /* ACTION_AUTH is understood */
 	bool has_siblings;	   /* other workers hear ACTION_ARRIVED */
 	struct addr media_outside; /* our media address towards phones */
@@ -100,6 +133,22 @@ struct core_info {
 	uint64_t changed_ms;
 };
 
+/* What the operator sees of a Skinny phone; slices are valid until the next
+ * call_step. */
+struct sccp_info {
+	uint64_t id;
+	struct slice device;  /* name it registered under, or of its
+				 certificate; may be empty */
+	struct slice manager; /* call manager it is connected to */
+	struct dest dest;     /* the phone's connection */
+	enum sig_level sig;
+	const char *state; /* "connected", "registering", "registered" */
+	uint32_t model;	   /* device type */
+	uint32_t version;  /* protocol, as agreed */
+	uint32_t streams;  /* relayed now */
+	uint64_t since_ms; /* registered, or connected */
+};
+
 /* New machine; p is copied (server_name too). NULL when memory is out. */
 struct calls *calls_new(const struct calls_params *p, uint64_t now_ms);
 /* Free c (may be NULL) without actions; returns NULL. */
@@ -131,6 +180,21 @@ bool calls_next(const struct calls *c, uint32_t *pos, struct call_info *ret);
 /* Walk the bindings: start *pos at 0; false at the end. */
 bool bindings_next(const struct calls *c, uint32_t *pos,
 		   struct binding_info *ret);
+/* Walk the Skinny phones: start *pos at 0; false at the end. */
+bool sccp_next(const struct calls *c, uint32_t *pos, struct sccp_info *ret);
+/* Counters of Skinny; connections and registrations now. */
+const struct sccp_counts *sccp_counts(const struct calls *c,
+				      uint32_t *ret_phones,
+				      uint32_t *ret_registered);
+/* Tell a Skinny phone to reset (1), restart (2) or read its configuration anew
+ * (3). ERR_NOTFOUND: none of this name is registered here; ERR_NOMEM. */
+MUST_CHECK int sccp_reset(struct calls *c, struct slice device, uint32_t type,
+			  uint64_t now_ms, struct actions *ret_out);
+/* Another policy for a Skinny phone, from its next stream on; NULL: its
+ * connection is closed. Nothing happens to one that is not there. ERR_NOMEM. */
+MUST_CHECK int sccp_policy(struct calls *c, uint64_t id,
+			   const struct call_policy *policy, uint64_t now_ms,
+			   struct actions *ret_out);
 /* Walk the places of the call managers: start *pos at 0; false at the end. */
 bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret);
 /* Walk the places of the trunks' peers: start *pos at 0; false at the end.

@@ -1,6 +1,7 @@
 /*
  * The dispatcher: one event in, the right object's function, actions out.
  */
+#include "b2bua/sccp.h"
 #include "b2bua/sub.h"
 
 #include "base/alloc.h"
@@ -325,7 +326,9 @@ void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
 			reg_response(c, try_of(o), m);
 		break;
 	case OBJ_SUB:
-		break; /* its transactions are relays' */
+	case OBJ_SCCP:
+	case OBJ_SCCP_CALL:
+		break; /* without transactions, or they are relays' */
 	}
 }
 
@@ -568,6 +571,7 @@ static void on_conn_down(struct calls *c, struct handle conn)
 			call_end(c, leg->call, leg, 480, "connection lost");
 	}
 	binding_conn_down(c, conn);
+	sccp_conn_down(c, conn);
 }
 
 static void on_timer(struct calls *c)
@@ -586,13 +590,33 @@ static void on_timer(struct calls *c)
 		binding_timer(c, TIMERQ_ENTRY(n, struct binding, timer));
 	while ((n = timerq_pop(&c->sub_timers, c->now_ms)))
 		sub_timer(c, TIMERQ_ENTRY(n, struct sub, timer));
+	sccp_timers(c);
+}
+
+static void on_flow(struct calls *c, const struct event *ev)
+{
+	struct obj *o = obj_find(c, ev->flow.call);
+
+	if (o && o->kind == OBJ_CALL)
+		flow_event(c, LIST_ENTRY(o, struct call, obj), ev);
+	else if (o && o->kind == OBJ_SCCP)
+		sccp_flow_event(c, LIST_ENTRY(o, struct sccp_phone, obj), ev);
+}
+
+static void on_drop(struct calls *c, uint64_t cookie)
+{
+	struct obj *o = obj_find(c, cookie);
+
+	if (o && o->kind == OBJ_CALL)
+		call_end(c, LIST_ENTRY(o, struct call, obj), NULL, 480,
+			 "dropped by operator");
+	else if (o && o->kind == OBJ_SCCP_CALL)
+		sccp_call_drop(c, LIST_ENTRY(o, struct sccp_call, obj));
 }
 
 int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 	      struct actions *ret_out)
 {
-	struct call *call;
-
 	step_begin(c, now_ms, ret_out);
 	switch (ev->kind) {
 	case EVENT_CONN_DOWN:
@@ -604,6 +628,12 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 		else
 			on_response(c, &ev->sip);
 		break;
+	case EVENT_SCCP:
+		sccp_event(c, &ev->sccp);
+		break;
+	case EVENT_SCCP_LINK:
+		sccp_link(c, &ev->link);
+		break;
 	case EVENT_TIMER:
 		on_timer(c);
 		break;
@@ -612,9 +642,7 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 	case EVENT_FLOW_ACTIVE:
 	case EVENT_FLOW_JOINED:
 	case EVENT_FLOW_PARTED:
-		call = call_find(c, ev->flow.call);
-		if (call)
-			flow_event(c, call, ev);
+		on_flow(c, ev);
 		break;
 	case EVENT_FLOW_LATCHED:
 		break; /* the media process knows; nothing depends on it */
@@ -631,9 +659,7 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 		arrive_told(c, ev->bytes);
 		break;
 	case EVENT_CALL_DROP:
-		call = call_find(c, ev->call);
-		if (call)
-			call_end(c, call, NULL, 480, "dropped by operator");
+		on_drop(c, ev->call);
 		break;
 	case EVENT_BINDING:
 		binding_update(c, &ev->binding);
@@ -665,6 +691,8 @@ uint64_t calls_deadline(const struct calls *c)
 		at = timerq_next(&c->binding_timers);
 	if (timerq_next(&c->sub_timers) < at)
 		at = timerq_next(&c->sub_timers);
+	if (timerq_next(&c->sccp.timers) < at)
+		at = timerq_next(&c->sccp.timers);
 	if (core_deadline(&c->core, c->core_checked_ms) < at)
 		at = core_deadline(&c->core, c->core_checked_ms);
 	if (timerq_next(&c->core_asks) < at)

@@ -333,6 +333,8 @@ static int tell(struct calls *c, struct core_req *q, struct leg *leg,
 		return reg_moved(LIST_ENTRY(o, struct reg_try, obj), q->txn,
 				 &q->dest, q->cseq);
 	case OBJ_SUB: /* its transactions are relays' */
+	case OBJ_SCCP:
+	case OBJ_SCCP_CALL:
 	case OBJ_MID: /* inside of dialogs nothing moves */
 		return 0;
 	}

@@ -13,6 +13,7 @@
 #include "base/handle.h"
 #include "base/slice.h"
 #include "flow/flow.h"
+#include "sccp/msg.h"
 #include "sip/msg.h"
 
 enum side {
@@ -61,12 +62,17 @@ struct call_policy {
 		call_limit; /* simultaneous calls of the device; 0 = no limit */
 	bool trusts_identity; /* it may assert other identities than From */
 	bool no_lock;	    /* the lock is not shown, whatever is agreed */
+	/* SCCP: where the far end of a stream is none of our phones the phone
+	 * sends and hears RTP, not SRTP that ends here. */
+	bool falls_back;
 	bool nat; /* latch media on the first authentic packet from anywhere */
 };
 
 enum event_kind {
 	EVENT_CONN_DOWN,    /* a connection is gone: conn */
 	EVENT_SIP,	    /* a SIP message passed authn and authz: sip */
+	EVENT_SCCP,	    /* a Skinny message: sccp */
+	EVENT_SCCP_LINK,    /* ACTION_SCCP_LINK was dealt with: link */
 	EVENT_TIMER,	    /* calls_deadline() has come */
 	EVENT_FLOW_FAILED,  /* a FLOW_ADD was refused, or a flow died: flow */
 	EVENT_FLOW_IDLE,    /* no media for the flow's idle time: flow */
@@ -98,6 +104,36 @@ struct event_sip {
 	uint32_t trunk;
 	bool pass_auth; /* Sallyport does not challenge this device itself:
 			   Authorization and challenges pass through */
+};
+
+/* What a model of phone can and cannot do. */
+struct sccp_traits {
+	bool encrypts;	     /* SRTP over SCCP */
+	bool refuses_barge;  /* into an encrypted call of its own */
+	bool loses_wideband; /* where it encrypts */
+};
+
+struct event_sccp {
+	const struct sccp_msg *msg;
+	struct dest from;
+	enum side side;
+	/* Of a phone's message only: */
+	struct slice device; /* proven by certificate, or, over clear text,
+				the name in msg where it is configured so;
+				empty: neither */
+	enum sig_level sig;
+	const struct call_policy *policy; /* of device; NULL without one */
+	struct sccp_traits traits;	  /* of the model in msg, when it is a
+					     Register */
+	uint32_t listener;	/* number that ACTION_SCCP_LINK gives back */
+	uint32_t manager_count; /* call managers that can be tried */
+};
+
+/* The connection to a call manager is there, or not. */
+struct event_link {
+	uint64_t id;	      /* the action's */
+	struct dest dest;     /* ep none: there is none */
+	struct slice manager; /* its name */
 };
 
 struct event_flow {
@@ -144,6 +180,8 @@ struct event {
 	union {
 		struct handle conn;	      /* EVENT_CONN_DOWN */
 		struct event_sip sip;	      /* EVENT_SIP */
+		struct event_sccp sccp;	      /* EVENT_SCCP */
+		struct event_link link;	      /* EVENT_SCCP_LINK */
 		struct event_flow flow;	      /* EVENT_FLOW_* */
 		uint64_t call;		      /* EVENT_CALL_DROP: cookie */
 		struct event_binding binding; /* EVENT_BINDING */

@@ -19,10 +19,7 @@ static const struct stream *find_far(const struct calls *c,
 	const struct call *far;
 	uint64_t owner;
 
-	if (!addr_ip_eq(a, &c->p.media_inside) ||
-	    a->port < c->p.inside_port_min || a->port > c->p.inside_port_max)
-		return NULL;
-	owner = c->port_owner[(a->port - c->p.inside_port_min) / 2];
+	owner = stream_port_owner(c, a);
 	far = owner ? call_find(c, owner) : NULL;
 	if (!far || far == self)
 		return NULL;
@@ -336,6 +333,8 @@ void flow_event(struct calls *c, struct call *call, const struct event *ev)
 		break;
 	case EVENT_CONN_DOWN:
 	case EVENT_SIP:
+	case EVENT_SCCP:
+	case EVENT_SCCP_LINK:
 	case EVENT_TIMER:
 	case EVENT_FLOW_LATCHED:
 	case EVENT_CORE:

@@ -2,6 +2,7 @@
  * The machine from its beginning to its end: tables, limits, and what is freed
  * when a worker stops.
  */
+#include "b2bua/sccp.h"
 #include "b2bua/sub.h"
 
 #include <assert.h>
@@ -21,7 +22,8 @@ void calls_limit(struct calls *c)
 	c->lines.limit = p->binding_limit;
 	c->tokens.limit = p->binding_limit;
 	c->binding_eps.limit = p->binding_limit;
-	c->objs.limit = p->call_limit + p->sub_limit + p->txn_limit;
+	c->objs.limit = 2 * p->call_limit + p->txn_limit + p->sub_limit +
+			2 * p->binding_limit;
 	c->bindings.limit = p->binding_limit;
 }
 
@@ -42,7 +44,9 @@ static void init_tables(struct calls *c)
 	timerq_init(&c->call_timers);
 	timerq_init(&c->binding_timers);
 	timerq_init(&c->sub_timers);
-	slots_init(&c->objs, p->call_limit + p->sub_limit + p->txn_limit);
+	/* Skinny phones, standby connections too, and their calls. */
+	slots_init(&c->objs, 2 * p->call_limit + p->sub_limit + p->txn_limit +
+				     2 * p->binding_limit);
 	slots_init(&c->bindings, p->binding_limit);
 	list_init(&c->failed);
 	table_init(&c->core_reqs, p->txn_limit, p->seed);
@@ -81,6 +85,8 @@ static int init_parts(struct calls *c, uint64_t now_ms)
 	c->port_owner = alloc_array(
 		(size_t)(p->inside_port_max - p->inside_port_min) / 2 + 1,
 		sizeof(*c->port_owner));
+	if (sccp_init(c) != 0)
+		return ERR_NOMEM;
 	c->trunk = alloc_array(p->trunk_limit, sizeof(*c->trunk));
 	if (!c->trunk || !c->server_name || !c->txns || !c->ports[SIDE_PHONE] ||
 	    !c->ports[SIDE_CORE] || !c->port_owner)
@@ -142,6 +148,12 @@ static void free_objects(struct calls *c)
 		case OBJ_REG:
 			reg_try_free(c, LIST_ENTRY(o, struct reg_try, obj));
 			break;
+		case OBJ_SCCP:
+			sccp_phone_free(c,
+					LIST_ENTRY(o, struct sccp_phone, obj));
+			break;
+		case OBJ_SCCP_CALL: /* its phone's */
+			break;
 		case OBJ_SUB:
 			sub_free(c, LIST_ENTRY(o, struct sub, obj));
 			break;
@@ -159,6 +171,7 @@ struct calls *calls_free(struct calls *c)
 	free_objects(c);
 	core_reqs_free(c);
 	trunks_free(c);
+	sccp_done(c);
 	c->txns = sip_txns_free(c->txns);
 	ports_free(c->ports[SIDE_PHONE]);
 	ports_free(c->ports[SIDE_CORE]);

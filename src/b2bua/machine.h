@@ -74,6 +74,15 @@ void history_add(const struct calls *c, struct call *call,
 void history_message(const struct calls *c, struct call *call, enum side from,
 		     const struct sip_msg *m);
 
+struct sccp_phone;
+struct sccp_call;
+/* A Skinny phone registered, did not, or is not any more (reason). */
+void record_sccp(struct calls *c, enum record_kind kind,
+		 const struct sccp_phone *p, const char *reason);
+/* What happened to a call of one. */
+void record_sccp_call(struct calls *c, enum record_kind kind,
+		      const struct sccp_call *call);
+
 /* --- leg_sip.c: requests and responses ---------------------------------- */
 /* Answer a request at once and for good. extra: header lines or "". */
 void sip_answer(struct calls *c, const struct event_sip *ev, unsigned status,
@@ -298,6 +307,16 @@ void core_move_failed(struct calls *c, struct binding *b);
 void core_move_timer(struct calls *c);
 
 /* --- stream.c ----------------------------------------------------------- */
+/* Take a pair of ports on each side (by enum side) for the object of cookie.
+ * ERR_LIMIT. */
+MUST_CHECK int stream_ports_take(struct calls *c, uint64_t cookie,
+				 uint16_t port[2]);
+/* Give them back. */
+void stream_ports_give(struct calls *c, const uint16_t port[2]);
+/* Cookie of whose inside port a is, or 0: nobody's of this worker. */
+uint64_t stream_port_owner(const struct calls *c, const struct addr *a);
+/* Same flow in all that crosses the process border? */
+bool stream_flow_eq(const struct flow *a, const struct flow *b);
 /* Our media address on a side; its port is 0. */
 const struct addr *stream_addr(const struct calls *c, enum side side);
 /* The stream of an m= line, or NULL. */

@@ -19,6 +19,7 @@
 #include "base/writer.h"
 #include "flow/flow.h"
 #include "flow/ports.h"
+#include "rewrite/sccp_out.h"
 #include "rewrite/sip_out.h"
 #include "sdp/answer.h"
 #include "sdp/sdp.h"
@@ -51,11 +52,13 @@ enum call_deadline {
 };
 
 enum obj_kind {
-	OBJ_CALL,  /* struct call */
-	OBJ_RELAY, /* struct relay */
-	OBJ_MID,   /* struct mid */
-	OBJ_REG,   /* struct reg_try */
-	OBJ_SUB	   /* struct sub (b2bua/sub.h) */
+	OBJ_CALL,     /* struct call */
+	OBJ_RELAY,    /* struct relay */
+	OBJ_MID,      /* struct mid */
+	OBJ_REG,      /* struct reg_try */
+	OBJ_SUB,      /* struct sub (b2bua/sub.h) */
+	OBJ_SCCP,     /* struct sccp_phone (b2bua/sccp.h) */
+	OBJ_SCCP_CALL /* struct sccp_call */
 };
 
 /* What a transaction's user number names: the first member of each kind. */
@@ -421,6 +424,17 @@ struct reg_try {
 	} item[CONTACTS_MAX];
 };
 
+/* Skinny phones of a worker (sccp.h). */
+struct sccp_phones {
+	struct table eps;   /* struct sccp_end by connection, both sides */
+	struct table names; /* those that register, by device name */
+	struct timerq timers;
+	uint32_t count;	     /* connections */
+	uint32_t registered; /* of these */
+	struct sccp_counts counts;
+	struct sccp_out *out; /* scratch, owned */
+};
+
 struct calls {
 	struct calls_params p;
 	char *server_name; /* owned */
@@ -453,6 +467,7 @@ struct calls {
 	struct core_entry core_entry[CORE_PLACES_MAX]; /* core's */
 	struct table core_reqs;
 	struct list core_failed;
+	struct sccp_phones sccp;
 	struct timerq core_asks;  /* challenges that wait for EVENT_AUTH */
 	uint64_t core_checked_ms; /* hold-downs that ended are known */
 	uint64_t move_at_ms;	  /* next tick of the walk over bindings */

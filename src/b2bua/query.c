@@ -1,7 +1,7 @@
 /*
  * What operators and metrics see.
  */
-#include "b2bua/machine.h"
+#include "b2bua/sccp.h"
 
 static const char *state_str(const struct call *call)
 {
@@ -55,6 +55,11 @@ bool calls_next(const struct calls *c, uint32_t *pos, struct call_info *ret)
 	struct obj *o;
 
 	while ((o = slots_next(&c->objs, pos))) {
+		if (o->kind == OBJ_SCCP_CALL) {
+			sccp_call_fill(c, LIST_ENTRY(o, struct sccp_call, obj),
+				       ret);
+			return true;
+		}
 		if (o->kind != OBJ_CALL)
 			continue;
 		call_fill(c, LIST_ENTRY(o, struct call, obj), ret);
@@ -101,7 +106,7 @@ void calls_counts(const struct calls *c, uint32_t *ret_calls,
 		  uint32_t *ret_bindings, uint32_t *ret_txns)
 {
 	*ret_calls = c->call_count;
-	*ret_bindings = c->bindings.count;
+	*ret_bindings = c->bindings.count + c->sccp.registered;
 	*ret_txns = sip_txns_count(c->txns);
 }
 

@@ -2,7 +2,7 @@
  * What happened, as "key=value ..." for log and call records. Values come
  * from the network: whatever could end a value or a line is written as %XX.
  */
-#include "b2bua/machine.h"
+#include "b2bua/sccp.h"
 
 #include "sip/hdr.h"
 
@@ -156,4 +156,40 @@ void record_binding(struct calls *c, enum record_kind kind,
 	if (reason)
 		put(&w, "reason", slice_str(reason));
 	emit(c, kind, 0, &w);
+}
+
+void record_sccp(struct calls *c, enum record_kind kind,
+		 const struct sccp_phone *p, const char *reason)
+{
+	uint8_t buf[RECORD_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	put(&w, "device", slice_str(p->name));
+	put(&w, "protocol", slice_str("sccp"));
+	put_dec(&w, "version", p->version);
+	put_dec(&w, "model", p->model);
+	put_addr(&w, "peer", &p->dest[SIDE_PHONE].peer);
+	if (p->manager_name[0] != '\0')
+		put(&w, "manager", slice_str(p->manager_name));
+	if (reason)
+		put(&w, "reason", slice_str(reason));
+	emit(c, kind, handle_u64(p->obj.self), &w);
+}
+
+void record_sccp_call(struct calls *c, enum record_kind kind,
+		      const struct sccp_call *call)
+{
+	uint8_t buf[RECORD_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	put_dec(&w, "call", handle_u64(call->obj.self));
+	put(&w, "device", slice_str(call->phone->name));
+	put(&w, "protocol", slice_str("sccp"));
+	put(&w, "from", slice_str(call->caller));
+	put(&w, "to", slice_str(call->callee));
+	if (call->answer_ms)
+		put_dec(&w, "seconds", (c->now_ms - call->answer_ms) / 1000);
+	emit(c, kind, handle_u64(call->phone->obj.self), &w);
 }

@@ -97,21 +97,36 @@ static void flows_make(const struct calls *c, const struct call *call,
 	}
 }
 
-static int stream_ports(struct calls *c, struct stream *s, uint64_t cookie)
+int stream_ports_take(struct calls *c, uint64_t cookie, uint16_t port[2])
 {
-	int err = ports_take(c->ports[SIDE_PHONE], c->now_ms,
-			     &s->port[SIDE_PHONE]);
+	int err =
+		ports_take(c->ports[SIDE_PHONE], c->now_ms, &port[SIDE_PHONE]);
 
 	if (err)
 		return err;
-	err = ports_take(c->ports[SIDE_CORE], c->now_ms, &s->port[SIDE_CORE]);
+	err = ports_take(c->ports[SIDE_CORE], c->now_ms, &port[SIDE_CORE]);
 	if (err) {
 		(void)ports_give(c->ports[SIDE_PHONE], c->now_ms,
-				 s->port[SIDE_PHONE]);
+				 port[SIDE_PHONE]);
 		return err;
 	}
-	*owner_of(c, s->port[SIDE_CORE]) = cookie;
+	*owner_of(c, port[SIDE_CORE]) = cookie;
 	return 0;
+}
+
+void stream_ports_give(struct calls *c, const uint16_t port[2])
+{
+	for (int side = 0; side < 2; side++)
+		(void)ports_give(c->ports[side], c->now_ms, port[side]);
+	*owner_of(c, port[SIDE_CORE]) = 0;
+}
+
+uint64_t stream_port_owner(const struct calls *c, const struct addr *a)
+{
+	if (!addr_ip_eq(a, &c->p.media_inside) ||
+	    a->port < c->p.inside_port_min || a->port > c->p.inside_port_max)
+		return 0;
+	return *owner_of(c, a->port);
 }
 
 /* Ports and flows of a stream that has none yet. */
@@ -123,7 +138,7 @@ int stream_open(struct calls *c, struct call *call, struct stream *s)
 
 	if (s->has_flows)
 		return 0;
-	err = stream_ports(c, s, cookie);
+	err = stream_ports_take(c, cookie, s->port);
 	if (err)
 		return err;
 	for (int side = 0; side < 2; side++) {
@@ -178,16 +193,15 @@ void stream_close(struct calls *c, struct stream *s)
 		a.flow[0].id = s->flow[side].id;
 		calls_emit(c, &a);
 		flow_wipe(&s->flow[side]);
-		(void)ports_give(c->ports[side], c->now_ms, s->port[side]);
 	}
-	*owner_of(c, s->port[SIDE_CORE]) = 0;
+	stream_ports_give(c, s->port);
 	s->has_flows = false;
 	s->is_idle[0] = s->is_idle[1] = false;
 	secret_wipe(&s->far, sizeof(s->far));
 }
 
 /* Compared as they cross the process border: no padding, nothing forgotten. */
-static bool flow_eq(const struct flow *a, const struct flow *b)
+bool stream_flow_eq(const struct flow *a, const struct flow *b)
 {
 	uint8_t buf[2][FLOW_BYTES_MAX];
 	struct writer w[2];
@@ -210,7 +224,7 @@ void stream_update(struct calls *c, struct call *call, struct stream *s)
 
 	flows_make(c, call, s, true);
 	for (int side = 0; side < 2; side++) {
-		if (!flow_eq(&old[side], &s->flow[side])) {
+		if (!stream_flow_eq(&old[side], &s->flow[side])) {
 			s->is_idle[side] = false;
 			a.flow[0] = s->flow[side];
 			calls_emit(c, &a);

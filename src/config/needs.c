@@ -30,10 +30,42 @@ static uint32_t count_of(const struct config_ports *p)
 	return p->max - p->min + 1U;
 }
 
+static bool has_sccp(const struct config *c)
+{
+	for (uint32_t i = 0; i < c->listener_count; i++)
+		if (c->listener[i].address.is_sccp)
+			return true;
+	return false;
+}
+
+/* A Skinny phone has a connection to a call manager of its own. */
+static uint64_t fds_of_worker(const struct config *c)
+{
+	return (uint64_t)c->limits.connections * (has_sccp(c) ? 2 : 1) +
+	       FDS_MORE;
+}
+
+static void check_sources(const struct config *c, struct config_report *rep)
+{
+	for (uint32_t i = 0; has_sccp(c) && i < c->sccp_manager_count; i++) {
+		uint32_t n = c->sccp_manager[i].source_count;
+		uint64_t ports = (uint64_t)(n ? n : 1) * CONFIG_SOURCE_PORTS;
+
+		if (c->limits.connections > ports) {
+			warn(rep, "connections: so many need ports for ",
+			     c->limits.connections,
+			     " connections to an sccp-manager, and its "
+			     "source-addresses have ",
+			     ports);
+			return;
+		}
+	}
+}
+
 void config_check_needs(const struct config *c, uint64_t descriptors,
 			struct config_report *rep)
 {
-	uint64_t worker = (uint64_t)c->limits.connections + FDS_MORE;
+	uint64_t worker = fds_of_worker(c);
 	uint64_t media = (uint64_t)c->limits.calls * FDS_OF_CALL + FDS_MORE;
 	uint64_t ports = (uint64_t)c->limits.calls * PORTS_OF_CALL;
 	uint32_t out = count_of(&c->media.outside_ports);
@@ -52,4 +84,5 @@ void config_check_needs(const struct config *c, uint64_t descriptors,
 	if (ports > least)
 		warn(rep, "calls: so many need ", ports,
 		     " relay ports on each side, and media: ports has ", least);
+	check_sources(c, rep);
 }

@@ -201,6 +201,31 @@ static void on_drop(void *ctx, uint64_t token, const json_t *args)
 	ask_workers(ctx, token, CONTROL_DROP, call ? call : "");
 }
 
+static void reset_device(struct monitor *m, uint64_t token,
+			 enum control_id command, const json_t *args)
+{
+	const char *name = control_arg_get(args, "name");
+
+	ask_workers(m, token, command, name ? name : "");
+}
+
+static void on_device_reset(void *ctx, uint64_t token, const json_t *args)
+{
+	reset_device(ctx, token, CONTROL_DEVICE_RESET, args);
+}
+
+static void on_device_restart(void *ctx, uint64_t token, const json_t *args)
+{
+	reset_device(ctx, token, CONTROL_DEVICE_RESTART, args);
+}
+
+/* Commands that some worker can do, or none. */
+static bool is_somewhere(enum control_id command)
+{
+	return command == CONTROL_DROP || command == CONTROL_DEVICE_RESET ||
+	       command == CONTROL_DEVICE_RESTART;
+}
+
 static void on_status(void *ctx, uint64_t token, const json_t *args)
 {
 	(void)args;
@@ -389,10 +414,13 @@ static void workers_done(struct monitor *m, struct monitor_asked *a)
 		reply_status(m, token, a->sum);
 	else if (a->command == CONTROL_CALL && a->sum)
 		control_reply(m->control, token, json_incref(a->sum));
-	else if (a->command == CONTROL_DROP && a->is_found)
+	else if (is_somewhere(a->command) && a->is_found)
 		control_reply(m->control, token, json_object());
 	else if (a->command == CONTROL_DROP || a->command == CONTROL_CALL)
 		control_fail(m->control, token, "no such call");
+	else if (is_somewhere(a->command))
+		control_fail(m->control, token,
+			     "no such Skinny phone is registered");
 	else if (a->command == CONTROL_RELOAD && a->is_found)
 		reload_failed(m, token, a->sum);
 	else if (a->command == CONTROL_RELOAD)
@@ -410,7 +438,7 @@ static void worker_done(struct monitor *m, struct monitor_asked *a,
 	is_last = a->waiting == 0;
 	if (a->command == CONTROL_STATUS)
 		take_status(a, number, rows);
-	else if (a->command == CONTROL_DROP)
+	else if (is_somewhere(a->command))
 		a->is_found |= !slice_eqs(rows, "[]");
 	else if (a->command == CONTROL_RELOAD)
 		take_reload(a, rows);
@@ -473,6 +501,8 @@ int monitor_ctl_open(struct monitor *m)
 			    [CONTROL_TRUNKS] = on_trunks,
 			    [CONTROL_STRANGERS] = on_strangers,
 			    [CONTROL_DROP] = on_drop,
+			    [CONTROL_DEVICE_RESET] = on_device_reset,
+			    [CONTROL_DEVICE_RESTART] = on_device_restart,
 			    [CONTROL_RELOAD] = on_reload,
 			    [CONTROL_CHECK] = on_check,
 			    [CONTROL_DEVICE_IMPORT] = monitor_device_import,

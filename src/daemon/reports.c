@@ -1,5 +1,6 @@
 #include "daemon/reports_int.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,8 @@
 #include "daemon/wire.h"
 #include "pki/cert.h"
 #include "sip/uri.h"
+
+enum { SCCP_POS = 1 << 30 /* positions of Skinny phones: from here on */ };
 
 void piece_send(struct piece *p, bool is_last)
 {
@@ -123,6 +126,29 @@ static json_t *call_managers(struct worker *w)
 	return rows;
 }
 
+static void put_sccp(json_t *obj, const struct calls *c)
+{
+	uint32_t phones;
+	uint32_t registered;
+	const struct sccp_counts *n = sccp_counts(c, &phones, &registered);
+	json_t *by = json_object();
+
+	reports_put(by, "connections", phones);
+	reports_put(by, "registered", registered);
+	reports_put(by, "from-phones", n->from_phone);
+	reports_put(by, "from-call-managers", n->from_core);
+	reports_put(by, "unknown", n->unknown);
+	reports_put(by, "dropped", n->dropped);
+	reports_put(by, "malformed", n->malformed);
+	reports_put(by, "wrong-direction", n->direction);
+	reports_put(by, "unregistered", n->state);
+	reports_put(by, "wrong-name", n->name);
+	reports_put(by, "call-rate", n->flood);
+	reports_put(by, "keys", n->keys);
+	reports_put(by, "fallbacks", n->fallbacks);
+	(void)json_object_set_new(obj, "sccp", by);
+}
+
 static void put_refusals(json_t *obj, const uint64_t *n)
 {
 	json_t *by = json_object();
@@ -191,6 +217,7 @@ void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
 	reports_put(refused, "subscription-limit", subs_refused);
 	(void)json_object_set_new(row, "refused", refused);
 	put_refusals(row, worker_refusals(w));
+	put_sccp(row, worker_calls(w));
 	/* All workers have the same; the monitor adds up. */
 	reports_put(row, "certificates-expiring",
 		    worker_number(w) == 0 ? count_expiring(w) : 0);
@@ -248,6 +275,49 @@ static json_t *registration(struct worker *w, uint64_t now_ms,
 	return row_registration(&r);
 }
 
+/* A Skinny phone registers by its name, and no line. */
+static json_t *sccp_registration(struct worker *w, const struct sccp_info *i)
+{
+	enum transport_proto proto;
+	char peer[ADDR_STR_MAX];
+	char text[64];
+	const char *subject = worker_subject(w, &i->dest, &proto);
+	struct row_registration r = {
+		.worker = worker_number(w),
+		.device = i->device,
+		.aor = i->manager,
+		.peer = slice_str(addr_str(&i->dest.peer, peer)),
+		.transport = i->dest.is_tls ? "sccps" : "sccp",
+		.security = level_str(i->sig),
+		.certificate = slice_str(subject),
+	};
+
+	(void)snprintf(text, sizeof(text), "sccp:%s:version=%u:model=%u",
+		       i->state, i->version, i->model);
+	r.contact = slice_str(text);
+	return row_registration(&r);
+}
+
+/* The walk goes on over Skinny phones, at positions of their own. */
+static bool sccp_registrations(struct worker *w, const struct reports_filter *f,
+			       uint32_t *pos, struct piece *p)
+{
+	uint32_t at = *pos & ~(uint32_t)SCCP_POS;
+	struct sccp_info i;
+	uint32_t n = 0;
+	bool is_more = true;
+
+	while (n < REPORTS_ROWS &&
+	       (is_more = sccp_next(worker_calls(w), &at, &i))) {
+		n++;
+		if (i.device.len > 0 && is_device(f, i.device) &&
+		    f->line.len == 0)
+			piece_add(p, sccp_registration(w, &i));
+	}
+	*pos = at | SCCP_POS;
+	return is_more;
+}
+
 bool reports_registrations(struct worker *w, uint64_t now_ms,
 			   const struct reports_filter *f, uint32_t *pos,
 			   reports_emit_fn emit, void *ctx)
@@ -258,7 +328,7 @@ bool reports_registrations(struct worker *w, uint64_t now_ms,
 	bool is_more = true;
 
 	piece_begin(&p, emit, ctx);
-	while (n < REPORTS_ROWS &&
+	while (!(*pos & SCCP_POS) && n < REPORTS_ROWS &&
 	       (is_more = bindings_next(worker_calls(w), pos, &b))) {
 		struct slice user;
 
@@ -268,6 +338,10 @@ bool reports_registrations(struct worker *w, uint64_t now_ms,
 		    (f->line.len == 0 || slice_eq(f->line, user)))
 			piece_add(&p, registration(w, now_ms, &b));
 	}
+	if (!is_more)
+		*pos = SCCP_POS;
+	if (*pos & SCCP_POS)
+		is_more = sccp_registrations(w, f, pos, &p);
 	piece_send(&p, !is_more);
 	json_decref(p.rows);
 	return is_more;

@@ -116,6 +116,16 @@ static void drop_call(struct role *r, struct slice which)
 	emit_rows(r, slice_str(is_known ? "[{\"dropped\":true}]" : "[]"), true);
 }
 
+/* which: a device, or "*". type: as the message Reset has it. */
+static void reset_device(struct role *r, struct slice which, uint32_t type)
+{
+	bool is_any = slice_eqs(which, "*")
+			      ? worker_sccp_reset_all(r->worker, type) > 0
+			      : worker_sccp_reset(r->worker, which, type);
+
+	emit_rows(r, slice_str(is_any ? "[{\"reset\":true}]" : "[]"), true);
+}
+
 static void reload_failed(struct role *r, const char *what, const char *why)
 {
 	json_t *rows = json_pack("[{s:s}]", "error", why);
@@ -204,6 +214,12 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 		break;
 	case CONTROL_DROP:
 		drop_call(r, m->text);
+		break;
+	case CONTROL_DEVICE_RESET:
+		reset_device(r, m->text, 1);
+		break;
+	case CONTROL_DEVICE_RESTART:
+		reset_device(r, m->text, 2);
 		break;
 	case CONTROL_RELOAD:
 		reload(r, fds, n);

@@ -28,6 +28,7 @@ struct conn {
 	bool is_held;	   /* not heard before the store has answered */
 	uint32_t listener; /* index in config.listener; CONFIG_LISTENER_NONE:
 			      we connected */
+	bool is_sccp;	   /* Skinny, else SIP */
 	const struct config_device *device; /* by certificate, or NULL */
 	const struct config_trunk *trunk;   /* whose it is, or NULL */
 	char subject[CONN_SUBJECT_MAX]; /* of the certificate, RFC 4514 text */

@@ -136,6 +136,7 @@ static void execute(struct egress *e, const struct action *a)
 		e->cb.flow_del(e->cb.ctx, a->flow[0].id);
 		break;
 	case ACTION_SIP_SEND:
+	case ACTION_SCCP_SEND:
 		e->cb.send(e->cb.ctx, &a->dest, a->bytes);
 		break;
 	case ACTION_CONN_CLOSE:
@@ -144,6 +145,11 @@ static void execute(struct egress *e, const struct action *a)
 	case ACTION_ARRIVED:
 		if (e->cb.arrived)
 			e->cb.arrived(e->cb.ctx, a->bytes);
+		break;
+	case ACTION_SCCP_LINK:
+	case ACTION_SCCP_UNLINK:
+		if (e->cb.link)
+			e->cb.link(e->cb.ctx, a);
 		break;
 	case ACTION_AUTH:
 		if (e->cb.auth)
@@ -168,11 +174,18 @@ static void park(struct egress *e, struct waiting *w, const struct action *a)
 		waiting_fail(e, w);
 }
 
+/* Does a promise ports that do not exist? A Skinny message that does is taken
+ * back by the call machine; the others of its phone go on. */
+static bool is_promise(const struct action *a)
+{
+	return a->kind == ACTION_SIP_SEND;
+}
+
 static void run_one(struct egress *e, const struct action *a, uint64_t now_ms)
 {
 	struct waiting *w = a->call ? find_call(e, a->call) : NULL;
 
-	if (w && w->is_failed && a->kind == ACTION_SIP_SEND)
+	if (w && w->is_failed && is_promise(a))
 		return; /* its SDP would promise ports that do not exist */
 	if (w && !w->is_failed) {
 		park(e, w, a);
@@ -255,7 +268,7 @@ bool egress_next_failed(struct egress *e, uint64_t *ret_call,
 	*ret_flow = w->flow;
 	/* Flows that were parked for removal, and records, still count. */
 	for (uint32_t i = 0; i < w->parked.count; i++)
-		if (w->parked.item[i].kind != ACTION_SIP_SEND &&
+		if (!is_promise(&w->parked.item[i]) &&
 		    w->parked.item[i].kind != ACTION_FLOW_UPDATE)
 			execute(e, &w->parked.item[i]);
 	/* The addition may have happened after all (a late answer). */

@@ -41,6 +41,8 @@ struct egress_cb {
 	void (*save)(void *ctx, const struct action *a);
 	/* ACTION_ARRIVED; NULL: there is nobody to tell. */
 	void (*arrived)(void *ctx, struct slice bytes);
+	/* ACTION_SCCP_LINK, ACTION_SCCP_UNLINK; NULL: there is no Skinny. */
+	void (*link)(void *ctx, const struct action *a);
 	/* ACTION_AUTH; NULL: nobody answers it. */
 	void (*auth)(void *ctx, const struct action *a);
 	void *ctx;

@@ -241,6 +241,8 @@ void ingress_policy(const struct config *c, const struct config_device *d,
 		.other_media = d->other_media,
 	};
 
-	*ret = (struct call_policy){.call_limit = d->call_limit, .nat = d->nat};
+	*ret = (struct call_policy){.call_limit = d->call_limit,
+				    .nat = d->nat,
+				    .falls_back = d->falls_back};
 	ingress_media_policy(&m, ret);
 }

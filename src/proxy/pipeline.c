@@ -376,6 +376,17 @@ void pipeline_event(struct pipeline *p, const struct event *ev, uint64_t now_ms)
 	run_failures(p, now_ms);
 }
 
+void pipeline_sccp(struct pipeline *p, const struct event *ev, uint64_t now_ms)
+{
+	p->messages++;
+	if (ev->sccp.side == SIDE_PHONE &&
+	    limit_take_addr(p->in.limit, &ev->sccp.from.peer, now_ms) != 0) {
+		p->stops[STOP_RATE]++;
+		return;
+	}
+	pipeline_event(p, ev, now_ms);
+}
+
 static enum stage stage_b2bua(struct pipeline *p, struct unit *u,
 			      uint64_t now_ms)
 {

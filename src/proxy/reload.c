@@ -192,6 +192,7 @@ int worker_reload(struct worker *w, struct config *next,
 	worker_trunk_tell(w);
 	rebind_conns(w, ret);
 	judge_bindings(w, ret);
+	ret->registrations += worker_sccp_judge(w);
 	sweep(w);
 	config_unref(old);
 	return 0;

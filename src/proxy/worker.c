@@ -229,6 +229,11 @@ static int store_get_credential(void *ctx, uint64_t ticket, struct slice user,
 	return worker_store_get(ctx, ticket, user, realm);
 }
 
+static void do_link(void *ctx, const struct action *a)
+{
+	worker_sccp_link(ctx, a);
+}
+
 static void do_auth(void *ctx, const struct action *a)
 {
 	worker_realms_ask(ctx, a);
@@ -372,6 +377,7 @@ static int make_calls(struct worker *w)
 		.group = group_params(&c->failover),
 		.phone_managers = phone_managers(c),
 		.trunk_limit = c->trunk_count,
+		.sccp = worker_sccp_params(c),
 		.has_realms = true,
 		.has_siblings = w->p.count > 1 && w->p.arrived,
 		.media_outside = c->media.outside_address,
@@ -426,6 +432,7 @@ static int make_egress(struct worker *w)
 			       .save = do_save,
 			       .arrived = do_arrived,
 			       .auth = do_auth,
+			       .link = do_link,
 			       .ctx = w};
 
 	w->egress = egress_new(&cb, entropy_u64(&w->p.entropy));
@@ -484,7 +491,7 @@ static int make_transport(struct worker *w)
 		.limits = transport_limits(w),
 	};
 
-	conns_init(&w->conns, w->config->limits.connections + CONNS_MORE,
+	conns_init(&w->conns, 2 * w->config->limits.connections + CONNS_MORE,
 		   entropy_u64(&w->p.entropy));
 	return transport_new(&p, &w->transport);
 }
@@ -494,7 +501,7 @@ void worker_limit(struct worker *w)
 	struct transport_limits l = transport_limits(w);
 
 	transport_set_limits(w->transport, &l);
-	w->conns.table.limit = w->config->limits.connections + CONNS_MORE;
+	w->conns.table.limit = 2 * w->config->limits.connections + CONNS_MORE;
 }
 
 static int open_store(struct worker *w, int fd)
@@ -565,6 +572,7 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 	w->loop = p->loop;
 	worker_reload_init(w);
 	worker_realms_init(w);
+	worker_sccp_init(w);
 	bucket_init(&w->log_bucket, WORKER_LOG_RATE, WORKER_LOG_BURST,
 		    loop_now_ms(w->loop));
 	lease_all(w, false);
@@ -614,6 +622,7 @@ struct worker *worker_free(struct worker *w)
 	worker_tls_end(w);
 	worker_core_close(w);
 	worker_realms_close(w);
+	worker_sccp_done(w);
 	pipeline_free(w->pipeline);
 	egress_free(w->egress);
 	calls_free(w->calls);

@@ -21,6 +21,7 @@ enum {
 	WORKER_TAG_CORE = 0x10000,    /* transport tag of the core side */
 	WORKER_TAG_TRUNK = 0x20000,   /* plus the trunk's number: of connections
 				       to its peers */
+	WORKER_TAG_SCCP = 0x40000,    /* one phone's Skinny, core side */
 	WORKER_OWNER_TRUNK = 0x10000, /* owners from here are peers of trunks:
 					 number * CONFIG_PEERS_MAX + peer */
 	WORKER_LOG_RATE = 20,	      /* refusals logged a second */
@@ -66,6 +67,16 @@ struct worker_tls {
 	uint64_t warned_ms;	  /* when dates were looked at; 0 = never */
 };
 
+/* Skinny: worker_sccp.c. */
+struct worker_sccp {
+	struct table by_connector; /* struct sccp_link */
+	struct table by_id;
+	struct list failed;
+	struct loop_work failed_work;
+	uint32_t next_source;
+	uint64_t down_until_ms[CONFIG_SCCP_MANAGERS_MAX];
+};
+
 struct worker {
 	struct worker_params p;
 	uint32_t leased[WORKER_LEASES];
@@ -99,6 +110,7 @@ struct worker {
 	uint32_t dns_owner[DNS_WATCHES_MAX]; /* by number of the watch */
 	enum dns_transport dns_transport[DNS_WATCHES_MAX];
 	struct worker_tls tls;
+	struct worker_sccp sccp;
 	uint64_t refusals[CONN_REFUSAL_COUNT];
 };
 
@@ -220,6 +232,26 @@ MUST_CHECK int worker_trunk_way(const struct worker *w, uint32_t owner,
 enum conn_refusal worker_trunk_bind(struct worker *w, struct conn *c,
 				    const struct transport_peer *peer,
 				    char *ret_name);
+/* --- worker_sccp.c -------------------------------------------------------- */
+/* Prepare. */
+void worker_sccp_init(struct worker *w);
+/* Free; the connectors go with the transport. */
+void worker_sccp_done(struct worker *w);
+/* Bytes of a stream, as transport_cb.data. */
+long worker_sccp_data(struct worker *w, struct conn *c, struct slice bytes,
+		      const char **reterr_reason);
+/* ACTION_SCCP_LINK, ACTION_SCCP_UNLINK. */
+void worker_sccp_link(struct worker *w, const struct action *a);
+/* A connection of a connector is up; false: nobody wants it any more. */
+bool worker_sccp_up(struct worker *w, const struct conn *c);
+/* The same could not be made. False: not one of these. */
+bool worker_sccp_failed(struct worker *w, struct handle connector);
+/* It was there and is gone. */
+void worker_sccp_down(struct worker *w, struct handle connector);
+/* What the call machine is to know of Skinny. */
+struct sccp_params worker_sccp_params(const struct config *c);
+/* Hold all phones to the configuration; how many had to go. */
+uint32_t worker_sccp_judge(struct worker *w);
 /* --- worker_realms.c ------------------------------------------------------ */
 /* Prepare. */
 void worker_realms_init(struct worker *w);

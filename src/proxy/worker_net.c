@@ -153,7 +153,8 @@ static void conn_up(void *ctx, struct handle ep,
 		    const struct transport_peer *peer)
 {
 	struct worker *w = ctx;
-	bool is_core = peer->tag == WORKER_TAG_CORE;
+	bool is_core =
+		peer->tag == WORKER_TAG_CORE || peer->tag == WORKER_TAG_SCCP;
 	char name[CERT_NAME_MAX] = "";
 	char addr[ADDR_STR_MAX];
 	enum conn_refusal why = CONN_REFUSAL_NONE;
@@ -170,12 +171,16 @@ static void conn_up(void *ctx, struct handle ep,
 		peer->is_outgoing ? (uint32_t)CONFIG_LISTENER_NONE : peer->tag;
 	if (peer->is_outgoing)
 		c->origin = peer->origin;
+	c->is_sccp = peer->is_outgoing
+			     ? peer->tag == WORKER_TAG_SCCP
+			     : !is_core && w->config->listener[peer->tag]
+						   .address.is_sccp;
 	/* It is up, so its address is known. */
 	if (transport_dest(w->transport, ep, &c->dest) != 0)
 		why = CONN_REFUSAL_LIMIT;
-	else if (is_core)
+	else if (is_core && !c->is_sccp)
 		why = bind_core(w, peer, name);
-	else
+	else if (!is_core)
 		why = worker_trunk_bind(w, c, peer, name);
 	if (!why && !is_core && !c->trunk && peer->tls)
 		why = bind_device(w, c, peer, name);
@@ -190,6 +195,8 @@ static void conn_up(void *ctx, struct handle ep,
 			    : "phone",
 		 name_of(c), peer->tls ? peer->tls->version : "-",
 		 peer->tls ? peer->tls->suite : "-");
+	if (is_core && c->is_sccp && !worker_sccp_up(w, c))
+		transport_close(w->transport, ep, "nobody waits for it");
 }
 
 static void conn_down(void *ctx, struct handle ep, const char *reason)
@@ -198,15 +205,19 @@ static void conn_down(void *ctx, struct handle ep, const char *reason)
 	struct conn *c = conns_find(&w->conns, ep);
 	char addr[ADDR_STR_MAX];
 	struct handle origin;
+	bool is_sccp;
 
 	if (!c)
 		return;
+	is_sccp = c->is_sccp;
 	log_info("connection down peer=%s device=%s reason=\"%s\"",
 		 addr_str(&c->dest.peer, addr), name_of(c), reason);
 	origin = c->origin;
 	conns_del(&w->conns, c);
 	pipeline_conn_down(w->pipeline, ep, loop_now_ms(w->loop));
-	if (!handle_is_none(origin))
+	if (is_sccp)
+		worker_sccp_down(w, origin);
+	else if (!handle_is_none(origin))
 		pipeline_conn_down(w->pipeline, origin, loop_now_ms(w->loop));
 }
 
@@ -216,6 +227,8 @@ static void connect_failed(void *ctx, struct handle connector,
 	struct worker *w = ctx;
 
 	(void)reason; /* the transport has logged it with the address */
+	if (worker_sccp_failed(w, connector))
+		return;
 	pipeline_conn_down(w->pipeline, connector, loop_now_ms(w->loop));
 }
 
@@ -245,6 +258,9 @@ static long data(void *ctx, struct handle ep, const uint8_t *buf, size_t len,
 	}
 	if (c->is_held)
 		return 0;
+	if (c->is_sccp)
+		return worker_sccp_data(w, c, slice_make(buf, len),
+					reterr_reason);
 	err = sip_frame_stream(buf, len, &c->scanned, &f, reterr_reason);
 	if (err == ERR_MORE)
 		return 0;

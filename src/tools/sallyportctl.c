@@ -167,6 +167,7 @@ struct options {
 	bool from_stdin;
 	bool is_dry_run;
 	bool is_replace;
+	bool is_all;
 	int passed; /* descriptor for the daemon; -1 = none */
 };
 
@@ -584,6 +585,11 @@ static const struct control_command *find(char **words, int count,
 	return cmd;
 }
 
+static bool takes_all(enum control_id id)
+{
+	return id == CONTROL_DEVICE_RESET || id == CONTROL_DEVICE_RESTART;
+}
+
 static int dispatch(struct options *o, char **words, int count)
 {
 	const struct control_command *cmd;
@@ -596,6 +602,14 @@ static int dispatch(struct options *o, char **words, int count)
 	cmd = find(words, count, &used);
 	if (!cmd)
 		return usage("unknown command", words[0]);
+	if (o->is_all && takes_all(cmd->id) && count == used) {
+		char all[] = "*";
+		char *word = all;
+
+		return run(o, cmd->id, &word, 1);
+	}
+	if (o->is_all)
+		return usage("--all is not taken by", cmd->name);
 	wanted = cmd->arg[0].name && cmd->arg[0].is_required ? 1 : 0;
 	most = cmd->id == CONTROL_DEVICE_ADD ? count
 	       : cmd->id == CONTROL_LOG || cmd->id == CONTROL_MEDIA_UNLOAD
@@ -625,6 +639,7 @@ int main(int argc, char **argv)
 		{"tail", required_argument, NULL, 't'},
 		{"dry-run", no_argument, NULL, 'n'},
 		{"replace", no_argument, NULL, 'R'},
+		{"all", no_argument, NULL, 'A'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0}};
@@ -667,6 +682,8 @@ int main(int argc, char **argv)
 			o.is_replace = true;
 		} else if (c >= REQUEST_OPTION) {
 			o.request[c - REQUEST_OPTION] = optarg ? optarg : "yes";
+		} else if (c == 'A') {
+			o.is_all = true;
 		} else if (c == 'h') {
 			print_usage(stdout);
 			return EXIT_SUCCESS;

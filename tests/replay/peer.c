@@ -91,6 +91,9 @@ static void on_flow(struct run *r, const struct action *a)
 		live_del(r, a->flow[0].id);
 		break;
 	case ACTION_SIP_SEND:
+	case ACTION_SCCP_SEND:
+	case ACTION_SCCP_LINK:
+	case ACTION_SCCP_UNLINK:
 	case ACTION_CONN_CLOSE:
 	case ACTION_ARRIVED:
 	case ACTION_AUTH:

@@ -360,6 +360,37 @@ START_TEST(limits_over_what_the_system_has_are_warned_about)
 }
 END_TEST
 
+/* Each Skinny phone has a connection inside too. */
+START_TEST(needs_of_skinny_are_descriptors_and_ports)
+{
+	struct tuples t = {.count = 0};
+	struct config_report rep;
+	struct config *c;
+
+	add_base(&t);
+	add(&t, "listener", "sccp", NULL, "");
+	add(&t, "listener", "sccp", "address", "sccp:192.0.2.1:2000");
+	add(&t, "sccp-manager", "cm", NULL, "");
+	add(&t, "sccp-manager", "cm", "address", "192.0.2.10:2000");
+	add(&t, "limits", "", "connections", "28001");
+	add(&t, "limits", "", "calls", "10");
+	c = must_build(&t);
+	config_report_init(&rep);
+	config_check_needs(c, 56130, &rep);
+	ck_assert_uint_eq(rep.warnings, 1);
+	ck_assert_str_eq(rep.first->text,
+			 "limits: connections: so many need ports for 28001 "
+			 "connections to an sccp-manager, and its "
+			 "source-addresses have 28000");
+	config_report_done(&rep);
+	config_report_init(&rep);
+	config_check_needs(c, 56129, &rep);
+	ck_assert_uint_eq(rep.warnings, 2);
+	config_report_done(&rep);
+	config_unref(c);
+}
+END_TEST
+
 START_TEST(print_shows_every_option_of_every_section)
 {
 	static struct text text;
@@ -369,6 +400,10 @@ START_TEST(print_shows_every_option_of_every_section)
 	add_base(&t);
 	add_device(&t, "A", "1", NULL);
 	add_trunk(&t);
+	add(&t, "sccp-manager", "cm", NULL, "");
+	add(&t, "sccp-manager", "cm", "address", "192.0.2.10:2000");
+	add(&t, "phone-model", "7960", NULL, "");
+	add(&t, "phone-model", "7960", "type", "7");
 	c = must_build(&t);
 	config_print(c, collect, &text);
 	for (size_t i = 0; i < CONFIG_SECTIONS; i++)
@@ -469,6 +504,7 @@ int main(void)
 	tcase_add_test(tc, schema_rows_are_complete);
 	tcase_add_test(tc, limits_over_what_the_system_has_are_warned_about);
 	tcase_add_test(tc, print_shows_every_option_of_every_section);
+	tcase_add_test(tc, needs_of_skinny_are_descriptors_and_ports);
 	tcase_add_test(tc, many_devices_are_built_and_found);
 	tcase_add_test(tc, every_failed_allocation_is_survived);
 	suite_add_tcase(suite, tc);

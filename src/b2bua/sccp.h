@@ -1,0 +1,216 @@
+/*
+ * Skinny phones inside the call machine, for b2bua/ only. A phone has one
+ * connection and one to a call manager, with an interpreter between: what it
+ * has no view of passes bit for bit. leg_sccp.c has connections, registration
+ * and who may say what; sccp_media.c streams, keys and flows; sccp_call.c calls
+ * as operators see them, and the lock. Streams are known by their
+ * passThroughPartyId, which is one phone's own; a call may have several, and
+ * the copies for a recorder have call references of their own.
+ */
+#pragma once
+
+#include "b2bua/machine.h"
+#include "base/bucket.h"
+#include "base/buf.h"
+
+enum {
+	SCCP_STREAMS_MAX = 24,	   /* of one phone */
+	SCCP_CALLS_MAX = 16,	   /* of one phone */
+	SCCP_PENDING_MAX = 16384,  /* bytes before the call manager is there */
+	SCCP_KEEPALIVE_MS = 60000, /* where nobody has said */
+	SCCP_MISSED = 3,     /* keepalives without a word from the phone */
+	SCCP_REKEY_MS = 400, /* after the far phone has gone */
+	SCCP_PARTY_LEN = 80  /* bytes of a number and name, with NUL */
+};
+
+/* One stream of a phone; flows by the side that they come from. */
+struct sccp_stream {
+	struct list node; /* in sccp_phone.streams */
+	uint32_t party;
+	uint32_t conf;
+	uint32_t call;
+	uint32_t codec;
+	bool is_video;
+	bool is_receiving; /* OpenReceiveChannel without a Close */
+	bool is_heard;	   /* the phone has said where it receives */
+	bool is_sending;   /* StartMediaTransmission without a Stop */
+	bool is_borrowed;  /* the far phone sends under our receive key */
+	bool is_stale;	   /* a phone that is gone knows that key */
+	bool is_plain;	   /* fallen back to RTP */
+	uint8_t own_opens; /* channels we opened anew, not yet acknowledged */
+	uint16_t port[2];
+	struct flow flow[2];
+	struct far far;
+	uint32_t open_id; /* OpenReceiveChannel or its video form */
+	struct sccp_phone *phone;
+	uint8_t *open; /* the message that opened it, raw; owned */
+	size_t open_len;
+	uint8_t *start; /* the message that made it send; owned */
+	size_t start_len;
+};
+
+struct sccp_call {
+	struct obj obj;	  /* first */
+	struct list node; /* in sccp_phone.calls */
+	struct sccp_phone *phone;
+	uint32_t ref;
+	uint32_t line;
+	bool from_phone;
+	uint32_t state; /* as in CallState */
+	uint32_t shown; /* enum sccp_security, told last */
+	uint64_t start_ms;
+	uint64_t answer_ms; /* 0 = not yet */
+	char caller[SCCP_PARTY_LEN];
+	char callee[SCCP_PARTY_LEN];
+	uint8_t *info; /* last CallInfo, raw; owned */
+	size_t info_len;
+};
+
+enum sccp_phase {
+	SCCP_CONNECTED,	  /* nobody yet */
+	SCCP_REGISTERING, /* Register went to the call manager */
+	SCCP_REGISTERED
+};
+
+/* One of a phone's two connections. */
+struct sccp_end {
+	struct table_node node; /* in sccp_phones.eps */
+	struct sccp_phone *phone;
+	uint8_t key[8];
+	bool is_linked;
+};
+
+struct sccp_phone {
+	struct obj obj;		/* first */
+	struct sccp_end end[2]; /* by side */
+	struct table_node by_name;
+	bool has_name;
+	struct timerq_node timer;
+	enum sccp_phase phase;
+	struct dest dest[2]; /* by side */
+	bool is_linked;	     /* the call manager is there */
+	uint32_t listener;
+	uint32_t manager; /* the one that is tried, or serves */
+	uint32_t manager_count;
+	char manager_name[32];
+	char name[SCCP_NAME_LEN];
+	enum sig_level sig;
+	struct call_policy policy;
+	struct sccp_traits traits;
+	uint32_t model;
+	uint8_t version_offered; /* by the phone */
+	uint32_t version;	 /* agreed */
+	uint32_t header;	 /* version of the call manager's last header */
+	uint32_t keepalive_ms;
+	uint64_t heard_ms; /* last word of the phone */
+	uint64_t rekey_ms; /* look for stale keys then; UINT64_MAX = never */
+	uint64_t since_ms;
+	struct bucket calls_bucket;
+	struct buf pending; /* raw messages for the call manager */
+	struct list streams;
+	struct list calls;
+	uint32_t stream_count;
+	uint32_t call_count;
+};
+
+/* --- leg_sccp.c ----------------------------------------------------------- */
+/* EVENT_SCCP. */
+void sccp_event(struct calls *c, const struct event_sccp *ev);
+/* EVENT_SCCP_LINK. */
+void sccp_link(struct calls *c, const struct event_link *ev);
+/* A connection is gone; nothing happens when it is no Skinny phone's. */
+void sccp_conn_down(struct calls *c, struct handle conn);
+/* Time has passed. */
+void sccp_timers(struct calls *c);
+/* Send o to a side of p, and wipe it. */
+void sccp_send(struct calls *c, struct sccp_phone *p, enum side to,
+	       struct sccp_out *o);
+/* Send m there as it is. */
+void sccp_pass(struct calls *c, struct sccp_phone *p, enum side to,
+	       const struct sccp_msg *m);
+/* End p: its streams, its connections. reason: for the log. */
+void sccp_phone_end(struct calls *c, struct sccp_phone *p, const char *reason);
+/* Free p, nothing is sent. */
+void sccp_phone_free(struct calls *c, struct sccp_phone *p);
+/* p's timer at the earliest of what it waits for. */
+void sccp_arm(struct calls *c, struct sccp_phone *p);
+/* Begin and end of this part of the machine. */
+MUST_CHECK int sccp_init(struct calls *c);
+void sccp_done(struct calls *c);
+
+/* --- sccp_media.c --------------------------------------------------------- */
+/* A message about media; true: dealt with (also where it is not passed on).
+ * m is long enough for all that must be replaced. */
+bool sccp_media_from_core(struct calls *c, struct sccp_phone *p,
+			  const struct sccp_msg *m);
+bool sccp_media_from_phone(struct calls *c, struct sccp_phone *p,
+			   const struct sccp_msg *m);
+/* EVENT_FLOW_* of p. */
+void sccp_flow_event(struct calls *c, struct sccp_phone *p,
+		     const struct event *ev);
+/* Does SRTP come into question for p at all? */
+bool sccp_is_secure(const struct sccp_phone *p);
+/* End all streams. */
+void sccp_media_end(struct calls *c, struct sccp_phone *p);
+/* Free all streams, nothing is sent. */
+void sccp_media_free(struct calls *c, struct sccp_phone *p);
+/* The stream of a node in sccp_phone.streams. */
+static inline struct sccp_stream *sccp_stream_at(struct list *l)
+{
+	return LIST_ENTRY(l, struct sccp_stream, node);
+}
+/* The suite that is used with p; NONE: none. */
+enum suite sccp_suite_of(const struct sccp_phone *p);
+/* A fresh key of that suite. */
+void sccp_make_key(struct calls *c, const struct sccp_phone *p,
+		   struct flow_key *ret);
+/* Tell the media process what of s has changed since before, which is wiped. */
+void sccp_update(struct calls *c, struct sccp_stream *s, struct flow before[2]);
+/* The same for all streams of p, since the security of one is told in the
+ * flows of all; then what the phone shows. */
+void sccp_update_all(struct calls *c, struct sccp_phone *p);
+
+/* --- sccp_join.c ----------------------------------------------------------- */
+/* Streams that phones which are gone could listen to get new keys. */
+void sccp_rekey(struct calls *c, struct sccp_phone *p);
+/* What s sent to is not sent to any more. */
+void sccp_leave_far(struct calls *c, struct sccp_stream *s);
+/* Where the policy follows it: SRTP, or RTP where what s sends to is none of
+ * our phones. */
+void sccp_follow_far(struct calls *c, struct sccp_stream *s);
+/* What the phone of s is to send under, to whom it sends now. */
+void sccp_sending_key(struct calls *c, struct sccp_stream *s,
+		      struct flow_key *ret);
+/* The media process knows the far end (f), or knows it no more (NULL). */
+void sccp_set_far(struct calls *c, struct sccp_stream *s,
+		  const struct event_flow *f);
+/* m, the channel's message of the call manager, as the phone is to see it. */
+void sccp_send_open(struct calls *c, struct sccp_stream *s,
+		    const struct sccp_msg *m);
+/* The same for what makes it send. */
+void sccp_send_start(struct calls *c, struct sccp_stream *s,
+		     const struct sccp_msg *m);
+/* End a channel of the phone of our own accord; id: the message's. */
+void sccp_send_end(struct calls *c, struct sccp_stream *s, uint32_t id);
+/* Parse a kept message; false: there is none. */
+bool sccp_reparse(const uint8_t *ptr, size_t len, struct sccp_msg *ret);
+
+/* --- sccp_call.c ---------------------------------------------------------- */
+/* CallInfo and CallState of the call manager: noted and passed on. */
+void sccp_call_info(struct calls *c, struct sccp_phone *p,
+		    const struct sccp_msg *m);
+void sccp_call_state(struct calls *c, struct sccp_phone *p,
+		     const struct sccp_msg *m);
+/* Media have changed: tell the phone where what it shows is not true. */
+void sccp_show(struct calls *c, struct sccp_phone *p);
+/* What protects p's own part of the call ref (0: of all). */
+enum call_security sccp_security_own(const struct sccp_phone *p, uint32_t ref);
+/* Is s a stream of the call with this reference? */
+bool sccp_stream_is_of(const struct sccp_stream *s, uint32_t ref);
+/* End all calls. */
+void sccp_calls_end(struct calls *c, struct sccp_phone *p);
+/* Fill in what operators see. */
+void sccp_call_fill(const struct calls *c, const struct sccp_call *call,
+		    struct call_info *ret);
+/* EVENT_CALL_DROP. */
+void sccp_call_drop(struct calls *c, struct sccp_call *call);
