@@ -17,7 +17,7 @@ _sallyportctl() {
 	case ${words[*]} in
 	"") mapfile -t COMPREPLY < <(compgen -W "$(sallyportctl --help |
 		awk '/^  [a-z]/ { print $1 }' | sort -u) users" -- "$cur") ;;
-	user | device | authz | media) mapfile -t COMPREPLY < <(compgen -W "$(sallyportctl --help |
+	user | device | authz | media | ipsec) mapfile -t COMPREPLY < <(compgen -W "$(sallyportctl --help |
 		awk -v w="${words[0]}" '/^  [a-z]/ && $1 == w { print $2 }')" \
 		-- "$cur") ;;
 	log) mapfile -t COMPREPLY < <(compgen -W "error warning info debug" \

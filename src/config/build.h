@@ -37,7 +37,7 @@ struct config_build {
 
 /* Options of the sections trunk and trunk-profile (schema_trunk.c), and the
  * words they share with those of devices (schema.c). */
-enum { CONFIG_TRUNK_OPTIONS = 13, CONFIG_PROFILE_OPTIONS = 27 };
+enum { CONFIG_TRUNK_OPTIONS = 14, CONFIG_PROFILE_OPTIONS = 27 };
 extern const struct config_option config_trunk_options[CONFIG_TRUNK_OPTIONS];
 extern const struct config_option
 	config_profile_options[CONFIG_PROFILE_OPTIONS];

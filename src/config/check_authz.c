@@ -166,6 +166,67 @@ bool config_presence_allows(const struct config *c, const char *watcher,
 	return c->presence_between_groups == CONFIG_ALLOW;
 }
 
+/* ---- IPsec ------------------------------------------------------------------ */
+
+/* Addresses of t that are its own alone: peers as numbers, single sources. */
+static bool trunk_guard(const struct config_trunk *t, uint32_t *i,
+			struct config_guard *ret)
+{
+	if (t->ipsec == CONFIG_IPSEC_NO)
+		return false;
+	if (*i >= t->source_count) {
+		*i -= t->source_count;
+		return false;
+	}
+	*ret = (struct config_guard){
+		.name = t->name, .ipsec = t->ipsec, .peer = t->source[*i].addr};
+	ret->peer.port = 0;
+	return true;
+}
+
+bool config_guard_at(const struct config *c, uint32_t i,
+		     struct config_guard *ret)
+{
+	for (uint32_t k = 0; k < c->trunk_count; k++)
+		if (trunk_guard(&c->trunk[k], &i, ret))
+			return true;
+	for (uint32_t k = 0; k < c->gateway_count; k++) {
+		const struct config_gateway *g = &c->gateway[k];
+
+		if (g->ipsec == CONFIG_IPSEC_NO || i-- > 0)
+			continue;
+		*ret = (struct config_guard){.name = g->name,
+					     .is_gateway = true,
+					     .ipsec = g->ipsec,
+					     .peer = g->address};
+		return true;
+	}
+	return false;
+}
+
+/* What a name stands for, and whom a prefix holds, changes: such an address
+ * cannot be watched. */
+static void check_ipsec(struct config_build *b, const struct config_item *it,
+			const struct config_trunk *t)
+{
+	bool is_numeric = t->source_count > 0;
+
+	for (uint32_t i = 0; i < t->peer_count; i++)
+		if (t->peer[i].remote.addr.family == ADDR_NONE)
+			is_numeric = false;
+	for (uint32_t i = 0; i < t->source_count; i++) {
+		const struct config_net *n = &t->source[i];
+
+		if (n->bits != (n->addr.family == ADDR_V4 ? 32U : 128U))
+			is_numeric = false;
+	}
+	if (t->ipsec != CONFIG_IPSEC_NO && !is_numeric)
+		config_complain(b, it, "require-ipsec", true,
+				"needs peers and sources that are single "
+				"addresses: what protects a name or a network "
+				"nobody can tell");
+}
+
 /* ---- who is asked ------------------------------------------------------- */
 
 bool config_is_inside(const struct config *c, struct slice user)
@@ -227,11 +288,13 @@ static void check_trunk(struct config_build *b, const struct config_item *it)
 
 	t->rights = config_resolve_rights(b, it, t->calling_rights);
 	config_check_group(b, it, "presence-group", t->presence_group);
+	check_ipsec(b, it, t);
 }
 
 int config_check_authz(struct config_build *b)
 {
 	int err = compile_all(b->c);
+	struct config_guard guard;
 
 	for (uint32_t i = CONFIG_SECTIONS; i < b->count && !err; i++) {
 		const struct config_item *it = &b->item[i];
@@ -247,5 +310,9 @@ int config_check_authz(struct config_build *b)
 		else if (check_is_kind(it, "device"))
 			check_device(b, it);
 	}
+	if (!err && config_guard_at(b->c, CONFIG_GUARDS_MAX, &guard))
+		config_complain(b, &b->item[0], NULL, true,
+				"require-ipsec: at most 2500 addresses of "
+				"trunks and gateways can be watched");
 	return err;
 }

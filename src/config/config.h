@@ -42,6 +42,8 @@ enum {
 	CONFIG_ACLS_MAX = 1024,	       /* acl sections */
 	CONFIG_RIGHTS_MAX = 256,       /* calling-rights sections */
 	CONFIG_GROUPS_MAX = 256,       /* presence-group sections */
+	CONFIG_GATEWAYS_MAX = 1024,    /* gateway sections */
+	CONFIG_GUARDS_MAX = 2500,      /* addresses watched for IPsec */
 	CONFIG_APPLICATIONS_MAX = 4096, /* application-user sections */
 	CONFIG_TRUNK_NONE = 0xffff,	/* no trunk */
 	CONFIG_SCCP_MANAGERS_MAX = 16,	/* sccp-manager sections */
@@ -173,6 +175,12 @@ enum config_outgoing {
 	CONFIG_OUTGOING_TCP,
 	CONFIG_OUTGOING_TLS
 };
+/* What is done where IPsec does not protect an address that it should. */
+enum config_ipsec { CONFIG_IPSEC_NO, CONFIG_IPSEC_WARN, CONFIG_IPSEC_YES };
+
+/* What a gateway speaks, beside us. */
+enum config_gateway_protocol { CONFIG_GATEWAY_MGCP, CONFIG_GATEWAY_H323 };
+
 /* What a rule or a default says. The order is that of enum acl_action. */
 enum config_right { CONFIG_DENY, CONFIG_ALLOW };
 
@@ -314,6 +322,23 @@ struct config_presence_group {
 	struct config_strings may_watch, may_not_watch; /* groups */
 };
 
+/* A gateway that others talk to from this machine: only its protection by
+ * IPsec is watched. */
+struct config_gateway {
+	const char *name;
+	struct addr address; /* port 0 */
+	enum config_gateway_protocol protocol;
+	enum config_ipsec ipsec; /* YES and WARN are both reported only */
+};
+
+/* An address whose protection by IPsec is watched. */
+struct config_guard {
+	const char *name; /* of the trunk or gateway */
+	bool is_gateway;
+	struct addr peer;	 /* port 0 */
+	enum config_ipsec ipsec; /* not NO */
+};
+
 /* An application that comes by a trunk, by its digest user. */
 struct config_application {
 	const char *name;
@@ -437,6 +462,7 @@ struct config_trunk {
 	const char *realm;	       /* as written; "" = the name */
 	const char *presence_group;
 	const char *calling_rights; /* "" = none: everything goes */
+	enum config_ipsec ipsec;
 	/* derived */
 	const struct config_rules *rights; /* NULL = none */
 	const struct config_trunk_profile *profile;
@@ -534,6 +560,8 @@ struct config {
 	uint32_t rights_count;
 	struct config_presence_group *presence_group;
 	uint32_t presence_group_count;
+	struct config_gateway *gateway;
+	uint32_t gateway_count;
 	struct config_application *application;
 	uint32_t application_count;
 	struct config_device *device;
@@ -621,6 +649,10 @@ const struct config_application *config_application_find(const struct config *c,
  */
 bool config_presence_allows(const struct config *c, const char *watcher,
 			    const char *watched, const char **ret_rule);
+/* Address number i, from 0, that IPsec has to protect: those of trunks, then
+ * gateways; false at the end, *ret is then untouched. O(trunks + gateways). */
+bool config_guard_at(const struct config *c, uint32_t i,
+		     struct config_guard *ret);
 /* Is this user part one of ours: a line of a device, or an inside number? */
 bool config_is_inside(const struct config *c, struct slice user);
 /* Number n (from 0) of the call managers that phones at l are taken to, or

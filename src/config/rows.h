@@ -41,6 +41,7 @@ enum {
 	CONFIG_ACL_ROWS = 2,
 	CONFIG_RIGHTS_ROWS = 2,
 	CONFIG_GROUP_ROWS = 2,
+	CONFIG_GATEWAY_ROWS = 3,
 	CONFIG_APPLICATION_ROWS = 7
 };
 
@@ -49,5 +50,8 @@ extern const struct config_option config_rights_rows[CONFIG_RIGHTS_ROWS];
 extern const struct config_option config_group_rows[CONFIG_GROUP_ROWS];
 extern const struct config_option
 	config_application_rows[CONFIG_APPLICATION_ROWS];
+extern const struct config_option config_gateway_rows[CONFIG_GATEWAY_ROWS];
+/* "no", "warn", "yes": the order of enum config_ipsec. */
+extern const char *const config_ipsec_words[4];
 /* "deny", "allow": the order of enum config_right. */
 extern const char *const config_right_words[3];

@@ -705,6 +705,19 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .is_example = true,
 	 .text = "Who may watch whom. The group default is always there; a "
 		 "section of that name gives it pairs."},
+	{.name = "gateway",
+	 .label = "pstn",
+	 .offset = offsetof(struct config, gateway),
+	 .count_offset = offsetof(struct config, gateway_count),
+	 .size = sizeof(struct config_gateway),
+	 .max = CONFIG_GATEWAYS_MAX,
+	 .option = config_gateway_rows,
+	 .count = CONFIG_GATEWAY_ROWS,
+	 .when = CONFIG_WHEN_RESTART,
+	 .is_example = true,
+	 .text = "A gateway that the call manager controls by MGCP or H.323, "
+		 "which Sallyport does not speak: whether IPsec protects it is "
+		 "watched."},
 	{.name = "application-user",
 	 .label = "crm",
 	 .offset = offsetof(struct config, application),

@@ -71,7 +71,7 @@ struct config_section {
 };
 
 enum {
-	CONFIG_SECTIONS = 18,	/* rows of config_schema */
+	CONFIG_SECTIONS = 19,	/* rows of config_schema */
 	CONFIG_OPTIONS_MAX = 32 /* options of one section at most */
 };
 

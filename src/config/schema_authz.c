@@ -3,6 +3,10 @@
 
 const char *const config_right_words[3] = {"deny", "allow", NULL};
 
+const char *const config_ipsec_words[4] = {"no", "warn", "yes", NULL};
+
+static const char *const words_gateway[] = {"mgcp", "h323", NULL};
+
 #define RULES(member, key, kind, dflt, ...) \
 	CONFIG_ROW(config_rules, member, key, kind, dflt, __VA_ARGS__)
 
@@ -61,4 +65,21 @@ const struct config_option config_application_rows[CONFIG_APPLICATION_ROWS] = {
 	APPLICATION(presence_group, "presence-group", NAME, "", .example = "",
 		    .text = "Presence group of the application; empty: "
 			    "that of the trunk it comes by."),
+};
+
+#define GATEWAY(member, key, kind, dflt, ...) \
+	CONFIG_ROW(config_gateway, member, key, kind, dflt, __VA_ARGS__)
+
+const struct config_option config_gateway_rows[CONFIG_GATEWAY_ROWS] = {
+	GATEWAY(address, "address", ADDR, NULL, .example = "192.0.2.40",
+		.text = "Address of the gateway."),
+	GATEWAY(protocol, "protocol", WORD, "mgcp", .words = words_gateway,
+		.text = "What it is controlled by: decides about the ports in "
+			"the rules of sallyportctl ipsec rules."),
+	GATEWAY(ipsec, "require-ipsec", WORD, "yes",
+		.words = config_ipsec_words,
+		.text = "yes, warn: its protection is watched, and what is "
+			"missing is an error, or a warning, in the log. Only "
+			"the packet filter can hold back what others send "
+			"it."),
 };

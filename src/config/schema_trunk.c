@@ -72,6 +72,12 @@ const struct config_option config_trunk_options[CONFIG_TRUNK_OPTIONS] = {
 	      .text = "Section calling-rights: where those who come by the "
 		      "trunk may call and transfer to; empty: anywhere the "
 		      "call manager lets them."),
+	TRUNK(ipsec, "require-ipsec", WORD, "no", .words = config_ipsec_words,
+	      .text = "yes: nothing is sent to the addresses of the trunk, and "
+		      "nothing taken from them, unless the kernel's policies "
+		      "demand ESP for all traffic with them and live security "
+		      "associations encrypt it, both ways. warn: the log says "
+		      "what is missing. See sallyportctl ipsec."),
 };
 
 #define PROFILE(m, key, kind, dflt, ...) \

@@ -229,6 +229,18 @@ const struct control_command control_command[CONTROL_COMMANDS] = {
 			 {.name = "forward", .max = 256},
 			 {.name = "replaces", .max = 4},
 			 {.name = "in-dialog", .max = 4}}},
+	[CONTROL_IPSEC] = {.id = CONTROL_IPSEC,
+			   .name = "ipsec",
+			   .args = "",
+			   .help = "what IPsec has to protect, and whether it "
+				   "does",
+			   .who = CONTROL_BY_MONITOR},
+	[CONTROL_IPSEC_RULES] = {.id = CONTROL_IPSEC_RULES,
+				 .name = "ipsec rules",
+				 .args = "",
+				 .help = "nftables rules: gateways by IPsec "
+					 "alone",
+				 .who = CONTROL_BY_MONITOR},
 	[CONTROL_DEVICES] = {.id = CONTROL_DEVICES,
 			     .name = "devices",
 			     .args = "[--device NAME] [--line LINE]",

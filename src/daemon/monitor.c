@@ -246,6 +246,8 @@ static void child_ready(struct monitor_child *child)
 	struct monitor *m = child->m;
 
 	child->is_ready = true;
+	if (child->kind == MONITOR_WORKER)
+		monitor_ipsec_tell(m, child);
 	for (uint32_t i = 0; i < m->workers; i++)
 		if (!monitor_worker(m, i)->is_ready)
 			return;
@@ -583,12 +585,15 @@ static int monitor_open(struct monitor *m)
 		err = start_all(m);
 	if (!err)
 		err = monitor_watch_begin(m);
+	if (!err)
+		err = monitor_ipsec_begin(m);
 	return err;
 }
 
 static void monitor_close(struct monitor *m)
 {
 	monitor_watch_end(m);
+	monitor_ipsec_end(m);
 	m->control = control_free(m->control);
 	m->procs = procs_free(m->procs);
 	monitor_media_close(m);

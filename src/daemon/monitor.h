@@ -102,7 +102,8 @@ struct monitor {
 	struct monitor_pending *pending; /* a reload under way; or NULL */
 	uint64_t start_ms;
 	enum log_level log_level;
-	struct loop_timer watch; /* monitor_watch.c */
+	struct monitor_ipsec *ipsec; /* monitor_ipsec.c; NULL: nothing to do */
+	struct loop_timer watch;     /* monitor_watch.c */
 	uint64_t ping_ms;
 	uint64_t watch_ms; /* the service manager's patience; 0 = none */
 	bool is_started;   /* READY was said */
@@ -165,6 +166,16 @@ void monitor_watch_level(struct monitor *m, enum log_level level);
 void monitor_device_import(void *ctx, uint64_t token, const json_t *args);
 /* Handler of "device delete". */
 void monitor_device_delete(void *ctx, uint64_t token, const json_t *args);
+/* Watch what IPsec has to protect, as the configuration says. ERR_NOMEM. */
+MUST_CHECK int monitor_ipsec_begin(struct monitor *m);
+/* No more; harmless before the beginning. */
+void monitor_ipsec_end(struct monitor *m);
+/* Tell a worker what IPsec protects now. */
+void monitor_ipsec_tell(struct monitor *m, struct monitor_child *worker);
+/* Handler of "ipsec". */
+void monitor_ipsec_list(void *ctx, uint64_t token, const json_t *args);
+/* Handler of "ipsec rules". */
+void monitor_ipsec_rules(void *ctx, uint64_t token, const json_t *args);
 /* Handler of "authz test". */
 void monitor_authz_test(void *ctx, uint64_t token, const json_t *args);
 /* Handler of "devices": those of files and of the store. */

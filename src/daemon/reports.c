@@ -187,6 +187,19 @@ static uint64_t count_expiring(const struct worker *w)
 	return n;
 }
 
+/* What is held back for want of IPsec. */
+static void put_shield(json_t *row, const struct worker *w)
+{
+	struct shield_stats s;
+	json_t *obj = json_object();
+
+	worker_shield_stats(w, &s);
+	reports_put(obj, "addresses", worker_number(w) == 0 ? s.held : 0);
+	reports_put(obj, "messages-in", s.in);
+	reports_put(obj, "messages-out", s.out);
+	(void)json_object_set_new(row, "held-back-for-ipsec", obj);
+}
+
 void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
 {
 	const uint64_t *stops = pipeline_stops(worker_pipeline(w));
@@ -210,6 +223,7 @@ void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
 	reports_put(row, "registrations", bindings);
 	reports_put(row, "transactions", txns);
 	reports_put(row, "subscriptions", subs);
+	put_shield(row, w);
 	reports_put(row, "messages", pipeline_messages(worker_pipeline(w)));
 	for (int i = 1; i < STOP_COUNT; i++)
 		reports_put(refused, pipeline_stop_str((enum pipeline_stop)i),

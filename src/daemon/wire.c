@@ -61,6 +61,7 @@ void dwire_write(struct writer *w, const struct dwire_msg *m)
 		writer_blob(w, m->text);
 		break;
 	case DWIRE_ARRIVED:
+	case DWIRE_SHIELD:
 		writer_blob(w, m->text);
 		break;
 	case DWIRE_LINK:
@@ -111,6 +112,7 @@ int dwire_read(struct slice s, struct dwire_msg *ret)
 		m.text = reader_blob(&r);
 		break;
 	case DWIRE_ARRIVED:
+	case DWIRE_SHIELD:
 		m.text = reader_blob(&r);
 		break;
 	case DWIRE_LINK:

@@ -4,6 +4,7 @@
  *
  * Monitor: QUERY (number, command, argument) asks for rows; LINK (which, with
  * one descriptor) is a new line to a restarted process.
+ * SHIELD (as proxy/shield.h writes it) tells what IPsec protects.
  * LEASE (which limit, how much) tells how much of it the worker may use.
  * Worker:  READY once; USE says how much it uses and, having followed LEASE
  * number, may use; ROWS (number, is_last, JSON array) answers a QUERY, in
@@ -28,7 +29,8 @@ enum dwire_op {
 	DWIRE_LINK = 'L',
 	DWIRE_LEASE = 'E',
 	DWIRE_USE = 'U',
-	DWIRE_ARRIVED = 'V'
+	DWIRE_ARRIVED = 'V',
+	DWIRE_SHIELD = 'I'
 };
 
 /* Limits of the whole daemon, of which each worker has a lease. */
@@ -52,7 +54,7 @@ struct dwire_msg {
 	enum dwire_limit limit; /* LEASE, USE */
 	uint32_t amount;	/* LEASE: may be used; USE: the same, now */
 	uint32_t used;		/* USE */
-	struct slice text;	/* QUERY: argument; ROWS: JSON; ARRIVED */
+	struct slice text; /* QUERY: argument; ROWS: JSON; ARRIVED; SHIELD */
 };
 
 enum { DWIRE_ADOPT_LEN = 5 };

@@ -236,6 +236,8 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 	case CONTROL_AUTHZ_TEST:
 	case CONTROL_MEDIA:
 	case CONTROL_MEDIA_UNLOAD:
+	case CONTROL_IPSEC:
+	case CONTROL_IPSEC_RULES:
 	case CONTROL_REALM_ADD:
 	case CONTROL_REALM_LIST:
 	case CONTROL_REALM_DELETE:
@@ -327,7 +329,10 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 		on_lease(r, &m);
 	else if (m.op == DWIRE_ARRIVED)
 		worker_arrived(r->worker, m.text);
-	else if (m.op == DWIRE_LINK && n == 1) {
+	else if (m.op == DWIRE_SHIELD) {
+		if (worker_shield_set(r->worker, m.text) != 0)
+			log_error("unreadable news of IPsec");
+	} else if (m.op == DWIRE_LINK && n == 1) {
 		on_link(r, m.link, fds[0]);
 		return; /* which owns it */
 	}

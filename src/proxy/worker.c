@@ -18,7 +18,9 @@ enum {
 static void do_send(void *ctx, const struct dest *to, struct slice bytes)
 {
 	struct worker *w = ctx;
-	int err = transport_send(w->transport, to, bytes);
+	int err = shield_holds(w->shield, &to->peer, true)
+			  ? ERR_DENIED
+			  : transport_send(w->transport, to, bytes);
 	char addr[ADDR_STR_MAX];
 
 	/* Streams report their end by conn_down; timers cover datagrams. */
@@ -26,7 +28,9 @@ static void do_send(void *ctx, const struct dest *to, struct slice bytes)
 		worker_core_lost(w, to->ep);
 	if (err && worker_may_log(w))
 		log_warn("send failed peer=%s reason=\"%s\"",
-			 addr_str(&to->peer, addr), err_str(err));
+			 addr_str(&to->peer, addr),
+			 err == ERR_DENIED ? "not protected by IPsec"
+					   : err_str(err));
 }
 
 static void do_close(void *ctx, struct handle ep)
@@ -576,7 +580,8 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 	bucket_init(&w->log_bucket, WORKER_LOG_RATE, WORKER_LOG_BURST,
 		    loop_now_ms(w->loop));
 	lease_all(w, false);
-	err = worker_core_init(w);
+	w->shield = shield_new(w->config, entropy_u64(&w->p.entropy));
+	err = w->shield ? worker_core_init(w) : ERR_NOMEM;
 	if (!err)
 		err = make_links(w);
 	if (!err)
@@ -631,6 +636,7 @@ struct worker *worker_free(struct worker *w)
 	channel_free(w->store);
 	keys_client_free(w->keys);
 	conns_done(&w->conns);
+	shield_free(w->shield);
 	worker_reload_done(w);
 	return alloc_free(w);
 }
@@ -728,4 +734,14 @@ void worker_links(const struct worker *w, bool *ret_media, bool *ret_store,
 	*ret_media = medialink_is_up(w->media);
 	*ret_store = w->store != NULL;
 	*ret_keys = w->has_keys;
+}
+
+int worker_shield_set(struct worker *w, struct slice news)
+{
+	return shield_set(w->shield, news);
+}
+
+void worker_shield_stats(const struct worker *w, struct shield_stats *ret)
+{
+	shield_stats(w->shield, ret);
 }

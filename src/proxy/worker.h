@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "flow/flow.h"
 #include "loop/loop.h"
+#include "proxy/shield.h"
 #include "proxy/conn.h"
 #include "proxy/pipeline.h"
 #include "transport/transport.h"
@@ -114,6 +115,10 @@ MUST_CHECK int worker_reload(struct worker *w, struct config *next,
 			     struct worker_reload *ret);
 /* The configuration in force. */
 const struct config *worker_config(const struct worker *w);
+/* Which guarded addresses are protected, as shield_write wrote it. ERR_BAD. */
+MUST_CHECK int worker_shield_set(struct worker *w, struct slice news);
+/* What is held back for want of IPsec. */
+void worker_shield_stats(const struct worker *w, struct shield_stats *ret);
 /* Refusals by reason, CONN_REFUSAL_COUNT numbers; lifetime of w. */
 const uint64_t *worker_refusals(const struct worker *w);
 /* Short name of a refusal. */

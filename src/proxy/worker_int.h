@@ -90,6 +90,7 @@ struct worker {
 	struct calls *calls;
 	struct egress *egress;
 	struct pipeline *pipeline;
+	struct shield *shield;
 	struct medialink *media;
 	struct channel *store;
 	struct keep *keep;

@@ -234,6 +234,20 @@ static void connect_failed(void *ctx, struct handle connector,
 
 /* ---- bytes -------------------------------------------------------------- */
 
+/* Something came in from an address that IPsec has to protect and does not. */
+static bool is_held_back(struct worker *w, const struct addr *peer)
+{
+	char addr[ADDR_STR_MAX];
+
+	if (!shield_holds(w->shield, peer, false))
+		return false;
+	if (worker_may_log(w))
+		log_warn("message not taken reason=\"not protected by IPsec\" "
+			 "peer=%s",
+			 addr_str(peer, addr));
+	return true;
+}
+
 /* RFC 5626 section 3.5.1: a double CRLF is answered with a single one. */
 static void pong(struct worker *w, const struct dest *to)
 {
@@ -258,6 +272,10 @@ static long data(void *ctx, struct handle ep, const uint8_t *buf, size_t len,
 	}
 	if (c->is_held)
 		return 0;
+	if (is_held_back(w, &c->dest.peer)) {
+		*reterr_reason = "not protected by IPsec";
+		return ERR_DENIED;
+	}
 	if (c->is_sccp)
 		return worker_sccp_data(w, c, slice_make(buf, len),
 					reterr_reason);
@@ -289,6 +307,8 @@ static void datagram(void *ctx, uint32_t tag, const struct dest *from,
 	struct sip_frame f;
 	char addr[ADDR_STR_MAX];
 
+	if (is_held_back(w, &from->peer))
+		return;
 	if (sip_frame_datagram(bytes.ptr, bytes.len, &f, &reason) != 0) {
 		if (worker_may_log(w))
 			log_warn("datagram refused reason=\"%s\" peer=%s",

@@ -118,6 +118,14 @@ static const struct table_column media[] = {
 	{"flows", "FLOWS", TABLE_TEXT},	    {"rules", "RULES", TABLE_TEXT},
 	{"why", "WHY NOT", TABLE_TEXT},	    {NULL, NULL, TABLE_TEXT}};
 
+static const struct table_column ipsec[] = {
+	{"kind", "KIND", TABLE_TEXT},
+	{"name", "NAME", TABLE_TEXT},
+	{"address", "ADDRESS", TABLE_TEXT},
+	{"require-ipsec", "REQUIRED", TABLE_TEXT},
+	{"state", "STATE", TABLE_TEXT},
+	{NULL, NULL, TABLE_TEXT}};
+
 static const struct table_column realms[] = {{"realm", "REALM", TABLE_TEXT},
 					     {"created", "CREATED", TABLE_DATE},
 					     {"changed", "CHANGED", TABLE_DATE},
@@ -137,6 +145,7 @@ static const struct {
 	{CONTROL_STRANGERS, strangers},
 	{CONTROL_REALM_LIST, realms},
 	{CONTROL_MEDIA, media},
+	{CONTROL_IPSEC, ipsec},
 };
 
 /* Short names of commands. */
@@ -288,7 +297,7 @@ static int show(const struct options *o, enum control_id id, json_t *result)
 		if (json_dumpf(result, stdout, JSON_INDENT(2)))
 			code = EXIT_FAILED;
 		(void)putchar('\n');
-	} else if (id == CONTROL_DEVICE_EXPORT) {
+	} else if (id == CONTROL_DEVICE_EXPORT || id == CONTROL_IPSEC_RULES) {
 		print_csv(result);
 	} else if (id == CONTROL_LOG) {
 		print_log(json_object_get(result, "lines"));

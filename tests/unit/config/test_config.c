@@ -44,6 +44,8 @@ static void add_base(struct tuples *t)
 	add(t, "calling-rights", "r", "default", "allow");
 	add(t, "presence-group", "g", NULL, "");
 	add(t, "application-user", "u", NULL, "");
+	add(t, "gateway", "w", NULL, "");
+	add(t, "gateway", "w", "address", "192.0.2.40");
 	add(t, "call-manager", "cm", NULL, "");
 	add(t, "call-manager", "cm", "address", "udp:192.0.2.10:5060");
 	add(t, "call-manager", "cm", "local-address", "192.0.2.1:5070");

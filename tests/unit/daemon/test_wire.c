@@ -18,6 +18,7 @@ START_TEST(every_message_comes_back_as_it_was_written)
 		 .text = SLICE("[{}]")},
 		{.op = DWIRE_ROWS, .number = 1, .text = SLICE("")},
 		{.op = DWIRE_LINK, .link = DWIRE_STORE},
+		{.op = DWIRE_SHIELD, .text = SLICE("\0\0\0\0")},
 		{.op = DWIRE_LEASE,
 		 .number = 3,
 		 .limit = DWIRE_TRANSACTIONS,
