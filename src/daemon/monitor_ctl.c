@@ -265,7 +265,7 @@ static void add_row(json_t *sum, json_t *row)
 	const char *key;
 	json_t *v;
 
-	add_up(sum, row);
+	/* Before add_up, which copies the objects that are not there yet. */
 	json_object_foreach(row, key, v)
 	{
 		json_t *had = json_object_get(sum, key);
@@ -273,6 +273,7 @@ static void add_row(json_t *sum, json_t *row)
 		if (json_is_object(v) && json_is_object(had))
 			add_up(had, v);
 	}
+	add_up(sum, row);
 }
 
 /* A worker's status row: into the sum, and its own line beside the others. */
