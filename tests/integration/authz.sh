@@ -1,0 +1,155 @@
+#!/bin/bash
+# Who may do what: calling rights and presence groups of lines, what the
+# operator is told of it, scanners that find nothing out, and IPsec as a
+# condition (policies only: kernels without ESP have no associations; those
+# are in the system test).
+. "$(dirname "$0")/lib/test.sh"
+
+DEV_E=SEP001122334405 USER_E=2005
+DEV_F=SEP001122334406 USER_F=2006
+sections() {
+	cat <<CFG
+inside-numbers = { "1*" }
+listener "plain" {
+	address = "udp:$SP_OUT:5060"
+}
+calling-rights "lobby" {
+	rules = { "deny call to=0900*", "deny transfer from=outside to=outside" }
+	default = allow
+}
+presence-group "board" { }
+device "$DEV_E" {
+	lines = { "$USER_E" }
+	security-mode = nonsecure
+	digest = no
+	calling-rights = "lobby"
+}
+device "$DEV_F" {
+	lines = { "$USER_F" }
+	security-mode = nonsecure
+	digest = yes
+	digest-user = "$USER_F"
+	presence-group = "board"
+}
+gateway "pstn" {
+	address = "$PHONE_B"
+	protocol = mgcp
+}
+CFG
+}
+
+needs net_begin sp-authz
+needs sallyport_pki
+needs sallyport_config "" "$(sections)"
+needs kamailio_start
+needs sallyport_start
+needs sallyport_user "$USER_F" test-f-secret
+
+log=$DIR/log/sallyportd
+# ask METHOD NUMBER [HEADER...]: as the line of DEV_E
+ask() {
+	in_ns px "$LIB/ask.pl" "$PHONE_X:5070" "$SP_OUT:5060" "$1" "$USER_E" \
+		"$2" "${@:3}" | tee "$DIR/answer"
+}
+answered() { grep -q "^SIP/2.0 $1 " "$DIR/answer"; }
+refused() { # STOP RULE COMMAND...
+	local stop=$1 rule=$2
+	shift 2
+	"$@"
+	answered 403 && grep -q '^Warning: 399' "$DIR/answer" &&
+		! grep -qi 'lobby\|board' "$DIR/answer" &&
+		grep -q "reason=$stop text=\"$rule\"" "$log"
+}
+count() { ctl --json status | grep -o "\"$1\": *[0-9]*" | head -1; }
+
+registers() { ask REGISTER "$USER_E"; answered 200; }
+is_true "the line registers" wait_for 10 REGISTER registers
+is_true "a call to where it may not is refused by the rule that the log names" \
+	refused calling-rights 'calling-rights "lobby" rule 1' \
+	ask INVITE 09001234
+is_true "spelled otherwise, too" \
+	refused calling-rights 'calling-rights "lobby" rule 1' \
+	ask INVITE '%309-00.1234;phone-context=x'
+goes_on() { ask INVITE 1234; ! answered 403; }
+is_true "elsewhere the call manager decides" goes_on
+is_true "a transfer from outside to outside is refused" \
+	refused calling-rights 'calling-rights "lobby" rule 2' \
+	ask REFER 5551 "Refer-To: <sip:5552@$SP_OUT>"
+is_true "a subscription to a group it may not watch is refused" \
+	refused presence-group \
+	'presence-group "default" watches "board": presence-between-groups = deny' \
+	ask SUBSCRIBE "$USER_F" "Event: presence"
+counted() {
+	[ "$(count calling-rights)" = '"calling-rights": 3' ] &&
+		[ "$(count presence-group)" = '"presence-group": 1' ]
+}
+is_true "status counts them" counted
+
+tells() { # ANSWER RULE ARGUMENT...
+	local answer=$1 rule=$2
+	shift 2
+	ctl authz test "$@" >"$DIR/told" || return 1
+	cat "$DIR/told"
+	grep -q "$answer" "$DIR/told" && grep -q "$rule" "$DIR/told"
+}
+is_true "authz test says the same without traffic" \
+	tells '403 Forbidden' 'calling-rights "lobby" rule 1' \
+	--device "$DEV_E" --method INVITE --to 09001234
+is_true "and what passes" tells processed 'nothing objects' \
+	--device "$DEV_E" --method INVITE --to 1234
+is_true "and who would be challenged" \
+	tells '401 Unauthorized' 'no valid credentials' \
+	--device "$DEV_F" --method INVITE --to 1234
+unknown() { ! ctl authz test --trunk nobody --method REFER; }
+is_true "and that there is no such trunk" unknown
+
+# --- IPsec ---
+ipsec_is() { ctl ipsec | grep pstn | grep -q "$1"; }
+is_true "a gateway without IPsec is shown and logged" \
+	wait_for 10 ipsec ipsec_is 'no policy demands ESP towards it'
+logged() { grep -q "IPsec does not protect gateway=pstn" "$log"; }
+is_true "the log says so" logged
+policy() { # DIR SRC DST
+	in_ns sp ip xfrm policy add dir "$1" src "$2" dst "$3" \
+		tmpl proto esp reqid 7 mode transport
+}
+is_true "a policy towards it" policy out "$SP_OUT/32" "$PHONE_B/32"
+is_true "is noticed at once" \
+	wait_for 4 ipsec ipsec_is 'no policy demands ESP from it'
+is_true "a policy from it" policy in "$PHONE_B/32" "$SP_OUT/32"
+is_true "leaves the association missing" wait_for 4 ipsec ipsec_is \
+	'no live security association towards it'
+flush() { in_ns sp ip xfrm policy flush; }
+is_true "when the policies go" flush
+is_true "that is noticed, too" \
+	wait_for 4 ipsec ipsec_is 'no policy demands ESP towards it'
+rules() {
+	ctl ipsec rules >"$DIR/rules" && cat "$DIR/rules" &&
+		grep -q "ip saddr $PHONE_B udp dport { 2427, 2727 } meta ipsec missing" \
+			"$DIR/rules" && in_ns sp nft -c -f "$DIR/rules"
+}
+is_true "the rules for the packet filter are such" rules
+
+# --- scanners: sipvicious ---
+scan() { (cd "$DIR" && in_ns px timeout 60 "$@" >"$DIR/scan" 2>&1); cat "$DIR/scan"; }
+# Whoever looks for lines finds no difference between what is there and what
+# is not: 2001 is of a phone that must use TLS, 2006 asks for a password.
+no_lines() {
+	scan svwar -m "$1" -e 1990-2010 --force "$SP_OUT"
+	! grep -qE "\| (200[0-9]|199[0-9])" "$DIR/scan"
+}
+is_true "svwar learns no line by REGISTER" no_lines REGISTER
+is_true "nor by INVITE" no_lines INVITE
+is_true "nor by OPTIONS" no_lines OPTIONS
+no_password() {
+	printf '%s\n' secret test 1234 "$USER_F" >"$DIR/words"
+	scan svcrack -u "$USER_F" -d "$DIR/words" "$SP_OUT"
+	! grep -q "| $USER_F" "$DIR/scan" || ! grep -qi 'password' "$DIR/scan"
+}
+is_true "svcrack finds no password" no_password
+admitted() { [ -z "$(ctl registrations --line "$USER_F" | sed 1d)" ]; }
+is_true "nobody was admitted" admitted
+is_true "the daemon still serves" registers
+no_crash() { ! grep -qiE 'fatal|sanitizer|assert' "$log"; }
+is_true "nothing crashed" no_crash
+test_end
