@@ -115,29 +115,40 @@ static const char *const rows[][4] = {
 
 enum { ROWS_MAX = sizeof(rows) / sizeof(rows[0]) };
 
-static struct config *make_config(void)
+/* Row i as a tuple, and one that opens its section before where it is new. */
+static size_t add_row(struct config_tuple *t, const char *const *row,
+		      const char *const *before, uint32_t line)
 {
-	static struct config_tuple t[2 * ROWS_MAX];
+	struct config_tuple x = {.section = row[0],
+				 .label = slice_str(row[1]),
+				 .name = row[2],
+				 .value = slice_str(row[3]),
+				 .file = "test.conf",
+				 .line = line};
+	size_t n = 0;
+
+	if (strcmp(row[0], before[0]) != 0 || strcmp(row[1], before[1]) != 0) {
+		t[n] = x;
+		t[n].name = NULL;
+		t[n++].value = SLICE_NULL;
+	}
+	t[n++] = x;
+	return n;
+}
+
+static struct config *make_config(const char *const (*more)[4], size_t count)
+{
+	static struct config_tuple t[2 * (ROWS_MAX + WORLD_MORE_MAX)];
 	struct config_report rep;
 	struct config *c = NULL;
 	size_t n = 0;
 
-	for (size_t i = 1; i < ROWS_MAX; i++) {
-		struct config_tuple x = {.section = rows[i][0],
-					 .label = slice_str(rows[i][1]),
-					 .name = rows[i][2],
-					 .value = slice_str(rows[i][3]),
-					 .file = "test.conf",
-					 .line = (uint32_t)i};
-
-		if (strcmp(rows[i][0], rows[i - 1][0]) != 0 ||
-		    strcmp(rows[i][1], rows[i - 1][1]) != 0) {
-			t[n] = x;
-			t[n].name = NULL;
-			t[n++].value = SLICE_NULL;
-		}
-		t[n++] = x;
-	}
+	must(count <= WORLD_MORE_MAX, "too many rows");
+	for (size_t i = 1; i < ROWS_MAX; i++)
+		n += add_row(t + n, rows[i], rows[i - 1], (uint32_t)i);
+	for (size_t i = 0; i < count; i++)
+		n += add_row(t + n, more[i], i ? more[i - 1] : rows[0],
+			     (uint32_t)(ROWS_MAX + i));
 	config_report_init(&rep);
 	if (config_build(t, n, "/etc/sallyport", &rep, &c) != 0) {
 		for (struct config_message *m = rep.first; m; m = m->next)
@@ -389,6 +400,12 @@ static void make_pipeline(struct world *w)
 
 void world_init(struct world *w)
 {
+	world_init_more(w, NULL, 0);
+}
+
+void world_init_more(struct world *w, const char *const (*more)[4],
+		     size_t count)
+{
 	*w = (struct world){.now = 1000000};
 	w->sent = calloc(WORLD_SENT_MAX, sizeof(*w->sent));
 	w->store = calloc(WORLD_ASKS_MAX, sizeof(*w->store));
@@ -422,7 +439,7 @@ void world_init(struct world *w)
 			.local = ip("192.0.2.1:5071"),
 			.is_reliable = true,
 			.is_tls = true};
-	w->config = make_config();
+	w->config = make_config(more, count);
 	w->phone = (struct conn){
 		.ep = {.index = 10, .gen = 1},
 		.dest = {.ep = {.index = 10, .gen = 1},

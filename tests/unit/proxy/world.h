@@ -13,6 +13,7 @@
 enum {
 	WORLD_SENT_MAX = 64,
 	WORLD_TEXT_MAX = 8192,
+	WORLD_MORE_MAX = 128,
 	WORLD_ASKS_MAX = PIPELINE_PARKED_MAX + 8
 };
 
@@ -80,6 +81,10 @@ struct world {
  * guard (no call to 0900*, no forward to the outside); ...03 with 2003 and 2033, nonsecure,
  * digest user "carol", password "secret"; ...04 with 2004, authenticated. */
 void world_init(struct world *w);
+/* The same with more rows of configuration (section, label, option, value),
+ * at most WORLD_MORE_MAX. */
+void world_init_more(struct world *w, const char *const (*more)[4],
+		     size_t count);
 /* Free all. */
 void world_done(struct world *w);
 /* Forget what was sent and stopped. */
