@@ -181,6 +181,9 @@ enum config_ipsec { CONFIG_IPSEC_NO, CONFIG_IPSEC_WARN, CONFIG_IPSEC_YES };
 /* What a gateway speaks, beside us. */
 enum config_gateway_protocol { CONFIG_GATEWAY_MGCP, CONFIG_GATEWAY_H323 };
 
+/* What who names no line of a device, or not in its way, is told. */
+enum config_unknown_lines { CONFIG_LINES_CHALLENGE, CONFIG_LINES_REFUSE };
+
 /* What a rule or a default says. The order is that of enum acl_action. */
 enum config_right { CONFIG_DENY, CONFIG_ALLOW };
 
@@ -238,6 +241,7 @@ struct config_listener {
 	enum config_serves serves;
 	enum config_unknown unknown;
 	uint32_t unknown_rate; /* answers a minute to one unknown source */
+	enum config_unknown_lines unknown_lines;
 	struct config_strings sccp_managers; /* names; none: all, in the order
 						of the files */
 	bool is_peer_optional; /* derived: some trunk there needs no client

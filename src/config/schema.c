@@ -23,6 +23,7 @@ static const char *const words_policy[] = {"default", "authenticated", "legacy",
 static const char *const words_serves[] = {"phones", "trunks", "both", NULL};
 static const char *const words_unknown[] = {"ignore", "refuse", NULL};
 static const char *const words_crl[] = {"refuse", "warn", NULL};
+static const char *const words_lines[] = {"challenge", "refuse", NULL};
 static const char *const any_transport[] = {"udp", "tcp", "tls", NULL};
 /* Skinny goes over the two that follow udp, in their order. */
 static const char *const any_protocol[] = {"udp",  "tcp",   "tls",
@@ -162,6 +163,15 @@ static const struct config_option listener_options[] = {
 		 .text = "For serves = trunks: what a request gets that comes "
 			 "from nobody known. ignore: no answer, and a "
 			 "connection is closed; refuse: 403."),
+	LISTENER(unknown_lines, "unknown-lines", WORD, "challenge",
+		 .words = words_lines, .when = CONFIG_WHEN_NOW,
+		 .text = "Without a certificate: who names a line that no "
+			 "device has, or one that must come by TLS, is asked "
+			 "for a password that nobody knows, so that whoever "
+			 "tries out lines finds no difference; 30 answers a "
+			 "minute go to one source of such and of wrong "
+			 "passwords. refuse: 403 says so at once. The log has "
+			 "the reason either way."),
 	LISTENER(unknown_rate, "unknown-rate", UINT, "10", .min = 1,
 		 .max = 100000, .unit = "messages per minute",
 		 .when = CONFIG_WHEN_NOW,

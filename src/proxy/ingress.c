@@ -62,6 +62,9 @@ bool ingress_mode_allows(const struct config *c, const struct config_device *d,
 struct digest_scope ingress_scope(const struct ingress *in,
 				  const struct unit *u)
 {
+	/* What a device asks for unless it is told otherwise. */
+	static const struct config_digests decoy = {.item = {DIGEST_MD5},
+						    .count = 1};
 	struct digest_scope s = {.realm = slice_str(in->config->realm),
 				 .nonce = in->nonce};
 
@@ -71,6 +74,8 @@ struct digest_scope ingress_scope(const struct ingress *in,
 		s.nonce.realm = s.realm;
 		s.nonce.lifetime_ms =
 			u->trunk->profile->nonce_lifetime_min * 60000ULL;
+	} else if (!u->device) {
+		s.digests = &decoy;
 	} else {
 		s.digests = &u->device->digests;
 		s.user = slice_str(u->device->digest_user);

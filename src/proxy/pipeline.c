@@ -317,7 +317,10 @@ static enum stage stage_authn(struct pipeline *p, struct unit *u,
 			       now_ms);
 		break;
 	case AUTHN_REFUSE:
-		pipeline_refuse(p, u, why, now_ms);
+		if (u->conn && u->conn->device)
+			pipeline_refuse(p, u, why, now_ms);
+		else
+			pipeline_decoy(p, u, why, now_ms);
 		break;
 	}
 	return STAGE_DONE;

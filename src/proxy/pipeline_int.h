@@ -57,6 +57,13 @@ void pipeline_wrong(struct pipeline *p, const struct unit *u, const char *text,
 /* Presence groups and calling rights of u's device. False: answered. */
 bool pipeline_gate_device(struct pipeline *p, const struct unit *u,
 			  uint64_t now_ms);
+/*
+ * Refuse somebody without a certificate who names a line that is not there, or
+ * must not be used like this, as one would be that asks for a password: who
+ * tries out lines shall find no difference. The log has the reason.
+ */
+void pipeline_decoy(struct pipeline *p, struct unit *u, enum pipeline_stop why,
+		    uint64_t now_ms);
 /* What the method lists of u's trunk say and, once it is_proved who sent it,
  * those of his application, presence groups and calling rights. False:
  * answered. */

@@ -6,6 +6,8 @@
 #include "proxy/pipeline_int.h"
 #include "sip/print.h"
 
+enum { SCANNER_ANSWERS = 30 /* a minute, to one source */ };
+
 static void send_one(struct pipeline *p, const struct dest *to,
 		     struct slice bytes, uint64_t now_ms)
 {
@@ -59,14 +61,16 @@ void pipeline_stop_unit(struct pipeline *p, const struct unit *u,
 			text);
 }
 
-void pipeline_refuse(struct pipeline *p, const struct unit *u,
-		     enum pipeline_stop why, uint64_t now_ms)
+/* What a refusal is: status, header lines (NULL: none), the reason. */
+struct refusal {
+	unsigned status;
+	const char *header;
+	const char *text;
+};
+
+static const struct refusal *refusal_of(enum pipeline_stop why)
 {
-	static const struct {
-		unsigned status;
-		const char *header;
-		const char *text;
-	} rows[STOP_COUNT] = {
+	static const struct refusal rows[STOP_COUNT] = {
 		[STOP_DEVICE] = {403, NULL, "no such device or line"},
 		[STOP_MODE] = {403,
 			       "Warning: 399 sallyport \"this device must use "
@@ -89,8 +93,16 @@ void pipeline_refuse(struct pipeline *p, const struct unit *u,
 			       "too many messages from this source"},
 	};
 
-	pipeline_stop_unit(p, u, why, rows[why].text);
-	pipeline_reply(p, u, rows[why].status, NULL, rows[why].header, now_ms);
+	return &rows[why];
+}
+
+void pipeline_refuse(struct pipeline *p, const struct unit *u,
+		     enum pipeline_stop why, uint64_t now_ms)
+{
+	const struct refusal *r = refusal_of(why);
+
+	pipeline_stop_unit(p, u, why, r->text);
+	pipeline_reply(p, u, r->status, NULL, r->header, now_ms);
 }
 
 static struct pipeline_trunk *trunk_count(struct pipeline *p,
@@ -164,11 +176,43 @@ void pipeline_challenge(struct pipeline *p, const struct unit *u, bool is_stale,
 	pipeline_reply(p, u, 401, NULL, header, now_ms);
 }
 
+static bool hides_lines(const struct pipeline *p, const struct unit *u)
+{
+	const struct config *c = p->in.config;
+
+	return u->listener >= c->listener_count ||
+	       c->listener[u->listener].unknown_lines == CONFIG_LINES_CHALLENGE;
+}
+
+/* Those who try out lines or passwords, at a rate; status lists them. */
+static bool may_answer(struct pipeline *p, const struct unit *u,
+		       uint64_t now_ms)
+{
+	return strangers_note(p->in.strangers, &u->from.peer,
+			      u->msg.method_name,
+			      sip_msg_value(&u->msg, SIP_HDR_USER_AGENT),
+			      SCANNER_ANSWERS, now_ms);
+}
+
 void pipeline_wrong(struct pipeline *p, const struct unit *u, const char *text,
 		    uint64_t now_ms)
 {
 	if (u->trunk)
 		trunk_count(p, u)->refused++;
 	pipeline_stop_unit(p, u, STOP_PASSWORD, text);
-	pipeline_challenge(p, u, false, DIGEST_COUNT, now_ms);
+	if (u->trunk || !hides_lines(p, u) || may_answer(p, u, now_ms))
+		pipeline_challenge(p, u, false, DIGEST_COUNT, now_ms);
+}
+
+void pipeline_decoy(struct pipeline *p, struct unit *u, enum pipeline_stop why,
+		    uint64_t now_ms)
+{
+	if (!hides_lines(p, u)) {
+		pipeline_refuse(p, u, why, now_ms);
+		return;
+	}
+	pipeline_stop_unit(p, u, why, refusal_of(why)->text);
+	u->device = NULL; /* the challenge is nobody's */
+	if (may_answer(p, u, now_ms))
+		pipeline_challenge(p, u, false, DIGEST_COUNT, now_ms);
 }

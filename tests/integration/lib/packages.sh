@@ -7,7 +7,7 @@ PACKAGES_BUILD="autoconf automake make gcc libc6-dev pkg-config check
 PACKAGES_PHONES="gnutls-bin iproute2 procps tcpdump kamailio baresip-core
  linphone-cli kamailio-tls-modules"
 PACKAGES_TEST="iptables nftables dnsmasq-base clang llvm libclang-rt-14-dev xz-utils stunnel4 sip-tester
- openssl softhsm2 systemd tshark sipvicious"
+ openssl softhsm2 systemd tshark sipvicious fail2ban"
 # the peers of make bench
 PACKAGES_BENCH="iptables nftables iproute2 procps util-linux kamailio kamailio-tls-modules
  rtpengine-daemon"

@@ -717,6 +717,74 @@ START_TEST(credentials_that_are_not_stored_give_403)
 }
 END_TEST
 
+/* ---- scanners -------------------------------------------------------------- */
+
+static void scan(const char *method, const char *user, int branch,
+		 const char *extra)
+{
+	world_forget(&w);
+	world_say(&w, &w.hiding, SIDE_PHONE, NULL,
+		  request(method, user, branch, extra));
+}
+
+static const char *const names[] = {
+	"2003", /* asks for a password */
+	"2001", /* must come by TLS */
+	"2004", /* the same, without encryption */
+	"4711", /* is nobody's */
+};
+
+static const char *const scan_methods[] = {"REGISTER", "INVITE", "OPTIONS",
+					   "SUBSCRIBE", "MESSAGE"};
+
+START_TEST(who_tries_out_lines_finds_no_difference)
+{
+	const char *method = scan_methods[_i];
+	char wrong[512];
+
+	for (int i = 0; i < ROWS(names); i++) {
+		scan(method, names[i], 10 + i, "");
+		ck_assert_uint_eq(w.sent_count, 1);
+		ck_assert_ptr_nonnull(
+			strstr(w.sent[0].text, "SIP/2.0 401 Unauthorized"));
+		ck_assert_ptr_null(strstr(w.sent[0].text, "Warning"));
+		ck_assert_ptr_nonnull(strstr(w.sent[0].text, "algorithm=MD5"));
+		(void)snprintf(wrong, sizeof(wrong),
+			       "Authorization: Digest username=\"%s\", "
+			       "realm=\"sallyport\", nonce=\"x\", "
+			       "uri=\"sip:x\", response=\"0\"\n",
+			       names[i]);
+		scan(method, names[i], 20 + i, wrong);
+		ck_assert_ptr_nonnull(
+			strstr(w.sent[0].text, "SIP/2.0 401 Unauthorized"));
+	}
+	ck_assert_uint_gt(pipeline_stops(w.pipeline)[STOP_DEVICE], 0);
+	ck_assert_uint_gt(pipeline_stops(w.pipeline)[STOP_MODE], 0);
+}
+END_TEST
+
+START_TEST(a_scanner_is_answered_slowly_and_listed)
+{
+	uint32_t answers = 0, pos = 0;
+	struct stranger s;
+
+	for (int i = 0; i < 100; i++) {
+		scan("REGISTER", "4711", i + 1, "User-Agent: friendly\n");
+		answers += w.sent_count;
+		world_pass(&w, w.now + 100);
+	}
+	ck_assert_uint_ge(answers, 20);
+	ck_assert_uint_le(answers, 40);
+	ck_assert(strangers_next(pipeline_strangers(w.pipeline), &pos, &s));
+	ck_assert_uint_eq(s.count, 100);
+	ck_assert(slice_eqs(s.agent, "friendly"));
+	/* Others are not the slower for it. */
+	w.hiding.peer.ip[3]++;
+	scan("REGISTER", "4711", 1, "");
+	ck_assert_uint_eq(w.sent_count, 1);
+}
+END_TEST
+
 /* ---- may he? ------------------------------------------------------------- */
 
 /* A request of line 2002 about number. */
@@ -1172,6 +1240,17 @@ static TCase *sources(void)
 	return t;
 }
 
+static TCase *scanners(void)
+{
+	TCase *tc = tcase_create("scanners");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, who_tries_out_lines_finds_no_difference, 0,
+			    ROWS(scan_methods));
+	tcase_add_test(tc, a_scanner_is_answered_slowly_and_listed);
+	return tc;
+}
+
 static TCase *rights(void)
 {
 	TCase *tc = tcase_create("rights");
@@ -1227,6 +1306,7 @@ int main(void)
 	suite_add_tcase(s, sources());
 	suite_add_tcase(s, digest());
 	suite_add_tcase(s, rights());
+	suite_add_tcase(s, scanners());
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

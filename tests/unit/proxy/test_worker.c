@@ -368,7 +368,7 @@ START_TEST(a_reload_ends_registrations_of_devices_that_are_gone)
 	ck_assert_ptr_nonnull(strstr(text, ";expires=0\r\n"));
 	phone_registers("2002", "");
 	wait_at(phone);
-	ck_assert_ptr_eq(strstr(text, "SIP/2.0 403 "), text);
+	ck_assert_ptr_eq(strstr(text, "SIP/2.0 401 "), text);
 	reload(true, 0);
 	phone_registers("2002", "");
 	wait_at(cm);

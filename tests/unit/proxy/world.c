@@ -26,6 +26,7 @@ static const char *const rows[][4] = {
 	{"listener", "tls", "key", "server.key"},
 	{"listener", "tls", "trust", "device"},
 	{"listener", "udp", "address", "udp:192.0.2.1:5060"},
+	{"listener", "udp", "unknown-lines", "refuse"},
 	{"listener", "trunks", "address", "udp:192.0.2.1:5070"},
 	{"listener", "trunks", "serves", "trunks"},
 	{"listener", "trunks", "unknown", "refuse"},
@@ -37,6 +38,7 @@ static const char *const rows[][4] = {
 	{"listener", "tls-trunks", "key", "server.key"},
 	{"listener", "tls-trunks", "trust", "trunks"},
 	{"listener", "tls-trunks", "serves", "trunks"},
+	{"listener", "hiding", "address", "udp:192.0.2.1:5074"},
 	{"call-manager", "cm", "address", "udp:10.0.0.2:5060"},
 	{"call-manager", "cm", "local-address", "10.0.0.1:5070"},
 	{"call-manager", "cm", "serves", "both"},
@@ -439,6 +441,9 @@ void world_init_more(struct world *w, const char *const (*more)[4],
 			.local = ip("192.0.2.1:5071"),
 			.is_reliable = true,
 			.is_tls = true};
+	w->hiding = (struct dest){.ep = {.index = 5, .gen = 2},
+				  .peer = ip("198.51.100.9:5060"),
+				  .local = ip("192.0.2.1:5074")};
 	w->config = make_config(more, count);
 	w->phone = (struct conn){
 		.ep = {.index = 10, .gen = 1},

@@ -45,9 +45,10 @@ struct world {
 	struct egress *egress;
 	struct pipeline *pipeline;
 	struct test_entropy entropy;
-	struct conn phone; /* TLS, SEP000000000001 */
-	struct dest udp;   /* a phone at the datagram listener */
-	struct dest core;  /* the call manager */
+	struct conn phone;  /* TLS, SEP000000000001 */
+	struct dest udp;    /* a phone at the datagram listener */
+	struct dest hiding; /* at another one: unknown-lines = challenge */
+	struct dest core;   /* the call manager */
 	/* Trunk "carrier" with two peers and a call manager's address of its
 	 * own; "asked" is challenged and only comes in; "named" is called by
 	 * its host, named.example, only. */
