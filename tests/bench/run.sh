@@ -18,5 +18,6 @@ rm -f "$results" "$results.rows"
 ulimit -n 20000
 alone() { unshare -n sh -c 'ip link set lo up && exec "$@"' sh "$@"; }
 alone bash "$here/../load/rows.sh" "$build" "$results.rows"
+alone bash "$here/../load/trunks.sh" "$build" "$results.rows"
 alone "$build/tests/bench/bench" "$results" "$results.rows"
 rm -f "$results.rows"
