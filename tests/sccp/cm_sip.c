@@ -12,7 +12,7 @@
 
 enum {
 	MSG_MAX = 8192,
-	HEADER_MAX = 512,
+	HEADER_MAX = 1024,
 	PHONES_MAX = 32,
 	T1_MS = 500,
 	T2_MS = 4000,
@@ -33,10 +33,12 @@ struct sip_leg {
 	bool is_up, is_inviting, is_changing, is_refused;
 	char call_id[HEADER_MAX], local[HEADER_MAX], remote[HEADER_MAX];
 	char target[HEADER_MAX]; /* their Contact */
+	char route[HEADER_MAX];	 /* a header for each, or nothing */
 	struct sockaddr_in peer;
 	unsigned cseq;
-	char via[HEADER_MAX], their_cseq[64]; /* of their INVITE */
-	struct sockaddr_in media;	      /* they send there; 0: hold */
+	/* of their INVITE */
+	char via[HEADER_MAX], record_route[HEADER_MAX], their_cseq[64];
+	struct sockaddr_in media; /* they send there; 0: hold */
 	/* sent again until it is answered or acknowledged */
 	char last[MSG_MAX];
 	uint64_t next_ms, interval_ms, end_ms;
@@ -74,8 +76,8 @@ static const char *header(const char *msg, const char *name, char *ret)
 	return ret;
 }
 
-/* All Via lines, as a response repeats them. */
-static void vias(const char *msg, char *ret)
+/* All lines with that header, as a response repeats them. */
+static void lines_of(const char *msg, const char *name, char *ret)
 {
 	size_t len = 0;
 
@@ -84,12 +86,41 @@ static void vias(const char *msg, char *ret)
 	     p && strncmp(p, "\r\n\r\n", 4); p = strstr(p + 2, "\r\n")) {
 		size_t n = strcspn(p + 2, "\r") + 2;
 
-		if (strncasecmp(p + 2, "Via:", 4) || len + n >= HEADER_MAX)
+		if (strncasecmp(p + 2, name, strlen(name)) ||
+		    len + n >= HEADER_MAX)
 			continue;
 		memcpy(ret + len, p + 2, n - 2);
 		len += n - 2;
 		memcpy(ret + len, "\r\n", 3);
 		len += 2;
+	}
+}
+
+/* The route set that msg makes (RFC 3261 section 12.1): its Record-Route, in
+ * this order, or the other way round for who called. */
+static void route_of(const char *msg, bool is_reversed, char *ret)
+{
+	const char *value[8];
+	size_t len[8], n = 0, at = 0;
+
+	for (const char *p = strstr(msg, "\r\n");
+	     p && strncmp(p, "\r\n\r\n", 4) && n < 8;
+	     p = strstr(p + 2, "\r\n")) {
+		if (strncasecmp(p + 2, "Record-Route:", 13))
+			continue;
+		value[n] = p + 15 + strspn(p + 15, " ");
+		len[n] = strcspn(value[n], "\r");
+		n++;
+	}
+	ret[0] = 0;
+	for (size_t i = 0; i < n; i++) {
+		size_t k = is_reversed ? n - 1 - i : i;
+
+		at += (size_t)snprintf(ret + at, HEADER_MAX - at,
+				       "Route: %.*s\r\n", (int)len[k],
+				       value[k]);
+		if (at >= HEADER_MAX)
+			die("a route of %zu bytes", at);
 	}
 }
 
@@ -216,14 +247,14 @@ static void request(struct sip_leg *d, const char *method, bool has_sdp,
 		ret, cap,
 		"%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%u%s%s\r\n"
 		"Max-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\n"
-		"CSeq: %u %s\r\nContact: <sip:%.*s@%s>\r\n%s"
+		"CSeq: %u %s\r\nContact: <sip:%.*s@%s>\r\n%s%s"
 		"Content-Length: %zu\r\n\r\n%s",
 		method, d->target, here_text(), d->cseq, d->call_id,
 		strcmp(method, "ACK") || d->is_refused ? "" : "a", d->local,
 		d->remote, d->call_id, d->cseq, method,
 		user ? (int)strcspn(user + 1, "@;>") : 0, user ? user + 1 : "",
-		here_text(), has_sdp ? "Content-Type: application/sdp\r\n" : "",
-		len, sdp);
+		here_text(), d->route,
+		has_sdp ? "Content-Type: application/sdp\r\n" : "", len, sdp);
 }
 
 static void invite(struct sip_leg *d)
@@ -241,7 +272,7 @@ static void respond(const char *msg, struct sockaddr_in peer, unsigned code,
 	char via[HEADER_MAX], from[HEADER_MAX], to[HEADER_MAX];
 	char id[HEADER_MAX], cseq[HEADER_MAX];
 
-	vias(msg, via);
+	lines_of(msg, "Via:", via);
 	(void)header(msg, "To", to);
 	(void)snprintf(
 		buf, sizeof(buf),
@@ -259,14 +290,14 @@ static void answer_invite(struct sip_leg *d, unsigned code)
 	char sdp[512] = "";
 	size_t len = code == OK ? sdp_print(d, sdp, sizeof(sdp)) : 0;
 
-	(void)snprintf(d->last, sizeof(d->last),
-		       "SIP/2.0 %u %s\r\n%sFrom: %s\r\nTo: %s\r\n"
-		       "Call-ID: %s\r\nCSeq: %s\r\nContact: <sip:cm@%s>\r\n%s"
-		       "Content-Length: %zu\r\n\r\n%s",
-		       code, code == OK ? "OK" : "Progress", d->via, d->remote,
-		       d->local, d->call_id, d->their_cseq, here_text(),
-		       len ? "Content-Type: application/sdp\r\n" : "", len,
-		       sdp);
+	(void)snprintf(
+		d->last, sizeof(d->last),
+		"SIP/2.0 %u %s\r\n%s%sFrom: %s\r\nTo: %s\r\n"
+		"Call-ID: %s\r\nCSeq: %s\r\nContact: <sip:cm@%s>\r\n%s"
+		"Content-Length: %zu\r\n\r\n%s",
+		code, code == OK ? "OK" : "Progress", d->via, d->record_route,
+		d->remote, d->local, d->call_id, d->their_cseq, here_text(),
+		len ? "Content-Type: application/sdp\r\n" : "", len, sdp);
 	send_last(d, code < FINAL);
 }
 
@@ -482,9 +513,11 @@ static void on_invite(const char *msg, struct sockaddr_in from)
 
 	d->peer = from;
 	l->is_caller = true;
-	vias(msg, d->via);
+	lines_of(msg, "Via:", d->via);
 	(void)header(msg, "Call-ID", d->call_id);
 	(void)header(msg, "From", d->remote);
+	route_of(msg, false, d->route);
+	lines_of(msg, "Record-Route:", d->record_route);
 	(void)snprintf(d->local, HEADER_MAX, "%.400s;tag=cm%u",
 		       header(msg, "To", value), l->ref);
 	(void)snprintf(d->their_cseq, sizeof(d->their_cseq), "%.60s",
@@ -508,7 +541,7 @@ static void on_reinvite(struct sip_leg *d, const char *msg)
 	struct sockaddr_in a = sdp_of(msg);
 	char value[HEADER_MAX];
 
-	vias(msg, d->via);
+	lines_of(msg, "Via:", d->via);
 	(void)snprintf(d->their_cseq, sizeof(d->their_cseq), "%.60s",
 		       header(msg, "CSeq", value));
 	answer_invite(d, OK);
@@ -579,6 +612,8 @@ static void invite_ok(struct sip_leg *d, const char *msg)
 	bool is_first = !d->is_up;
 	char value[HEADER_MAX];
 
+	if (is_first)
+		route_of(msg, true, d->route);
 	(void)header(msg, "To", d->remote);
 	uri_of(header(msg, "Contact", value), d->target);
 	acknowledge(d, false);

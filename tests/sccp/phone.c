@@ -1,6 +1,7 @@
 /* A phone and its call managers. See phone.h. */
 #include "phone.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -421,13 +422,17 @@ void phone_ready(struct phone *p, unsigned slot)
 static void connect_server(struct phone *p, unsigned i)
 {
 	struct server *s = &p->server[i];
+	struct sockaddr_in local = setup.local;
 	struct link_params params = {
 		.server = setup.server[i],
-		.local = setup.has_local ? &setup.local : NULL,
+		.local = setup.has_local ? &local : NULL,
 		.cred = setup.cred ? setup.cred[p->index] : NULL,
 		.priority = setup.priority,
 		.ticket = setup.use_tickets ? &p->ticket : NULL};
 
+	if (setup.spread)
+		local.sin_addr.s_addr = htonl(ntohl(local.sin_addr.s_addr) +
+					      p->index % setup.spread);
 	link_connect(&s->link, &params);
 	s->watched = 0;
 	watch(p, s);

@@ -76,6 +76,7 @@ struct setup {
 	unsigned servers;
 	bool has_local;
 	struct sockaddr_in local; /* source address, port 0 */
+	unsigned spread;	  /* that many addresses, by turns; 0 = one */
 	const char *priority;
 	unsigned version, device_type;
 	unsigned register_len; /* length field of Register; 0 = by version */

@@ -37,6 +37,7 @@ static void usage(void)
 		"  --certs DIR         TLS with certificates made by load certs\n"
 		"  --count N --first N many phones, named as load names them\n"
 		"  --local IP          source address\n"
+		"  --spread N          the N addresses from there on, by turns\n"
 		"  --version N         highest protocol version (17)\n"
 		"  --model N           device type (7, a 7960)\n"
 		"  --register-length N length field of Register\n"
@@ -75,6 +76,7 @@ static const char *text_option(const char *name, const char *value,
 		       {"--first", &o->first},
 		       {"--version", &setup.version},
 		       {"--model", &setup.device_type},
+		       {"--spread", &setup.spread},
 		       {"--register-length", &setup.register_len},
 		       {"--retry", &setup.retry_ms},
 		       {"--time", &o->time_s}};
