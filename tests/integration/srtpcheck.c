@@ -32,6 +32,9 @@
  *  - every RTP packet inside of a source (SSRC) that also came up equals a
  *    decrypted packet that came up; other sources are the call manager's own.
  *
+ *  - a few packets may go down just as they came up from another phone, under
+ *    the key that it had before both were told of a common one.
+ *
  * With --joined (two phones whose calls lead into each other) instead:
  *
  *  - there is no RTP and no RTCP inside, except that the first JOIN_MAX packets
@@ -42,7 +45,8 @@
  * With --end-to-end moreover:
  *
  *  - every packet that went down equals the one that came up bit for bit: it
- *    is the other phone's own.
+ *    is the other phone's own; but for the first JOIN_MAX where the phones were
+ *    given a common key in place of their first one.
  */
 #include <srtp2/srtp.h>
 
@@ -55,25 +59,13 @@
 #include <string.h>
 
 #include "base/b64.h"
+#include "integration/pcap.h"
 
 enum {
 	STREAM_MAX = 128,
-	PACKET_MAX = 2048,   /* bytes of a UDP payload */
 	PACKETS_MAX = 50000, /* kept of one side */
 	JOIN_MAX = 5,	     /* packets inside before calls are joined */
 	RUN = 8		     /* bytes that must not repeat outside */
-};
-
-struct end {
-	uint32_t ip; /* host byte order, as all numbers here */
-	uint16_t port;
-};
-
-struct packet {
-	struct end src, dst;
-	bool is_tcp;
-	uint16_t len;
-	uint8_t data[PACKET_MAX];
 };
 
 struct stream {
@@ -82,6 +74,7 @@ struct stream {
 	struct end src, dst;
 	srtp_t srtp;
 	unsigned long rtp, rtcp, failed;
+	unsigned long late; /* of the other phone, under the key it had */
 	unsigned long stun, plain_rtcp; /* sent beside SRTP by the phone */
 };
 
@@ -111,89 +104,12 @@ struct check {
 	unsigned long tls, sip, foreign, bad;
 };
 
-typedef void (*packet_fn)(struct check *c, const struct packet *p);
-
 static void fail(struct check *c, const char *what, const struct packet *p)
 {
 	if (c->bad++ < 20)
 		(void)printf("  NOT TRUE: %s (%08x:%u -> %08x:%u, %u bytes)\n",
 			     what, p->src.ip, p->src.port, p->dst.ip,
 			     p->dst.port, p->len);
-}
-
-static uint32_t be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	       (uint32_t)p[2] << 8 | p[3];
-}
-
-static uint16_t be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-/* -- captures ------------------------------------------------------------- */
-
-/* An Ethernet frame with IPv4 and UDP or TCP inside; false: something else. */
-static bool frame_read(const uint8_t *f, size_t len, struct packet *p)
-{
-	size_t ihl, total, head;
-
-	if (len < 34 || be16(f + 12) != 0x0800)
-		return false;
-	f += 14;
-	len -= 14;
-	ihl = (size_t)(f[0] & 15) * 4;
-	total = be16(f + 2);
-	if (total > len || ihl < 20 || (f[9] != 17 && f[9] != 6))
-		return false;
-	p->is_tcp = f[9] == 6;
-	p->src.ip = be32(f + 12);
-	p->dst.ip = be32(f + 16);
-	if (total < ihl + (p->is_tcp ? 20 : 8))
-		return false;
-	p->src.port = be16(f + ihl);
-	p->dst.port = be16(f + ihl + 2);
-	head = ihl + (p->is_tcp ? (size_t)(f[ihl + 12] >> 4) * 4 : 8);
-	if (head > total)
-		return false;
-	if (total - head > PACKET_MAX)
-		head = total - PACKET_MAX;
-	p->len = (uint16_t)(total - head);
-	memcpy(p->data, f + head, p->len);
-	return true;
-}
-
-/* Every packet of a capture as tcpdump writes it on this machine. */
-static bool capture_read(struct check *c, const char *path, packet_fn fn)
-{
-	static uint8_t frame[65536];
-	struct packet p;
-	uint32_t head[6], rec[4];
-	FILE *f = fopen(path, "rb");
-	bool ok = false;
-
-	if (!f || fread(head, sizeof(head), 1, f) != 1 ||
-	    head[0] != 0xa1b2c3d4 || head[5] != 1) {
-		(void)printf("%s: not an Ethernet capture of this machine\n",
-			     path);
-		goto out;
-	}
-	ok = true;
-	while (fread(rec, sizeof(rec), 1, f) == 1) {
-		if (rec[2] > sizeof(frame) || rec[2] != rec[3] ||
-		    fread(frame, 1, rec[2], f) != rec[2]) {
-			/* the last one may be cut when tcpdump was ended */
-			ok = feof(f);
-			break;
-		}
-		if (frame_read(frame, rec[2], &p))
-			fn(c, &p);
-	}
-out:
-	if (f)
-		(void)fclose(f);
-	return ok;
 }
 
 /* -- RTP ------------------------------------------------------------------- */
@@ -252,10 +168,19 @@ static void side_add(struct side *s, struct stream *stream,
 	r->wire = copy(p->data, p->len);
 }
 
-static struct stream *stream_find(struct check *c, const struct packet *p,
-				  uint16_t shift)
+static bool is_same_stream(const struct stream *a, const struct stream *b)
 {
-	for (unsigned i = 0; i < c->stream_count; i++) {
+	return a->src.ip == b->src.ip && a->src.port == b->src.port &&
+	       a->dst.ip == b->dst.ip && a->dst.port == b->dst.port;
+}
+
+/* The next stream of the packet after that one, NULL = the first: keyed anew, a
+ * stream is there once for each key. */
+static struct stream *stream_find(struct check *c, const struct stream *after,
+				  const struct packet *p, uint16_t shift)
+{
+	for (unsigned i = after ? (unsigned)(after - c->stream) + 1 : 0;
+	     i < c->stream_count; i++) {
 		struct stream *s = &c->stream[i];
 
 		if (s->src.ip == p->src.ip && s->dst.ip == p->dst.ip &&
@@ -266,11 +191,28 @@ static struct stream *stream_find(struct check *c, const struct packet *p,
 	return NULL;
 }
 
+/* Passed on bit for bit while the phones were told of a common key? */
+static bool is_as_it_came(const struct check *c, const struct stream *s,
+			  const struct packet *p)
+{
+	for (unsigned long i = 0; i < c->outside.count && !s->is_up; i++) {
+		const struct rtp *x = &c->outside.rtp[i];
+
+		if (x->stream->is_up && x->wire_len == p->len &&
+		    memcmp(x->wire, p->data, p->len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Not SRTP: what a phone may send beside it, or a failure. */
 static void outside_other(struct check *c, struct stream *s,
 			  const struct packet *p)
 {
-	if (s->is_up && is_stun(p)) {
+	if (c->mode == MODE_MIXED && s->late < JOIN_MAX &&
+	    is_as_it_came(c, s, p)) {
+		s->late++;
+	} else if (s->is_up && is_stun(p)) {
 		s->stun++;
 	} else if (s->is_up && is_rtcp(p)) {
 		s->plain_rtcp++; /* compare_rtcp: it is not inside */
@@ -283,11 +225,16 @@ static void outside_other(struct check *c, struct stream *s,
 static void outside_rtp(struct check *c, struct stream *s,
 			const struct packet *p)
 {
+	struct stream *next = stream_find(c, s, p, 0);
 	uint8_t buf[PACKET_MAX];
 	int len = p->len;
 
 	memcpy(buf, p->data, p->len);
 	if (!is_rtp(p) || srtp_unprotect(s->srtp, buf, &len) != 0 || len < 12) {
+		if (next) {
+			outside_rtp(c, next, p);
+			return;
+		}
 		outside_other(c, s, p);
 		return;
 	}
@@ -296,14 +243,19 @@ static void outside_rtp(struct check *c, struct stream *s,
 }
 
 static void outside_rtcp(struct check *c, struct stream *s,
-			 const struct packet *p)
+			 const struct packet *p, uint16_t shift)
 {
+	struct stream *next = stream_find(c, s, p, shift);
 	uint8_t buf[PACKET_MAX];
 	int len = p->len;
 
 	memcpy(buf, p->data, p->len);
 	if (!is_rtcp(p) || srtp_unprotect_rtcp(s->srtp, buf, &len) != 0 ||
 	    len < 8) {
+		if (next) {
+			outside_rtcp(c, next, p, shift);
+			return;
+		}
 		outside_other(c, s, p);
 		return;
 	}
@@ -316,8 +268,9 @@ static bool is_tls_port(uint16_t port)
 	return port == 5061 || port == 2443; /* SIP, Skinny */
 }
 
-static void outside_packet(struct check *c, const struct packet *p)
+static void outside_packet(void *arg, const struct packet *p)
 {
+	struct check *c = arg;
 	struct stream *s;
 
 	if (p->src.ip != c->address && p->dst.ip != c->address)
@@ -329,20 +282,22 @@ static void outside_packet(struct check *c, const struct packet *p)
 			c->tls++;
 		return;
 	}
-	s = stream_find(c, p, 0);
+	s = stream_find(c, NULL, p, 0);
 	if (s && is_rtcp(p)) /* multiplexed, RFC 5761 */
-		outside_rtcp(c, s, p);
+		outside_rtcp(c, s, p, 0);
 	else if (s)
 		outside_rtp(c, s, p);
-	else if ((s = stream_find(c, p, 1)))
-		outside_rtcp(c, s, p);
+	else if ((s = stream_find(c, NULL, p, 1)))
+		outside_rtcp(c, s, p, 1);
 	else
 		fail(c, "every UDP packet outside is of a negotiated stream",
 		     p);
 }
 
-static void inside_packet(struct check *c, const struct packet *p)
+static void inside_packet(void *arg, const struct packet *p)
 {
+	struct check *c = arg;
+
 	if (p->src.port == 5060 || p->dst.port == 5060) {
 		if (memmem(p->data, p->len, "SIP/2.0", 7))
 			c->sip++;
@@ -427,19 +382,6 @@ static bool side_has(const struct side *s, const struct rtp *r, bool is_up)
 	return false;
 }
 
-static void compare_rtcp(struct check *c)
-{
-	struct packet none = {0};
-
-	for (unsigned long i = 0; i < c->inside_rtcp.count; i++)
-		if (!side_has(&c->outside_rtcp, &c->inside_rtcp.rtp[i], true))
-			fail(c, "RTCP inside was SRTCP outside", &none);
-	for (unsigned long i = 0; i < c->outside_rtcp.count; i++)
-		if (!c->outside_rtcp.rtp[i].stream->is_up &&
-		    !side_has(&c->inside_rtcp, &c->outside_rtcp.rtp[i], true))
-			fail(c, "SRTCP that goes down was RTCP inside", &none);
-}
-
 /* The packet that came up from another phone and is what went down with r. */
 static const struct rtp *came_up(const struct side *s, const struct rtp *r)
 {
@@ -452,6 +394,32 @@ static const struct rtp *came_up(const struct side *s, const struct rtp *r)
 			return x;
 	}
 	return NULL;
+}
+
+static void compare_rtcp(struct check *c)
+{
+	struct packet none = {0};
+
+	for (unsigned long i = 0; i < c->inside_rtcp.count; i++)
+		if (!side_has(&c->outside_rtcp, &c->inside_rtcp.rtp[i], true))
+			fail(c, "RTCP inside was SRTCP outside", &none);
+	for (unsigned long i = 0; i < c->outside_rtcp.count; i++)
+		if (!c->outside_rtcp.rtp[i].stream->is_up &&
+		    !side_has(&c->inside_rtcp, &c->outside_rtcp.rtp[i], true) &&
+		    (c->mode != MODE_MIXED ||
+		     !came_up(&c->outside_rtcp, &c->outside_rtcp.rtp[i])))
+			fail(c, "SRTCP that goes down was RTCP inside", &none);
+}
+
+/* Is a stream there under two keys? Then some packets are decrypted and
+ * encrypted until both phones have the common one. */
+static bool is_keyed_anew(const struct check *c)
+{
+	for (unsigned i = 0; i < c->stream_count; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (is_same_stream(&c->stream[i], &c->stream[k]))
+				return true;
+	return false;
 }
 
 static void compare_joined(struct check *c, const struct side *s,
@@ -475,7 +443,8 @@ static void compare_joined(struct check *c, const struct side *s,
 		same += up->wire_len == r->wire_len &&
 			memcmp(up->wire, r->wire, r->wire_len) == 0;
 	}
-	if (c->mode == MODE_END_TO_END && same != down)
+	if (c->mode == MODE_END_TO_END &&
+	    down - same > (is_keyed_anew(c) ? JOIN_MAX : 0))
 		fail(c, "what goes down is what came up, bit for bit", &none);
 	(void)printf("joined:  %lu %s packets went down, %lu of them bit for"
 		     " bit as they came up\n",
@@ -703,6 +672,21 @@ static bool streams_read(struct check *c, const char *path)
 	return c->stream_count > 0;
 }
 
+/* Packets of the stream under any key it had. */
+static unsigned long rtp_of_all_keys(const struct check *c,
+				     const struct stream *s)
+{
+	unsigned long n = 0;
+
+	for (unsigned i = 0; i < c->stream_count; i++) {
+		const struct stream *x = &c->stream[i];
+
+		if (is_same_stream(x, s))
+			n += x->rtp;
+	}
+	return n;
+}
+
 static void streams_print(struct check *c)
 {
 	struct packet none = {0};
@@ -720,7 +704,7 @@ static void streams_print(struct check *c)
 				"         (the phone also sent %lu STUN and"
 				" %lu plain RTCP packets: not let in)\n",
 				s->stun, s->plain_rtcp);
-		if (!s->rtp && c->mode != MODE_MIXED)
+		if (!rtp_of_all_keys(c, s) && c->mode != MODE_MIXED)
 			fail(c, "every stream has packets", &none);
 	}
 }
@@ -774,10 +758,10 @@ int main(int argc, char **argv)
 	    !streams_read(&c, argv[1]))
 		return 2;
 	c.address = a.ip;
-	if (!capture_read(&c, argv[3], outside_packet))
+	if (!capture_read(argv[3], outside_packet, &c))
 		return 2;
 	for (int i = 4; i < argc; i++)
-		if (!capture_read(&c, argv[i], inside_packet))
+		if (!capture_read(argv[i], inside_packet, &c))
 			return 2;
 	streams_print(&c);
 	if (c.mode == MODE_INSIDE) {
