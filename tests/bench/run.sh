@@ -1,6 +1,6 @@
 #!/bin/sh
 # make bench: what a relayed packet costs (bench), what phones cost
-# (load/rows.sh), each alone in a network namespace, so that ports and traffic
+# (load/rows.sh, load/sccp-rows.sh), each alone in a network namespace, so that ports and traffic
 # stay private. Needs root; rtpengine and kamailio are the peers.
 # run.sh BUILD-DIR RESULTS
 set -e
@@ -19,5 +19,6 @@ ulimit -n 20000
 alone() { unshare -n sh -c 'ip link set lo up && exec "$@"' sh "$@"; }
 alone bash "$here/../load/rows.sh" "$build" "$results.rows"
 alone bash "$here/../load/trunks.sh" "$build" "$results.rows"
+alone bash "$here/../load/sccp-rows.sh" "$build" "$results.rows"
 alone "$build/tests/bench/bench" "$results" "$results.rows"
 rm -f "$results.rows"
