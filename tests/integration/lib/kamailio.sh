@@ -72,6 +72,11 @@ ${KAMAILIO_AUTH:-}
 		t_relay();
 		exit;
 	}
+	if (\$rU =~ "^44") { # phones of the call manager that speaks Skinny
+		\$du = "sip:$CM:5070";
+		t_relay();
+		exit;
+	}
 	if (!lookup("location")) {
 		sl_send_reply("404", "Not Found");
 		exit;
