@@ -32,8 +32,9 @@
  *  - every RTP packet inside of a source (SSRC) that also came up equals a
  *    decrypted packet that came up; other sources are the call manager's own.
  *
- *  - a few packets may go down just as they came up from another phone, under
- *    the key that it had before both were told of a common one.
+ *  - at most JOIN_MAX packets of a stream may go down just as they came up from
+ *    another phone, under the key that it had before both were told of a common
+ *    one, or unreadable before the first that the phone can authenticate.
  *
  * With --joined (two phones whose calls lead into each other) instead:
  *
@@ -191,6 +192,20 @@ static struct stream *stream_find(struct check *c, const struct stream *after,
 	return NULL;
 }
 
+/* Does a run of 8 payload bytes stand at the same place of the packet? */
+static bool has_run(const struct rtp *inside, const struct rtp *outside)
+{
+	size_t run = 0;
+
+	for (size_t i = rtp_header_len(inside->clear, inside->len);
+	     i < inside->len && i < outside->wire_len; i++) {
+		run = inside->clear[i] == outside->wire[i] ? run + 1 : 0;
+		if (run == RUN)
+			return true;
+	}
+	return false;
+}
+
 /* Passed on bit for bit while the phones were told of a common key? */
 static bool is_as_it_came(const struct check *c, const struct stream *s,
 			  const struct packet *p)
@@ -205,12 +220,27 @@ static bool is_as_it_came(const struct check *c, const struct stream *s,
 	return false;
 }
 
+/* Sent before the phone could know any key of the stream, under one that it is
+ * not told? Nothing of what came up may be readable in it. */
+static bool is_too_early(const struct check *c, const struct stream *s,
+			 const struct packet *p)
+{
+	uint8_t data[PACKET_MAX];
+	struct rtp wire = {.wire = data, .wire_len = p->len};
+
+	memcpy(data, p->data, p->len);
+	for (unsigned long i = 0; i < c->outside.count; i++)
+		if (has_run(&c->outside.rtp[i], &wire))
+			return false;
+	return s->rtp == 0 && is_rtp(p);
+}
+
 /* Not SRTP: what a phone may send beside it, or a failure. */
 static void outside_other(struct check *c, struct stream *s,
 			  const struct packet *p)
 {
-	if (c->mode == MODE_MIXED && s->late < JOIN_MAX &&
-	    is_as_it_came(c, s, p)) {
+	if (c->mode == MODE_MIXED && s->late < JOIN_MAX && !s->is_up &&
+	    (is_as_it_came(c, s, p) || is_too_early(c, s, p))) {
 		s->late++;
 	} else if (s->is_up && is_stun(p)) {
 		s->stun++;
@@ -351,20 +381,6 @@ static void mark_used(struct check *c, struct rtp *i)
 	for (; i < end && rtp_order(i, first) == 0; i++)
 		i->is_used |= i->len == first->len &&
 			      memcmp(i->clear, first->clear, i->len) == 0;
-}
-
-/* Does a run of 8 payload bytes stand at the same place of the packet? */
-static bool has_run(const struct rtp *inside, const struct rtp *outside)
-{
-	size_t run = 0;
-
-	for (size_t i = rtp_header_len(inside->clear, inside->len);
-	     i < inside->len && i < outside->wire_len; i++) {
-		run = inside->clear[i] == outside->wire[i] ? run + 1 : 0;
-		if (run == RUN)
-			return true;
-	}
-	return false;
 }
 
 /* Is there a packet with the bytes of r in s, of a stream in that direction
