@@ -12,7 +12,7 @@ KINDS=(3-cm2 3-cm3 5-cm4 11-cm7)
 for v in 3 5 8 9 10 11 15 16 17 18 19 20 21 22; do KINDS+=("$v-new"); done
 
 capture() { spawn tcpdump lan tcpdump -i br0 -n -U --immediate-mode -Z root \
-	-B 8192 -w "$DIR/$1.pcap" tcp; }
+	-B 16384 -w "$DIR/$1.pcap" tcp; }
 needs capture versions
 needs wait_for 10 "tcpdump" grep -q 'listening on' "$DIR/log/tcpdump"
 

@@ -15,7 +15,7 @@ needs echo_start
 needs sallyport_start
 needs sccp_capture start
 # TLS is read from its beginning only: all of it in a capture of its own
-needs spawn tcpdump-tls sp tcpdump -i out0 -n -U --immediate-mode -Z root \
+needs spawn tcpdump-tls sp tcpdump -i out0 -n -U --immediate-mode -Z root -B 16384 \
 	-w "$DIR/cap/tls-out0.pcap" tcp
 needs wait_for 10 "tcpdump" grep -q 'listening on' "$DIR/log/tcpdump-tls"
 
