@@ -31,6 +31,31 @@ device "$DEV_F" {
 	digest-user = "$USER_F"
 	presence-group = "board"
 }
+listener "trunks" {
+	address = "udp:$SP_OUT:5062"
+	serves = trunks
+}
+call-manager "cm-trunk" {
+	address = "udp:$CM:5060"
+	local-address = "$SP_IN:5072"
+	serves = trunks
+}
+acl "border" {
+	rules = { "deny method=MESSAGE header=X-Odd" }
+	default = allow
+}
+trunk-profile "carrier" {
+	security-mode = nonsecure
+	accept-presence-subscription = yes
+	acl = "border"
+}
+trunk "carrier" {
+	profile = "carrier"
+	listeners = { "trunks" }
+	peers = { "udp:$PHONE_B:5060" }
+	call-managers = { "cm-trunk" }
+	calling-rights = "lobby"
+}
 gateway "pstn" {
 	address = "$PHONE_B"
 	protocol = mgcp
@@ -103,6 +128,37 @@ is_true "and who would be challenged" \
 unknown() { ! ctl authz test --trunk nobody --method REFER; }
 is_true "and that there is no such trunk" unknown
 
+# --- a trunk's method list ---
+# by_trunk METHOD NUMBER [HEADER...]: as the peer of the trunk
+by_trunk() {
+	in_ns pb "$LIB/ask.pl" "$PHONE_B:5060" "$SP_OUT:5062" "$1" carrier \
+		"$2" "${@:3}" | tee "$DIR/answer"
+}
+on() { [ -s "$DIR/answer" ] && ! answered 403; }
+refer="Refer-To: <sip:1003@$SP_OUT>"
+replaces="Replaces: x;to-tag=a;from-tag=b"
+is_true "a trunk's REFER outside of a dialog is refused" refused method-list \
+	'trunk: accept-out-of-dialog-refer = no' by_trunk REFER 1001 "$refer"
+is_true "so is a NOTIFY that nobody asked for" refused method-list \
+	'trunk: accept-unsolicited-notification = no' by_trunk NOTIFY 1001 \
+	"Event: message-summary" "Subscription-State: active"
+is_true "and an INVITE that replaces a call" refused method-list \
+	'trunk: accept-replaces = no' by_trunk INVITE 1001 "$replaces"
+is_true "and what a rule denies" refused method-list \
+	'trunk: acl "border" rule 1' by_trunk MESSAGE 1001 "X-Odd: 1"
+is_true "and a call to where it may not" refused calling-rights \
+	'calling-rights "lobby" rule 1' by_trunk INVITE 09001
+passes() { by_trunk "$@"; on; }
+is_true "a call goes on" passes INVITE 1001
+is_true "so does a MESSAGE that no rule denies" passes MESSAGE 1001
+is_true "and the accepted subscription to presence" passes SUBSCRIBE 1001 \
+	"Event: presence"
+is_true "authz test says the same" \
+	tells '403 Forbidden' 'trunk: accept-out-of-dialog-refer = no' \
+	--trunk carrier --method REFER
+is_true "of what passes, too" tells processed 'acl "border" default' \
+	--trunk carrier --method MESSAGE
+
 # --- IPsec ---
 ipsec_is() { ctl ipsec | grep pstn | grep -q "$1"; }
 is_true "a gateway without IPsec is shown and logged" \
@@ -132,6 +188,20 @@ is_true "the rules for the packet filter are such" rules
 
 # --- scanners: sipvicious ---
 scan() { (cd "$DIR" && in_ns px timeout 60 "$@" >"$DIR/scan" 2>&1); cat "$DIR/scan"; }
+# At the trunk's listener a stranger is nobody.
+nothing_there() {
+	scan svmap -p 5062 "$SP_OUT"
+	! grep -q "| $SP_OUT" "$DIR/scan"
+}
+is_true "svmap finds nobody at the trunk's listener" nothing_there
+no_extension() {
+	scan svwar -p 5062 -m "$1" -e 1000-1004 --force "$SP_OUT"
+	! grep -q '| 100' "$DIR/scan"
+}
+is_true "svwar neither" no_extension REGISTER
+is_true "nor by INVITE" no_extension INVITE
+strangers() { [ "$(count stranger | grep -o '[0-9]*$')" -gt 0 ]; }
+is_true "status counts the strangers" strangers
 # Whoever looks for lines finds no difference between what is there and what
 # is not: 2001 is of a phone that must use TLS, 2006 asks for a password. Five
 # at a time: more are not answered.

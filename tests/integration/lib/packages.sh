@@ -20,6 +20,8 @@ PACKAGES_MATRIX="debootstrap qemu-user-static gcc-i686-linux-gnu
 PACKAGES_VM="qemu-system-x86 linux-image-amd64 busybox-static cpio kmod"
 # ... for tests/system
 PACKAGES_SYSTEM="$PACKAGES_VM gnutls-bin nftables systemd iproute2 procps"
+# ... and for its test of IPsec
+PACKAGES_IPSEC="$PACKAGES_VM nftables iproute2"
 # ... for tests/kernel, and the newer kernel of the same Debian
 PACKAGES_KERNEL="$PACKAGES_VM linux-headers-amd64 gcc make iproute2 procps
  python3"
