@@ -5,11 +5,9 @@ PACKAGES_BUILD="autoconf automake make gcc libc6-dev pkg-config check
  libsqlite3-dev libjansson-dev libseccomp-dev libcap-ng-dev libsystemd-dev
  libc-ares-dev libnetfilter-queue-dev libmnl-dev"
 PACKAGES_PHONES="gnutls-bin iproute2 procps tcpdump kamailio baresip-core
- linphone-cli kamailio-tls-modules"
- linphone-cli tshark"
+ linphone-cli kamailio-tls-modules tshark"
 PACKAGES_TEST="iptables nftables dnsmasq-base clang llvm libclang-rt-14-dev xz-utils stunnel4 sip-tester
- openssl softhsm2 systemd tshark sipvicious fail2ban"
- openssl softhsm2 systemd"
+ openssl softhsm2 systemd sipvicious fail2ban"
 # the peers of make bench
 PACKAGES_BENCH="iptables nftables iproute2 procps util-linux kamailio kamailio-tls-modules
  rtpengine-daemon"
