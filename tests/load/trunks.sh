@@ -51,6 +51,7 @@ call-manager "cm" {
 	serves = trunks
 }
 failover { options-interval = 0 }
+limits { transactions = 1000000 message-rate = 100000 message-burst = 100000 }
 media {
 	outside-address = "$OURS"
 	inside-address = "$INSIDE"
