@@ -96,8 +96,9 @@ START_TEST(an_answer_cut_anywhere_does_no_harm)
 	struct kernel_answer a;
 
 	for (uint32_t n = sizeof(struct nlmsghdr); n < len; n++) {
-		/* Memory of just that size, for the sanitizer. */
-		struct nlmsghdr *h = malloc(n);
+		/* Memory of just that size, for the sanitizer, and the
+		 * padding that every message has. */
+		struct nlmsghdr *h = calloc(1, MNL_ALIGN(n));
 
 		ck_assert_ptr_nonnull(h);
 		memcpy(h, buf, n);
