@@ -1,6 +1,7 @@
 #include "daemon/roles.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "daemon/keys.h"
@@ -103,6 +104,15 @@ int role_store_process(void)
 	return status;
 }
 
+/* To speak with netfilter, as long as the backend lives. A module that is not
+ * there when we begin is not asked later. */
+static bool needs_net_admin(enum flow_backend b)
+{
+	return b == FLOW_BACKEND_QUEUE ||
+	       (b == FLOW_BACKEND_KERNEL &&
+		access("/sys/module/nf_srtp", F_OK) == 0);
+}
+
 int role_media_process(uint16_t queues)
 {
 	struct config *c = setup_config_from_fd(ROLE_FD_CONFIG);
@@ -132,8 +142,7 @@ int role_media_process(uint16_t queues)
 	setup_role(c, "media", ROLE_FD_LOG);
 	for (uint32_t i = 0; i < c->media.backends.count; i++) {
 		backend[i] = (enum flow_backend)c->media.backends.item[i];
-		/* Both speak with netfilter as long as they live. */
-		sb.keeps_net_admin |= backend[i] != FLOW_BACKEND_SOCKET;
+		sb.keeps_net_admin |= needs_net_admin(backend[i]);
 	}
 	(void)snprintf(empty, sizeof(empty), "%s/empty", c->state_directory);
 	status = role_media(&p);
