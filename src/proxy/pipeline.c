@@ -379,15 +379,28 @@ void pipeline_event(struct pipeline *p, const struct event *ev, uint64_t now_ms)
 	run_failures(p, now_ms);
 }
 
-void pipeline_sccp(struct pipeline *p, const struct event *ev, uint64_t now_ms)
+/* A connection's own: a whole office may be behind one address. No name has a
+ * NUL in it. */
+static int take_connection(struct pipeline *p, struct handle ep,
+			   uint64_t now_ms)
+{
+	char key[2 + sizeof(uint64_t)] = {'\0', 'c'};
+	uint64_t v = handle_u64(ep);
+
+	memcpy(key + 2, &v, sizeof(v));
+	return limit_take(p->in.limit, slice_make(key, sizeof(key)), now_ms);
+}
+
+int pipeline_sccp(struct pipeline *p, const struct event *ev, uint64_t now_ms)
 {
 	p->messages++;
 	if (ev->sccp.side == SIDE_PHONE &&
-	    limit_take_addr(p->in.limit, &ev->sccp.from.peer, now_ms) != 0) {
+	    take_connection(p, ev->sccp.from.ep, now_ms) != 0) {
 		p->stops[STOP_RATE]++;
-		return;
+		return ERR_LIMIT;
 	}
 	pipeline_event(p, ev, now_ms);
+	return 0;
 }
 
 static enum stage stage_b2bua(struct pipeline *p, struct unit *u,

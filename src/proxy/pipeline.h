@@ -139,9 +139,11 @@ void pipeline_checked(struct pipeline *p, uint64_t ticket, int err,
 /* An event for the call machine that is no message; runs stages 6 to 8. */
 void pipeline_event(struct pipeline *p, const struct event *ev,
 		    uint64_t now_ms);
-/* A Skinny message: counted, its phone held to the rate of messages, then as
- * pipeline_event. */
-void pipeline_sccp(struct pipeline *p, const struct event *ev, uint64_t now_ms);
+/* A Skinny message: counted, then as pipeline_event. ERR_LIMIT: its connection
+ * is over the rate of messages, and must end: phones do not send again what was
+ * lost in the middle. */
+MUST_CHECK int pipeline_sccp(struct pipeline *p, const struct event *ev,
+			     uint64_t now_ms);
 /* When pipeline_expire must be called; UINT64_MAX = never. Includes the call
  * machine and egress. */
 uint64_t pipeline_deadline(const struct pipeline *p);

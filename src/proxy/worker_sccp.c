@@ -316,7 +316,10 @@ long worker_sccp_data(struct worker *w, struct conn *c, struct slice bytes,
 		.msg = &m, .from = c->dest, .side = c->side};
 	if (c->side == SIDE_PHONE)
 		fill_phone(w, c, &m, &policy, &ev.sccp);
-	pipeline_sccp(w->pipeline, &ev, loop_now_ms(w->loop));
+	if (pipeline_sccp(w->pipeline, &ev, loop_now_ms(w->loop)) != 0) {
+		*reterr_reason = "too many Skinny messages";
+		return ERR_LIMIT;
+	}
 	return (long)pdu.bytes.len;
 }
 

@@ -41,10 +41,7 @@ CFG
 			"$(name_of "$n")"
 	done
 }
-# each address stands for an office of 18 phones that come at once, and the limit
-# is per address
-sections=$(listeners
-	printf 'limits {\n\tmessage-rate = 300\n\tmessage-burst = 1000\n}\n')
+sections=$(listeners)
 for n in 2 3 4 5; do
 	needs ip -n "$NS-sp" addr replace "10.77.0.$n/24" dev out0
 done
