@@ -83,7 +83,11 @@ proved() {
 	capture_stop
 	call_end && call_prove two "$baresip" "$linphone"
 }
-is_true "they call through both: the same packets from phone to phone" proved
+# the capture begins in the middle of a call: a packet may have come up before
+# and go down after
+proved_once_of_two() { proved || { no_calls || call_end; proved; }; }
+is_true "they call through both: the same packets from phone to phone" \
+	proved_once_of_two
 
 tens() { ctl --json registrations | grep -c '"device": "SEP0011223345'; }
 has_tens() { [ "$(tens)" = "$1" ]; }
