@@ -252,6 +252,8 @@ static int add_flows(struct kernel_relay *r, uint64_t owner,
 		err = create(r, owner, &conf[i], state ? &state[i] : NULL);
 	if (err)
 		undo(r, owner, conf, state, i - 1);
+	else
+		kernel_lease(r, owner);
 	return err;
 }
 
@@ -291,6 +293,7 @@ static int revive(struct kernel_relay *r, uint64_t owner,
 		return err;
 	}
 	f->is_waiting = false;
+	kernel_lease(r, owner);
 	return 0;
 }
 
@@ -430,6 +433,7 @@ static int op_query(struct media_backend *b, uint64_t owner, uint64_t id,
 
 	if (!f)
 		return ERR_NOTFOUND;
+	kernel_hand_back(r, f);
 	err = kernel_link_do(&r->link,
 			     kernel_msg_get(r->link.out, r->link.family,
 					    kernel_owner_out(r, owner), id),

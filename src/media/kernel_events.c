@@ -5,6 +5,7 @@
 #include "media/kernel_int.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
@@ -137,9 +138,8 @@ static void read_events(struct kernel_relay *r)
 	}
 }
 
-/* What the module left to the socket. */
-static void hand_back(struct kernel_relay *r, const struct kernel_flow *f,
-		      bool odd)
+/* A packet that the module left to the socket. False: there was none. */
+static bool hand_back(struct kernel_relay *r, struct kernel_flow *f, bool odd)
 {
 	const uint64_t key[2] = {kernel_owner_out(r, f->key[0]), f->key[1]};
 	uint8_t buf[PUNT_MAX];
@@ -149,20 +149,34 @@ static void hand_back(struct kernel_relay *r, const struct kernel_flow *f,
 	ssize_t n = recvfrom(f->fd[odd], buf, sizeof(buf), MSG_TRUNC,
 			     (struct sockaddr *)&ss, &len);
 
-	if (n < 0 && (errno == EBADF || errno == ENOTSOCK)) {
+	if (n < 0 && (errno == EBADF || errno == ENOTSOCK))
 		emit(r, &(struct media_event){.kind = MEDIA_EVENT_FAILED,
 					      .owner = f->key[0],
 					      .flow = f->key[1]});
-		return;
+	if (n < 0 || addr_from_sockaddr(&ss, &from))
+		return false;
+	if (n > PUNT_MAX) {
+		f->base.malformed++;
+		return true;
 	}
-	if (n < 0 || n > PUNT_MAX || addr_from_sockaddr(&ss, &from))
-		return;
 	/* Counted there; a refusal is not news. */
-	(void)!kernel_link_do(&r->link,
-			      kernel_msg_packet(r->link.out, r->link.family,
-						key, &from, odd,
-						slice_make(buf, (size_t)n)),
-			      NULL);
+	(void)!kernel_link_do(
+		&r->link,
+		kernel_msg_packet(r->link.out, r->link.family, key, &from, odd,
+				  slice_make(buf, (size_t)n)),
+		NULL);
+	return true;
+}
+
+void kernel_hand_back(struct kernel_relay *r, struct kernel_flow *f)
+{
+	for (int i = 0; i < 2; i++) {
+		int n = 0;
+
+		while (f->fd[i] >= 0 && n++ < ROUND_MAX &&
+		       hand_back(r, f, i == 1))
+			continue;
+	}
 }
 
 uint64_t kernel_now_ms(void)
@@ -182,6 +196,16 @@ static int renew(struct kernel_relay *r, uint64_t owner)
 	return kernel_told(r, "a lease", kernel_link_do(&r->link, h, NULL));
 }
 
+void kernel_lease(struct kernel_relay *r, uint64_t owner)
+{
+	uint8_t bit = (uint8_t)(1u << owner % 8);
+
+	if (r->leased[owner / 8] & bit)
+		return;
+	if (renew(r, owner) == 0)
+		r->leased[owner / 8] |= bit;
+}
+
 /* Once for each owner of flows. What waits longer than the lease goes. */
 static void renew_all(struct kernel_relay *r)
 {
@@ -189,20 +213,14 @@ static void renew_all(struct kernel_relay *r)
 	struct kernel_flow *f;
 	uint64_t n;
 	uint32_t i = 0;
-	uint8_t done[MEDIA_KERNEL_OWNERS / 8] = {0};
 
 	(void)!read(r->timer, &n, sizeof(n));
+	memset(r->leased, 0, sizeof(r->leased));
 	while ((f = slots_next(&r->slots, &i))) {
-		uint8_t *byte = &done[f->key[0] / 8];
-		uint8_t bit = (uint8_t)(1u << f->key[0] % 8);
-
-		if (f->is_waiting && is_late) {
+		if (f->is_waiting && is_late)
 			kernel_destroy(r, f, NULL);
-			continue;
-		}
-		if (!(*byte & bit))
-			(void)!renew(r, f->key[0]);
-		*byte |= bit;
+		else
+			kernel_lease(r, f->key[0]);
 	}
 }
 
@@ -223,7 +241,7 @@ void kernel_look(struct kernel_relay *r)
 		} else {
 			f = slots_find(&r->slots, media_udp_handle(data, &odd));
 			if (f)
-				hand_back(r, f, odd);
+				(void)hand_back(r, f, odd);
 		}
 	}
 }

@@ -40,6 +40,7 @@ struct kernel_relay {
 	int epoll;
 	int timer;	      /* when to renew the leases */
 	uint64_t deadline_ms; /* what still waits then is removed */
+	uint8_t leased[MEDIA_KERNEL_OWNERS / 8]; /* bit per owner */
 	struct media_event outbox[KERNEL_OUTBOX_MAX];
 	uint32_t out_head, out_count;
 };
@@ -67,6 +68,11 @@ void kernel_destroy(struct kernel_relay *r, struct kernel_flow *f,
 		    struct kernel_answer *ret);
 /* Have fn told of all flows in the module, whoever's. */
 MUST_CHECK int kernel_dump(struct kernel_relay *r, kernel_link_fn fn);
+/* Have owner's flows go by themselves when we are gone for long; once is enough
+ * until they are renewed. */
+void kernel_lease(struct kernel_relay *r, uint64_t owner);
+/* Hand the packets that wait in f's sockets to the module. */
+void kernel_hand_back(struct kernel_relay *r, struct kernel_flow *f);
 /* Look once at what is readable: events into the outbox, packets back to the
  * module, leases renewed. */
 void kernel_look(struct kernel_relay *r);
