@@ -160,11 +160,11 @@ static bool hand_back(struct kernel_relay *r, struct kernel_flow *f, bool odd)
 		return true;
 	}
 	/* Counted there; a refusal is not news. */
-	(void)!kernel_link_do(
-		&r->link,
-		kernel_msg_packet(r->link.out, r->link.family, key, &from, odd,
-				  slice_make(buf, (size_t)n)),
-		NULL);
+	(void)!kernel_link_do(&r->link,
+			      kernel_msg_packet(r->link.out, r->link.family,
+						key, &from, odd,
+						slice_make(buf, (size_t)n)),
+			      NULL);
 	return true;
 }
 
