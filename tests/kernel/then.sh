@@ -7,7 +7,7 @@ mount -t sysfs sysfs sys
 mount -t devtmpfs devtmpfs dev
 mkdir -p dev/pts dev/shm
 mount -t devpts devpts dev/pts
-for dir in dev/shm run tmp var/tmp; do
+for dir in dev/shm run var/tmp; do
 	mount -t tmpfs tmpfs $dir
 done
 chmod 1777 tmp var/tmp dev/shm
