@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/run.h"
+#include "sccp/frame.h"
 #include "unit/proxy/world.h"
 
 static struct world w;
@@ -1193,11 +1194,44 @@ START_TEST(nothing_is_left_when_a_pipeline_is_freed_with_work_in_it)
 }
 END_TEST
 
+/* Keepalives of one connection at one moment, until it is over its rate. */
+static int say_alive(uint32_t connection, int most)
+{
+	/* length 4, header version 0, KeepAlive */
+	static const uint8_t bytes[12] = {4};
+	struct event ev = {.kind = EVENT_SCCP};
+	struct sccp_pdu pdu;
+	struct sccp_msg m;
+	int n = 0;
+
+	ck_assert_int_eq(sccp_frame(slice_make(bytes, sizeof(bytes)),
+				    SCCP_PDU_MAX, &pdu),
+			 0);
+	sccp_msg_parse(&pdu, &m);
+	ev.sccp = (struct event_sccp){.msg = &m, .side = SIDE_PHONE};
+	ev.sccp.from = w.phone.dest;
+	ev.sccp.from.ep.index = connection;
+	while (n < most && pipeline_sccp(w.pipeline, &ev, w.now) == 0)
+		n++;
+	return n;
+}
+
+/* Phones behind one address do not use up each other's rate, and nothing is
+ * dropped from the middle of a stream: the connection ends. */
+START_TEST(a_skinny_connection_has_a_rate_of_its_own)
+{
+	ck_assert_int_eq(say_alive(50, 1000), 200);
+	ck_assert_int_eq(say_alive(50, 1000), 0);
+	ck_assert_int_eq(say_alive(51, 1000), 200);
+}
+END_TEST
+
 static TCase *sources(void)
 {
 	TCase *t = tcase_create("who speaks");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, a_skinny_connection_has_a_rate_of_its_own);
 	tcase_add_test(t, an_unknown_line_over_udp_gets_403);
 	tcase_add_test(t, the_answer_names_and_takes_the_port_we_saw);
 	tcase_add_loop_test(t, a_device_that_must_use_tls_gets_403_over_udp, 0,
