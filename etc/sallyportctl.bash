@@ -7,7 +7,7 @@ _sallyportctl() {
 	done
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "--socket --json --realm \
-			--stdin --device --line --tail --dry-run --replace --all --help \
+			--stdin --device --line --tail --dry-run --replace --all --pool --help \
 			--version --user $([[ ${words[0]} != authz ]] ||
 			echo --trunk --method --event --from --to --header \
 				--body --refer-to --source --forward \

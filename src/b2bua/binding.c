@@ -140,9 +140,13 @@ int binding_refresh(struct calls *c, struct binding *b,
 	if (!err)
 		err = set_text(&b->instance, instance);
 	if (!err)
+		err = set_text(&b->register_id, ev->msg->call_id);
+	if (!err)
 		err = binding_set_ep(c, b, &ev->from);
 	if (err)
 		return err;
+	b->takes_service = sip_msg_has_token(ev->msg, SIP_HDR_SUPPORTED,
+					     "X-cisco-service-control");
 	b->sig = ev->sig;
 	if (ev->policy)
 		b->policy = *ev->policy;
@@ -216,6 +220,7 @@ void binding_free(struct calls *c, struct binding *b)
 	alloc_free(b->contact);
 	alloc_free(b->params);
 	alloc_free(b->instance);
+	alloc_free(b->register_id);
 	alloc_free(b);
 	line_drop(c, l);
 }

@@ -31,6 +31,7 @@ struct sccp_counts {
 	uint64_t flood;	    /* calls above the rate */
 	uint64_t keys;	    /* key sets made */
 	uint64_t fallbacks; /* streams that went from SRTP to RTP */
+	uint64_t barges;    /* that were not let into an encrypted call */
 };
 
 enum sccp_verdict { SCCP_ALLOW, SCCP_DROP, SCCP_LOG };
@@ -186,14 +187,27 @@ bool sccp_next(const struct calls *c, uint32_t *pos, struct sccp_info *ret);
 const struct sccp_counts *sccp_counts(const struct calls *c,
 				      uint32_t *ret_phones,
 				      uint32_t *ret_registered);
-/* Tell a Skinny phone to reset (1), restart (2) or read its configuration anew
- * (3). ERR_NOTFOUND: none of this name is registered here; ERR_NOMEM. */
+/* What a phone can be told to do; as Skinny's Reset has it. */
+enum phone_reset {
+	PHONE_RESET = 1,  /* start from anew */
+	PHONE_RESTART = 2 /* register anew */
+};
+
+/* Tell the SIP phone of the binding with this token (type: enum phone_reset).
+ * ERR_NOTFOUND: there is none, or the phone has another one, which counts;
+ * ERR_LIMIT, ERR_NOMEM. */
+MUST_CHECK int binding_reset(struct calls *c, struct slice token, uint32_t type,
+			     uint64_t now_ms, struct actions *ret_out);
+/* Tell a Skinny phone (type: enum phone_reset). ERR_NOTFOUND: none of this name
+ * is registered here; ERR_NOMEM. */
 MUST_CHECK int sccp_reset(struct calls *c, struct slice device, uint32_t type,
 			  uint64_t now_ms, struct actions *ret_out);
-/* Another policy for a Skinny phone, from its next stream on; NULL: its
- * connection is closed. Nothing happens to one that is not there. ERR_NOMEM. */
+/* Another policy for a Skinny phone, and what its model can do, from its next
+ * stream on; policy NULL: its connection is closed. Nothing happens to one that
+ * is not there. ERR_NOMEM. */
 MUST_CHECK int sccp_policy(struct calls *c, uint64_t id,
-			   const struct call_policy *policy, uint64_t now_ms,
+			   const struct call_policy *policy,
+			   const struct sccp_traits *traits, uint64_t now_ms,
 			   struct actions *ret_out);
 /* Walk the places of the call managers: start *pos at 0; false at the end. */
 bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret);

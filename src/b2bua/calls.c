@@ -195,7 +195,7 @@ static void run_failed(struct calls *c)
 	}
 }
 
-static void step_begin(struct calls *c, uint64_t now_ms, struct actions *out)
+void calls_begin(struct calls *c, uint64_t now_ms, struct actions *out)
 {
 	c->now_ms = now_ms;
 	c->out = out;
@@ -204,7 +204,7 @@ static void step_begin(struct calls *c, uint64_t now_ms, struct actions *out)
 	c->from_place = HANDLE_NONE;
 }
 
-static int step_end(struct calls *c)
+int calls_end(struct calls *c)
 {
 	run_failed(c);
 	save_touched(c);
@@ -267,9 +267,9 @@ bool calls_absorb(struct calls *c, const struct event_sip *ev, uint64_t now_ms,
 
 	if (!ev->msg->is_request)
 		return false;
-	step_begin(c, now_ms, ret_out);
+	calls_begin(c, now_ms, ret_out);
 	is_done = absorb(c, ev);
-	(void)step_end(c); /* a lost repetition is repeated by the peer */
+	(void)calls_end(c); /* a lost repetition is repeated by the peer */
 	return is_done;
 }
 
@@ -617,7 +617,7 @@ static void on_drop(struct calls *c, uint64_t cookie)
 int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 	      struct actions *ret_out)
 {
-	step_begin(c, now_ms, ret_out);
+	calls_begin(c, now_ms, ret_out);
 	switch (ev->kind) {
 	case EVENT_CONN_DOWN:
 		on_conn_down(c, ev->conn);
@@ -665,7 +665,7 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 		binding_update(c, &ev->binding);
 		break;
 	}
-	return step_end(c);
+	return calls_end(c);
 }
 
 bool calls_is_core(const struct calls *c, const struct addr *peer)

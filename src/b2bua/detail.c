@@ -1,17 +1,21 @@
 #include "b2bua/detail.h"
 
-#include "b2bua/machine.h"
+#include "b2bua/sccp.h"
 
-_Static_assert((int)CALL_STREAMS_MAX == (int)STREAMS_MAX, "all are shown");
+_Static_assert((int)CALL_STREAMS_MAX >= (int)STREAMS_MAX, "all are shown");
+
+void history_put(const struct calls *c, struct history *h,
+		 const struct history_item *item)
+{
+	h->item[h->total % HISTORY_MAX] = *item;
+	h->item[h->total % HISTORY_MAX].at_ms = c->now_ms;
+	h->total++;
+}
 
 void history_add(const struct calls *c, struct call *call,
 		 const struct history_item *item)
 {
-	struct history *h = &call->history;
-
-	h->item[h->total % HISTORY_MAX] = *item;
-	h->item[h->total % HISTORY_MAX].at_ms = c->now_ms;
-	h->total++;
+	history_put(c, &call->history, item);
 }
 
 void history_message(const struct calls *c, struct call *call, enum side from,
@@ -54,6 +58,13 @@ static void put(struct writer *w, const struct history_item *h)
 		return;
 	case HISTORY_FALLBACK:
 		writer_str(w, "RTP instead of SRTP: ");
+		writer_str(w, h->text);
+		return;
+	case HISTORY_SKINNY:
+		writer_str(w, h->text);
+		break;
+	case HISTORY_REOPENED:
+		writer_str(w, "channel opened anew, ");
 		writer_str(w, h->text);
 		return;
 	case HISTORY_MOVED:
@@ -123,13 +134,29 @@ static void fill_history(const struct history *h, struct call_detail *ret)
 		ret->history[ret->history_count++] = h->item[i % HISTORY_MAX];
 }
 
+static bool sccp_detail(const struct calls *c, uint64_t cookie,
+			struct call_detail *ret)
+{
+	struct obj *o = obj_find(c, cookie);
+	const struct sccp_call *call;
+
+	if (!o || o->kind != OBJ_SCCP_CALL)
+		return false;
+	call = LIST_ENTRY(o, struct sccp_call, obj);
+	*ret = (struct call_detail){.is_skinny = true, .reference = call->ref};
+	sccp_call_fill(c, call, &ret->info);
+	sccp_call_detail(call, ret);
+	fill_history(&call->history, ret);
+	return true;
+}
+
 bool calls_detail(const struct calls *c, uint64_t cookie,
 		  struct call_detail *ret)
 {
 	const struct call *call = call_find(c, cookie);
 
 	if (!call)
-		return false;
+		return sccp_detail(c, cookie, ret);
 	*ret = (struct call_detail){.shown = call->shown,
 				    .is_shown = call->is_shown};
 	call_fill(c, call, &ret->info);

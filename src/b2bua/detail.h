@@ -10,8 +10,8 @@
 #include "b2bua/call.h"
 
 enum {
-	CALL_STREAMS_MAX = 4,
-	HISTORY_MAX = 32, /* last events of a call that are kept */
+	CALL_STREAMS_MAX = 8, /* shown of a call; SIP has fewer */
+	HISTORY_MAX = 32,     /* last events of a call that are kept */
 	HISTORY_STR_MAX = 128
 };
 
@@ -21,6 +21,8 @@ enum history_what {
 	HISTORY_OWN,	  /* a request of our own went out: method */
 	HISTORY_SECURITY, /* the phone is shown text */
 	HISTORY_FALLBACK, /* RTP instead of SRTP, because of text */
+	HISTORY_SKINNY,	  /* Skinny message text came from side */
+	HISTORY_REOPENED, /* a Skinny channel was opened anew by ourselves */
 	HISTORY_MOVED,	  /* the phone is reached over another connection */
 	HISTORY_RESTORED  /* taken over from a process that ended */
 };
@@ -62,6 +64,8 @@ struct call_detail {
 	struct call_info info;
 	enum call_security shown; /* the phone has been told, if is_shown */
 	bool is_shown;
+	bool is_skinny;		/* legs have no dialogs */
+	uint32_t reference;	/* Skinny's number of the call */
 	struct call_leg leg[2]; /* by side */
 	struct call_stream stream[CALL_STREAMS_MAX];
 	uint32_t stream_count;

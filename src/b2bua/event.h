@@ -61,10 +61,11 @@ struct call_policy {
 	uint32_t
 		call_limit; /* simultaneous calls of the device; 0 = no limit */
 	bool trusts_identity; /* it may assert other identities than From */
-	bool no_lock;	    /* the lock is not shown, whatever is agreed */
+	bool no_lock;	      /* the lock is not shown, whatever is agreed */
 	/* SCCP: where the far end of a stream is none of our phones the phone
 	 * sends and hears RTP, not SRTP that ends here. */
 	bool falls_back;
+	bool passes_multicast; /* SCCP: in the clear, as it is inside */
 	bool nat; /* latch media on the first authentic packet from anywhere */
 };
 
@@ -122,7 +123,8 @@ struct event_sccp {
 				the name in msg where it is configured so;
 				empty: neither */
 	enum sig_level sig;
-	const struct call_policy *policy; /* of device; NULL without one */
+	const struct call_policy *policy; /* of device, with a Register; NULL
+					     without one */
 	struct sccp_traits traits;	  /* of the model in msg, when it is a
 					     Register */
 	uint32_t listener;	/* number that ACTION_SCCP_LINK gives back */

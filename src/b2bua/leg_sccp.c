@@ -728,40 +728,9 @@ const struct sccp_counts *sccp_counts(const struct calls *c,
 	return &c->sccp.counts;
 }
 
-static int own_step(struct calls *c, uint64_t now_ms, struct actions *out)
-{
-	c->now_ms = now_ms;
-	c->out = out;
-	c->err = 0;
-	return 0;
-}
-
-static int own_end(struct calls *c)
-{
-	c->out = NULL;
-	c->cookie = 0;
-	return c->err;
-}
-
-int sccp_reset(struct calls *c, struct slice device, uint32_t type,
-	       uint64_t now_ms, struct actions *ret_out)
-{
-	enum { RESET_LEN = 16 };
-	struct table_node *n = table_find(&c->sccp.names, device);
-	struct sccp_phone *p = TABLE_ENTRY(n, struct sccp_phone, by_name);
-	struct sccp_out *o = c->sccp.out;
-
-	if (!p || p->phase != SCCP_REGISTERED)
-		return ERR_NOTFOUND;
-	(void)own_step(c, now_ms, ret_out);
-	sccp_out_make(o, SCCP_RESET, p->header, RESET_LEN);
-	sccp_out_u32(o, SCCP_RESET_TYPE, type);
-	sccp_send(c, p, SIDE_PHONE, o);
-	return own_end(c);
-}
-
 int sccp_policy(struct calls *c, uint64_t id, const struct call_policy *policy,
-		uint64_t now_ms, struct actions *ret_out)
+		const struct sccp_traits *traits, uint64_t now_ms,
+		struct actions *ret_out)
 {
 	struct obj *o = obj_find(c, id);
 	struct sccp_phone *p;
@@ -769,10 +738,13 @@ int sccp_policy(struct calls *c, uint64_t id, const struct call_policy *policy,
 	if (!o || o->kind != OBJ_SCCP)
 		return 0;
 	p = LIST_ENTRY(o, struct sccp_phone, obj);
-	(void)own_step(c, now_ms, ret_out);
-	if (policy)
+	calls_begin(c, now_ms, ret_out);
+	c->cookie = id;
+	if (policy) {
 		p->policy = *policy;
-	else
+		p->traits = *traits;
+	} else {
 		sccp_phone_end(c, p, "the configuration says so");
-	return own_end(c);
+	}
+	return calls_end(c);
 }

@@ -7,6 +7,10 @@
 #include "b2bua/objects.h"
 
 /* --- calls.c: shared by all -------------------------------------------- */
+/* A step begins: actions go to out (untouched so far). */
+void calls_begin(struct calls *c, uint64_t now_ms, struct actions *out);
+/* It ends: what waited for that is done. ERR_NOMEM: actions were lost. */
+int calls_end(struct calls *c);
 /* Append an action of the current step. */
 void calls_emit(struct calls *c, const struct action *a);
 /* Write len hex digits and a NUL of fresh randomness to ret. */
@@ -67,7 +71,10 @@ void record_binding(struct calls *c, enum record_kind kind,
 /* What an operator sees of call at first sight. */
 void call_fill(const struct calls *c, const struct call *call,
 	       struct call_info *ret);
-/* Something happened in call: item, whose time is set to now. */
+/* Something happened: item, whose time is set to now, into h. */
+void history_put(const struct calls *c, struct history *h,
+		 const struct history_item *item);
+/* Something happened in call. */
 void history_add(const struct calls *c, struct call *call,
 		 const struct history_item *item);
 /* A request or response came. */

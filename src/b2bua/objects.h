@@ -291,7 +291,7 @@ enum call_state {
 };
 
 /* What happened in a call; the newest overwrite the oldest. */
-struct history {
+struct history { /* zeroed: empty */
 	struct history_item item[HISTORY_MAX];
 	uint32_t total; /* that happened */
 };
@@ -394,6 +394,8 @@ struct binding {
 	struct call_policy policy;
 	bool pass_auth;
 	bool falls_back;
+	bool takes_service; /* Cisco's service-control */
+	char *register_id;  /* Call-ID of its REGISTER, owned */
 	bool is_active;	    /* the call manager said yes */
 	uint64_t accept_ms; /* and when, last; 0 = to a process before us */
 	uint64_t expires_ms;

@@ -10,7 +10,7 @@
 #include "base/secret.h"
 
 enum {
-	SAVE_VERSION = 3,
+	SAVE_VERSION = 4,
 	KIND_CALL = 'C',
 	KIND_BINDING = 'B',
 	/* Requests that may have left after the last save. A line's are not
@@ -322,6 +322,8 @@ static void code_binding(struct coder *k, struct binding *b)
 	code_text(k, &b->contact);
 	code_text(k, &b->params);
 	code_text(k, &b->instance);
+	code_text(k, &b->register_id);
+	b->takes_service = code_bool(k, b->takes_service);
 	code_dest(k, &b->dest);
 	b->sig = (enum sig_level)code_max(k, b->sig, SIG_ENCRYPTED);
 	code_policy(k, &b->policy);

@@ -16,6 +16,7 @@
 enum {
 	SCCP_STREAMS_MAX = 24,	   /* of one phone */
 	SCCP_CALLS_MAX = 16,	   /* of one phone */
+	SCCP_GROUPS_MAX = 4,	   /* multicast, of one phone */
 	SCCP_PENDING_MAX = 16384,  /* bytes before the call manager is there */
 	SCCP_KEEPALIVE_MS = 60000, /* where nobody has said */
 	SCCP_MISSED = 3,     /* keepalives without a word from the phone */
@@ -37,6 +38,7 @@ struct sccp_stream {
 	bool is_borrowed;  /* the far phone sends under our receive key */
 	bool is_stale;	   /* a phone that is gone knows that key */
 	bool is_plain;	   /* fallen back to RTP */
+	bool is_refused;   /* a barge that may not be: nothing passes */
 	uint8_t own_opens; /* channels we opened anew, not yet acknowledged */
 	uint16_t port[2];
 	struct flow flow[2];
@@ -47,6 +49,13 @@ struct sccp_stream {
 	size_t open_len;
 	uint8_t *start; /* the message that made it send; owned */
 	size_t start_len;
+};
+
+/* A multicast stream that the phone was told of. */
+struct sccp_group {
+	bool is_on;
+	uint32_t party;
+	uint32_t call;
 };
 
 struct sccp_call {
@@ -64,6 +73,7 @@ struct sccp_call {
 	char callee[SCCP_PARTY_LEN];
 	uint8_t *info; /* last CallInfo, raw; owned */
 	size_t info_len;
+	struct history history;
 };
 
 enum sccp_phase {
@@ -109,6 +119,7 @@ struct sccp_phone {
 	struct buf pending; /* raw messages for the call manager */
 	struct list streams;
 	struct list calls;
+	struct sccp_group group[SCCP_GROUPS_MAX];
 	uint32_t stream_count;
 	uint32_t call_count;
 };
@@ -195,6 +206,40 @@ void sccp_send_end(struct calls *c, struct sccp_stream *s, uint32_t id);
 /* Parse a kept message; false: there is none. */
 bool sccp_reparse(const uint8_t *ptr, size_t len, struct sccp_msg *ret);
 
+/* The stream of another Skinny phone of this worker at this inside address, or
+ * NULL. */
+struct sccp_stream *sccp_far_stream(const struct calls *c,
+				    const struct sccp_stream *self,
+				    const struct addr *a);
+/* May the far end at a be a phone of Sallyport? */
+bool sccp_is_ours(const struct calls *c, const struct addr *a);
+
+/* --- sccp_barge.c --------------------------------------------------------- */
+/* Is m a channel for somebody who barges in, where p's model cannot mix? */
+bool sccp_refuses_barge(const struct sccp_phone *p, const struct sccp_msg *m);
+/* What s sends to now is known: where that would let a phone without encryption
+ * into an encrypted call, nothing passes, that phone hears a busy tone, and the
+ * answer is true. */
+bool sccp_keep_out(struct calls *c, struct sccp_stream *s);
+/* Did somebody barge in over s? */
+bool sccp_is_guest(const struct sccp_stream *s);
+/* What protects s together with all that its phone mixes into it: the least. */
+enum call_security sccp_security_with(const struct calls *c,
+				      const struct sccp_stream *s);
+
+/* --- sccp_group.c --------------------------------------------------------- */
+/* Start and Stop of multicast media, and the phone's answer. */
+void sccp_group_start(struct calls *c, struct sccp_phone *p,
+		      const struct sccp_msg *m);
+void sccp_group_stop(struct calls *c, struct sccp_phone *p,
+		     const struct sccp_msg *m);
+void sccp_group_ack(struct calls *c, struct sccp_phone *p,
+		    const struct sccp_msg *m);
+/* Does p hear or send multicast in the call ref (0: in any)? */
+bool sccp_hears_group(const struct sccp_phone *p, uint32_t ref);
+/* The call is over, and what was heard in it. */
+void sccp_group_call_end(struct sccp_phone *p, uint32_t ref);
+
 /* --- sccp_call.c ---------------------------------------------------------- */
 /* CallInfo and CallState of the call manager: noted and passed on. */
 void sccp_call_info(struct calls *c, struct sccp_phone *p,
@@ -212,5 +257,13 @@ void sccp_calls_end(struct calls *c, struct sccp_phone *p);
 /* Fill in what operators see. */
 void sccp_call_fill(const struct calls *c, const struct sccp_call *call,
 		    struct call_info *ret);
+/* Its connections, streams, and what its phone was shown. */
+void sccp_call_detail(const struct sccp_call *call, struct call_detail *ret);
+/* Something happened in the call ref of p, if that is known: item, whose time is
+ * set to now. */
+void sccp_note(struct calls *c, struct sccp_phone *p, uint32_t ref,
+	       const struct history_item *item);
+/* The line on which p has the call ref; 0: not known. */
+uint32_t sccp_line_of(const struct sccp_phone *p, uint32_t ref);
 /* EVENT_CALL_DROP. */
 void sccp_call_drop(struct calls *c, struct sccp_call *call);

@@ -24,8 +24,16 @@ static struct sccp_call *find_call(const struct sccp_phone *p, uint32_t ref)
 	return NULL;
 }
 
+uint32_t sccp_line_of(const struct sccp_phone *p, uint32_t ref)
+{
+	const struct sccp_call *call = find_call(p, ref);
+
+	return call ? call->line : 0;
+}
+
 static void call_free_one(struct calls *c, struct sccp_call *call)
 {
+	sccp_group_call_end(call->phone, call->ref);
 	record_sccp_call(c, RECORD_CALL_END, call);
 	list_del(&call->node);
 	call->phone->call_count--;
@@ -96,6 +104,8 @@ enum call_security sccp_security_own(const struct sccp_phone *p, uint32_t ref)
 
 	if (p->sig == SIG_NONSECURE)
 		return CALL_NONSECURE;
+	if (sccp_hears_group(p, ref))
+		return CALL_AUTHENTICATED;
 	list_for_each(l, &p->streams) {
 		const struct sccp_stream *s =
 			LIST_ENTRY(l, struct sccp_stream, node);
@@ -115,16 +125,22 @@ static enum call_security state_of(const struct calls *c,
 				   const struct sccp_phone *p, uint32_t ref,
 				   bool *ret_has_media)
 {
-	enum call_security least = sccp_security_own(p, ref);
+	enum call_security own = sccp_security_own(p, ref);
+	enum call_security least = own;
 	struct list *l;
 
-	*ret_has_media = false;
+	*ret_has_media = sccp_hears_group(p, ref);
+	if (*ret_has_media && !c->p.show_phone_leg)
+		least = CALL_NONSECURE;
 	list_for_each(l, &p->streams) {
 		const struct sccp_stream *s =
 			LIST_ENTRY(l, struct sccp_stream, node);
 		enum call_security far = CALL_NONSECURE;
 
-		if (!is_live(s, ref))
+		if (!is_live(s, ref) || s->is_refused)
+			continue;
+		/* The shield stays, whoever barges in. */
+		if (own == CALL_AUTHENTICATED && sccp_is_guest(s))
 			continue;
 		*ret_has_media = true;
 		if (s->far.is_joined)
@@ -135,6 +151,15 @@ static enum call_security state_of(const struct calls *c,
 	if (!*ret_has_media && !c->p.show_phone_leg)
 		least = CALL_NONSECURE;
 	return least;
+}
+
+void sccp_note(struct calls *c, struct sccp_phone *p, uint32_t ref,
+	       const struct history_item *item)
+{
+	struct sccp_call *call = find_call(p, ref);
+
+	if (call)
+		history_put(c, &call->history, item);
 }
 
 static uint32_t status_of(const struct calls *c, const struct sccp_phone *p,
@@ -200,10 +225,28 @@ static void keep_info(struct sccp_call *call, const struct sccp_msg *m)
 	call->info_len = copy ? m->bytes.len : 0;
 }
 
+static enum call_security security_of(uint32_t status)
+{
+	return status == SCCP_SECURITY_ENCRYPTED       ? CALL_ENCRYPTED
+	       : status == SCCP_SECURITY_AUTHENTICATED ? CALL_AUTHENTICATED
+						       : CALL_NONSECURE;
+}
+
+/* call (may be NULL) is what m is about: the phone is to be shown status. */
 static void send_info(struct calls *c, struct sccp_phone *p,
-		      const struct sccp_msg *m, uint32_t status)
+		      struct sccp_call *call, const struct sccp_msg *m,
+		      uint32_t status)
 {
 	struct sccp_out *o = c->sccp.out;
+
+	if (call && call->shown != status)
+		history_put(
+			c, &call->history,
+			&(struct history_item){.what = HISTORY_SECURITY,
+					       .text = call_security_str(
+						       security_of(status))});
+	if (call)
+		call->shown = status;
 
 	sccp_out_copy(o, m);
 	sccp_out_clean(o);
@@ -228,9 +271,27 @@ void sccp_call_info(struct calls *c, struct sccp_phone *p,
 		call->from_phone = sccp_u32(m, SCCP_CALL_TYPE) == TYPE_OUTGOING;
 		take_parties(call, m);
 		keep_info(call, m);
-		call->shown = status;
 	}
-	send_info(c, p, m, status);
+	send_info(c, p, call, m, status);
+}
+
+/* For the history: static texts. */
+static const char *state_name(const struct sccp_msg *m)
+{
+	static const char *const names[] = {
+		"CallState idle",	    "CallState off hook",
+		"CallState on hook",	    "CallState ring out",
+		"CallState ring in",	    "CallState connected",
+		"CallState busy",	    "CallState congestion",
+		"CallState hold",	    "CallState call waiting",
+		"CallState transfer",	    "CallState park",
+		"CallState proceed",	    "CallState remote multiline",
+		"CallState invalid number", "CallState hold revert",
+		"CallState whisper",	    "CallState remote hold"};
+	uint32_t state = sccp_u32(m, SCCP_STATE);
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state]
+							: m->row->name;
 }
 
 void sccp_call_state(struct calls *c, struct sccp_phone *p,
@@ -241,6 +302,10 @@ void sccp_call_state(struct calls *c, struct sccp_phone *p,
 	sccp_pass(c, p, SIDE_PHONE, m);
 	if (!call)
 		return;
+	history_put(c, &call->history,
+		    &(struct history_item){.what = HISTORY_SKINNY,
+					   .side = SIDE_CORE,
+					   .text = state_name(m)});
 	call->state = sccp_u32(m, SCCP_STATE);
 	call->line = sccp_u32(m, SCCP_LINE);
 	if (call->state == STATE_CONNECTED && call->answer_ms == 0) {
@@ -269,8 +334,7 @@ void sccp_show(struct calls *c, struct sccp_phone *p)
 			       SCCP_PDU_MAX, &pdu) != 0)
 			continue;
 		sccp_msg_parse(&pdu, &m);
-		call->shown = status;
-		send_info(c, p, &m, status);
+		send_info(c, p, call, &m, status);
 	}
 }
 
@@ -334,6 +398,44 @@ void sccp_call_fill(const struct calls *c, const struct sccp_call *call,
 	ret->is_end_to_end = s->far.is_joined && s->is_borrowed;
 	ret->flow_out_in = s->flow[SIDE_PHONE].id;
 	ret->flow_in_out = s->flow[SIDE_CORE].id;
+}
+
+static void fill_stream(const struct sccp_stream *s, struct call_stream *ret)
+{
+	*ret = (struct call_stream){
+		.is_audio = !s->is_video,
+		.codec = slice_str(codec_name(s->codec)),
+		.suite = {[SIDE_PHONE] = s->flow[SIDE_PHONE].in.suite,
+			  [SIDE_CORE] = s->flow[SIDE_CORE].out.suite},
+		.is_borrowed = s->is_borrowed,
+	};
+	for (int side = 0; side < 2; side++) {
+		ret->local[side] = s->flow[side].local;
+		ret->remote[side] = s->flow[side].remote;
+		ret->is_blocked[side] = s->flow[side].is_blocked;
+		ret->flow[side] = s->flow[side].id;
+	}
+}
+
+void sccp_call_detail(const struct sccp_call *call, struct call_detail *ret)
+{
+	const struct sccp_phone *p = call->phone;
+	struct list *l;
+
+	for (int side = 0; side < 2; side++) {
+		ret->leg[side].dest = p->dest[side];
+		ret->leg[side].is_confirmed = call->answer_ms > 0;
+	}
+	ret->is_shown = call->shown != SCCP_SECURITY_UNKNOWN;
+	ret->shown = security_of(call->shown);
+	list_for_each(l, &p->streams) {
+		const struct sccp_stream *s =
+			LIST_ENTRY(l, struct sccp_stream, node);
+
+		if (sccp_stream_is_of(s, call->ref) &&
+		    ret->stream_count < CALL_STREAMS_MAX)
+			fill_stream(s, &ret->stream[ret->stream_count++]);
+	}
 }
 
 /* There is no message by which a proxy ends one call of a phone: its streams

@@ -15,7 +15,7 @@
 /* ---- far ends --------------------------------------------------------------------- */
 
 /* The stream of another Skinny phone of this worker at this inside address. */
-static struct sccp_stream *sccp_far(const struct calls *c,
+struct sccp_stream *sccp_far_stream(const struct calls *c,
 				    const struct sccp_stream *self,
 				    const struct addr *a)
 {
@@ -34,7 +34,7 @@ static struct sccp_stream *sccp_far(const struct calls *c,
 
 /* May the far end at a be a phone of Sallyport? Whatever is told a port of
  * ours is, be it another worker's. */
-static bool is_ours(const struct calls *c, const struct addr *a)
+bool sccp_is_ours(const struct calls *c, const struct addr *a)
 {
 	return addr_ip_eq(a, &c->p.media_inside);
 }
@@ -58,7 +58,8 @@ static void forsake(struct calls *c, struct sccp_stream *s)
 /* What s sent to is not sent to any more. */
 void sccp_leave_far(struct calls *c, struct sccp_stream *s)
 {
-	struct sccp_stream *far = sccp_far(c, s, &s->flow[SIDE_CORE].remote);
+	struct sccp_stream *far =
+		sccp_far_stream(c, s, &s->flow[SIDE_CORE].remote);
 
 	if (far && far->flow[SIDE_CORE].out.suite != SUITE_NONE &&
 	    flow_key_eq(&far->flow[SIDE_CORE].out, &s->flow[SIDE_PHONE].in))
@@ -146,6 +147,13 @@ static void reopen(struct calls *c, struct sccp_stream *s,
 		      s->is_video ? SCCP_CLOSE_MM_RECEIVE : SCCP_CLOSE_RECEIVE);
 	s->own_opens++;
 	sccp_send_open(c, s, &m);
+	sccp_note(c, s->phone, s->call,
+		  &(struct history_item){
+			  .what = HISTORY_REOPENED,
+			  .text = is_borrowed ? "with the far phone's key"
+				  : key->suite == SUITE_NONE
+					  ? "without a key"
+					  : "with a fresh key"});
 }
 
 void sccp_rekey(struct calls *c, struct sccp_phone *p)
@@ -210,8 +218,9 @@ static void set_plain(struct calls *c, struct sccp_stream *s, bool is_plain)
 void sccp_follow_far(struct calls *c, struct sccp_stream *s)
 {
 	const struct addr *a = &s->flow[SIDE_CORE].remote;
-	const struct sccp_stream *far = sccp_far(c, s, a);
-	bool is_plain = !is_ours(c, a) || (far && !sccp_is_secure(far->phone));
+	const struct sccp_stream *far = sccp_far_stream(c, s, a);
+	bool is_plain =
+		!sccp_is_ours(c, a) || (far && !sccp_is_secure(far->phone));
 
 	if (follows_far(s) && s->is_plain != is_plain)
 		set_plain(c, s, is_plain);
@@ -223,7 +232,8 @@ void sccp_follow_far(struct calls *c, struct sccp_stream *s)
 void sccp_sending_key(struct calls *c, struct sccp_stream *s,
 		      struct flow_key *ret)
 {
-	struct sccp_stream *far = sccp_far(c, s, &s->flow[SIDE_CORE].remote);
+	struct sccp_stream *far =
+		sccp_far_stream(c, s, &s->flow[SIDE_CORE].remote);
 	enum suite suite = sccp_suite_of(s->phone);
 	struct flow before[2];
 
@@ -267,7 +277,7 @@ static void learn_far(struct calls *c, struct sccp_stream *s)
 	bool is_plain = s->far.security == CALL_NONSECURE;
 
 	if (follows_far(s) && s->is_plain != is_plain &&
-	    !sccp_far(c, s, &s->flow[SIDE_CORE].remote)) {
+	    !sccp_far_stream(c, s, &s->flow[SIDE_CORE].remote)) {
 		set_plain(c, s, is_plain);
 		restart(c, s);
 		sccp_update_all(c, s->phone);
@@ -285,8 +295,10 @@ void sccp_set_far(struct calls *c, struct sccp_stream *s,
 		if (f->key)
 			s->far.key = *f->key;
 		learn_far(c, s);
-	} else if (!sccp_far(c, s, &s->flow[SIDE_CORE].remote)) {
+		(void)sccp_keep_out(c, s);
+	} else if (!sccp_far_stream(c, s, &s->flow[SIDE_CORE].remote)) {
 		forsake(c, s);
 	}
-	sccp_show(c, s->phone);
+	/* It is told to whom its phone mixes it with, too. */
+	sccp_update_all(c, s->phone);
 }

@@ -105,13 +105,12 @@ static void flows_of(const struct calls *c, const struct sccp_stream *s,
 	struct flow *out = &ret[SIDE_PHONE];
 	struct flow *in = &ret[SIDE_CORE];
 
-	(void)c;
 	out->latch = p->policy.nat ? FLOW_LATCH_NAT : FLOW_LATCH_RESTRICTED;
 	in->latch = FLOW_LATCH_OFF;
-	out->is_blocked = !s->is_sending;
-	in->is_blocked = !s->is_receiving || !s->is_heard;
+	out->is_blocked = !s->is_sending || s->is_refused;
+	in->is_blocked = !s->is_receiving || !s->is_heard || s->is_refused;
 	in->is_borrowed = s->is_borrowed;
-	in->security = (uint8_t)sccp_security_own(p, s->call);
+	in->security = (uint8_t)sccp_security_with(c, s);
 }
 
 /* Tell the media process what has changed since before. */
@@ -255,26 +254,6 @@ static void answer_open(struct calls *c, struct sccp_phone *p,
 	sccp_send(c, p, SIDE_CORE, o);
 }
 
-/* A second channel into a call that is encrypted is somebody who barges in: a
- * phone that would have to mix cannot encrypt to two. */
-static bool is_barge(const struct sccp_phone *p, const struct sccp_msg *m)
-{
-	struct list *l;
-
-	if (!p->traits.refuses_barge || m->id != SCCP_OPEN_RECEIVE)
-		return false;
-	list_for_each(l, &p->streams) {
-		const struct sccp_stream *s = sccp_stream_at(l);
-
-		if (s->is_receiving && !s->is_video &&
-		    s->party != sccp_u32(m, SCCP_PARTY) &&
-		    s->flow[SIDE_CORE].out.suite != SUITE_NONE &&
-		    s->call == sccp_u32(m, SCCP_CALL))
-			return true;
-	}
-	return false;
-}
-
 /* Keys inside, should there be any, never go outside nor the other way. */
 static void take_key(const struct sccp_msg *m, struct flow_key *ret)
 {
@@ -293,7 +272,7 @@ static void on_open(struct calls *c, struct sccp_phone *p,
 	struct sccp_stream *s;
 	struct flow before[2];
 
-	if (must_refuse(p) || is_barge(p, m) ||
+	if (must_refuse(p) || sccp_refuses_barge(p, m) ||
 	    (is_video && p->policy.other_media == OTHER_MEDIA_REJECT)) {
 		answer_open(c, p, m, STATUS_NO_CHANNEL);
 		return;
@@ -426,13 +405,15 @@ static void on_start(struct calls *c, struct sccp_phone *p,
 	before[1] = s->flow[1];
 	s->is_video = is_video;
 	s->is_sending = true;
+	s->is_refused = false;
 	s->flow[SIDE_CORE].remote = a;
 	keep(&s->start, &s->start_len, m->bytes);
 	take_key(m, &s->flow[SIDE_PHONE].out);
 	sccp_follow_far(c, s);
 	sccp_sending_key(c, s, &s->flow[SIDE_PHONE].in);
 	sccp_update(c, s, before);
-	sccp_send_start(c, s, m);
+	if (!sccp_keep_out(c, s))
+		sccp_send_start(c, s, m);
 	sccp_update_all(c, p);
 }
 
@@ -511,23 +492,6 @@ static void on_port_close(struct calls *c, struct sccp_phone *p,
 		stream_end(c, s);
 }
 
-/* Multicast has no keys, and an address that only means something inside: the
- * phone is not asked. */
-static void refuse_multicast(struct calls *c, struct sccp_phone *p,
-			     const struct sccp_msg *m)
-{
-	struct sccp_out *o = c->sccp.out;
-
-	c->sccp.counts.dropped++;
-	if (m->id != SCCP_START_MC_RECEPTION)
-		return;
-	sccp_out_make(o, SCCP_MULTICAST_RECEPTION_ACK, m->version, 24);
-	sccp_out_u32(o, SCCP_STATUS, STATUS_ERROR);
-	sccp_out_u32(o, SCCP_PARTY, sccp_u32(m, SCCP_PARTY));
-	sccp_out_u32(o, SCCP_CALL, sccp_u32(m, SCCP_CALL));
-	sccp_send(c, p, SIDE_CORE, o);
-}
-
 /* ---- dispatch ------------------------------------------------------------------------------ */
 
 static const struct {
@@ -546,10 +510,11 @@ static const struct {
 	{SCCP_STOP_MM_TRANSMISSION, SIDE_CORE, stop_or_close},
 	{SCCP_PORT_REQ, SIDE_CORE, NULL}, /* passes */
 	{SCCP_PORT_CLOSE, SIDE_CORE, on_port_close},
-	{SCCP_START_MC_RECEPTION, SIDE_CORE, refuse_multicast},
-	{SCCP_START_MC_TRANSMISSION, SIDE_CORE, refuse_multicast},
-	{SCCP_STOP_MC_RECEPTION, SIDE_CORE, refuse_multicast},
-	{SCCP_STOP_MC_TRANSMISSION, SIDE_CORE, refuse_multicast},
+	{SCCP_START_MC_RECEPTION, SIDE_CORE, sccp_group_start},
+	{SCCP_START_MC_TRANSMISSION, SIDE_CORE, sccp_group_start},
+	{SCCP_STOP_MC_RECEPTION, SIDE_CORE, sccp_group_stop},
+	{SCCP_STOP_MC_TRANSMISSION, SIDE_CORE, sccp_group_stop},
+	{SCCP_MULTICAST_RECEPTION_ACK, SIDE_PHONE, sccp_group_ack},
 	{SCCP_OPEN_RECEIVE_ACK, SIDE_PHONE, on_open_ack},
 	{SCCP_OPEN_MM_RECEIVE_ACK, SIDE_PHONE, on_open_ack},
 	{SCCP_START_TRANSMISSION_ACK, SIDE_PHONE, on_start_ack},
@@ -557,6 +522,17 @@ static const struct {
 	{SCCP_TRANSMISSION_FAILURE, SIDE_PHONE, on_failure},
 	{SCCP_PORT_RES, SIDE_PHONE, on_port_res},
 };
+
+/* The call that m is about, where only its stream says so, too. */
+static uint32_t ref_of(const struct sccp_phone *p, const struct sccp_msg *m)
+{
+	const struct sccp_stream *s;
+
+	if (sccp_u32(m, SCCP_CALL) != 0)
+		return sccp_u32(m, SCCP_CALL);
+	s = find_stream(p, sccp_u32(m, SCCP_PARTY));
+	return s ? s->call : sccp_u32(m, SCCP_CONF);
+}
 
 static bool run(struct calls *c, struct sccp_phone *p, enum side from,
 		const struct sccp_msg *m)
@@ -568,6 +544,10 @@ static bool run(struct calls *c, struct sccp_phone *p, enum side from,
 			continue;
 		if (!handlers[i].run)
 			return false;
+		sccp_note(c, p, ref_of(p, m),
+			  &(struct history_item){.what = HISTORY_SKINNY,
+						 .side = from,
+						 .text = m->row->name});
 		handlers[i].run(c, p, m);
 		return true;
 	}

@@ -38,6 +38,13 @@ const struct config_model *config_model_of(const struct config *c,
 	return NULL;
 }
 
+const struct config_suites *config_suites_of(const struct config_device *d,
+					     const struct config_model *m)
+{
+	return m && m->suites.count > 0 && !d->has_suites ? &m->suites
+							  : &d->suites;
+}
+
 /* "0x" and hexadecimal digits. */
 static int parse_id(struct slice s, uint32_t *ret)
 {
@@ -130,12 +137,29 @@ static void check_listener(struct config_build *b, const struct config_item *it)
 			    "could be taken to");
 }
 
+/* Key info of Skinny has room for the keys of these two only. */
+static void check_model(struct config_build *b, const struct config_item *it)
+{
+	const struct config_model *m = it->obj;
+
+	for (uint32_t i = 0; i < m->suites.count; i++)
+		if (m->suites.item[i] == SUITE_AES_CM_128_HMAC_SHA1_32 ||
+		    m->suites.item[i] == SUITE_AES_CM_128_HMAC_SHA1_80)
+			return;
+	if (m->suites.count > 0)
+		check_error(b, it, "suites",
+			    "Skinny can only do AES_CM_128_HMAC_SHA1_32 and "
+			    "AES_CM_128_HMAC_SHA1_80");
+}
+
 /* The guide's own warning, for what it warns of. */
 static void check_device(struct config_build *b, const struct config_item *it)
 {
-	const struct config_device *d = it->obj;
+	struct config_device *d = it->obj;
 	const struct config_model *m = config_model_of(b->c, d, 0);
 
+	d->has_suites = !config_value_is_default(
+		config_option_find(it->section, slice_str("suites")), d);
 	if (d->model[0] && (!m || strcmp(m->name, d->model) != 0))
 		check_about(b, it, "model", true,
 			    (const char *const[3]){
@@ -184,6 +208,8 @@ int config_check_sccp(struct config_build *b)
 			check_listener(b, it);
 		if (check_is_kind(it, "device"))
 			check_device(b, it);
+		if (check_is_kind(it, "phone-model"))
+			check_model(b, it);
 	}
 	return 0;
 }

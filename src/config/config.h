@@ -380,6 +380,7 @@ struct config_sccp {
 struct config_model {
 	const char *name;
 	uint32_t type; /* device type as it registers; 0 = not known */
+	struct config_suites suites; /* it knows, best first; none: any */
 	bool encrypts;
 	bool refuses_barge;
 	bool loses_wideband;
@@ -391,10 +392,11 @@ struct config_device {
 	struct config_strings lines;	       /* user parts it may register */
 	enum config_device_mode security_mode; /* as configured */
 	bool digest;
-	const char *digest_user;	   /* "" = none */
-	struct config_digests digests;	   /* challenged with, one at least */
-	enum config_media_policy media;	   /* as configured, never AUTO */
-	struct config_suites suites;	   /* accepted */
+	const char *digest_user;	/* "" = none */
+	struct config_digests digests;	/* challenged with, one at least */
+	enum config_media_policy media; /* as configured, never AUTO */
+	struct config_suites suites;	/* accepted */
+	bool has_suites; /* derived: suites says more than the default */
 	struct config_suites offer_suites; /* offered; none: suites */
 	enum config_srtp_offer srtp_offer;
 	enum config_other_media other_media;
@@ -404,8 +406,10 @@ struct config_device {
 	const char *calling_rights;	   /* "" = none: everything goes */
 	const struct config_rules *rights; /* the same; NULL = none */
 	const char *model;	   /* phone-model; "" = as it registers */
+	const char *pool;	   /* "" = none */
 	bool built_in_bridge;	   /* as in the call manager */
 	bool falls_back;	   /* SCCP: RTP where the far end has no SRTP */
+	bool passes_multicast;	   /* SCCP: passed in the clear, or refused */
 	bool is_stored;		   /* it comes from the store, not a file */
 	struct table_node by_name; /* config_device_find */
 	struct table_node by_user; /* config_device_by_user */
@@ -669,6 +673,10 @@ config_sccp_manager_of(const struct config *c, const struct config_listener *l,
 const struct config_model *config_model_of(const struct config *c,
 					   const struct config_device *d,
 					   uint32_t type);
+/* The SRTP suites of d when it is this model (NULL: an unknown one): its own
+ * where they were given, else those that the model knows. */
+const struct config_suites *config_suites_of(const struct config_device *d,
+					     const struct config_model *m);
 /* "drop 0x0049", "allow 0x0100-0x0180". ERR_BAD. */
 MUST_CHECK int config_sccp_rule_parse(struct slice s,
 				      struct config_sccp_rule *ret);

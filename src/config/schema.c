@@ -402,6 +402,11 @@ static const struct config_option model_options[] = {
 	OPTION(config_model, encrypts, "encrypts", BOOL, "yes",
 	       .text = "It does SRTP. no: its calls are in the clear, or "
 		       "refused where media = srtp-required."),
+	OPTION(config_model, suites, "suites", SUITES, "",
+	       .example = "{ \"AES_CM_128_HMAC_SHA1_32\" }",
+	       .text = "SRTP suites that it knows, best first, for its devices "
+		       "whose suites are not given; none stands for those of "
+		       "the device."),
 	OPTION(config_model, refuses_barge, "refuses-barge", BOOL, "no",
 	       .text = "Nobody can barge into an encrypted call of it: the "
 		       "second channel is refused."),
@@ -537,6 +542,10 @@ static const struct config_option device_options[] = {
 	DEVICE(model, "model", NAME, "", .example = "",
 	       .text = "The phone-model it is; empty goes by what it "
 		       "registers as (SCCP)."),
+	DEVICE(pool, "pool", NAME, "", .example = "",
+	       .text = "Device pool it belongs to: a name by which operators "
+		       "reset several at once (sallyportctl device reset "
+		       "--pool)."),
 	DEVICE(built_in_bridge, "built-in-bridge", BOOL, "no",
 	       .text = "Its Built In Bridge is on in the call manager. Only "
 		       "said so that a warning can be given where it does not "
@@ -546,6 +555,12 @@ static const struct config_option device_options[] = {
 		       "is none of Sallyport's phones the channels of this one "
 		       "are opened anew without keys. no: its media stays "
 		       "encrypted up to Sallyport."),
+	DEVICE(passes_multicast, "multicast", BOOL, "no",
+	       .text = "For SCCP: yes tells the phone of multicast media (music "
+		       "on hold) as the call manager said it, to be heard in "
+		       "the clear if the network brings the group to it, but "
+		       "not with srtp-required. no: the call manager hears "
+		       "that it failed."),
 	DEVICE(call_limit, "call-limit", UINT, "0", .min = 0, .max = 1000,
 	       .unit = "calls",
 	       .text = "Calls of the device at once; 0 is no limit."),

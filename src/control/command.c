@@ -26,6 +26,13 @@
 		.name = "line", .max = 64 \
 	}
 
+/* One of them; the name "*" is all. */
+#define RESET_ARGS                        \
+	{.name = "name", .max = 64},      \
+	{                                 \
+		.name = "pool", .max = 64 \
+	}
+
 /* With a CSV file as descriptor, see monitor_device_import. */
 #define FILE_ARGS                                          \
 	{.name = "file", .is_required = true, .max = 255}, \
@@ -149,16 +156,16 @@ const struct control_command control_command[CONTROL_COMMANDS] = {
 		 .arg = {NAME_ARG}},
 	[CONTROL_DEVICE_RESET] = {.id = CONTROL_DEVICE_RESET,
 				  .name = "device reset",
-				  .args = "NAME | --all",
-				  .help = "let a Skinny phone start from anew",
+				  .args = "NAME | --all | --pool POOL",
+				  .help = "let phones start from anew",
 				  .who = CONTROL_BY_WORKERS,
-				  .arg = {NAME_ARG}},
+				  .arg = {RESET_ARGS}},
 	[CONTROL_DEVICE_RESTART] = {.id = CONTROL_DEVICE_RESTART,
 				    .name = "device restart",
-				    .args = "NAME | --all",
-				    .help = "let a Skinny phone register anew",
+				    .args = "NAME | --all | --pool POOL",
+				    .help = "let phones register anew",
 				    .who = CONTROL_BY_WORKERS,
-				    .arg = {NAME_ARG}},
+				    .arg = {RESET_ARGS}},
 	[CONTROL_DEVICE_IMPORT] =
 		{.id = CONTROL_DEVICE_IMPORT,
 		 .name = "device import",

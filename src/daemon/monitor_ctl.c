@@ -205,8 +205,18 @@ static void reset_device(struct monitor *m, uint64_t token,
 			 enum control_id command, const json_t *args)
 {
 	const char *name = control_arg_get(args, "name");
+	const char *pool = control_arg_get(args, "pool");
+	char text[CONFIG_NAME_MAX + 2];
 
-	ask_workers(m, token, command, name ? name : "");
+	if (!name == !pool) {
+		control_fail(m->control, token,
+			     "give the name of a device or a pool");
+		return;
+	}
+	/* No name begins with a line feed. */
+	(void)snprintf(text, sizeof(text), "%s%s", pool ? "\n" : "",
+		       pool ? pool : name);
+	ask_workers(m, token, command, text);
 }
 
 static void on_device_reset(void *ctx, uint64_t token, const json_t *args)

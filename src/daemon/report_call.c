@@ -29,9 +29,10 @@ static void put_addr(json_t *obj, const char *name, const struct addr *a)
 
 /* ---- legs ---------------------------------------------------------------- */
 
-static json_t *leg_row(const struct worker *w, const struct call_leg *leg,
+static json_t *leg_row(const struct worker *w, const struct call_detail *d,
 		       enum side side)
 {
+	const struct call_leg *leg = &d->leg[side];
 	json_t *row = json_object();
 	enum transport_proto proto;
 
@@ -40,6 +41,8 @@ static json_t *leg_row(const struct worker *w, const struct call_leg *leg,
 	put_addr(row, "peer", &leg->dest.peer);
 	put(row, "transport", json_string(transport_proto_str(proto)));
 	put(row, "confirmed", json_boolean(leg->is_confirmed));
+	if (d->is_skinny)
+		return row;
 	put(row, "call-id", rows_text(leg->call_id));
 	put(row, "local-tag", rows_text(leg->local_tag));
 	put(row, "remote-tag", rows_text(leg->remote_tag));
@@ -146,6 +149,9 @@ json_t *report_call(struct worker *w, uint64_t now_ms,
 	put_number(row, "id", reports_call_id(w, c->id));
 	put_number(row, "worker", worker_number(w));
 	put(row, "device", rows_text(c->device));
+	put(row, "protocol", json_string(d->is_skinny ? "sccp" : "sip"));
+	if (d->is_skinny)
+		put_number(row, "reference", d->reference);
 	put(row, "direction", json_string(c->from_phone ? "out" : "in"));
 	put(row, "from", rows_text(c->caller));
 	put(row, "to", rows_text(c->callee));
@@ -159,8 +165,8 @@ json_t *report_call(struct worker *w, uint64_t now_ms,
 	put_number(row, "duration",
 		   c->answer_ms > 0 ? (now_ms - c->answer_ms) / 1000 : 0);
 	for (int side = 0; side < 2; side++)
-		(void)json_array_append_new(
-			legs, leg_row(w, &d->leg[side], (enum side)side));
+		(void)json_array_append_new(legs,
+					    leg_row(w, d, (enum side)side));
 	put(row, "legs", legs);
 	put(row, "streams", streams(d, stats, n));
 	put(row, "history", history(d));

@@ -146,6 +146,7 @@ static void put_sccp(json_t *obj, const struct calls *c)
 	reports_put(by, "call-rate", n->flood);
 	reports_put(by, "keys", n->keys);
 	reports_put(by, "fallbacks", n->fallbacks);
+	reports_put(by, "barges-refused", n->barges);
 	(void)json_object_set_new(obj, "sccp", by);
 }
 

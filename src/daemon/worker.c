@@ -116,13 +116,18 @@ static void drop_call(struct role *r, struct slice which)
 	emit_rows(r, slice_str(is_known ? "[{\"dropped\":true}]" : "[]"), true);
 }
 
-/* which: a device, or "*". type: as the message Reset has it. */
-static void reset_device(struct role *r, struct slice which, uint32_t type)
+/* which: a device, "*", or a line feed and a pool. */
+static void reset_device(struct role *r, struct slice which,
+			 enum phone_reset type)
 {
-	bool is_any = slice_eqs(which, "*")
-			      ? worker_sccp_reset_all(r->worker, type) > 0
-			      : worker_sccp_reset(r->worker, which, type);
+	struct worker_phones of = {.device = which};
+	bool is_any;
 
+	if (slice_eqs(which, "*"))
+		of.device = SLICE_NULL;
+	else if (slice_starts(which, "\n"))
+		of = (struct worker_phones){.pool = slice_from(which, 1)};
+	is_any = worker_reset(r->worker, &of, type) > 0;
 	emit_rows(r, slice_str(is_any ? "[{\"reset\":true}]" : "[]"), true);
 }
 
@@ -216,10 +221,10 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 		drop_call(r, m->text);
 		break;
 	case CONTROL_DEVICE_RESET:
-		reset_device(r, m->text, 1);
+		reset_device(r, m->text, PHONE_RESET);
 		break;
 	case CONTROL_DEVICE_RESTART:
-		reset_device(r, m->text, 2);
+		reset_device(r, m->text, PHONE_RESTART);
 		break;
 	case CONTROL_RELOAD:
 		reload(r, fds, n);

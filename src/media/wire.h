@@ -21,9 +21,9 @@
 #include "media/backend.h"
 
 enum {
-	MEDIA_WIRE_FLOWS_MAX = 2, /* flows of one ADD */
-	MEDIA_WIRE_STATS_MAX = 8, /* flows of one STATS */
-	MEDIA_WIRE_MAX = 1024	  /* bytes; every message fits */
+	MEDIA_WIRE_FLOWS_MAX = 2,  /* flows of one ADD */
+	MEDIA_WIRE_STATS_MAX = 16, /* flows of one STATS */
+	MEDIA_WIRE_MAX = 2048	   /* bytes; every message fits */
 };
 
 enum media_op {

@@ -235,12 +235,13 @@ void ingress_media_policy(const struct media_terms *m, struct call_policy *ret)
 	ret->other_media = other_media[m->other_media];
 }
 
-void ingress_policy(const struct config *c, const struct config_device *d,
-		    struct call_policy *ret)
+static void device_policy(const struct config *c, const struct config_device *d,
+			  const struct config_suites *suites,
+			  struct call_policy *ret)
 {
 	struct media_terms m = {
 		.policy = config_device_media(c, d),
-		.suites = &d->suites,
+		.suites = suites,
 		.offer_suites = &d->offer_suites,
 		.srtp_offer = d->srtp_offer,
 		.other_media = d->other_media,
@@ -248,6 +249,28 @@ void ingress_policy(const struct config *c, const struct config_device *d,
 
 	*ret = (struct call_policy){.call_limit = d->call_limit,
 				    .nat = d->nat,
-				    .falls_back = d->falls_back};
+				    .falls_back = d->falls_back,
+				    .passes_multicast = d->passes_multicast};
 	ingress_media_policy(&m, ret);
+}
+
+void ingress_policy(const struct config *c, const struct config_device *d,
+		    struct call_policy *ret)
+{
+	device_policy(c, d, &d->suites, ret);
+}
+
+void ingress_sccp_policy(const struct config *c, const struct config_device *d,
+			 uint32_t type, struct call_policy *ret,
+			 struct sccp_traits *ret_traits)
+{
+	const struct config_model *m = config_model_of(c, d, type);
+
+	device_policy(c, d, config_suites_of(d, m), ret);
+	*ret_traits = (struct sccp_traits){.encrypts = true};
+	if (m)
+		*ret_traits = (struct sccp_traits){
+			.encrypts = m->encrypts,
+			.refuses_barge = m->refuses_barge,
+			.loses_wideband = m->loses_wideband};
 }

@@ -283,3 +283,8 @@ bool ingress_mode_allows(const struct config *c, const struct config_device *d,
 /* The device's media policy as the call machine wants it. */
 void ingress_policy(const struct config *c, const struct config_device *d,
 		    struct call_policy *ret);
+/* The same for a Skinny phone, which registers as this model (device type), and
+ * what the model can do. */
+void ingress_sccp_policy(const struct config *c, const struct config_device *d,
+			 uint32_t type, struct call_policy *ret,
+			 struct sccp_traits *ret_traits);

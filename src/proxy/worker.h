@@ -140,11 +140,16 @@ const char *worker_subject(const struct worker *w, const struct dest *d,
  * params.stats under *ret_number. ERR_CLOSED, ERR_NOMEM, ERR_LIMIT. */
 MUST_CHECK int worker_stats(struct worker *w, const uint64_t *id, uint32_t n,
 			    uint32_t *ret_number);
-/* Tell a Skinny phone of this worker to reset (1), restart (2) or read its
- * configuration anew (3). False: there is none of this name. */
-bool worker_sccp_reset(struct worker *w, struct slice device, uint32_t type);
-/* The same to all that are registered; how many. */
-uint32_t worker_sccp_reset_all(struct worker *w, uint32_t type);
+/* Which phones are meant: those of this device or of this pool, where one is
+ * given, else all. */
+struct worker_phones {
+	struct slice device;
+	struct slice pool;
+};
+/* Tell registered phones to start from anew or to register anew; how many were
+ * told. O(registrations). */
+uint32_t worker_reset(struct worker *w, const struct worker_phones *of,
+		      enum phone_reset type);
 /* End a call by its id; nothing happens when it is unknown. */
 void worker_drop(struct worker *w, uint64_t call);
 /* Limits of the whole daemon, of which a worker has a lease. */

@@ -274,23 +274,19 @@ static void fill_phone(struct worker *w, struct conn *c,
 		       struct event_sccp *ev)
 {
 	const struct config_device *d = c->device;
-	const struct config_model *model;
 
 	ev->sig = c->sig;
 	ev->listener = c->listener;
 	ev->manager_count = manager_count(w, &w->config->listener[c->listener]);
 	if (!d || !ingress_mode_allows(w->config, d, c->sig))
 		return;
-	model = config_model_of(w->config, d, sccp_u32(m, SCCP_MODEL));
 	ev->device = slice_str(d->name);
-	ingress_policy(w->config, d, policy);
+	/* What it may is looked at when it says which model it is. */
+	if (m->id != SCCP_REGISTER)
+		return;
+	ingress_sccp_policy(w->config, d, sccp_u32(m, SCCP_MODEL), policy,
+			    &ev->traits);
 	ev->policy = policy;
-	ev->traits = (struct sccp_traits){.encrypts = true};
-	if (model)
-		ev->traits = (struct sccp_traits){
-			.encrypts = model->encrypts,
-			.refuses_barge = model->refuses_barge,
-			.loses_wideband = model->loses_wideband};
 }
 
 long worker_sccp_data(struct worker *w, struct conn *c, struct slice bytes,
@@ -325,24 +321,57 @@ long worker_sccp_data(struct worker *w, struct conn *c, struct slice bytes,
 
 /* ---- what an operator asks for ------------------------------------------------------ */
 
-bool worker_sccp_reset(struct worker *w, struct slice device, uint32_t type)
+static bool is_meant(const struct worker *w, const struct worker_phones *of,
+		     struct slice device)
 {
-	struct actions out = {.item = NULL};
-	uint64_t now = loop_now_ms(w->loop);
-	int err = sccp_reset(w->calls, device, type, now, &out);
+	const struct config_device *d;
 
-	egress_run(w->egress, &out, now);
-	return err == 0;
+	if (device.len == 0 ||
+	    (of->device.len > 0 && !text_ieq(of->device, device)))
+		return false;
+	if (of->pool.len == 0)
+		return true;
+	d = config_device_find(w->config, device);
+	return d && slice_eqs(of->pool, d->pool);
 }
 
-uint32_t worker_sccp_reset_all(struct worker *w, uint32_t type)
+/* Those that speak SIP; each of their bindings is asked, and one answers for
+ * the phone. */
+static uint32_t reset_sip(struct worker *w, const struct worker_phones *of,
+			  enum phone_reset type)
 {
-	struct sccp_info i;
+	uint64_t now = loop_now_ms(w->loop);
+	struct binding_info i;
 	uint32_t pos = 0;
 	uint32_t n = 0;
 
-	while (sccp_next(w->calls, &pos, &i))
-		n += worker_sccp_reset(w, i.device, type);
+	while (bindings_next(w->calls, &pos, &i)) {
+		struct actions out = {.item = NULL};
+
+		if (!is_meant(w, of, i.device))
+			continue;
+		n += binding_reset(w->calls, i.token, type, now, &out) == 0;
+		egress_run(w->egress, &out, now);
+	}
+	return n;
+}
+
+uint32_t worker_reset(struct worker *w, const struct worker_phones *of,
+		      enum phone_reset type)
+{
+	uint64_t now = loop_now_ms(w->loop);
+	struct sccp_info i;
+	uint32_t pos = 0;
+	uint32_t n = reset_sip(w, of, type);
+
+	while (sccp_next(w->calls, &pos, &i)) {
+		struct actions out = {.item = NULL};
+
+		if (!is_meant(w, of, i.device))
+			continue;
+		n += sccp_reset(w->calls, i.device, type, now, &out) == 0;
+		egress_run(w->egress, &out, now);
+	}
 	return n;
 }
 
@@ -356,6 +385,7 @@ uint32_t worker_sccp_judge(struct worker *w)
 	while (sccp_next(w->calls, &pos, &i)) {
 		const struct config_device *d;
 		struct actions out = {.item = NULL};
+		struct sccp_traits traits = {.encrypts = true};
 		struct call_policy policy;
 		bool stays;
 
@@ -364,11 +394,12 @@ uint32_t worker_sccp_judge(struct worker *w)
 		d = config_device_find(w->config, i.device);
 		stays = d && ingress_mode_allows(w->config, d, i.sig);
 		if (stays)
-			ingress_policy(w->config, d, &policy);
+			ingress_sccp_policy(w->config, d, i.model, &policy,
+					    &traits);
 		n += !stays;
 		/* Without memory it goes on under the policy it had. */
-		if (sccp_policy(w->calls, i.id, stays ? &policy : NULL, now,
-				&out) != 0)
+		if (sccp_policy(w->calls, i.id, stays ? &policy : NULL, &traits,
+				now, &out) != 0)
 			log_error("no memory for the policy of a phone");
 		egress_run(w->egress, &out, now);
 	}

@@ -167,10 +167,11 @@ enum {
 
 struct options {
 	const char *socket;
-	const char *realm;		   /* NULL = the daemon's */
-	const char *user;		   /* realm add */
-	const char *device, *line;	   /* only rows of these; NULL = all */
-	const char *tail;		   /* log: how many; NULL = the usual */
+	const char *realm;	   /* NULL = the daemon's */
+	const char *user;	   /* realm add */
+	const char *device, *line; /* only rows of these; NULL = all */
+	const char *pool;	   /* device reset: whose; NULL = none */
+	const char *tail;	   /* log: how many; NULL = the usual */
 	const char *request[REQUEST_ARGS]; /* NULL: not given */
 	bool is_json;
 	bool from_stdin;
@@ -539,6 +540,8 @@ static int run(struct options *o, enum control_id id, char **words, int count)
 	    (id != CONTROL_LOG ||
 	     json_object_set_new(args, "tail", json_string(o->tail))))
 		code = usage("no --tail is taken by", cmd->name);
+	if (!code && add_arg(args, "pool", o->pool))
+		code = usage("not UTF-8:", "--pool");
 	if (!code)
 		code = add_request(o, id, args);
 	if (!code && id != CONTROL_AUTHZ_TEST && add_filters(o, cmd, args))
@@ -594,7 +597,7 @@ static const struct control_command *find(char **words, int count,
 	return cmd;
 }
 
-static bool takes_all(enum control_id id)
+static bool is_reset(enum control_id id)
 {
 	return id == CONTROL_DEVICE_RESET || id == CONTROL_DEVICE_RESTART;
 }
@@ -611,15 +614,20 @@ static int dispatch(struct options *o, char **words, int count)
 	cmd = find(words, count, &used);
 	if (!cmd)
 		return usage("unknown command", words[0]);
-	if (o->is_all && takes_all(cmd->id) && count == used) {
+	if (o->is_all && is_reset(cmd->id) && count == used && !o->pool) {
 		char all[] = "*";
 		char *word = all;
 
 		return run(o, cmd->id, &word, 1);
 	}
-	if (o->is_all)
-		return usage("--all is not taken by", cmd->name);
-	wanted = cmd->arg[0].name && cmd->arg[0].is_required ? 1 : 0;
+	if (o->is_all || (o->pool && !is_reset(cmd->id)))
+		return usage(o->is_all ? "--all is not taken by"
+				       : "--pool is not taken by",
+			     cmd->name);
+	wanted = cmd->arg[0].name && (cmd->arg[0].is_required ||
+				      (is_reset(cmd->id) && !o->pool))
+			 ? 1
+			 : 0;
 	most = cmd->id == CONTROL_DEVICE_ADD ? count
 	       : cmd->id == CONTROL_LOG || cmd->id == CONTROL_MEDIA_UNLOAD
 		       ? 1
@@ -645,6 +653,7 @@ int main(int argc, char **argv)
 		{"stdin", no_argument, NULL, 'i'},
 		{"device", required_argument, NULL, 'D'},
 		{"line", required_argument, NULL, 'L'},
+		{"pool", required_argument, NULL, 'P'},
 		{"tail", required_argument, NULL, 't'},
 		{"dry-run", no_argument, NULL, 'n'},
 		{"replace", no_argument, NULL, 'R'},
@@ -683,6 +692,8 @@ int main(int argc, char **argv)
 			o.device = optarg;
 		} else if (c == 'L') {
 			o.line = optarg;
+		} else if (c == 'P') {
+			o.pool = optarg;
 		} else if (c == 't') {
 			o.tail = optarg;
 		} else if (c == 'n') {

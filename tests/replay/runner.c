@@ -313,6 +313,27 @@ static void do_event(struct run *r, const char *word, const char *rest)
 	replay_step(r, &ev);
 }
 
+/* phone-reset|phone-restart N: all phones are told, which are N. */
+static void do_reset(struct run *r, const char *word, const char *rest)
+{
+	enum phone_reset type = strcmp(word, "phone-reset") == 0
+					? PHONE_RESET
+					: PHONE_RESTART;
+	struct binding_info info;
+	uint32_t pos = 0;
+	unsigned n = 0;
+
+	while (bindings_next(r->c, &pos, &info)) {
+		struct actions out = {.count = 0};
+
+		n += binding_reset(r->c, info.token, type, r->now_ms, &out) ==
+		     0;
+		replay_take(r, &out);
+	}
+	if (n != strtoul(rest, NULL, 10))
+		replay_fail(r, "%u phones were told", n);
+}
+
 /* What is left is of no interest. */
 static void do_clear(struct run *r)
 {
@@ -578,6 +599,9 @@ static void do_line(struct run *r, char *line)
 		do_join(r, line, rest);
 	else if (strcmp(line, "restart") == 0)
 		replay_restart(r);
+	else if (strcmp(line, "phone-reset") == 0 ||
+		 strcmp(line, "phone-restart") == 0)
+		do_reset(r, line, rest);
 	else if (strcmp(line, "saved") == 0)
 		do_saved(r, rest);
 	else if (strcmp(line, "down") == 0 || strcmp(line, "drop") == 0 ||

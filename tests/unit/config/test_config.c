@@ -393,6 +393,45 @@ START_TEST(needs_of_skinny_are_descriptors_and_ports)
 }
 END_TEST
 
+/* The suites of a model count where a device says nothing of its own. */
+START_TEST(a_device_has_the_suites_of_its_model)
+{
+	static const struct {
+		const char *of_model, *of_device;
+		enum suite first;
+	} rows[] = {
+		{NULL, NULL, SUITE_AEAD_AES_128_GCM},
+		{"AES_CM_128_HMAC_SHA1_32", NULL,
+		 SUITE_AES_CM_128_HMAC_SHA1_32},
+		{"AES_CM_128_HMAC_SHA1_32", "AES_CM_128_HMAC_SHA1_80",
+		 SUITE_AES_CM_128_HMAC_SHA1_80},
+		{NULL, "AES_CM_128_HMAC_SHA1_80",
+		 SUITE_AES_CM_128_HMAC_SHA1_80},
+	};
+	struct tuples t = {.count = 0};
+	const struct config_device *d;
+	struct config *c;
+
+	add_base(&t);
+	add(&t, "phone-model", "7960", NULL, "");
+	add(&t, "phone-model", "7960", "type", "7");
+	if (rows[_i].of_model)
+		add(&t, "phone-model", "7960", "suites", rows[_i].of_model);
+	add_device(&t, "A", "1", NULL);
+	if (rows[_i].of_device)
+		add(&t, "device", "A", "suites", rows[_i].of_device);
+	c = must_build(&t);
+	d = config_device_find(c, s("A"));
+	ck_assert_int_eq(
+		config_suites_of(d, config_model_of(c, d, 7))->item[0],
+		rows[_i].first);
+	/* Of a model that nobody knows it has its own. */
+	ck_assert_ptr_eq(config_suites_of(d, config_model_of(c, d, 8)),
+			 &d->suites);
+	config_unref(c);
+}
+END_TEST
+
 START_TEST(print_shows_every_option_of_every_section)
 {
 	static struct text text;
@@ -505,6 +544,7 @@ int main(void)
 	tcase_add_test(tc, nearest_name_is_near);
 	tcase_add_test(tc, schema_rows_are_complete);
 	tcase_add_test(tc, limits_over_what_the_system_has_are_warned_about);
+	tcase_add_loop_test(tc, a_device_has_the_suites_of_its_model, 0, 4);
 	tcase_add_test(tc, print_shows_every_option_of_every_section);
 	tcase_add_test(tc, needs_of_skinny_are_descriptors_and_ports);
 	tcase_add_test(tc, many_devices_are_built_and_found);
