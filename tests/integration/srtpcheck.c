@@ -34,7 +34,7 @@
  *
  *  - at most JOIN_MAX packets of a stream may go down just as they came up from
  *    another phone, under the key that it had before both were told of a common
- *    one, or unreadable before the first that the phone can authenticate.
+ *    one.
  *
  * With --joined (two phones whose calls lead into each other) instead:
  *
@@ -220,27 +220,12 @@ static bool is_as_it_came(const struct check *c, const struct stream *s,
 	return false;
 }
 
-/* Sent before the phone could know any key of the stream, under one that it is
- * not told? Nothing of what came up may be readable in it. */
-static bool is_too_early(const struct check *c, const struct stream *s,
-			 const struct packet *p)
-{
-	uint8_t data[PACKET_MAX];
-	struct rtp wire = {.wire = data, .wire_len = p->len};
-
-	memcpy(data, p->data, p->len);
-	for (unsigned long i = 0; i < c->outside.count; i++)
-		if (has_run(&c->outside.rtp[i], &wire))
-			return false;
-	return s->rtp == 0 && is_rtp(p);
-}
-
 /* Not SRTP: what a phone may send beside it, or a failure. */
 static void outside_other(struct check *c, struct stream *s,
 			  const struct packet *p)
 {
 	if (c->mode == MODE_MIXED && s->late < JOIN_MAX && !s->is_up &&
-	    (is_as_it_came(c, s, p) || is_too_early(c, s, p))) {
+	    is_as_it_came(c, s, p)) {
 		s->late++;
 	} else if (s->is_up && is_stun(p)) {
 		s->stun++;
