@@ -6,7 +6,7 @@
  * media process tells about flows: silence, and far ends that another worker
  * looks after.
  */
-#include "b2bua/machine.h"
+#include "b2bua/sccp.h"
 
 #include "base/secret.h"
 
@@ -122,6 +122,22 @@ static bool keeps_borrowed(const struct stream *s, const struct addr *far,
 	       f->out.suite == suite;
 }
 
+/* A Skinny phone is at far: it has one suite, and is given no other. If the
+ * phone takes that too, each can be told the other's key later. */
+static void suit_skinny(const struct calls *c, struct stream *s,
+			const struct addr *far)
+{
+	enum suite suite;
+
+	if (!sccp_suite_at(c, far, &suite))
+		return;
+	for (size_t i = 0; i < s->offer.count; i++)
+		if (s->offer.line[i].key.suite == suite) {
+			bring_forward(&s->offer, 1u << i);
+			return;
+		}
+}
+
 void join_offer(struct calls *c, const struct call *call, struct stream *s,
 		const struct addr *far_addr)
 {
@@ -144,8 +160,10 @@ void join_offer(struct calls *c, const struct call *call, struct stream *s,
 		*k = *theirs;
 		bits |= 1u << i;
 	}
-	if (bits == 0)
+	if (bits == 0) {
+		suit_skinny(c, s, far_addr);
 		return;
+	}
 	bring_forward(&s->offer, bits);
 	for (; bits; bits &= bits - 1) /* tags count from 1 */
 		s->offer_borrowed = s->offer_borrowed << 1 | 2;

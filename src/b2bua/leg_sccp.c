@@ -675,6 +675,7 @@ void sccp_timers(struct calls *c)
 		c->cookie = handle_u64(p->obj.self);
 		if (p->rekey_ms <= c->now_ms) {
 			p->rekey_ms = UINT64_MAX;
+			p->rekey_ms = sccp_switch_due(c, p);
 			sccp_rekey(c, p);
 		}
 		if (silent >= (uint64_t)p->keepalive_ms * SCCP_MISSED +

@@ -19,9 +19,10 @@ enum {
 	SCCP_GROUPS_MAX = 4,	   /* multicast, of one phone */
 	SCCP_PENDING_MAX = 16384,  /* bytes before the call manager is there */
 	SCCP_KEEPALIVE_MS = 60000, /* where nobody has said */
-	SCCP_MISSED = 3,     /* keepalives without a word from the phone */
-	SCCP_REKEY_MS = 400, /* after the far phone has gone */
-	SCCP_PARTY_LEN = 80  /* bytes of a number and name, with NUL */
+	SCCP_MISSED = 3,       /* keepalives without a word from the phone */
+	SCCP_REKEY_MS = 400,   /* after the far phone has gone */
+	SCCP_SWITCH_MS = 1000, /* to say yes to another key */
+	SCCP_PARTY_LEN = 80    /* bytes of a number and name, with NUL */
 };
 
 /* One stream of a phone; flows by the side that they come from. */
@@ -36,9 +37,14 @@ struct sccp_stream {
 	bool is_heard;	   /* the phone has said where it receives */
 	bool is_sending;   /* StartMediaTransmission without a Stop */
 	bool is_borrowed;  /* the far phone sends under our receive key */
+	bool is_learned;   /* that key is the far phone's own, told anew */
 	bool is_stale;	   /* a phone that is gone knows that key */
-	bool is_plain;	   /* fallen back to RTP */
-	bool is_refused;   /* a barge that may not be: nothing passes */
+	bool has_next;	   /* the phone was told next and has not said yes */
+	bool next_is_borrowed;
+	struct flow_key next; /* what it hears with then */
+	uint64_t next_ms;     /* it is used then, whatever the phone says */
+	bool is_plain;	      /* fallen back to RTP */
+	bool is_refused;      /* a barge that may not be: nothing passes */
 	uint8_t own_opens; /* channels we opened anew, not yet acknowledged */
 	uint16_t port[2];
 	struct flow flow[2];
@@ -182,6 +188,15 @@ void sccp_update(struct calls *c, struct sccp_stream *s, struct flow before[2]);
 void sccp_update_all(struct calls *c, struct sccp_phone *p);
 
 /* --- sccp_join.c ----------------------------------------------------------- */
+/* The phone of s has the key that it was told last: from now on it is used. */
+void sccp_switch(struct calls *c, struct sccp_stream *s);
+/* It may not have said so for too long: look at all streams of p. Returns when
+ * to look again; UINT64_MAX: never. */
+uint64_t sccp_switch_due(struct calls *c, struct sccp_phone *p);
+/* Is there a Skinny phone's stream of this worker at this inside address? Which
+ * suite its phone uses. */
+bool sccp_suite_at(const struct calls *c, const struct addr *a,
+		   enum suite *ret_suite);
 /* Streams that phones which are gone could listen to get new keys. */
 void sccp_rekey(struct calls *c, struct sccp_phone *p);
 /* What s sent to is not sent to any more. */

@@ -39,18 +39,30 @@ bool sccp_is_ours(const struct calls *c, const struct addr *a)
 	return addr_ip_eq(a, &c->p.media_inside);
 }
 
+bool sccp_suite_at(const struct calls *c, const struct addr *a,
+		   enum suite *ret_suite)
+{
+	const struct sccp_stream *s = sccp_far_stream(c, NULL, a);
+
+	if (!s)
+		return false;
+	*ret_suite = s->is_plain ? SUITE_NONE : sccp_suite_of(s->phone);
+	return true;
+}
+
 /* The far phone knows what this one hears with, and has gone: soon nobody
- * must. Channels that are closed meanwhile need nothing. */
+ * must. Channels that are closed meanwhile need nothing. Under a key of the far
+ * phone's own nothing else is ever encrypted, so there is silence until then. */
 static void forsake(struct calls *c, struct sccp_stream *s)
 {
 	struct flow before[2] = {s->flow[0], s->flow[1]};
 
 	if (!s->is_borrowed)
 		return;
-	s->is_borrowed = false;
+	s->is_borrowed = s->is_learned;
 	s->is_stale = true;
 	sccp_update(c, s, before);
-	if (s->phone->rekey_ms == UINT64_MAX)
+	if (s->phone->rekey_ms > c->now_ms + SCCP_REKEY_MS)
 		s->phone->rekey_ms = c->now_ms + SCCP_REKEY_MS;
 	sccp_arm(c, s->phone);
 }
@@ -80,21 +92,28 @@ bool sccp_reparse(const uint8_t *ptr, size_t len, struct sccp_msg *ret)
 
 /* The channel's message as the phone is to see it, with the key it is to hear
  * with now. */
-void sccp_send_open(struct calls *c, struct sccp_stream *s,
-		    const struct sccp_msg *m)
+static void send_open_under(struct calls *c, struct sccp_stream *s,
+			    const struct sccp_msg *m,
+			    const struct flow_key *key)
 {
 	struct sccp_out *o = c->sccp.out;
 	struct addr a = s->flow[SIDE_PHONE].local;
 
 	sccp_out_copy(o, m);
 	/* A hint where media will come from: from us. */
-	if (sccp_out_key(o, &s->flow[SIDE_CORE].out) != 0 ||
+	if (sccp_out_key(o, key) != 0 ||
 	    sccp_out_addr(o, SCCP_SRC_ADDR, SCCP_SRC_PORT, &a) != 0) {
 		c->sccp.counts.dropped++;
 		sccp_out_wipe(o);
 		return;
 	}
 	sccp_send(c, s->phone, SIDE_PHONE, o);
+}
+
+void sccp_send_open(struct calls *c, struct sccp_stream *s,
+		    const struct sccp_msg *m)
+{
+	send_open_under(c, s, m, &s->flow[SIDE_CORE].out);
 }
 
 void sccp_send_start(struct calls *c, struct sccp_stream *s,
@@ -126,27 +145,58 @@ void sccp_send_end(struct calls *c, struct sccp_stream *s, uint32_t id)
 	sccp_send(c, s->phone, SIDE_PHONE, o);
 }
 
-/* Close and open: the key (its suite NONE: no key) is what it hears with from
- * now on. */
+void sccp_switch(struct calls *c, struct sccp_stream *s)
+{
+	struct flow before[2] = {s->flow[0], s->flow[1]};
+
+	if (s->has_next) {
+		s->flow[SIDE_CORE].out = s->next;
+		s->is_borrowed = s->is_learned = s->next_is_borrowed;
+	}
+	s->has_next = false;
+	secret_wipe(&s->next, sizeof(s->next));
+	sccp_update(c, s, before);
+}
+
+uint64_t sccp_switch_due(struct calls *c, struct sccp_phone *p)
+{
+	uint64_t at = UINT64_MAX;
+	struct list *l;
+
+	list_for_each(l, &p->streams) {
+		struct sccp_stream *s = sccp_stream_at(l);
+
+		if (!s->has_next)
+			continue;
+		if (s->next_ms <= c->now_ms)
+			sccp_switch(c, s);
+		else if (s->next_ms < at)
+			at = s->next_ms;
+	}
+	return at;
+}
+
+/* Close and open: the key (its suite NONE: no key) is what it hears with as soon
+ * as it has said yes. Until then what goes there is under the key it has. */
 static void reopen(struct calls *c, struct sccp_stream *s,
 		   const struct flow_key *key, bool is_borrowed)
 {
-	struct flow before[2] = {s->flow[0], s->flow[1]};
 	struct sccp_msg m;
 
-	if (!s->is_receiving || !sccp_reparse(s->open, s->open_len, &m)) {
-		flow_wipe(&before[0]);
-		flow_wipe(&before[1]);
+	if (!s->is_receiving || !sccp_reparse(s->open, s->open_len, &m))
 		return;
-	}
-	s->flow[SIDE_CORE].out = *key;
-	s->is_borrowed = is_borrowed;
+	s->next = *key;
+	s->next_is_borrowed = is_borrowed;
+	s->has_next = true;
+	s->next_ms = c->now_ms + SCCP_SWITCH_MS;
 	s->is_stale = false;
-	sccp_update(c, s, before);
 	sccp_send_end(c, s,
 		      s->is_video ? SCCP_CLOSE_MM_RECEIVE : SCCP_CLOSE_RECEIVE);
 	s->own_opens++;
-	sccp_send_open(c, s, &m);
+	send_open_under(c, s, &m, key);
+	if (s->phone->rekey_ms > s->next_ms)
+		s->phone->rekey_ms = s->next_ms;
+	sccp_arm(c, s->phone);
 	sccp_note(c, s->phone, s->call,
 		  &(struct history_item){
 			  .what = HISTORY_REOPENED,
@@ -241,7 +291,7 @@ void sccp_sending_key(struct calls *c, struct sccp_stream *s,
 		*ret = (struct flow_key){.suite = SUITE_NONE};
 		return;
 	}
-	if (!far || !c->p.end_to_end || far->is_borrowed ||
+	if (!far || !c->p.end_to_end || far->is_borrowed || far->has_next ||
 	    !far->is_receiving || far->is_stale ||
 	    far->flow[SIDE_CORE].out.suite != suite) {
 		sccp_make_key(c, s->phone, ret);
@@ -261,11 +311,14 @@ void sccp_sending_key(struct calls *c, struct sccp_stream *s,
 static void borrow(struct calls *c, struct sccp_stream *s)
 {
 	const struct flow_key *k = &s->far.key;
+	const struct flow_key *has =
+		s->has_next ? &s->next : &s->flow[SIDE_CORE].out;
 
-	if (!c->p.end_to_end || !s->is_receiving || s->is_borrowed ||
-	    k->suite == SUITE_NONE || k->mki_len > 0 ||
-	    k->suite != s->flow[SIDE_CORE].out.suite ||
-	    flow_key_eq(k, &s->flow[SIDE_CORE].out))
+	/* What another Skinny phone of this worker sends under is this phone's;
+	 * what was learned is learned again when the far phone changes it. */
+	if (!c->p.end_to_end || !s->is_receiving ||
+	    (s->is_borrowed && !s->is_learned) || k->suite == SUITE_NONE ||
+	    k->mki_len > 0 || k->suite != has->suite || flow_key_eq(k, has))
 		return;
 	reopen(c, s, k, true);
 }

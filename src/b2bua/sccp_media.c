@@ -287,7 +287,7 @@ static void on_open(struct calls *c, struct sccp_phone *p,
 	s->is_video = is_video;
 	s->is_receiving = true;
 	s->is_heard = false;
-	s->is_borrowed = s->is_stale = false;
+	s->is_borrowed = s->is_learned = s->is_stale = s->has_next = false;
 	s->open_id = m->id;
 	keep(&s->open, &s->open_len, m->bytes);
 	take_key(m, &s->flow[SIDE_CORE].in);
@@ -326,7 +326,8 @@ static void on_open_ack(struct calls *c, struct sccp_phone *p,
 	}
 	sccp_update(c, s, before);
 	if (is_own) {
-		s->own_opens--;
+		if (--s->own_opens == 0)
+			sccp_switch(c, s);
 		sccp_update_all(c, p);
 		return;
 	}
@@ -357,7 +358,8 @@ static void stop_or_close(struct calls *c, struct sccp_phone *p,
 	before[0] = s->flow[0];
 	before[1] = s->flow[1];
 	if (is_close) {
-		s->is_receiving = s->is_heard = s->is_borrowed = false;
+		s->is_receiving = s->is_heard = false;
+		s->is_borrowed = s->is_learned = s->has_next = false;
 		s->own_opens = 0;
 		s->flow[SIDE_CORE].out.suite = SUITE_NONE;
 	} else {

@@ -314,6 +314,16 @@ struct addr addr_in(const struct sccp_msg *m)
 	return a;
 }
 
+void say_open(unsigned i, uint32_t version, uint32_t party)
+{
+	make(SCCP_OPEN_RECEIVE_ACK, version,
+	     version >= SCCP_VERSION_LONG ? 48 : 32);
+	set(SCCP_PARTY, party);
+	set(SCCP_CALL, 900);
+	set_addr("192.168.1.20:16500");
+	phone_says(i);
+}
+
 /* The call manager opens a channel of phone i, which says yes. */
 void open_channel(unsigned i, uint32_t version, uint32_t party)
 {
@@ -325,11 +335,7 @@ void open_channel(unsigned i, uint32_t version, uint32_t party)
 	set(SCCP_PARTY, party);
 	set(SCCP_CODEC, 4);
 	core_says(i);
-	make(SCCP_OPEN_RECEIVE_ACK, version, is_long ? 48 : 32);
-	set(SCCP_PARTY, party);
-	set(SCCP_CALL, 900);
-	set_addr("192.168.1.20:16500");
-	phone_says(i);
+	say_open(i, version, party);
 }
 
 void start_sending(unsigned i, uint32_t version, uint32_t party,

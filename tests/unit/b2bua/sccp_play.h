@@ -66,6 +66,9 @@ void say_register(const char *name, uint32_t version);
 void register_phone(unsigned i, uint32_t version);
 /* Media, in call 900 unless another one is said. */
 void open_channel(unsigned i, uint32_t version, uint32_t party);
+/* The phone says yes to a channel; what it says reaches the call manager only
+ * where that has asked. */
+void say_open(unsigned i, uint32_t version, uint32_t party);
 void start_sending(unsigned i, uint32_t version, uint32_t party,
 		   const struct addr *to);
 void end_stream(unsigned i, uint32_t id, uint32_t party);

@@ -90,12 +90,14 @@ START_TEST(two_phones_have_one_key_set_for_each_direction)
 	ck_assert_uint_eq(count_to(0, SIDE_PHONE, SCCP_CLOSE_RECEIVE), 1);
 	rx[1] = key_in(last(0, SIDE_PHONE, SCCP_OPEN_RECEIVE));
 	ck_assert(!flow_key_eq(&rx[0], &rx[1]));
-	ck_assert(flow_key_eq(&flow_at(&a)->out, &rx[1]));
+	/* Until it says that it has the key it is not used. */
+	ck_assert(flow_key_eq(&flow_at(&a)->out, &rx[0]));
 	/* The phone's answer to that is ours alone. */
 	make(SCCP_OPEN_RECEIVE_ACK, 17, 48);
 	set(SCCP_PARTY, 17);
 	set_addr("192.168.1.20:16700");
 	phone_says(0);
+	ck_assert(flow_key_eq(&flow_at(&a)->out, &rx[1]));
 	ck_assert_uint_eq(count_to(0, SIDE_CORE, SCCP_OPEN_RECEIVE_ACK), 1);
 }
 END_TEST
@@ -152,6 +154,8 @@ START_TEST(a_call_falls_back_in_its_middle)
 	ck_assert_int_eq(
 		key_in(last(0, SIDE_PHONE, SCCP_START_TRANSMISSION)).suite,
 		SUITE_NONE);
+	ck_assert_int_eq(flow_at(&a)->out.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
+	say_open(0, 17, 17);
 	ck_assert_int_eq(flow_at(&a)->out.suite, SUITE_NONE);
 	far_is(EVENT_FLOW_JOINED, &a, 2);
 	ck_assert_int_eq(key_in(last(0, SIDE_PHONE, SCCP_OPEN_RECEIVE)).suite,
@@ -269,29 +273,67 @@ START_TEST(a_port_that_is_asked_for_is_ours)
 }
 END_TEST
 
+/* The media process tells who is at the far end of phone 0's channel. */
+static void far_sends(const struct addr *local, const struct flow_key *key)
+{
+	struct event ev = {.kind = EVENT_FLOW_JOINED};
+
+	ev.flow = (struct event_flow){.call = flow_at(local)->call,
+				      .flow = flow_at(local)->id,
+				      .security = 2,
+				      .key = key};
+	step(&ev);
+}
+
 /* A SIP phone, or one of another worker, sends under a key of its own. */
 START_TEST(the_key_of_a_far_phone_is_learned_by_opening_anew)
 {
 	struct flow_key theirs = {.suite = SUITE_AES_CM_128_HMAC_SHA1_80,
 				  .key = {9, 9, 9}};
+	struct flow_key again = {.suite = SUITE_AES_CM_128_HMAC_SHA1_80,
+				 .key = {8, 8, 8}};
 	struct addr far = addr_of("10.0.0.1:45000");
-	struct event ev = {.kind = EVENT_FLOW_JOINED};
+	struct flow_key own;
 	struct flow_key k;
 	struct addr a;
 
 	register_phone(0, 17);
 	open_channel(0, 17, 17);
+	own = key_in(last(0, SIDE_PHONE, SCCP_OPEN_RECEIVE));
 	start_sending(0, 17, 17, &far);
 	a = addr_in(last(0, SIDE_CORE, SCCP_OPEN_RECEIVE_ACK));
-	ev.flow = (struct event_flow){.call = flow_at(&a)->call,
-				      .flow = flow_at(&a)->id,
-				      .security = 2,
-				      .key = &theirs};
-	step(&ev);
+	far_sends(&a, &theirs);
 	k = key_in(last(0, SIDE_PHONE, SCCP_OPEN_RECEIVE));
 	ck_assert(flow_key_eq(&k, &theirs));
-	ck_assert(flow_at(&a)->is_borrowed);
 	ck_assert_uint_eq(count_to(0, SIDE_PHONE, SCCP_CLOSE_RECEIVE), 1);
+	/* Nothing passes under a key that the phone does not have yet. */
+	ck_assert(flow_key_eq(&flow_at(&a)->out, &own));
+	ck_assert(!flow_at(&a)->is_borrowed);
+	/* Told again it is the same. */
+	far_sends(&a, &theirs);
+	ck_assert_uint_eq(count_to(0, SIDE_PHONE, SCCP_CLOSE_RECEIVE), 1);
+	say_open(0, 17, 17);
+	ck_assert(flow_key_eq(&flow_at(&a)->out, &theirs));
+	ck_assert(flow_at(&a)->is_borrowed);
+	/* The far phone takes another one. */
+	far_sends(&a, &again);
+	ck_assert_uint_eq(count_to(0, SIDE_PHONE, SCCP_CLOSE_RECEIVE), 2);
+	/* A phone that does not say yes: as if it had, after a second. */
+	now_ms += 1001;
+	step(&(struct event){.kind = EVENT_TIMER});
+	ck_assert(flow_key_eq(&flow_at(&a)->out, &again));
+	ck_assert(flow_at(&a)->is_borrowed);
+	/* The far phone has gone: under its key nobody else is heard. */
+	far_is(EVENT_FLOW_PARTED, &a, 0);
+	ck_assert(flow_at(&a)->is_borrowed);
+	now_ms += 401;
+	step(&(struct event){.kind = EVENT_TIMER});
+	say_open(0, 17, 17);
+	say_open(0, 17, 17);
+	ck_assert(!flow_at(&a)->is_borrowed);
+	ck_assert(!flow_key_eq(&flow_at(&a)->out, &again));
+	k = key_in(last(0, SIDE_PHONE, SCCP_OPEN_RECEIVE));
+	ck_assert(flow_key_eq(&flow_at(&a)->out, &k));
 }
 END_TEST
 
