@@ -43,18 +43,10 @@ needs sallyport_user "$USER_F" "$PASS_F"
 needs baresip_start
 needs linphone_start
 
-# steered ADDRESS: the worker of that source (transport/steer.c)
-steered() {
-	local IFS=.
-	# shellcheck disable=SC2086 # split at the dots
-	set -- $1
-	echo $(((((($1 << 24 | $2 << 16 | $3 << 8 | $4) * 0x9e3779b1) &
-		0xffffffff) >> 16) % 2))
-}
 # two more addresses of namespace px, one for each worker
 N0="" N1=""
 for i in $(seq 20 60); do
-	case $(steered "10.77.0.$i") in
+	case $(worker_of "10.77.0.$i") in
 	0) N0=${N0:-10.77.0.$i} ;;
 	1) N1=${N1:-10.77.0.$i} ;;
 	esac

@@ -99,3 +99,12 @@ role_pid() {
 		tr '\0' ' ' <"/proc/$p/cmdline" | grep -qw -- "$1" && echo "$p"
 	done | head -1
 }
+
+# worker_of ADDRESS: which of the workers serves that source (transport/steer.c)
+worker_of() {
+	local IFS=.
+	# shellcheck disable=SC2086 # split at the dots
+	set -- $1
+	echo $(((((($1 << 24 | $2 << 16 | $3 << 8 | $4) * 0x9e3779b1) &
+		0xffffffff) >> 16) % ${WORKERS:-1}))
+}
