@@ -496,9 +496,11 @@ int conffile_check_files(const struct config *c, struct config_report *rep)
 	for (uint32_t i = 0; config_identity_at(c, i, &id); i++) {
 		const char *name = id.owner	? id.owner->name
 				   : id.manager ? id.manager->name
+				   : id.sccp	? id.sccp->name
 						: id.section->name;
 		const char *kind = id.owner	? "listener"
 				   : id.manager ? "call-manager"
+				   : id.sccp	? "sccp-manager"
 						: "certificate";
 		char what[3][CONFIG_NAME_MAX + 64];
 
@@ -526,6 +528,16 @@ int conffile_check_files(const struct config *c, struct config_report *rep)
 			       "trust directory of call-manager \"%s\"",
 			       m->name);
 		if (m->address.transport == CONFIG_TLS)
+			check_file(what, m->trust, rep);
+	}
+	for (uint32_t i = 0; i < c->sccp_manager_count; i++) {
+		const struct config_sccp_manager *m = &c->sccp_manager[i];
+		char what[CONFIG_NAME_MAX + 64];
+
+		(void)snprintf(what, sizeof(what),
+			       "trust directory of sccp-manager \"%s\"",
+			       m->name);
+		if (m->has_tls)
 			check_file(what, m->trust, rep);
 	}
 	return rep->errors > before ? ERR_BAD : 0;

@@ -87,6 +87,35 @@ int config_sccp_rule_parse(struct slice s, struct config_sccp_rule *ret)
 	return 0;
 }
 
+/* Of a name the first source address says which addresses are looked up. */
+static bool is_family(const struct config_sccp_manager *m,
+		      enum addr_family family)
+{
+	if (m->address.addr.family != ADDR_NONE)
+		return family == m->address.addr.family;
+	return m->source_count == 0 || family == m->source[0].family;
+}
+
+/* What goes with TLS only. */
+static void take_tls(struct config_build *b, const struct config_item *it)
+{
+	static const char *const names[] = {"certificate", "key"};
+	struct config_sccp_manager *m = it->obj;
+	const char *const value[] = {m->certificate, m->key};
+
+	if (m->has_tls)
+		m->address.transport = CONFIG_TLS;
+	for (int i = 0; i < 2; i++) {
+		if (m->has_tls && value[!i][0] && !value[i][0])
+			check_error(
+				b, it, names[i],
+				"certificate and key must be given together");
+		if (!m->has_tls && value[i][0])
+			check_warn(b, it, names[i],
+				   "has no effect without tls = yes");
+	}
+}
+
 static int take_sources(struct config_build *b, const struct config_item *it)
 {
 	struct config_sccp_manager *m = it->obj;
@@ -99,7 +128,7 @@ static int take_sources(struct config_build *b, const struct config_item *it)
 		struct addr a;
 
 		if (addr_parse_ip(slice_str(m->sources.item[i]), &a) != 0 ||
-		    addr_is_any(&a) || a.family != m->address.family)
+		    addr_is_any(&a) || !is_family(m, a.family))
 			check_about(b, it, "source-addresses", true,
 				    (const char *const[3]){
 					    "\"", m->sources.item[i],
@@ -201,9 +230,11 @@ int config_check_sccp(struct config_build *b)
 	for (uint32_t i = CONFIG_SECTIONS; i < b->count; i++) {
 		struct config_item *it = &b->item[i];
 
-		if (check_is_kind(it, "sccp-manager") &&
-		    take_sources(b, it) != 0)
-			return ERR_NOMEM;
+		if (check_is_kind(it, "sccp-manager")) {
+			take_tls(b, it);
+			if (take_sources(b, it) != 0)
+				return ERR_NOMEM;
+		}
 		if (check_is_kind(it, "listener"))
 			check_listener(b, it);
 		if (check_is_kind(it, "device"))

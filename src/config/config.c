@@ -142,6 +142,17 @@ bool config_identity_at(const struct config *c, uint32_t i,
 						.ocsp = ""};
 		return true;
 	}
+	for (uint32_t k = 0; k < c->sccp_manager_count; k++) {
+		const struct config_sccp_manager *m = &c->sccp_manager[k];
+
+		if (!m->has_tls || !m->certificate[0] || i-- > 0)
+			continue;
+		*ret = (struct config_identity){.sccp = m,
+						.certificate = m->certificate,
+						.key = m->key,
+						.ocsp = ""};
+		return true;
+	}
 	if (i >= c->certificate_count)
 		return false;
 	*ret = (struct config_identity){.section = &c->certificate[i],

@@ -356,7 +356,10 @@ struct config_application {
 /* A call manager that speaks Skinny. */
 struct config_sccp_manager {
 	const char *name;
-	struct addr address;
+	struct config_remote address; /* TCP, or TLS where has_tls */
+	bool has_tls;
+	const char *certificate, *key; /* absolute; "" = none */
+	const char *trust;	       /* absolute */
 	struct config_strings sources; /* addresses as written */
 	struct addr *source;	       /* derived: source_count, port 0 */
 	uint32_t source_count;	       /* 0: the system's choice */
@@ -709,6 +712,7 @@ struct config_identity {
 	const struct config_listener *owner; /* NULL: a certificate section */
 	const struct config_certificate *section;  /* or NULL */
 	const struct config_call_manager *manager; /* or NULL */
+	const struct config_sccp_manager *sccp;	   /* or NULL */
 	const char *certificate, *key, *ocsp; /* as in struct config_listener */
 };
 

@@ -210,7 +210,7 @@ static void man_kind(const struct doc *d, const struct config_option *o)
 		put(d, "transport:address:port");
 		break;
 	case CONFIG_TYPE_REMOTE:
-		put(d, "transport:host:port");
+		put(d, o->words ? "transport:host:port" : "host:port");
 		break;
 	case CONFIG_TYPE_ADDR:
 		put(d, "address");

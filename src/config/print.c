@@ -120,8 +120,10 @@ static void put_remote(const struct config_option *o, const void *at,
 	struct config_remote r;
 
 	memcpy(&r, at, sizeof(r));
-	writer_str(w, o->words[r.transport]);
-	writer_str(w, ":");
+	if (o->words) {
+		writer_str(w, o->words[r.transport]);
+		writer_str(w, ":");
+	}
 	if (r.addr.family != ADDR_NONE) {
 		addr_print(w, &r.addr);
 		return;

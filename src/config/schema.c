@@ -385,10 +385,29 @@ static const struct config_option sccp_options[] = {
 };
 
 static const struct config_option sccp_manager_options[] = {
-	OPTION(config_sccp_manager, address, "address", ADDRPORT, NULL,
+	OPTION(config_sccp_manager, address, "address", REMOTE, NULL,
 	       .example = "192.0.2.10:2000",
-	       .text = "Where the call manager takes phones that speak "
-		       "Skinny in the clear."),
+	       .text = "Where the call manager takes phones that speak Skinny, "
+		       "as a rule at port 2000 in the clear and 2443 over TLS. "
+		       "A host name is looked up (A, or AAAA where "
+		       "source-addresses are IPv6)."),
+	OPTION(config_sccp_manager, has_tls, "tls", BOOL, "no",
+	       .text = "It is reached over TLS. Media inside stays in the "
+		       "clear."),
+	OPTION(config_sccp_manager, certificate, "certificate", PATH, "",
+	       .words = below_base, .example = "",
+	       .text = "File with our certificate and its chain (PEM), shown "
+		       "to a call manager over TLS that asks for one."),
+	OPTION(config_sccp_manager, key, "key", PATH, "", .words = below_base,
+	       .example = "",
+	       .text = "File with the private key of the certificate (PEM). "
+		       "Only the keys process reads it."),
+	OPTION(config_sccp_manager, trust, "trust", PATH, "call-manager",
+	       .words = below_trust,
+	       .text = "Directory with the certificates that the certificate "
+		       "of a call manager over TLS must chain to, below the "
+		       "directory trust/ unless absolute. Where address is a "
+		       "host name the certificate must name it too."),
 	OPTION(config_sccp_manager, sources, "source-addresses", TEXTS, "",
 	       .example = "{ \"192.0.2.1\" }",
 	       .text = "Our own addresses towards it, used in turn: each "

@@ -21,7 +21,8 @@ enum config_type {
 	CONFIG_TYPE_WORD,     /* enum: index into words + min */
 	CONFIG_TYPE_CHOICE,   /* const char *: one of words */
 	CONFIG_TYPE_ENDPOINT, /* struct config_endpoint: one of words first */
-	CONFIG_TYPE_REMOTE,   /* struct config_remote: one of words first */
+	CONFIG_TYPE_REMOTE, /* struct config_remote: one of words first, or, without
+				 words, address:port or host:port */
 	CONFIG_TYPE_ADDR,     /* struct addr without a port */
 	CONFIG_TYPE_ADDRPORT, /* struct addr with a port */
 	CONFIG_TYPE_PORTS,    /* struct config_ports: min..max */

@@ -213,6 +213,8 @@ static int bad_endpoint(struct writer *why, const struct config_option *o)
 {
 	const char *const *words = o->words;
 
+	if (!words)
+		return bad(why, "address:port or host:port");
 	for (size_t n = 0; words[n]; n++) {
 		if (n > 0)
 			writer_str(why, words[n + 1] ? ", " : " or ");
@@ -253,6 +255,11 @@ static bool is_host_name(struct slice s)
 	return true;
 }
 
+static uint16_t default_port(const char *const *words, enum config_transport t)
+{
+	return !words ? 0 : t == CONFIG_TLS ? 5061 : 5060;
+}
+
 int config_remote_read(struct config *c, const char *const *words,
 		       struct slice value, struct config_remote *ret)
 {
@@ -261,12 +268,16 @@ int config_remote_read(struct config *c, const char *const *words,
 	uint64_t number = 0;
 	uint32_t v;
 
-	if (!text_cut(value, ':', &head, &tail) || word_find(words, head, &v))
+	if (!words) {
+		tail = value;
+		v = CONFIG_TCP;
+	} else if (!text_cut(value, ':', &head, &tail) ||
+		   word_find(words, head, &v)) {
 		return ERR_BAD;
+	}
 	r.transport = (enum config_transport)v;
 	host = tail;
-	if (addr_parse(tail, r.transport == CONFIG_TLS ? 5061 : 5060,
-		       &r.addr) == 0) {
+	if (addr_parse(tail, default_port(words, r.transport), &r.addr) == 0) {
 		r.port = r.addr.port;
 		if (host.len > 0 && host.ptr[0] == '[')
 			(void)text_cut(slice_from(host, 1), ']', &host, NULL);
@@ -282,7 +293,8 @@ int config_remote_read(struct config *c, const char *const *words,
 		    text_is_digit(host.ptr[host.len - 1]))
 			return ERR_BAD;
 	}
-	if (r.addr.family != ADDR_NONE && r.port == 0)
+	/* Only SIP's names lead to ports by themselves (SRV). */
+	if ((r.addr.family != ADDR_NONE || !words) && r.port == 0)
 		return ERR_BAD;
 	r.host = config_keep(c, host);
 	if (!r.host)

@@ -27,7 +27,8 @@ int role_keys(void)
 	struct config *c = setup_config_from_fd(ROLE_FD_CONFIG);
 	const char **files =
 		alloc_array(c->listener_count + c->certificate_count +
-				    c->call_manager_count,
+				    c->call_manager_count +
+				    c->sccp_manager_count,
 			    sizeof(*files));
 	struct config_identity id;
 	char store_key[ROLE_PATH_MAX];

@@ -576,12 +576,13 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 	w->loop = p->loop;
 	worker_reload_init(w);
 	worker_realms_init(w);
-	worker_sccp_init(w);
+	err = worker_sccp_init(w);
 	bucket_init(&w->log_bucket, WORKER_LOG_RATE, WORKER_LOG_BURST,
 		    loop_now_ms(w->loop));
 	lease_all(w, false);
 	w->shield = shield_new(w->config, entropy_u64(&w->p.entropy));
-	err = w->shield ? worker_core_init(w) : ERR_NOMEM;
+	if (!err)
+		err = w->shield ? worker_core_init(w) : ERR_NOMEM;
 	if (!err)
 		err = make_links(w);
 	if (!err)
@@ -598,6 +599,7 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 		err = make_pipeline(w);
 	if (!err) {
 		worker_core_start(w);
+		worker_sccp_watch(w);
 		worker_trunk_start(w);
 	}
 	if (!err && p->restores)

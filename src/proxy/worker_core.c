@@ -26,10 +26,10 @@ enum transport_proto worker_proto(enum config_transport t)
 
 /* ---- endpoints ------------------------------------------------------------- */
 
-static int make_creds(struct worker *w, uint32_t i, const struct tls_files *f,
-		      struct tls_creds **ret, char *reterr)
+int worker_core_make_creds(struct worker *w, const struct worker_server *s,
+			   const struct tls_files *f, struct tls_creds **ret,
+			   char *reterr)
 {
-	const struct config_call_manager *m = &w->config->call_manager[i];
 	struct tls_creds_params p = {
 		.policy = tls_policy_find(slice_str("default")),
 		.purpose = TLS_PURPOSE_ANY, /* it is server and client */
@@ -39,18 +39,19 @@ static int make_creds(struct worker *w, uint32_t i, const struct tls_files *f,
 	int err = p.policy ? tls_creds_new(&p, &c) : ERR_NOTFOUND;
 
 	for (uint32_t k = 0; !err && config_identity_at(w->config, k, &id); k++)
-		if (id.manager == m)
+		if (s->manager ? id.manager == s->manager : id.sccp == s->sccp)
 			err = worker_tls_identity(w, c, &id, f, reterr);
 	if (!err)
-		err = tls_creds_trust_files(c, f, m->trust, reterr);
+		err = tls_creds_trust_files(c, f, s->trust, reterr);
 	if (err) {
 		tls_creds_unref(c);
 		return err;
 	}
 	if (tls_creds_trust_count(c) == 0)
-		log_warn("call-manager \"%s\": no certificate in %s: it "
-			 "cannot be believed",
-			 m->name, m->trust);
+		log_warn("%s \"%s\": no certificate in %s: it cannot be "
+			 "believed",
+			 s->manager ? "call-manager" : "sccp-manager", s->name,
+			 s->trust);
 	*ret = c;
 	return 0;
 }
@@ -62,9 +63,13 @@ int worker_core_creds(struct worker *w, const struct tls_files *f,
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < c->call_manager_count; i++) {
+		const struct config_call_manager *m = &c->call_manager[i];
+		struct worker_server s = {
+			.manager = m, .name = m->name, .trust = m->trust};
+
 		reterr[0] = '\0';
-		if (c->call_manager[i].address.transport == CONFIG_TLS)
-			err = make_creds(w, i, f, &ret[i], reterr);
+		if (m->address.transport == CONFIG_TLS)
+			err = worker_core_make_creds(w, &s, f, &ret[i], reterr);
 		if (err && reterr[0] == '\0')
 			(void)snprintf(reterr, WORKER_ERR_MAX,
 				       "call-manager \"%s\": %s",
@@ -118,6 +123,10 @@ static void names_of(const struct worker *w, uint32_t owner,
 		worker_trunk_names(w, owner, ret_name, ret_host);
 		return;
 	}
+	if (owner >= WORKER_OWNER_SCCP) {
+		*ret_name = *ret_host = worker_sccp_host(w, owner);
+		return;
+	}
 	*ret_name = w->config->call_manager[owner].name;
 	*ret_host = w->config->call_manager[owner].address.host;
 }
@@ -153,7 +162,9 @@ static void dns_changed(void *ctx, uint32_t id, const struct dns_place *place,
 			 is_trunk ? "trunk" : "call manager", name, host,
 			 addr_str(&place[i].addr, addr), place[i].priority);
 	}
-	if (is_trunk)
+	if (owner >= WORKER_OWNER_SCCP && !is_trunk)
+		worker_sccp_set(w, owner, t, count);
+	else if (is_trunk)
 		worker_trunk_set(w, owner, t, count);
 	else
 		worker_core_set(w, owner, t, count);
@@ -185,6 +196,9 @@ static int open_dns(struct worker *w)
 
 	for (uint32_t i = 0; i < w->config->call_manager_count; i++)
 		has_names |= w->config->call_manager[i].address.addr.family ==
+			     ADDR_NONE;
+	for (uint32_t i = 0; i < w->config->sccp_manager_count; i++)
+		has_names |= w->config->sccp_manager[i].address.addr.family ==
 			     ADDR_NONE;
 	return has_names ? dns_new(&p, &w->dns) : 0;
 }
@@ -218,6 +232,8 @@ int worker_core_open(struct worker *w, const struct tls_files *f, char *reterr)
 	const struct config *c = w->config;
 	int err = worker_core_creds(w, f, w->core_creds, reterr);
 
+	if (!err)
+		err = worker_sccp_creds(w, f, w->sccp.creds, reterr);
 	for (uint32_t i = 0; !err && i < c->core_count; i++) {
 		err = open_endpoint(w, i);
 		if (err)
@@ -241,6 +257,8 @@ void worker_core_close(struct worker *w)
 	w->dns = dns_free(w->dns);
 	for (uint32_t i = 0; i < CONFIG_MANAGERS_MAX; i++)
 		w->core_creds[i] = tls_creds_unref(w->core_creds[i]);
+	for (uint32_t i = 0; i < CONFIG_SCCP_MANAGERS_MAX; i++)
+		w->sccp.creds[i] = tls_creds_unref(w->sccp.creds[i]);
 	loop_work_del(&w->lost_work);
 	w->place = alloc_free(w->place);
 	w->place_cap = 0;

@@ -22,6 +22,8 @@ enum {
 	WORKER_TAG_TRUNK = 0x20000,   /* plus the trunk's number: of connections
 				       to its peers */
 	WORKER_TAG_SCCP = 0x40000,    /* one phone's Skinny, core side */
+	WORKER_OWNER_SCCP = 0x8000,   /* from here names of Skinny call
+					 managers */
 	WORKER_OWNER_TRUNK = 0x10000, /* owners from here are peers of trunks:
 					 number * CONFIG_PEERS_MAX + peer */
 	WORKER_LOG_RATE = 20,	      /* refusals logged a second */
@@ -67,6 +69,16 @@ struct worker_tls {
 	uint64_t warned_ms;	  /* when dates were looked at; 0 = never */
 };
 
+/* A call manager's name: where it is. Watched as long as the worker lives. */
+struct worker_sccp_name {
+	char host[256];
+	uint16_t port;
+	enum addr_family family;
+	struct addr at[WORKER_TARGETS_MAX];
+	uint32_t count; /* 0: not known yet */
+	uint32_t next;	/* tried next */
+};
+
 /* Skinny: worker_sccp.c. */
 struct worker_sccp {
 	struct table by_connector; /* struct sccp_link */
@@ -75,6 +87,9 @@ struct worker_sccp {
 	struct loop_work failed_work;
 	uint32_t next_source;
 	uint64_t down_until_ms[CONFIG_SCCP_MANAGERS_MAX];
+	struct tls_creds *creds[CONFIG_SCCP_MANAGERS_MAX]; /* NULL: no TLS */
+	struct worker_sccp_name *name; /* name_count, owned */
+	uint32_t name_count;
 };
 
 struct worker {
@@ -165,6 +180,18 @@ MUST_CHECK int worker_core_init(struct worker *w);
 /* Open the endpoints towards the call managers. reterr as worker_new. */
 MUST_CHECK int worker_core_open(struct worker *w, const struct tls_files *f,
 				char *reterr);
+/* Whose credentials: one of the two, and what is said of it. */
+struct worker_server {
+	const struct config_call_manager *manager;
+	const struct config_sccp_manager *sccp;
+	const char *name, *trust;
+};
+/* Credentials towards one call manager on TLS from files; the caller's
+ * reference. reterr as worker_new. */
+MUST_CHECK int worker_core_make_creds(struct worker *w,
+				      const struct worker_server *s,
+				      const struct tls_files *f,
+				      struct tls_creds **ret, char *reterr);
 /* Credentials towards each call manager on TLS from files, into ret by its
  * number; the caller's references, also on error. reterr as worker_new. */
 MUST_CHECK int worker_core_creds(struct worker *w, const struct tls_files *f,
@@ -233,9 +260,38 @@ MUST_CHECK int worker_trunk_way(const struct worker *w, uint32_t owner,
 enum conn_refusal worker_trunk_bind(struct worker *w, struct conn *c,
 				    const struct transport_peer *peer,
 				    char *ret_name);
+/* --- worker_sccp_at.c: where Skinny call managers are, and their TLS ------- */
+/* As worker_core_creds, by the number of the sccp-manager. */
+MUST_CHECK int
+worker_sccp_creds(struct worker *w, const struct tls_files *f,
+		  struct tls_creds *ret[CONFIG_SCCP_MANAGERS_MAX],
+		  char *reterr);
+/* Use these from now on; takes the references over. */
+void worker_sccp_set_creds(
+	struct worker *w,
+	struct tls_creds *const creds[CONFIG_SCCP_MANAGERS_MAX]);
+/* Watch the names of call managers that are not watched yet. */
+void worker_sccp_watch(struct worker *w);
+/* The name of this owner (WORKER_OWNER_SCCP and more) has become known. */
+void worker_sccp_set(struct worker *w, uint32_t owner,
+		     const struct worker_target *t, uint32_t n);
+/* Its host. */
+const char *worker_sccp_host(const struct worker *w, uint32_t owner);
+/* Where m is; ERR_NOTFOUND: its name is not known yet. */
+MUST_CHECK int worker_sccp_at(const struct worker *w,
+			      const struct config_sccp_manager *m,
+			      struct addr *ret);
+/* It could not be reached there: another address of its name comes next. */
+void worker_sccp_avoid(struct worker *w, const struct config_sccp_manager *m);
+/* The connector's parameters for m: where to, how, under which name.
+ * ERR_NOTFOUND: its name is not known yet, or its credentials. */
+MUST_CHECK int worker_sccp_way(const struct worker *w,
+			       const struct config_sccp_manager *m,
+			       struct transport_connect *ret);
+
 /* --- worker_sccp.c -------------------------------------------------------- */
 /* Prepare. */
-void worker_sccp_init(struct worker *w);
+MUST_CHECK int worker_sccp_init(struct worker *w);
 /* Free; the connectors go with the transport. */
 void worker_sccp_done(struct worker *w);
 /* Bytes of a stream, as transport_cb.data. */

@@ -94,6 +94,14 @@ static void link_fail(struct worker *w, struct sccp_link *l)
 	loop_work_add(w->loop, &w->sccp.failed_work);
 }
 
+/* The call manager with this number could not be reached. */
+static void take_down(struct worker *w, uint32_t place)
+{
+	w->sccp.down_until_ms[place] = loop_now_ms(w->loop) + DOWN_MS;
+	if (place < w->config->sccp_manager_count)
+		worker_sccp_avoid(w, &w->config->sccp_manager[place]);
+}
+
 /* Is another one of this listener believed to be up, where this one is not? */
 static bool is_passed_over(const struct worker *w,
 			   const struct config_listener *l, uint32_t n)
@@ -113,13 +121,13 @@ static bool is_passed_over(const struct worker *w,
 static int connect_link(struct worker *w, struct sccp_link *l,
 			const struct config_sccp_manager *m)
 {
-	struct transport_connect cp = {.proto = TRANSPORT_TCP,
-				       .peer = m->address,
-				       .tag = WORKER_TAG_SCCP};
+	struct transport_connect cp;
 	struct dest d = {.is_reliable = true};
 	uint64_t v;
-	int err;
+	int err = worker_sccp_way(w, m, &cp);
 
+	if (err)
+		return err;
 	if (m->source_count > 0)
 		cp.local = m->source[w->sccp.next_source++ % m->source_count];
 	err = transport_connector(w->transport, &cp, &l->connector);
@@ -159,8 +167,7 @@ static void begin_link(struct worker *w, const struct action *a)
 	/* A name of the configuration fits. */
 	(void)snprintf(l->name, sizeof(l->name), "%s", m->name);
 	if (connect_link(w, l, m) != 0) {
-		w->sccp.down_until_ms[l->place] =
-			loop_now_ms(w->loop) + DOWN_MS;
+		take_down(w, l->place);
 		link_fail(w, l);
 	}
 }
@@ -186,7 +193,7 @@ bool worker_sccp_failed(struct worker *w, struct handle connector)
 	if (!l)
 		return false;
 	id = l->id;
-	w->sccp.down_until_ms[l->place] = loop_now_ms(w->loop) + DOWN_MS;
+	take_down(w, l->place);
 	link_free(w, l);
 	tell_link(w, id, NULL, "");
 	return true;
@@ -211,7 +218,7 @@ void worker_sccp_down(struct worker *w, struct handle connector)
 		link_free(w, l);
 }
 
-void worker_sccp_init(struct worker *w)
+int worker_sccp_init(struct worker *w)
 {
 	size_t limit = (size_t)w->config->limits.connections + 64;
 
@@ -219,11 +226,15 @@ void worker_sccp_init(struct worker *w)
 	table_init(&w->sccp.by_id, limit, entropy_u64(&w->p.entropy));
 	list_init(&w->sccp.failed);
 	loop_work_init(&w->sccp.failed_work, tell_failed, w);
+	w->sccp.name =
+		alloc_array(CONFIG_SCCP_MANAGERS_MAX, sizeof(*w->sccp.name));
+	return w->sccp.name ? 0 : ERR_NOMEM;
 }
 
 void worker_sccp_done(struct worker *w)
 {
 	loop_work_del(&w->sccp.failed_work);
+	alloc_free(w->sccp.name);
 	for (size_t i = 0; i < w->sccp.by_id.cap; i++) {
 		struct table_node *n = w->sccp.by_id.bucket[i];
 

@@ -36,6 +36,10 @@ int worker_tls_files(const struct config *c, struct tls_files **ret,
 		if (c->call_manager[i].address.transport == CONFIG_TLS)
 			err = tls_files_read_dir(f, c->call_manager[i].trust,
 						 reterr);
+	for (uint32_t i = 0; !err && i < c->sccp_manager_count; i++)
+		if (c->sccp_manager[i].has_tls)
+			err = tls_files_read_dir(f, c->sccp_manager[i].trust,
+						 reterr);
 	if (err)
 		(void)tls_files_free(f);
 	else
@@ -328,6 +332,7 @@ void worker_tls_end(struct worker *w)
 struct fresh {
 	struct tls_creds **listener;
 	struct tls_creds *core[CONFIG_MANAGERS_MAX];
+	struct tls_creds *sccp[CONFIG_SCCP_MANAGERS_MAX];
 };
 
 static int make_fresh(struct worker *w, const struct tls_files *f,
@@ -335,6 +340,9 @@ static int make_fresh(struct worker *w, const struct tls_files *f,
 {
 	uint32_t n = w->config->listener_count;
 	int err = worker_core_creds(w, f, fresh->core, reterr);
+
+	if (!err)
+		err = worker_sccp_creds(w, f, fresh->sccp, reterr);
 
 	for (uint32_t i = 0; i < n && !err; i++)
 		if (w->tls.creds[i])
@@ -362,10 +370,13 @@ int worker_reload_tls(struct worker *w, const struct tls_files *f, char *reterr)
 	if (err) {
 		for (uint32_t i = 0; i < CONFIG_MANAGERS_MAX; i++)
 			tls_creds_unref(fresh.core[i]);
+		for (uint32_t i = 0; i < CONFIG_SCCP_MANAGERS_MAX; i++)
+			tls_creds_unref(fresh.sccp[i]);
 	} else {
 		struct tls_creds **old = w->tls.creds;
 
 		worker_core_set_creds(w, fresh.core);
+		worker_sccp_set_creds(w, fresh.sccp);
 		w->tls.creds = fresh.listener;
 		fresh.listener = old;
 		worker_trunk_set_creds(w);
