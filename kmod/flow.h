@@ -173,7 +173,9 @@ struct nf_srtp_flow *nf_srtp_flow_find(const struct nf_srtp_net *ns, u64 owner,
 				       u64 id);
 /* Enter f into the tables, with its peer. -EEXIST, -EADDRINUSE, -ENOSPC. */
 int nf_srtp_flow_link(struct nf_srtp_flow *f);
-/* Nobody finds f any more; its keys are closed. */
+/* No packet finds f any more. */
+void nf_srtp_flow_hide(struct nf_srtp_flow *f);
+/* Nor does a command, after nf_srtp_flow_hide; its keys are closed. */
 void nf_srtp_flow_unlink(struct nf_srtp_flow *f);
 /* Free what was unlinked, or never linked, a grace period from now. */
 void nf_srtp_flow_free(struct nf_srtp_flow *f);

@@ -49,6 +49,8 @@ const struct nla_policy nf_srtp_policy[NF_SRTP_A_MAX + 1] = {
 	[NF_SRTP_A_DSCP] = NLA_POLICY_MAX(NLA_U8, 63),
 	[NF_SRTP_A_MARK] = {.type = NLA_U32},
 	[NF_SRTP_A_IFINDEX] = {.type = NLA_U32},
+	[NF_SRTP_A_LATCHED] = NLA_POLICY_NESTED(nf_srtp_addr_policy),
+	[NF_SRTP_A_LATCHED_RTCP] = NLA_POLICY_NESTED(nf_srtp_addr_policy),
 	[NF_SRTP_A_FAR_OWNER] = NLA_POLICY_MIN(NLA_U64, 1),
 	[NF_SRTP_A_FAR_ID] = NLA_POLICY_MIN(NLA_U64, 1),
 	[NF_SRTP_A_LEASE] = NLA_POLICY_MAX(NLA_U32, 32767),
@@ -288,6 +290,7 @@ static int nf_srtp_check_addresses(const struct nf_srtp_request *rq,
 				   struct netlink_ext_ack *extack)
 {
 	const struct nf_srtp_end *l = rq->local, *r = rq->remote;
+	const struct nf_srtp_end *p = rq->proven;
 	int i;
 
 	if (!l[0].port) {
@@ -305,6 +308,11 @@ static int nf_srtp_check_addresses(const struct nf_srtp_request *rq,
 			NL_SET_ERR_MSG(
 				extack,
 				"REMOTE is of another family than LOCAL");
+			return -EINVAL;
+		}
+		if (p[i].family && (p[i].family != l[0].family || !p[i].port)) {
+			NL_SET_ERR_MSG(extack,
+				       "LATCHED has no port or another family");
 			return -EINVAL;
 		}
 	}
@@ -457,6 +465,12 @@ int nf_srtp_request_read(struct nlattr **attrs, struct nf_srtp_request *ret,
 		err = nf_srtp_get_pair(attrs, NF_SRTP_A_REMOTE,
 				       NF_SRTP_A_REMOTE_RTCP, ret->remote,
 				       extack);
+	if (!err)
+		err = nf_srtp_get_end(attrs[NF_SRTP_A_LATCHED], &ret->proven[0],
+				      extack);
+	if (!err)
+		err = nf_srtp_get_end(attrs[NF_SRTP_A_LATCHED_RTCP],
+				      &ret->proven[1], extack);
 	if (!err)
 		err = nf_srtp_check_addresses(ret, attrs, extack);
 	if (!err)

@@ -24,6 +24,7 @@ struct nf_srtp_request {
 	u64 call;
 	struct nf_srtp_end local[2];
 	struct nf_srtp_end remote[2];
+	struct nf_srtp_end proven[2]; /* family 0: nobody */
 	u32 flags;
 	u32 epoch;
 	u32 grace_ms;

@@ -35,10 +35,15 @@ static struct nf_srtp_form nf_srtp_form_of(u8 cmd)
 	case NF_SRTP_CMD_OWNER_SET:
 		return (struct nf_srtp_form){BIT_OF(OWNER), BIT_OF(LEASE)};
 	case NF_SRTP_CMD_FLOW_ADD:
+		return (struct nf_srtp_form){name | BIT_OF(LOCAL),
+					     nf_srtp_flow_attrs |
+						     BIT_OF(LATCHED) |
+						     BIT_OF(LATCHED_RTCP)};
 	case NF_SRTP_CMD_FLOW_SET:
 		return (struct nf_srtp_form){name | BIT_OF(LOCAL),
 					     nf_srtp_flow_attrs};
 	case NF_SRTP_CMD_FLOW_DEL:
+		return (struct nf_srtp_form){name, BIT_OF(PEER)};
 	case NF_SRTP_CMD_FLOW_GET:
 	case NF_SRTP_CMD_PART:
 		return (struct nf_srtp_form){name, 0};
@@ -452,6 +457,9 @@ static int nf_srtp_add_locked(struct nf_srtp_net *ns,
 	err = nf_srtp_make_change(rq, f, &c, extack);
 	if (!err) {
 		nf_srtp_latch_reset(f, &rq->remote[0], &rq->remote[1]);
+		/* Nobody sees the flow yet. */
+		f->latch[0].proven = rq->proven[0];
+		f->latch[1].proven = rq->proven[1];
 		nf_srtp_swap_keys(f, &c);
 		nf_srtp_conf_set(f, c.conf);
 		err = nf_srtp_flow_link(f);
@@ -553,38 +561,74 @@ static int nf_srtp_flow_set(struct sk_buff *skb, struct genl_info *info)
 
 /* --- flows: get, delete, dump -------------------------------------------------- */
 
-/* The answer is made before the flow goes, and has the last word: first nobody
- * finds it and its keys are closed, then it is written down. When there is no
- * memory for the answer nothing happens.
+static int nf_srtp_put_answer(struct sk_buff *msg, struct genl_info *info,
+			      struct nf_srtp_flow *f)
+{
+	void *hdr = genlmsg_put_reply(msg, info, &nf_srtp_family, 0,
+				      info->genlhdr->cmd);
+
+	if (!hdr || nf_srtp_put_flow(msg, f))
+		return -EMSGSIZE;
+	genlmsg_end(msg, hdr);
+	return 0;
+}
+
+/* The flow that is meant, and its peer when the request names it. The number of
+ * them, or an error.
+ */
+static int nf_srtp_find_pair(struct nf_srtp_net *ns, struct genl_info *info,
+			     struct nf_srtp_flow *ret[2])
+{
+	struct nlattr *peer = info->attrs[NF_SRTP_A_PEER];
+
+	ret[0] = nf_srtp_find(ns, info, NF_SRTP_A_OWNER, NF_SRTP_A_ID);
+	if (!ret[0])
+		return -ENOENT;
+	if (!peer)
+		return 1;
+	ret[1] = rcu_dereference_protected(ret[0]->peer,
+					   lockdep_is_held(&ns->mutex));
+	if (!ret[1] || ret[1]->id != nla_get_u64(peer)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, peer,
+				    "this is not the flow's PEER");
+		return -ENOENT;
+	}
+	return 2;
+}
+
+/* The answer is made before the flows go, and has the last word: first nobody
+ * finds them and their keys are closed, then it is written down. When there is
+ * no memory for the answer nothing happens.
  */
 static int nf_srtp_tell(struct genl_info *info, bool is_last)
 {
-	struct nf_srtp_flow *f;
+	struct nf_srtp_flow *f[2];
 	struct nf_srtp_net *ns;
 	struct sk_buff *msg;
-	void *hdr;
-	int err;
+	int i, n, err;
 
 	ns = nf_srtp_enter(info, &err);
 	if (!ns)
 		return err;
-	f = nf_srtp_find(ns, info, NF_SRTP_A_OWNER, NF_SRTP_A_ID);
-	msg = f ? nf_srtp_answer(info, NF_SRTP_FLOW_BYTES, &hdr) : NULL;
+	n = nf_srtp_find_pair(ns, info, f);
+	msg = n > 0 ? genlmsg_new(n * NF_SRTP_FLOW_BYTES, GFP_KERNEL) : NULL;
 	if (!msg) {
 		mutex_unlock(&ns->mutex);
-		return f ? -ENOMEM : -ENOENT;
+		return n > 0 ? -ENOMEM : n;
 	}
-	if (is_last)
-		nf_srtp_flow_unlink(f);
-	err = nf_srtp_put_flow(msg, f);
-	if (is_last)
-		nf_srtp_flow_free(f);
+	for (i = 0; is_last && i < n; i++)
+		nf_srtp_flow_hide(f[i]);
+	for (i = 0; is_last && i < n; i++)
+		nf_srtp_flow_unlink(f[i]);
+	for (i = 0; !err && i < n; i++)
+		err = nf_srtp_put_answer(msg, info, f[i]);
+	for (i = 0; is_last && i < n; i++)
+		nf_srtp_flow_free(f[i]);
 	mutex_unlock(&ns->mutex);
 	if (err) {
 		nlmsg_free(msg);
 		return err;
 	}
-	genlmsg_end(msg, hdr);
 	return genlmsg_reply(msg, info);
 }
 

@@ -191,6 +191,13 @@ static void nf_srtp_flow_close(struct nf_srtp_flow *f)
 	rcu_read_unlock();
 }
 
+void nf_srtp_flow_hide(struct nf_srtp_flow *f)
+{
+	lockdep_assert_held(&f->ns->mutex);
+	nf_srtp_port_unlink(f->ns, &f->port[0]);
+	nf_srtp_port_unlink(f->ns, &f->port[1]);
+}
+
 void nf_srtp_flow_unlink(struct nf_srtp_flow *f)
 {
 	struct nf_srtp_net *ns = f->ns;
@@ -204,8 +211,6 @@ void nf_srtp_flow_unlink(struct nf_srtp_flow *f)
 		RCU_INIT_POINTER(peer->peer, NULL);
 		RCU_INIT_POINTER(f->peer, NULL);
 	}
-	nf_srtp_port_unlink(ns, &f->port[0]);
-	nf_srtp_port_unlink(ns, &f->port[1]);
 	hlist_del_init(&f->by_id);
 	ns->flows--;
 	nf_srtp_flow_close(f);
@@ -252,6 +257,7 @@ u32 nf_srtp_flush(struct nf_srtp_net *ns, u64 owner, u64 call)
 			if ((owner && f->owner != owner) ||
 			    (call && f->call != call))
 				continue;
+			nf_srtp_flow_hide(f);
 			nf_srtp_flow_unlink(f);
 			nf_srtp_flow_free(f);
 			count++;

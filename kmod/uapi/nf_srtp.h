@@ -40,6 +40,8 @@
  *   row prove another. Nothing is sent to an address that is neither signalled
  *   nor proven. FLOW_SET with another REMOTE, REMOTE_RTCP, LATCH or EPOCH
  *   forgets what was learned. RTCP on its own port has a latch of its own.
+ *   A flow that somebody else had before is added with what was proven there
+ *   (LATCHED, LATCHED_RTCP), and goes on as if it had been learned here.
  *
  * KEYS
  *   Master keys are written and never read; a dump has fingerprints. Session
@@ -70,7 +72,7 @@
  *   OWNER_SET  OWNER [LEASE]                      OWNER, LEASE, FLOWS
  *   FLOW_ADD   a flow, see below                  -
  *   FLOW_SET   a flow, all of it again            -
- *   FLOW_DEL   OWNER ID                           the flow as in FLOW_GET, final
+ *   FLOW_DEL   OWNER ID [PEER]                    the flow as in FLOW_GET, final
  *   FLOW_GET   OWNER ID                           the flow
  *     dump     [OWNER] [CALL]                     one message for each flow
  *   CALL_DEL   OWNER CALL                         FLOWS (how many went)
@@ -84,10 +86,15 @@
  *     OWNER ID [PEER] [CALL] LOCAL [LOCAL_RTCP] [REMOTE] [REMOTE_RTCP]
  *     [LATCH] [LATCH_PREFIX] [EPOCH] [FLAGS] [IN] [IN_NEXT] [OUT] [GRACE_MS]
  *     [IDLE_MS] [PAYLOAD_TYPES] [DSCP] [MARK] [IFINDEX]
+ *   and in FLOW_ADD alone
+ *     [LATCHED] [LATCHED_RTCP]
  *   What is absent has its default. FLOW_SET cannot change PEER, LOCAL and
  *   LOCAL_RTCP (EOPNOTSUPP).
  *   In FLOW_GET there are also LATCHED, LATCHED_RTCP, FAR_OWNER, FAR_ID
  *   (joined), AGE_MS and STATS; keys have FINGERPRINT and STREAM.
+ *
+ *   FLOW_DEL with PEER, the ID of the flow's peer, removes both in one step:
+ *   what comes from then on finds neither. There are two answers, ID's first.
  *
  *   JOIN makes one step of two: the flow's way out (from its LOCAL to its
  *   REMOTE) leads into FAR, and FAR's into it. A packet of the peer of one is
@@ -173,8 +180,8 @@ enum nf_srtp_attr {
 	NF_SRTP_A_MARK,	   /* u32, firewall mark, also of the route; 0 */
 	NF_SRTP_A_IFINDEX, /* u32, interface or VRF of the route; 0 any */
 	/* State of a flow. */
-	NF_SRTP_A_LATCHED,	/* nest of enum nf_srtp_addr */
-	NF_SRTP_A_LATCHED_RTCP, /* nest of enum nf_srtp_addr */
+	NF_SRTP_A_LATCHED,	/* nest of enum nf_srtp_addr; absent: nobody */
+	NF_SRTP_A_LATCHED_RTCP, /* nest of enum nf_srtp_addr; absent: nobody */
 	NF_SRTP_A_FAR_OWNER,	/* u64 */
 	NF_SRTP_A_FAR_ID,	/* u64 */
 	NF_SRTP_A_AGE_MS,	/* u64, since the last valid packet */

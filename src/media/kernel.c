@@ -143,9 +143,39 @@ static int command_del(struct kernel_relay *r, uint64_t owner, uint64_t id,
 		       struct kernel_answer *ret)
 {
 	struct nlmsghdr *h = kernel_msg_del(r->link.out, r->link.family,
-					    kernel_owner_out(r, owner), id);
+					    kernel_owner_out(r, owner), id, 0);
 
 	return kernel_told(r, "a removal", kernel_link_do(&r->link, h, ret));
+}
+
+/* The answers of two flows that go in one step. */
+struct pair {
+	uint64_t id[2];
+	struct kernel_answer *answer;
+};
+
+static void pair_answer(void *arg, const struct kernel_answer *a)
+{
+	struct pair *p = arg;
+
+	for (int i = 0; i < 2; i++) {
+		if (a->id == p->id[i])
+			p->answer[i] = *a;
+	}
+}
+
+/* Both of a stream in one step, or one. */
+static int command_take(struct kernel_relay *r, uint64_t owner,
+			const uint64_t *id, uint32_t n,
+			struct kernel_answer ret[2])
+{
+	struct pair p = {.id = {id[0], n == 2 ? id[1] : 0}, .answer = ret};
+	struct nlmsghdr *h =
+		kernel_msg_del(r->link.out, r->link.family,
+			       kernel_owner_out(r, owner), p.id[0], p.id[1]);
+
+	return kernel_told(r, "a removal",
+			   kernel_link_dump(&r->link, h, pair_answer, &p));
 }
 
 static void add_stats(struct flow_stats *s, const struct flow_stats *more)
@@ -201,6 +231,7 @@ static int create(struct kernel_relay *r, uint64_t owner,
 	if (state) {
 		f->base = state->stats;
 		f->is_idle = state->is_idle;
+		f->latched = state->proven[0];
 	}
 	err = open_sockets(r, f, state ? state->fd : NULL);
 	if (!err)
@@ -401,23 +432,25 @@ static void fill_state(const struct kernel_relay *r, struct kernel_flow *f,
 	}
 }
 
-/* From the first removal on packets of the other have no way out; it follows
- * at once. */
 static int op_take(struct media_backend *b, uint64_t owner, const uint64_t *id,
 		   uint32_t n, struct media_state *ret)
 {
 	struct kernel_relay *r = relay_of(b);
+	struct kernel_answer a[2] = {0};
+	int err;
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (!kernel_find(r, owner, id[i]))
 			return ERR_NOTFOUND;
 	}
+	/* Who does not know how far a key has come must not go on with it. */
+	err = command_take(r, owner, id, n, a);
+	if (err)
+		return err;
 	for (uint32_t i = 0; i < n; i++) {
 		struct kernel_flow *f = kernel_find(r, owner, id[i]);
-		struct kernel_answer a;
 
-		(void)command_del(r, owner, id[i], &a);
-		fill_state(r, f, &a, &ret[i]);
+		fill_state(r, f, &a[i], &ret[i]);
 		forget(r, f);
 	}
 	return 0;

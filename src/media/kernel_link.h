@@ -14,11 +14,11 @@ struct kernel_link {
 	uint16_t family;
 	uint32_t seq;
 	uint8_t out[KERNEL_MSG_MAX]; /* for the next request; wiped when sent */
-	uint8_t in[KERNEL_MSG_MAX];
+	uint8_t in[2 * KERNEL_MSG_MAX]; /* two flows may go at once */
 	char why[MEDIA_WHY_MAX]; /* what the module said to the last refusal */
 };
 
-/* Called for each message of a dump. */
+/* Called for each of several messages. */
 typedef void (*kernel_link_fn)(void *arg, const struct kernel_answer *a);
 
 /*
@@ -37,7 +37,7 @@ void kernel_link_close(struct kernel_link *l);
  */
 MUST_CHECK int kernel_link_do(struct kernel_link *l, struct nlmsghdr *h,
 			      struct kernel_answer *ret);
-/* The same for a dump: fn for each message. */
+/* The same for a dump, or whatever has several answers: fn for each. */
 MUST_CHECK int kernel_link_dump(struct kernel_link *l, struct nlmsghdr *h,
 				kernel_link_fn fn, void *arg);
 /* Readable when there are events. */

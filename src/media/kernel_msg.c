@@ -102,6 +102,10 @@ static struct nlmsghdr *put_flow(void *buf, uint16_t family, uint8_t cmd,
 	put_addr(h, NF_SRTP_A_LOCAL, &f->local);
 	put_addr(h, NF_SRTP_A_REMOTE, &f->remote);
 	put_addr(h, NF_SRTP_A_REMOTE_RTCP, &f->remote_rtcp);
+	if (s) {
+		put_addr(h, NF_SRTP_A_LATCHED, &s->proven[0]);
+		put_addr(h, NF_SRTP_A_LATCHED_RTCP, &s->proven[1]);
+	}
 	mnl_attr_put_u8(h, NF_SRTP_A_LATCH, (uint8_t)f->latch);
 	mnl_attr_put_u32(h, NF_SRTP_A_FLAGS, flags_of(f));
 	put_key(h, NF_SRTP_A_IN, &f->in, s ? &s->in : NULL, 0);
@@ -154,9 +158,14 @@ static struct nlmsghdr *put_id(void *buf, uint16_t family, uint8_t cmd,
 }
 
 struct nlmsghdr *kernel_msg_del(void *buf, uint16_t family, uint64_t owner,
-				uint64_t id)
+				uint64_t id, uint64_t peer)
 {
-	return put_id(buf, family, NF_SRTP_CMD_FLOW_DEL, owner, id);
+	struct nlmsghdr *h =
+		put_id(buf, family, NF_SRTP_CMD_FLOW_DEL, owner, id);
+
+	if (peer)
+		mnl_attr_put_u64(h, NF_SRTP_A_PEER, peer);
+	return h;
 }
 
 struct nlmsghdr *kernel_msg_get(void *buf, uint16_t family, uint64_t owner,

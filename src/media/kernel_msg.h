@@ -65,9 +65,10 @@ struct nlmsghdr *kernel_msg_add(void *buf, uint16_t family, uint64_t owner,
 struct nlmsghdr *kernel_msg_set(void *buf, uint16_t family, uint64_t owner,
 				const struct flow *f,
 				const struct kernel_flow_options *o);
-/* FLOW_DEL; its answer is the flow's last word. */
+/* FLOW_DEL; its answer is the flow's last word. peer: unless 0 the flow's peer,
+ * which goes in the same step, with an answer of its own. */
 struct nlmsghdr *kernel_msg_del(void *buf, uint16_t family, uint64_t owner,
-				uint64_t id);
+				uint64_t id, uint64_t peer);
 /* FLOW_GET of one flow. */
 struct nlmsghdr *kernel_msg_get(void *buf, uint16_t family, uint64_t owner,
 				uint64_t id);

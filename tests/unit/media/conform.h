@@ -14,7 +14,11 @@
 #include "media/wire.h"
 #include "rtp/srtp.h"
 
-enum { CONFORM_WAIT_MS = 5000, CONFORM_BUF = 2048 };
+enum { CONFORM_BUF = 2048 };
+
+/* How long to wait for what must come, in ms: 5 s, times
+ * CK_TIMEOUT_MULTIPLIER on slow machines. */
+int conform_wait_ms(void);
 
 /* A backend under test. */
 struct conform_backend {
@@ -71,7 +75,7 @@ void rig_done(struct rig *r);
 void conform_send(int fd, const struct addr *to, size_t len);
 /* The same from a leg's party to the relay. */
 void rig_send(const struct rig *r, int leg, bool rtcp, size_t len);
-/* The next packet at fd, or -1 after CONFORM_WAIT_MS. */
+/* The next packet at fd, or -1 after conform_wait_ms. */
 ssize_t conform_receive(int fd);
 /* Make a plain RTP or RTCP packet, an SRTP packet of s; its length. */
 size_t conform_rtp(uint16_t seq);

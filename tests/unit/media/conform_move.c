@@ -5,6 +5,7 @@
  * relay over sockets takes over.
  */
 #include <poll.h>
+#include <unistd.h>
 
 #include "unit/media/conform.h"
 
@@ -235,6 +236,42 @@ START_TEST(a_stream_moves_back)
 }
 END_TEST
 
+/* A phone that is not where it said, and that keeps silent after the move. */
+START_TEST(a_source_that_was_proven_stays_proven)
+{
+	struct media_socket_params sp = {.threads = 1};
+	struct media_backend *b[2];
+	struct rig r = rig_new(AF_INET, FLOW_LATCH_NAT);
+	uint64_t id[2] = {r.flow[0].id, r.flow[1].id};
+	struct media_state s[2];
+	struct addr self;
+	struct flow_stats st;
+	int fd = conform_bound(AF_INET, &self);
+
+	media_free(r.media);
+	r.media = NULL;
+	ck_assert_int_eq(media_socket_new(&sp, &b[0]), 0);
+	ck_assert_int_eq(conform_backend->new (&sp, &b[1]), 0);
+	ck_assert_int_eq(b[0]->ops->add(b[0], 1, r.flow, 2), 0);
+	conform_send(fd, &r.flow[1].local, conform_srtp(r.phone_out, 1));
+	ck_assert_int_eq(conform_receive(r.fd[0][0]), 172);
+	for (uint16_t i = 0; i < 4; i++) {
+		struct media_backend *from = b[i % 2], *to = b[1 - i % 2];
+
+		ck_assert_int_eq(from->ops->take(from, 1, id, 2, s), 0);
+		ck_assert_int_eq(to->ops->give(to, 1, r.flow, s, 2), 0);
+		rig_send(&r, 0, false, conform_rtp(i));
+		ck_assert_int_eq(conform_receive(fd), 182);
+		ck_assert_int_eq(to->ops->query(to, 1, id[1], &st), 0);
+		ck_assert(addr_eq(&st.latched, &self));
+	}
+	b[0]->ops->free(b[0]);
+	b[1]->ops->free(b[1]);
+	(void)close(fd);
+	rig_done(&r);
+}
+END_TEST
+
 TCase *conform_move_cases(void)
 {
 	TCase *t = tcase_create("move");
@@ -246,5 +283,6 @@ TCase *conform_move_cases(void)
 	tcase_add_test(t, joined_streams_move_together);
 	tcase_add_test(t, the_last_backend_stays);
 	tcase_add_test(t, a_stream_moves_back);
+	tcase_add_test(t, a_source_that_was_proven_stays_proven);
 	return t;
 }

@@ -74,8 +74,7 @@ START_TEST(a_call_played_back_is_not_heard)
 	struct rig r = rig_new(AF_INET, FLOW_LATCH_NAT);
 
 	for (uint16_t i = 0; i < N; i++) {
-		size_t len =
-			conform_srtp(r.phone_out, (uint16_t)(65500 + i));
+		size_t len = conform_srtp(r.phone_out, (uint16_t)(65500 + i));
 
 		ck_assert_uint_eq(len, 182);
 		memcpy(kept[i], conform_buf, 182);
@@ -105,8 +104,7 @@ START_TEST(a_spray_from_many_sources_is_not_answered)
 		p[i] = (struct pollfd){.events = POLLIN};
 		p[i].fd = conform_bound(AF_INET, &self);
 		for (uint16_t k = 100; k < 110; k++) {
-			conform_send(p[i].fd, &r.flow[0].local,
-				     conform_rtp(k));
+			conform_send(p[i].fd, &r.flow[0].local, conform_rtp(k));
 			conform_send(p[i].fd, &r.flow[1].local,
 				     conform_rtp(k) + 10);
 		}
@@ -200,7 +198,7 @@ START_TEST(fragments_are_relayed_by_the_socket)
 					  CONFORM_BUF, &len),
 			 0);
 	rig_send(&r, 1, false, len);
-	ck_assert_int_eq(poll(&p, 1, CONFORM_WAIT_MS), 1);
+	ck_assert_int_eq(poll(&p, 1, conform_wait_ms()), 1);
 	while (media_next_event(r.media, &e))
 		continue;
 	ck_assert_int_eq(conform_receive(r.fd[0][0]), 1400);
@@ -266,8 +264,8 @@ START_TEST(a_wrong_checksum_is_not_made_good)
 	(void)conform_rtp(13);
 	send_raw(&r, 0);
 	ck_assert_int_eq(conform_receive(r.fd[1][0]), 182);
-	ck_assert_int_eq(
-		rtp_srtp_unprotect(r.phone_in, conform_buf, 182, &len), 0);
+	ck_assert_int_eq(rtp_srtp_unprotect(r.phone_in, conform_buf, 182, &len),
+			 0);
 	rig_free(&r);
 }
 END_TEST

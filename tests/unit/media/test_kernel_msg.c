@@ -87,6 +87,20 @@ START_TEST(streams_go_on_behind_what_was_used)
 }
 END_TEST
 
+START_TEST(who_was_proven_goes_along)
+{
+	struct flow f = some_flow(SUITE_AES_CM_128_HMAC_SHA1_80);
+	struct media_state s = {.proven = {{ADDR_V4, {192, 0, 2, 9}, 4444}}};
+	struct kernel_flow_options o = {.state = &s};
+	struct kernel_answer a;
+
+	ck_assert_int_eq(
+		kernel_msg_read(kernel_msg_add(buf, 33, 1, &f, &o), &a), 0);
+	ck_assert(addr_eq(&a.latched[0], &s.proven[0]));
+	ck_assert_uint_eq(a.latched[1].family, ADDR_NONE);
+}
+END_TEST
+
 START_TEST(an_answer_cut_anywhere_does_no_harm)
 {
 	struct flow f = some_flow(SUITE_AEAD_AES_256_GCM);
@@ -127,6 +141,7 @@ int main(void)
 	tcase_add_loop_test(t, a_flow_says_who_and_where_it_is, 0, n);
 	tcase_add_loop_test(t, a_key_has_the_lengths_of_its_suite, 1, n);
 	tcase_add_test(t, streams_go_on_behind_what_was_used);
+	tcase_add_test(t, who_was_proven_goes_along);
 	tcase_add_test(t, an_answer_cut_anywhere_does_no_harm);
 	tcase_add_test(t, a_message_without_a_header_is_none);
 	return run_case("kernel_msg", t);
