@@ -22,7 +22,7 @@ _sallyportctl() {
 		-- "$cur") ;;
 	log) mapfile -t COMPREPLY < <(compgen -W "error warning info debug" \
 		-- "$cur") ;;
-	"media unload") mapfile -t COMPREPLY < <(compgen -W "kernel queue \
+	"media unload" | "media load") mapfile -t COMPREPLY < <(compgen -W "kernel queue \
 		socket" -- "$cur") ;;
 	"device import") mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	esac

@@ -209,6 +209,13 @@ const struct control_command control_command[CONTROL_COMMANDS] = {
 			 "too",
 		 .who = CONTROL_BY_MONITOR,
 		 .arg = {{.name = "backend", .max = 8}}},
+	[CONTROL_MEDIA_LOAD] =
+		{.id = CONTROL_MEDIA_LOAD,
+		 .name = "media load",
+		 .args = "[BACKEND]",
+		 .help = "take it back, with the streams that it can have",
+		 .who = CONTROL_BY_MONITOR,
+		 .arg = {{.name = "backend", .max = 8}}},
 	[CONTROL_LOG] = {.id = CONTROL_LOG,
 			 .name = "log",
 			 .args = "[LEVEL] [--tail N]",

@@ -108,6 +108,31 @@ int backends_open(struct backends *b, const struct backends_params *p,
 	return err;
 }
 
+int backends_load(struct backends *b, struct media *m, enum flow_backend which,
+		  uint32_t *ret_moved, char reterr[MEDIA_WHY_MAX])
+{
+	struct media_backend *made;
+	int err = ERR_NOTFOUND;
+
+	/* Nor is there the capability it would need. */
+	if (!b->is_there[which]) {
+		(void)snprintf(reterr, MEDIA_WHY_MAX,
+			       "it was not there when sallyportd started");
+		return err;
+	}
+	if (media_flows(m, which, NULL)) {
+		(void)snprintf(reterr, MEDIA_WHY_MAX, "it is in use");
+		return ERR_EXISTS;
+	}
+	err = make(&b->params, which, &made, reterr);
+	if (err)
+		return err;
+	err = media_load(m, made, ret_moved);
+	if (err)
+		(void)snprintf(reterr, MEDIA_WHY_MAX, "%s", err_str(err));
+	return err;
+}
+
 json_t *backends_rows(const struct backends *b, const struct media *m)
 {
 	json_t *rows = json_array();

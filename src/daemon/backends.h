@@ -14,7 +14,7 @@ struct backends_params {
 	enum flow_backend wanted[FLOW_BACKENDS]; /* the most wanted first */
 	uint32_t wanted_count;
 	struct media_socket_params socket; /* threads: without queues */
-	uint32_t lease_s; /* flows in the kernel outlive us so long */
+	uint32_t lease_s;     /* flows in the kernel outlive us so long */
 	uint16_t queue_first; /* number of the first packet queue */
 	uint16_t queues;      /* there are rules for so many; 0 = for none */
 };
@@ -33,6 +33,14 @@ struct backends {
 MUST_CHECK int backends_open(struct backends *b,
 			     const struct backends_params *p,
 			     struct media_params *mp, struct media **ret);
+/*
+ * Have backend which again, that was unloaded, with all streams that it can
+ * take from less wanted ones; *ret_moved: its flows then. An error, as
+ * media_load or of what cannot be had, with its reason for the operator.
+ */
+MUST_CHECK int backends_load(struct backends *b, struct media *m,
+			     enum flow_backend which, uint32_t *ret_moved,
+			     char reterr[MEDIA_WHY_MAX]);
 /* A row for each backend that is wanted, in their order: "backend", "state",
  * "flows", "why". The caller's reference. */
 json_t *backends_rows(const struct backends *b, const struct media *m);

@@ -169,6 +169,25 @@ static json_t *unload(struct role *r, enum flow_backend which)
 					       : "");
 }
 
+/* The same of a backend that is there again. */
+static json_t *load(struct role *r, enum flow_backend which)
+{
+	char why[MEDIA_WHY_MAX] = "";
+	uint32_t moved = 0;
+	int err = backends_load(&r->backends, r->media, which, &moved, why);
+
+	send_events(r);
+	if (err)
+		log_error("media backend cannot be loaded backend=%s "
+			  "reason=\"%s\"",
+			  flow_backend_str(which), why);
+	else
+		log_info("media backend is loaded backend=%s moved=%u",
+			 flow_backend_str(which), moved);
+	return json_pack("[{s:I, s:s}]", "moved", (json_int_t)moved, "error",
+			 why);
+}
+
 /* The text of an UNLOAD names the backend; behind a minus: its flows are gone
  * and so are its rules, end it. */
 static void answer(struct role *r, const struct dwire_msg *q)
@@ -178,7 +197,9 @@ static void answer(struct role *r, const struct dwire_msg *q)
 	if (q->command == CONTROL_MEDIA)
 		tell(r, q->number, backends_rows(&r->backends, r->media));
 	else if (backends_find(q->text, &which) == 0)
-		tell(r, q->number, unload(r, which));
+		tell(r, q->number,
+		     q->command == CONTROL_MEDIA_LOAD ? load(r, which)
+						      : unload(r, which));
 	else if (slice_starts(q->text, "-") &&
 		 backends_find(slice_from(q->text, 1), &which) == 0)
 		media_close(r->media, which);

@@ -5,7 +5,8 @@
  * number; its successor speaks for the same number and flushes or claims them.
  * The process ends when the monitor closes its channel. Over that channel it
  * tells, at the start and when asked, what its backends are, and gives one up
- * when it is told to (DWIRE_QUERY with CONTROL_MEDIA or CONTROL_MEDIA_UNLOAD).
+ * or takes it back when it is told to (DWIRE_QUERY with CONTROL_MEDIA,
+ * CONTROL_MEDIA_UNLOAD or CONTROL_MEDIA_LOAD).
  */
 #pragma once
 
@@ -40,7 +41,7 @@ struct role_media_params {
 	uint32_t lease_s;		  /* see daemon/backends.h */
 	uint16_t queue_first;		  /* see daemon/backends.h */
 	uint16_t queues;
-	int journal_fd;	    /* what media/journal.h prepared; 0 = none: flows
+	int journal_fd; /* what media/journal.h prepared; 0 = none: flows
 			       with keys end with the process */
 	/* Called once, before the first thread and the first packet: the
 	 * place to enter the sandbox. May be NULL; non-zero ends the role. */

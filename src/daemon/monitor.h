@@ -152,6 +152,8 @@ void monitor_media_rows(struct monitor *m, struct monitor_asked *a,
 json_t *monitor_media_status(const struct monitor *m);
 /* Handler of "media". */
 void monitor_media(void *ctx, uint64_t token, const json_t *args);
+/* Handler of "media load". */
+void monitor_media_load(void *ctx, uint64_t token, const json_t *args);
 /* Handler of "media unload". */
 void monitor_media_unload(void *ctx, uint64_t token, const json_t *args);
 /* The command under way with this number, or NULL. */

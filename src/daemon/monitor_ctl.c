@@ -137,7 +137,8 @@ void monitor_ctl_lost(struct monitor *m, const struct monitor_child *child)
 		     is_for_store(a->command)) ||
 		    (child->kind == MONITOR_MEDIA &&
 		     (a->command == CONTROL_MEDIA ||
-		      a->command == CONTROL_MEDIA_UNLOAD)))
+		      a->command == CONTROL_MEDIA_UNLOAD ||
+		      a->command == CONTROL_MEDIA_LOAD)))
 			monitor_ctl_fail(
 				m, a, "the process that had to answer ended");
 		else if (child->kind == MONITOR_WORKER &&
@@ -527,6 +528,7 @@ int monitor_ctl_open(struct monitor *m)
 			    [CONTROL_DEVICE_EXPORT] = monitor_device_export,
 			    [CONTROL_MEDIA] = monitor_media,
 			    [CONTROL_MEDIA_UNLOAD] = monitor_media_unload,
+			    [CONTROL_MEDIA_LOAD] = monitor_media_load,
 			    [CONTROL_DEVICE_DELETE] = monitor_device_delete},
 		.ctx = m,
 	};

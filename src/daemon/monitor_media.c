@@ -149,7 +149,11 @@ void monitor_media(void *ctx, uint64_t token, const json_t *args)
 	ask(ctx, token, CONTROL_MEDIA, "");
 }
 
-void monitor_media_unload(void *ctx, uint64_t token, const json_t *args)
+/* Ask for what is to be done with the backend that args name, or the kernel's;
+ * never: with this one, and why. */
+static void ask_named(struct monitor *m, uint64_t token, const json_t *args,
+		      enum control_id command, enum flow_backend never,
+		      const char *why)
 {
 	const char *backend = control_arg_get(args, "backend");
 	enum flow_backend which;
@@ -157,10 +161,23 @@ void monitor_media_unload(void *ctx, uint64_t token, const json_t *args)
 	if (!backend)
 		backend = flow_backend_str(FLOW_BACKEND_KERNEL);
 	if (backends_find(slice_str(backend), &which) != 0)
-		control_fail_text(((struct monitor *)ctx)->control, token,
+		control_fail_text(m->control, token,
 				  "the backend is kernel, queue or socket");
+	else if (which == never)
+		control_fail_text(m->control, token, why);
 	else
-		ask(ctx, token, CONTROL_MEDIA_UNLOAD, backend);
+		ask(m, token, command, backend);
+}
+
+void monitor_media_unload(void *ctx, uint64_t token, const json_t *args)
+{
+	ask_named(ctx, token, args, CONTROL_MEDIA_UNLOAD, FLOW_BACKENDS, "");
+}
+
+void monitor_media_load(void *ctx, uint64_t token, const json_t *args)
+{
+	ask_named(ctx, token, args, CONTROL_MEDIA_LOAD, FLOW_BACKEND_QUEUE,
+		  "packet queues come back with a restart of sallyportd");
 }
 
 /* What only the monitor knows of the packet queues. */
@@ -243,6 +260,23 @@ static void reply_unload(struct monitor *m, struct monitor_asked *a,
 				json_object_get(row, "moved")));
 }
 
+static void reply_load(struct monitor *m, struct monitor_asked *a,
+		       const json_t *row)
+{
+	const char *error = json_string_value(json_object_get(row, "error"));
+	uint64_t token = a->token;
+
+	if (!error || error[0] != '\0') {
+		monitor_ctl_fail(m, a, error ? error : "no answer");
+		return;
+	}
+	a->token = 0;
+	control_reply(m->control, token,
+		      json_pack("{s:s, s:O}", "loaded", a->user,
+				"streams-moved",
+				json_object_get(row, "moved")));
+}
+
 void monitor_media_rows(struct monitor *m, struct monitor_asked *a,
 			const struct dwire_msg *msg)
 {
@@ -258,6 +292,8 @@ void monitor_media_rows(struct monitor *m, struct monitor_asked *a,
 	if (a && a->command == CONTROL_MEDIA) {
 		add_rules(m, rows);
 		reply_rows(m, a, rows);
+	} else if (a && a->command == CONTROL_MEDIA_LOAD) {
+		reply_load(m, a, json_array_get(rows, 0));
 	} else if (a) {
 		reply_unload(m, a, json_array_get(rows, 0));
 	}

@@ -241,6 +241,7 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 	case CONTROL_AUTHZ_TEST:
 	case CONTROL_MEDIA:
 	case CONTROL_MEDIA_UNLOAD:
+	case CONTROL_MEDIA_LOAD:
 	case CONTROL_IPSEC:
 	case CONTROL_IPSEC_RULES:
 	case CONTROL_REALM_ADD:

@@ -25,6 +25,7 @@ struct entry {
 	struct flow flow;  /* as last said, with its keys */
 	struct entry *far; /* joined with; NULL = not */
 	struct backend *at;
+	uint32_t round; /* the last one that looked at it */
 };
 
 struct choose {
@@ -32,7 +33,8 @@ struct choose {
 	struct backend backend[FLOW_BACKENDS]; /* the most wanted first */
 	uint32_t count;
 	struct table flows;
-	int epoll; /* of the backends' event descriptors */
+	int epoll;	/* of the backends' event descriptors */
+	uint32_t round; /* of looking at all flows, while some move */
 	/* Flows that no backend has any more; their owners are not told. */
 	struct media_event lost[LOST_MAX];
 	uint32_t lost_count;
@@ -616,6 +618,76 @@ static bool op_next_event(struct media_backend *base, struct media_event *ret)
 	return false;
 }
 
+static int watch(struct choose *c, struct media_backend *b)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, b->ops->event_fd(b), &ev) == 0
+		       ? 0
+		       : ERR_IO;
+}
+
+/* A flow of a less wanted backend that this round has not looked at. */
+static struct entry *next_below(const struct choose *c, const struct backend *b)
+{
+	for (size_t i = 0; i < c->flows.cap; i++) {
+		struct table_node *n = c->flows.bucket[i];
+
+		for (; n; n = n->next) {
+			struct entry *e = TABLE_ENTRY(n, struct entry, node);
+
+			if (e->at > b && e->round != c->round)
+				return e;
+		}
+	}
+	return NULL;
+}
+
+static struct backend *place_left(struct choose *c, enum flow_backend which,
+				  int *ret_err)
+{
+	for (uint32_t i = 0; i < c->count; i++) {
+		struct backend *b = &c->backend[i];
+
+		if (b->which != which)
+			continue;
+		*ret_err = b->b && !b->is_left ? ERR_EXISTS : 0;
+		return *ret_err ? NULL : b;
+	}
+	*ret_err = ERR_NOTFOUND;
+	return NULL;
+}
+
+int media_choose_load(struct media_backend *base, struct media_backend *b,
+		      uint32_t *ret_moved)
+{
+	struct choose *c = choose_of(base);
+	struct media_features f;
+	struct backend *p;
+	struct entry *e;
+	int err;
+
+	b->ops->features(b, &f);
+	p = place_left(c, f.backend, &err);
+	if (p)
+		err = watch(c, b);
+	if (err) {
+		b->ops->free(b);
+		return err;
+	}
+	end_backend(c, p);
+	p->b = b;
+	p->is_leaving = p->is_left = false;
+	c->round++;
+	while ((e = next_below(c, p))) {
+		e->round = c->round;
+		/* What cannot move stays where it is. */
+		(void)!move_joined(c, e, p);
+	}
+	*ret_moved = p->flows;
+	return 0;
+}
+
 void media_choose_close(struct media_backend *base, enum flow_backend which)
 {
 	struct choose *c = choose_of(base);
@@ -654,15 +726,6 @@ static const struct media_backend_ops ops = {
 	.next_event = op_next_event,
 	.free = op_free,
 };
-
-static int watch(struct choose *c, struct media_backend *b)
-{
-	struct epoll_event ev = {.events = EPOLLIN};
-
-	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, b->ops->event_fd(b), &ev) == 0
-		       ? 0
-		       : ERR_IO;
-}
 
 static struct choose *make(void)
 {

@@ -33,6 +33,15 @@ bool media_choose_flows(const struct media_backend *b, enum flow_backend which,
 MUST_CHECK int media_choose_unload(struct media_backend *b,
 				   enum flow_backend which,
 				   uint32_t *ret_moved);
+/*
+ * Take b, another one of a kind that was unloaded, into its old place, and have
+ * the streams of less wanted backends go on in it, where it can do what they
+ * need. *ret_moved: its flows then. b is taken over, by errors too.
+ * ERR_NOTFOUND: there was none of its kind at the start. ERR_EXISTS: there is
+ * one. ERR_IO.
+ */
+MUST_CHECK int media_choose_load(struct media_backend *base,
+				 struct media_backend *b, uint32_t *ret_moved);
 /* End backend which, that was unloaded; events it has are lost. Nothing
  * happens when it has flows, or is not there. */
 void media_choose_close(struct media_backend *b, enum flow_backend which);

@@ -223,6 +223,11 @@ int media_unload(struct media *m, enum flow_backend which, uint32_t *ret_moved)
 	return media_choose_unload(m->backend, which, ret_moved);
 }
 
+int media_load(struct media *m, struct media_backend *b, uint32_t *ret_moved)
+{
+	return media_choose_load(m->backend, b, ret_moved);
+}
+
 void media_close(struct media *m, enum flow_backend which)
 {
 	media_choose_close(m->backend, which);

@@ -45,6 +45,9 @@ MUST_CHECK int media_request_do(struct media *m, uint64_t owner,
 /* As media_choose_unload. */
 MUST_CHECK int media_unload(struct media *m, enum flow_backend which,
 			    uint32_t *ret_moved);
+/* As media_choose_load. */
+MUST_CHECK int media_load(struct media *m, struct media_backend *b,
+			  uint32_t *ret_moved);
 /* As media_choose_close. */
 void media_close(struct media *m, enum flow_backend which);
 /* As media_choose_flows. */

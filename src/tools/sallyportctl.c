@@ -629,7 +629,8 @@ static int dispatch(struct options *o, char **words, int count)
 			 ? 1
 			 : 0;
 	most = cmd->id == CONTROL_DEVICE_ADD ? count
-	       : cmd->id == CONTROL_LOG || cmd->id == CONTROL_MEDIA_UNLOAD
+	       : cmd->id == CONTROL_LOG || cmd->id == CONTROL_MEDIA_UNLOAD ||
+			       cmd->id == CONTROL_MEDIA_LOAD
 		       ? 1
 		       : wanted;
 	if (count - used < wanted || count - used > most)

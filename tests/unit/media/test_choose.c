@@ -325,6 +325,53 @@ START_TEST(joined_streams_are_joined_again_elsewhere)
 }
 END_TEST
 
+START_TEST(a_backend_is_taken_back_with_its_streams)
+{
+	static struct fake again;
+	const uint64_t a[2] = {1, 1}, b[2] = {1, 3};
+	uint32_t moved;
+
+	again = (struct fake){.base = {&ops},
+			      .which = FLOW_BACKEND_KERNEL,
+			      .fd = eventfd(0, EFD_CLOEXEC)};
+	ck_assert_int_eq(add(0), 0);
+	ck_assert_int_eq(add(1), 0);
+	ck_assert_int_eq(made->ops->join(made, a, b), 0);
+	/* While the first of its kind is in use. */
+	ck_assert_int_eq(media_choose_load(made, &again.base, &moved),
+			 ERR_EXISTS);
+	ck_assert(again.is_freed);
+	ck_assert_int_eq(media_choose_unload(made, FLOW_BACKEND_KERNEL, &moved),
+			 0);
+	ck_assert_int_eq(add(2), 0);
+	again.fd = eventfd(0, EFD_CLOEXEC);
+	again.is_freed = false;
+	/* It has room for the joined ones, whichever comes first, or not. */
+	again.gives = 2;
+	again.answer = ERR_LIMIT;
+	ck_assert_int_eq(media_choose_load(made, &again.base, &moved), 0);
+	ck_assert(one.is_freed);
+	ck_assert_uint_eq(moved, again.flows);
+	ck_assert_uint_eq(again.flows + two.flows, 6);
+	ck_assert_int_eq(backend_of(1), backend_of(3));
+	/* And now for all. */
+	ck_assert_int_eq(media_choose_unload(made, FLOW_BACKEND_KERNEL, &moved),
+			 0);
+	media_choose_close(made, FLOW_BACKEND_KERNEL);
+	ck_assert(again.is_freed);
+	again.fd = eventfd(0, EFD_CLOEXEC);
+	again.is_freed = false;
+	again.gives = 6;
+	again.joins = 0;
+	ck_assert_int_eq(media_choose_load(made, &again.base, &moved), 0);
+	ck_assert_uint_eq(moved, 6);
+	ck_assert_uint_eq(again.joins, 1);
+	again.answer = 0;
+	ck_assert_int_eq(add(3), 0);
+	ck_assert_int_eq(backend_of(7), FLOW_BACKEND_KERNEL);
+}
+END_TEST
+
 START_TEST(joined_streams_move_together_or_not_at_all)
 {
 	const uint64_t a[2] = {1, 1}, b[2] = {1, 3};
@@ -450,6 +497,7 @@ int main(void)
 	tcase_add_test(t, an_update_may_move_a_stream);
 	tcase_add_test(t, only_flows_of_one_backend_are_joined);
 	tcase_add_test(t, joined_streams_are_joined_again_elsewhere);
+	tcase_add_test(t, a_backend_is_taken_back_with_its_streams);
 	tcase_add_test(t, joined_streams_move_together_or_not_at_all);
 	tcase_add_test(t, what_cannot_move_stays_where_it_was);
 	tcase_add_test(t, a_stream_that_is_lost_is_told);
