@@ -14,16 +14,6 @@ features_net() {
 features() {
 	python3 -B "$TOP/tests/kernel/features.py" "$@"
 }
-# a namespace's flows go when it is torn down, which takes its time
-goes() {
-	local _
-	for _ in $(seq 100); do
-		rmmod nf_srtp 2>/dev/null && return 0
-		sleep 0.1
-	done
-	rmmod nf_srtp
-}
-
 is_true "two namespaces with veth between them" features_net
 is_true "everything that features.py tries" features
 is_true "the module goes, also after a namespace with flows went" goes

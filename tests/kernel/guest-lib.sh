@@ -16,6 +16,35 @@ load() {
 	}
 }
 
+# rmmod; what is being torn down (a namespace, flows of a process that died)
+# takes its time
+goes() {
+	local _
+	for _ in $(seq 600); do
+		rmmod nf_srtp 2>/dev/null && return 0
+		sleep 0.1
+	done
+	rmmod nf_srtp
+}
+
+# script FILE: a test of its own; its sentences are counted as ours
+script() {
+	local line sum=
+	while IFS= read -r line; do
+		case $line in
+		*" passed, "*" failed") sum=$line ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done < <(bash "$1" 2>&1)
+	if [ -z "$sum" ]; then
+		is_true "${1##*/} came to its end" false
+		return
+	fi
+	passed=$((passed + ${sum%% *}))
+	sum=${sum#*, }
+	failed=$((failed + ${sum%% *}))
+}
+
 # A sentence: nothing that a debug kernel, or any, prints when something is
 # wrong is in its log; memory that nobody can reach any more included.
 complaints='BUG:|WARNING:|Oops|KASAN|KCSAN: |UBSAN|general protection|possible (circular|recursive)|suspicious RCU|inconsistent lock|INFO: task|rcu.*stall|soft lockup|refcount_t|Call Trace|unreferenced object'

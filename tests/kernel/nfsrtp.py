@@ -119,7 +119,7 @@ class Family:
         self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, GENL)
         self.sock.bind((0, 0))
         self.sock.setsockopt(270, 11, 1)  # SOL_NETLINK, NETLINK_EXT_ACK
-        self.sock.settimeout(10)
+        self.sock.settimeout(120)
         self.seq = 0
         answer = self._call(CTRL, GETFAMILY, attr(2, b"nf_srtp\0"), ACK)[0]
         for kind, data in parse(answer):
@@ -131,12 +131,21 @@ class Family:
 
     def listen(self):
         self.sock.setsockopt(270, 1, self.group)
-        self.sock.settimeout(0.5)
 
-    def events(self):
-        """What was told until half a second of silence: [{...}]."""
+    def forget(self):
+        """What was told until now."""
+        self.sock.settimeout(0)
+        try:
+            while True:
+                self.sock.recv(65536)
+        except BlockingIOError:
+            pass
+
+    def events(self, *wanted):
+        """What is told until all of (event, ID) have been: [{...}]."""
         out = []
-        while True:
+        self.sock.settimeout(60)
+        while not set(wanted) <= {(e["EVENT"], e.get("ID")) for e in out}:
             try:
                 data = self.sock.recv(65536)
             except TimeoutError:
@@ -148,6 +157,7 @@ class Family:
                 if i in got and len(got[i]) in (4, 8) and n != "EVENT":
                     e[n] = int.from_bytes(got[i], "little")
             out.append(e)
+        return out
 
     def _call(self, family, cmd, payload, flags):
         self.seq += 1

@@ -26,7 +26,8 @@
 
 enum {
 	STREAMS = 12,
-	KEYS = 16,	/* generations whose packets may still be on the way */
+	KEYS = 64,	/* generations whose packets may still be on the way */
+	AHEAD = 16,	/* at most so many before the other thread has looked */
 	SEEN = 1 << 14, /* packets that are remembered */
 	PORT = 40000,	/* first port, here and there */
 	LEN = 172,
@@ -37,7 +38,8 @@ struct stream {
 	struct flow_key up[KEYS], down[KEYS];
 	atomic_uint written; /* keys of this generation may be in use */
 	atomic_uint gen;     /* keys of this generation are */
-	atomic_uint target; /* which of the other sides: 1, 2 */
+	atomic_uint target;  /* which of the other sides: 1, 2 */
+	atomic_uint heard; /* all that came before this generation was taken */
 	/* Of the controlling thread. */
 	struct flow flow[2];
 	bool is_there;
@@ -250,6 +252,7 @@ static void phone_hears(int i, const uint8_t *packet, size_t len)
 
 static void receive_all(int i)
 {
+	unsigned gen = atomic_load(&stream[i].written);
 	uint8_t buf[512];
 	ssize_t n;
 
@@ -263,6 +266,7 @@ static void receive_all(int i)
 			}
 		}
 	}
+	atomic_store(&stream[i].heard, gen);
 }
 
 static void *traffic(void *arg)
@@ -459,6 +463,11 @@ static int one(struct media_backend *b, const struct media_kernel_params *p,
 	uint32_t which = below(rnd, 8);
 	int err;
 
+	/* An emulated processor may stand still for long: nobody could tell
+	 * under which key a packet is that waits there. */
+	if (atomic_load(&stream[i].written) >
+	    atomic_load(&stream[i].heard) + AHEAD)
+		return 0;
 	if (!stream[i].is_there) {
 		done_ops[4]++;
 		return op_add(b, i, rnd);
@@ -526,7 +535,7 @@ int main(int argc, char **argv)
 	atomic_store(&is_over, true);
 	(void)pthread_join(thread, NULL);
 	(void)printf("%llu packets sent, %llu and %llu heard, %llu forged, "
-		     "%llu played back; %llu operations of the rarest kind\n",
+		     "%llu played back; %llu times everything was listed\n",
 		     (unsigned long long)sent, (unsigned long long)heard[0],
 		     (unsigned long long)heard[1], (unsigned long long)forged,
 		     (unsigned long long)replayed,

@@ -12,6 +12,7 @@ for dir in dev/shm run var/tmp; do
 done
 chmod 1777 tmp var/tmp dev/shm
 mkdir -p run/netns
+ln -s /proc/self/fd dev/fd
 mount -t debugfs debugfs sys/kernel/debug 2>/dev/null
 ip link set lo up
 

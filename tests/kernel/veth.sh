@@ -24,8 +24,10 @@ veth_up() {
 	ip -n gen route replace 10.9.0.1/32 dev vb src 10.9.0.2 mtu 1280 &&
 		ip -n gen -6 route replace fd09::1/128 dev vb mtu 1280
 }
+veth_there() { [ -e /run/netns/gen ] || veth_up; }
 # for the conformance suite: its parties are there
 veth_env() {
 	export CONFORM_NETNS=/run/netns/gen CONFORM_PARTY="10.9.0.2 fd09::2" \
 		CONFORM_RELAY="10.9.0.1 fd09::1"
 }
+veth_forget() { unset CONFORM_NETNS CONFORM_PARTY CONFORM_RELAY; }

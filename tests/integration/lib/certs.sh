@@ -11,11 +11,13 @@ cert_ca() {
 		2>/dev/null
 }
 
-# cert_key NAME: an RSA key; NAME.key, unless it is there
+# cert_key NAME: an RSA key, or as CERT_KEY says; NAME.key, unless it is there
 cert_key() {
+	# shellcheck disable=SC2086
 	[ -s "$DIR/pki/$1.key" ] ||
-		(umask 077 && certtool --generate-privkey --key-type=rsa \
-			--bits=2048 --outfile "$DIR/pki/$1.key" 2>/dev/null)
+		(umask 077 && certtool --generate-privkey \
+			${CERT_KEY:---key-type=rsa --bits=2048} \
+			--outfile "$DIR/pki/$1.key" 2>/dev/null)
 }
 
 # cert NAME CA CN [TEMPLATE-LINE...]: signed by CA; NAME.crt, .key and .pem

@@ -94,9 +94,10 @@ stop() {
 	wait "$pid" 2>/dev/null || true
 }
 
-# wait_for SECONDS WHAT COMMAND...: until COMMAND succeeds, or fail
+# wait_for SECONDS WHAT COMMAND...: until COMMAND succeeds, or fail; WAIT_TIMES
+# as long on a slow machine
 wait_for() {
-	local end=$(($(date +%s) + $1)) what=$2
+	local end=$(($(date +%s) + $1 * ${WAIT_TIMES:-1})) what=$2
 	shift 2
 	until "$@" >/dev/null 2>&1; do
 		if [ "$(date +%s)" -ge "$end" ]; then

@@ -22,7 +22,7 @@ PACKAGES_SYSTEM="$PACKAGES_VM gnutls-bin nftables systemd iproute2 procps"
 PACKAGES_IPSEC="$PACKAGES_VM nftables iproute2"
 # ... for tests/kernel, and the newer kernel of the same Debian
 PACKAGES_KERNEL="$PACKAGES_VM linux-headers-amd64 gcc make iproute2 procps
- python3"
+ python3 nftables gnutls-bin kamailio baresip-core stunnel4 sip-tester tcpdump"
 PACKAGES_KERNEL_NEWER="linux-image-6.12-amd64 linux-headers-6.12-amd64"
 # ... and what its debug kernels are built from
 PACKAGES_KERNEL_DEBUG="linux-source-6.1 flex bison bc libelf-dev xz-utils"

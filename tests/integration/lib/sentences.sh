@@ -2,17 +2,18 @@
 
 passed=0 failed=0
 
-# is_true SENTENCE COMMAND...: counted; what it said is shown when it fails
+# is_true SENTENCE COMMAND...: counted; what it said is in $it_said, and is shown
+# when it fails
 is_true() {
-	local sentence=$1 out
+	local sentence=$1
 	shift
-	if out=$("$@" 2>&1); then
+	if it_said=$("$@" 2>&1); then
 		passed=$((passed + 1))
 		printf 'ok      %s\n' "$sentence"
 	else
 		failed=$((failed + 1))
 		printf 'not ok  %s\n' "$sentence"
-		printf '%s\n' "$out" | tail -20 | sed 's/^/        /'
+		printf '%s\n' "$it_said" | tail -20 | sed 's/^/        /'
 	fi
 }
 
