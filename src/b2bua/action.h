@@ -25,8 +25,12 @@ enum action_kind {
 			       EVENT_SCCP_LINK answers */
 	ACTION_SCCP_UNLINK, /* id: not any more, whether it is there or not */
 	ACTION_CONN_CLOSE,  /* dest.ep */
-	ACTION_AUTH,	    /* id, bytes: a request and the challenge it got, as
+	ACTION_AUTH,	    /* id, dest, bytes: 1 when its credentials came
+			       unasked (u8), a request to dest and the challenge
+			       it got, or an empty one: it was not sent yet, as
 			       blobs (base/writer.h); EVENT_AUTH answers */
+	ACTION_AUTH_INFO,   /* dest, bytes: the same, of a response that tells
+			       a nonce for the next request */
 	ACTION_ARRIVED,	    /* bytes: a phone has come to this worker; for
 			       EVENT_ARRIVED of the others */
 	ACTION_RECORD,	    /* record, bytes: "key=value ..." for log and CDR */

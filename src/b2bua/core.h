@@ -53,6 +53,8 @@ struct core_entry {
 	bool is_listed; /* false: the name no longer leads here */
 	bool is_up;
 	bool is_probing;    /* an OPTIONS is under way */
+	uint8_t wants_cred; /* it told the nonce of the next request: bits of
+			       core_req.c, 1 for REGISTER, 2 for others */
 	uint32_t failures;  /* in a row */
 	uint32_t successes; /* in a row, while down */
 	uint32_t epoch;	    /* grows each time it goes down: registrations

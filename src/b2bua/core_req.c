@@ -38,6 +38,8 @@ struct core_req {
 	uint32_t auths; /* times its challenge was answered at this place */
 	struct timerq_node ask; /* in calls.core_asks while that is asked for */
 	bool is_asking;
+	bool is_held;	    /* for that it has not been sent yet */
+	bool is_ahead;	    /* it carries credentials nobody asked for */
 	uint8_t *challenge; /* the response, owned; while is_asking */
 	size_t challenge_len;
 	struct slice extra; /* header lines for the next sending */
@@ -198,9 +200,13 @@ static void set_patience(struct calls *c, const struct core_req *q)
 /* Open the transaction of q's bytes and put q into the table. */
 static int req_open(struct calls *c, struct core_req *q, struct slice branch)
 {
-	int err = sip_txn_client_new(c->txns, q->method, branch, &q->dest,
-				     slice_make(q->bytes, q->len), q->user,
-				     c->now_ms, &q->txn);
+	struct slice bytes = slice_make(q->bytes, q->len);
+	int err = q->is_held ? sip_txn_client_hold(c->txns, q->method, branch,
+						   &q->dest, bytes, q->user,
+						   c->now_ms, &q->txn)
+			     : sip_txn_client_new(c->txns, q->method, branch,
+						  &q->dest, bytes, q->user,
+						  c->now_ms, &q->txn);
 
 	if (err)
 		return err;
@@ -230,7 +236,7 @@ static int rewrite(struct calls *c, struct core_req *q, const struct dest *dest,
 				 .dest = dest,
 				 .branch = branch,
 				 .cseq = q->cseq,
-				 .drops_auth = q->auths > 0,
+				 .drops_auth = q->auths > 0 || q->is_ahead,
 				 .extra = q->extra};
 	struct writer w;
 	uint8_t *p;
@@ -247,6 +253,85 @@ static int rewrite(struct calls *c, struct core_req *q, const struct dest *dest,
 	q->len = w.len;
 	q->dest = *dest;
 	return 0;
+}
+
+/* ---- challenges: the question ---------------------------------------------------- */
+
+/* What a registrar tells is for its own requests; what a proxy tells, for
+ * all. */
+enum { KIND_REGISTER = 1, KIND_OTHER = 2 };
+
+static uint8_t kind_of(const struct core_req *q)
+{
+	return q->method == SIP_METHOD_REGISTER ? KIND_REGISTER : KIND_OTHER;
+}
+
+static void print_ask(struct writer *w, const struct core_req *q,
+		      struct slice response)
+{
+	writer_u8(w, q->is_ahead && q->auths == 0);
+	writer_blob(w, slice_make(q->bytes, q->len));
+	writer_blob(w, response);
+}
+
+/* Ask for credentials of q; response: what asked for them, or empty. */
+static bool ask(struct calls *c, struct core_req *q, struct slice response)
+{
+	struct writer w;
+
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	print_ask(&w, q, response);
+	if (!writer_ok(&w) ||
+	    timerq_set(&c->core_asks, &q->ask, c->now_ms + ASK_MS) != 0)
+		return false;
+	q->is_asking = true;
+	calls_emit(c, &(struct action){.kind = ACTION_AUTH,
+				       .id = handle_u64(q->txn),
+				       .dest = q->dest,
+				       .bytes = writer_slice(&w)});
+	return true;
+}
+
+/* Send a request that was held, with these header lines if there are any. */
+static void release(struct calls *c, struct core_req *q, struct slice lines)
+{
+	struct core_entry *e = core_get(group_of(c, q->trunk), q->place);
+	struct obj *o = obj_find(c, q->user);
+	struct dest dest = q->dest;
+
+	q->is_held = false;
+	if (o && o->kind == OBJ_CALL)
+		c->cookie = q->user;
+	if (lines.len == 0) {
+		if (e)
+			e->wants_cred &= ~kind_of(q);
+	} else if (sip_msg_parse(q->bytes, q->len, &c->core_msg, NULL) == 0) {
+		q->cseq = c->core_msg.cseq;
+		q->extra = lines;
+		q->is_ahead =
+			rewrite(c, q, &dest, c->core_msg.branch) == 0;
+		q->extra = SLICE_NULL;
+	}
+	if (sip_txn_client_release(c->txns, q->txn,
+				   slice_make(q->bytes, q->len),
+				   c->now_ms) == ERR_NOMEM)
+		c->err = ERR_NOMEM;
+	set_patience(c, q);
+}
+
+/*
+ * The place has told which nonce it wants to see next (RFC 7616 section 3.5):
+ * credentials go with the request, unless it has its sender's, who is challenged
+ * there himself.
+ */
+static bool goes_with_cred(struct calls *c, const struct core_req *q,
+			   const struct core_entry *e)
+{
+	return e && (e->wants_cred & kind_of(q)) && c->p.has_realms && !q->is_probe &&
+	       q->method != SIP_METHOD_CANCEL &&
+	       sip_msg_parse(q->bytes, q->len, &c->core_msg, NULL) == 0 &&
+	       !sip_msg_find(&c->core_msg, SIP_HDR_AUTHORIZATION) &&
+	       !sip_msg_find(&c->core_msg, SIP_HDR_PROXY_AUTHORIZATION);
 }
 
 int core_send(struct calls *c, const struct core_msg *m, struct handle *ret_txn)
@@ -282,13 +367,17 @@ int core_send(struct calls *c, const struct core_msg *m, struct handle *ret_txn)
 		if (!err)
 			err = rewrite(c, q, &e->place.large, m->branch);
 	}
+	q->is_held = !err && goes_with_cred(c, q, e);
 	if (!err)
 		err = req_open(c, q, m->branch);
-	if (err)
+	if (err) {
 		req_free(c, q);
-	else
-		*ret_txn = q->txn;
-	return err;
+		return err;
+	}
+	*ret_txn = q->txn;
+	if (q->is_held && !ask(c, q, SLICE_NULL))
+		release(c, q, SLICE_NULL);
+	return 0;
 }
 
 /* ---- the next place --------------------------------------------------------- */
@@ -371,6 +460,9 @@ static bool again(struct calls *c, struct core_req *q, const struct dest *dest)
 		return false;
 	calls_branch(c, branch);
 	table_del(&c->core_reqs, &q->node);
+	timerq_clear(&c->core_asks, &q->ask);
+	q->is_asking = false;
+	q->is_held = false;
 	if (o && o->kind == OBJ_CALL)
 		c->cookie = q->user;
 	if (sip_msg_parse(q->bytes, q->len, &c->core_msg, NULL) != 0)
@@ -412,39 +504,48 @@ static bool elsewhere(struct calls *c, struct core_req *q)
 	if (!again(c, q, &e->place.dest))
 		return false;
 	q->auths = 0;
+	q->is_ahead = false;
 	return true;
 }
 
-/* ---- challenges ---------------------------------------------------------------- */
+/* ---- challenges: the answer ------------------------------------------------------ */
 
 /*
  * A call manager wants credentials (RFC 3261 section 22.2): who holds them is
  * asked, and the response waits. Only requests of ours to a call manager come
  * here, and only responses that came from that side (calls.c:is_from_there).
  */
-static bool ask(struct calls *c, struct core_req *q, const struct sip_msg *m)
+static bool ask_challenged(struct calls *c, struct core_req *q,
+			   const struct sip_msg *m)
 {
-	struct writer w;
-
 	if (!c->p.has_realms || q->is_probe || q->auths >= AUTHS_MAX)
-		return false;
-	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
-	writer_blob(&w, slice_make(q->bytes, q->len));
-	writer_blob(&w, m->raw);
-	if (!writer_ok(&w))
 		return false;
 	q->challenge = alloc_copy(m->raw);
 	q->challenge_len = m->raw.len;
-	if (!q->challenge ||
-	    timerq_set(&c->core_asks, &q->ask, c->now_ms + ASK_MS) != 0) {
-		q->challenge = alloc_free(q->challenge);
-		return false;
-	}
-	q->is_asking = true;
-	calls_emit(c, &(struct action){.kind = ACTION_AUTH,
-				       .id = handle_u64(q->txn),
-				       .bytes = writer_slice(&w)});
-	return true;
+	if (q->challenge && ask(c, q, m->raw))
+		return true;
+	q->challenge = alloc_free(q->challenge);
+	return false;
+}
+
+/* Credentials of ours were good, and the place says which nonce it wants to see
+ * next: who holds them keeps that. */
+static void note_next(struct calls *c, const struct core_req *q,
+		      struct core_entry *e, const struct sip_msg *m)
+{
+	struct writer w;
+	bool is_proxy = sip_msg_find_name(m, "Proxy-Authentication-Info");
+
+	if (!e || (q->auths == 0 && !q->is_ahead) ||
+	    (!is_proxy && !sip_msg_find_name(m, "Authentication-Info")))
+		return;
+	e->wants_cred |= is_proxy ? KIND_REGISTER | KIND_OTHER : kind_of(q);
+	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
+	print_ask(&w, q, m->raw);
+	if (writer_ok(&w))
+		calls_emit(c, &(struct action){.kind = ACTION_AUTH_INFO,
+					       .dest = q->dest,
+					       .bytes = writer_slice(&w)});
 }
 
 /* Nobody knows an answer: the challenge goes on to who sent the request. */
@@ -475,6 +576,10 @@ void core_auth(struct calls *c, const struct event_auth *ev)
 		return;
 	q->is_asking = false;
 	timerq_clear(&c->core_asks, &q->ask);
+	if (q->is_held) {
+		release(c, q, ev->lines);
+		return;
+	}
 	if (ev->lines.len > 0) {
 		dest = q->dest;
 		q->auths++;
@@ -496,14 +601,17 @@ static void asks_expire(struct calls *c)
 		struct core_req *q = TIMERQ_ENTRY(n, struct core_req, ask);
 
 		q->is_asking = false;
-		deliver(c, q);
+		if (q->is_held)
+			release(c, q, SLICE_NULL);
+		else
+			deliver(c, q);
 	}
 }
 
 bool core_response(struct calls *c, struct handle txn, const struct sip_msg *m)
 {
 	struct core_req *q = req_find(c, txn);
-	const struct core_entry *e =
+	struct core_entry *e =
 		q ? core_get(group_of(c, q->trunk), q->place) : NULL;
 
 	if (!q)
@@ -519,8 +627,9 @@ bool core_response(struct calls *c, struct handle txn, const struct sip_msg *m)
 		return false;
 	if (m->status == 503 && elsewhere(c, q))
 		return true;
-	if ((m->status == 401 || m->status == 407) && ask(c, q, m))
+	if ((m->status == 401 || m->status == 407) && ask_challenged(c, q, m))
 		return true;
+	note_next(c, q, e, m);
 	req_free(c, q);
 	return false;
 }

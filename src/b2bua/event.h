@@ -103,6 +103,8 @@ struct event_sip {
 	 * on the core side: it is meant for it unless it names a phone. 0 =
 	 * none. */
 	uint32_t trunk;
+	/* Header lines for a 2xx (Authentication-Info); may be empty. */
+	struct slice auth_info;
 	bool pass_auth; /* Sallyport does not challenge this device itself:
 			   Authorization and challenges pass through */
 };

@@ -33,6 +33,8 @@ void sip_answer(struct calls *c, const struct event_sip *ev, unsigned status,
 	sip_print_reply(&w, ev->msg, status, slice_str(reason), slice_str(tag),
 			&ev->from.peer);
 	writer_str(&w, extra);
+	if (status / 100 == 2)
+		writer_put(&w, ev->auth_info);
 	if (c->server_name[0])
 		sip_print_hdr(&w, "Server", calls_agent(c));
 	sip_print_body(&w, SLICE_NULL, SLICE_NULL);
@@ -90,10 +92,12 @@ int reply_open(struct calls *c, const struct event_sip *ev, uint64_t user,
 	if (!r.head)
 		return ERR_NOMEM;
 	r.head_len = w.len;
+	r.info = ev->auth_info.len > 0 ? alloc_copy(ev->auth_info) : NULL;
+	r.info_len = r.info ? ev->auth_info.len : 0;
 	err = sip_txn_server_new(c->txns, ev->msg, &r.dest, user, c->now_ms,
 				 &r.txn);
 	if (err) {
-		alloc_free(r.head);
+		reply_done(&r);
 		return err;
 	}
 	*ret = r;
@@ -107,6 +111,8 @@ static int print_reply(struct calls *c, const struct reply *r,
 
 	m->head = slice_make(r->head, r->head_len);
 	m->dest = &r->dest;
+	if (m->status / 100 == 2)
+		m->info = slice_make(r->info, r->info_len);
 	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
 	sip_out_response(&w, m);
 	*ret = writer_slice(&w);
@@ -189,6 +195,7 @@ void reply_override(struct calls *c, struct reply *r, unsigned status)
 void reply_done(struct reply *r)
 {
 	alloc_free(r->head);
+	alloc_free(r->info);
 	*r = (struct reply){.head = NULL};
 }
 

@@ -78,6 +78,8 @@ struct reply {
 	struct dest dest; /* the response goes there; for Contact */
 	uint8_t *head;	  /* owned */
 	size_t head_len;
+	uint8_t *info; /* header lines for a 2xx, owned; NULL: none */
+	size_t info_len;
 };
 
 struct sub;

@@ -37,13 +37,15 @@ struct config_build {
 
 /* Options of the sections trunk and trunk-profile (schema_trunk.c), and the
  * words they share with those of devices (schema.c). */
-enum { CONFIG_TRUNK_OPTIONS = 14, CONFIG_PROFILE_OPTIONS = 27 };
+enum { CONFIG_TRUNK_OPTIONS = 14, CONFIG_PROFILE_OPTIONS = 29 };
 extern const struct config_option config_trunk_options[CONFIG_TRUNK_OPTIONS];
 extern const struct config_option
 	config_profile_options[CONFIG_PROFILE_OPTIONS];
 extern const char *const config_words_security[];
 extern const char *const config_words_offer[];
 extern const char *const config_words_other[];
+extern const char *const config_words_qop[];
+extern const char *const config_words_nextnonce[];
 
 enum {
 	CONFIG_WHY_MAX = 512,

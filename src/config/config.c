@@ -109,6 +109,23 @@ enum config_device_mode config_device_mode(const struct config *c,
 						: d->security_mode;
 }
 
+const char *config_qop_str(enum config_qop q)
+{
+	return config_words_qop[q];
+}
+
+const struct config_digests *config_device_digests(
+	const struct config *c, const struct config_device *d)
+{
+	const struct config_model *m = NULL;
+
+	if (d && d->digests.count > 0)
+		return &d->digests;
+	if (d && d->model[0])
+		m = config_model_of(c, d, 0);
+	return m && m->digests.count > 0 ? &m->digests : &c->digests;
+}
+
 enum config_media_policy config_device_media(const struct config *c,
 					     const struct config_device *d)
 {

@@ -228,6 +228,16 @@ struct config_digests {
 	uint32_t count;
 };
 
+/* What a digest protects; words of digest-qop. */
+enum config_qop { CONFIG_QOP_AUTH, CONFIG_QOP_AUTH_INT };
+
+/* When an answer tells the next nonce. */
+enum config_nextnonce {
+	CONFIG_NEXTNONCE_AUTO, /* where it spares a challenge */
+	CONFIG_NEXTNONCE_ALWAYS,
+	CONFIG_NEXTNONCE_NEVER
+};
+
 struct config_listener {
 	const char *name;
 	struct config_endpoint address;
@@ -384,6 +394,7 @@ struct config_model {
 	const char *name;
 	uint32_t type; /* device type as it registers; 0 = not known */
 	struct config_suites suites; /* it knows, best first; none: any */
+	struct config_digests digests; /* none: those of the top level */
 	bool encrypts;
 	bool refuses_barge;
 	bool loses_wideband;
@@ -396,7 +407,9 @@ struct config_device {
 	enum config_device_mode security_mode; /* as configured */
 	bool digest;
 	const char *digest_user;	/* "" = none */
-	struct config_digests digests;	/* challenged with, one at least */
+	struct config_digests digests;	/* none: config_device_digests */
+	struct config_words qop;	/* enum config_qop, one at least */
+	enum config_nextnonce nextnonce;
 	enum config_media_policy media; /* as configured, never AUTO */
 	struct config_suites suites;	/* accepted */
 	bool has_suites; /* derived: suites says more than the default */
@@ -431,6 +444,8 @@ struct config_trunk_profile {
 	struct config_accept accept;
 	struct authz_list list;		   /* what accept says */
 	struct config_digests digests;	   /* challenged with, one at least */
+	struct config_words qop;	   /* enum config_qop, one at least */
+	enum config_nextnonce nextnonce;
 	uint32_t nonce_lifetime_min;	   /* minutes */
 	enum config_media_policy media;	   /* never AUTO when built */
 	struct config_suites suites;	   /* accepted */
@@ -533,6 +548,7 @@ struct config {
 	const char *user, *group; /* system account of the processes */
 	enum config_log log_level;
 	uint32_t nonce_lifetime_min; /* minutes */
+	struct config_digests digests; /* for phones, one at least */
 	const char *server_name;     /* Server header; "" = none */
 	const char *state_directory; /* absolute */
 	const char *control_socket;  /* absolute */
@@ -686,6 +702,12 @@ MUST_CHECK int config_sccp_rule_parse(struct slice s,
 /* Security mode that counts: nonsecure where the cluster is nonsecure. */
 enum config_device_mode config_device_mode(const struct config *c,
 					   const struct config_device *d);
+/* The name of a protection as a header has it: "auth". Static. */
+const char *config_qop_str(enum config_qop q);
+/* Algorithms that d (NULL: whoever is nobody's) is challenged with: its own,
+ * else its model's, else the top level's. O(models) where d names one. */
+const struct config_digests *config_device_digests(
+	const struct config *c, const struct config_device *d);
 /* Media policy that counts: RTP only where the cluster is nonsecure. */
 enum config_media_policy config_device_media(const struct config *c,
 					     const struct config_device *d);

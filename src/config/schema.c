@@ -23,6 +23,8 @@ static const char *const words_policy[] = {"default", "authenticated", "legacy",
 static const char *const words_serves[] = {"phones", "trunks", "both", NULL};
 static const char *const words_unknown[] = {"ignore", "refuse", NULL};
 static const char *const words_crl[] = {"refuse", "warn", NULL};
+const char *const config_words_qop[] = {"auth", "auth-int", NULL};
+const char *const config_words_nextnonce[] = {"auto", "always", "never", NULL};
 static const char *const words_lines[] = {"challenge", "refuse", NULL};
 static const char *const any_transport[] = {"udp", "tcp", "tls", NULL};
 /* Skinny goes over the two that follow udp, in their order. */
@@ -60,6 +62,15 @@ static const struct config_option top_options[] = {
 	    .max = 1440, .unit = "minutes", .when = CONFIG_WHEN_NOW,
 	    .text = "How long a digest nonce is good before the phone gets a "
 		    "new one (stale=true, no password is asked)."),
+	TOP(digests, "digest-algorithms", DIGESTS, "{ \"MD5\" }",
+	    .when = CONFIG_WHEN_NOW,
+	    .text = "Algorithms that phones are challenged with, best first: "
+		    "SHA-512-256, SHA-256 and MD5; one that a phone is not "
+		    "challenged with is not taken. Sections phone-model and "
+		    "device may say otherwise for theirs. MD5 alone is what "
+		    "every phone knows: of several challenges (RFC 8760) many "
+		    "read the first only, and give up when they do not know "
+		    "its algorithm."),
 	TOP(server_name, "server-name", TEXT, "", .when = CONFIG_WHEN_NOW,
 	    .text = "Value of the Server and User-Agent headers; empty sends "
 		    "none."),
@@ -416,6 +427,11 @@ static const struct config_option sccp_manager_options[] = {
 };
 
 static const struct config_option model_options[] = {
+	OPTION(config_model, digests, "digest-algorithms", DIGESTS, "",
+	       .example = "{ \"SHA-256\", \"MD5\" }",
+	       .text = "Algorithms that devices of this model are challenged "
+		       "with, best first. None stands for digest-algorithms at "
+		       "the top level."),
 	OPTION(config_model, type, "type", UINT, "0", .max = 1000000,
 	       .text = "Number of the model as phones register it."),
 	OPTION(config_model, encrypts, "encrypts", BOOL, "yes",
@@ -512,12 +528,23 @@ static const struct config_option device_options[] = {
 	       .when = CONFIG_WHEN_RESET,
 	       .text = "User name the device must answer challenges with; see "
 		       "sallyportctl user add."),
-	DEVICE(digests, "digest-algorithms", DIGESTS, "{ \"MD5\" }",
+	DEVICE(digests, "digest-algorithms", DIGESTS, "",
+	       .example = "{ \"SHA-256\", \"MD5\" }",
 	       .text = "Algorithms the device is challenged with, best "
-		       "first: SHA-512-256, SHA-256 and MD5; one it is not "
-		       "challenged with is not taken. Give more than MD5 to "
-		       "phones only that are known to pass over an algorithm "
-		       "they do not know: many give up at the first."),
+		       "first. None stands for those of its phone-model, or "
+		       "else for digest-algorithms at the top level."),
+	DEVICE(qop, "digest-qop", WORDS, "{ \"auth\" }",
+	       .words = config_words_qop,
+	       .text = "What a digest protects: auth, request line and "
+		       "credentials; auth-int, the body too. The phone chooses "
+		       "from what is offered; auth-int alone takes nothing "
+		       "else, and is for phones that are known to do it."),
+	DEVICE(nextnonce, "digest-nextnonce", WORD, "auto",
+	       .words = config_words_nextnonce,
+	       .text = "Whether a 2xx tells the phone the nonce of its next "
+		       "request (Authentication-Info). auto: where its old one "
+		       "would soon be stale, or is good for one request only, "
+		       "so that a challenge is spared; always; never."),
 	DEVICE(media, "media", WORD, "auto", .words = words_media,
 	       .text = "srtp-required: calls without SRTP are refused (488). "
 		       "srtp-preferred: RTP where the phone offers nothing "

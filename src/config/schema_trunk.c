@@ -118,9 +118,21 @@ const struct config_option config_profile_options[CONFIG_PROFILE_OPTIONS] = {
 			"list of the application, too: the application-user "
 			"whom digest has named. Needs digest = yes."),
 	CONFIG_ACCEPT_ROWS(config_trunk_profile, accept),
-	PROFILE(digests, "digest-algorithms", DIGESTS, "{ \"MD5\" }",
+	PROFILE(digests, "digest-algorithms", DIGESTS,
+		"{ \"SHA-256\", \"MD5\" }",
 		.text = "Algorithms of the challenge, best first: "
-			"SHA-512-256, SHA-256 and MD5."),
+			"SHA-512-256, SHA-256 and MD5, a challenge for each "
+			"(RFC 8760). { \"MD5\" } is for peers that read the "
+			"first challenge only."),
+	PROFILE(qop, "digest-qop", WORDS, "{ \"auth\" }",
+		.words = config_words_qop,
+		.text = "What a digest protects: auth, request line and "
+			"credentials; auth-int, the body too. The peer chooses "
+			"from what is offered."),
+	PROFILE(nextnonce, "digest-nextnonce", WORD, "auto",
+		.words = config_words_nextnonce,
+		.text = "Whether a 2xx tells the nonce of the next request; "
+			"see section device."),
 	PROFILE(nonce_lifetime_min, "nonce-lifetime", UINT, "10", .min = 1,
 		.max = 1440, .unit = "minutes",
 		.text = "How long a nonce is good; after that the challenge "

@@ -369,7 +369,8 @@ static int do_check(struct keys *k, const struct keys_check *c)
 				  .nonce = c->nonce,
 				  .qop = c->qop,
 				  .nc = c->nc,
-				  .cnonce = c->cnonce};
+				  .cnonce = c->cnonce,
+				  .body_hash = c->body_hash};
 	struct digest_hex want = {.len = 0};
 	struct slice ha1;
 	size_t len = 0;

@@ -152,6 +152,7 @@ static void execute(struct egress *e, const struct action *a)
 			e->cb.link(e->cb.ctx, a);
 		break;
 	case ACTION_AUTH:
+	case ACTION_AUTH_INFO:
 		if (e->cb.auth)
 			e->cb.auth(e->cb.ctx, a);
 		break;

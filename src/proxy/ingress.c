@@ -62,23 +62,27 @@ bool ingress_mode_allows(const struct config *c, const struct config_device *d,
 struct digest_scope ingress_scope(const struct ingress *in,
 				  const struct unit *u)
 {
-	/* What a device asks for unless it is told otherwise. */
-	static const struct config_digests decoy = {.item = {DIGEST_MD5},
-						    .count = 1};
+	/* What whoever is nobody's is offered: as most devices. */
+	static const struct config_words auth = {.item = {CONFIG_QOP_AUTH},
+						 .count = 1};
+	const struct config_device *d = u->device;
 	struct digest_scope s = {.realm = slice_str(in->config->realm),
+				 .digests = config_device_digests(in->config,
+								  d),
+				 .qop = d ? &d->qop : &auth,
 				 .nonce = in->nonce};
 
 	if (u->trunk) {
 		s.realm = config_trunk_realm(u->trunk);
 		s.digests = &u->trunk->profile->digests;
+		s.qop = &u->trunk->profile->qop;
+		s.nextnonce = u->trunk->profile->nextnonce;
 		s.nonce.realm = s.realm;
 		s.nonce.lifetime_ms =
 			u->trunk->profile->nonce_lifetime_min * 60000ULL;
-	} else if (!u->device) {
-		s.digests = &decoy;
-	} else {
-		s.digests = &u->device->digests;
-		s.user = slice_str(u->device->digest_user);
+	} else if (d) {
+		s.nextnonce = d->nextnonce;
+		s.user = slice_str(d->digest_user);
 	}
 	return s;
 }
@@ -87,6 +91,16 @@ static bool is_offered(const struct config_digests *l, enum digest_alg alg)
 {
 	for (uint32_t i = 0; i < l->count; i++)
 		if (l->item[i] == alg)
+			return true;
+	return false;
+}
+
+/* None at all (RFC 2069) protects what auth does, and is replayed less. */
+static bool is_qop_offered(const struct config_words *l, struct slice qop)
+{
+	for (uint32_t i = 0; i < l->count; i++)
+		if (text_ieqs(qop, config_qop_str(l->item[i])) ||
+		    (qop.len == 0 && l->item[i] == CONFIG_QOP_AUTH))
 			return true;
 	return false;
 }
@@ -116,7 +130,8 @@ enum authn_verdict ingress_judge_cred(const struct ingress *in, struct unit *u,
 		return AUTHN_CHALLENGE;
 	/* One that was not offered: it is told again what is. */
 	if (digest_alg_find(cr->algorithm, &alg) != 0 ||
-	    !is_offered(scope.digests, alg))
+	    !is_offered(scope.digests, alg) ||
+	    !is_qop_offered(scope.qop, cr->qop))
 		return AUTHN_CHALLENGE;
 	if (cr->username.len == 0 ||
 	    (scope.user.len > 0 && !slice_eq(cr->username, scope.user)) ||
@@ -178,6 +193,24 @@ enum authn_verdict ingress_authn_count(const struct ingress *in,
 	default:
 		return AUTHN_STALE;
 	}
+}
+
+bool ingress_wants_nonce(const struct ingress *in, const struct unit *u,
+			 uint64_t now_ms)
+{
+	struct digest_scope s = ingress_scope(in, u);
+
+	switch (s.nextnonce) {
+	case CONFIG_NEXTNONCE_AUTO:
+		/* Without qop a nonce is good once. */
+		return u->cred.qop.len == 0 ||
+		       now_ms - u->nonce.issued_ms >= s.nonce.lifetime_ms / 2;
+	case CONFIG_NEXTNONCE_ALWAYS:
+		return true;
+	case CONFIG_NEXTNONCE_NEVER:
+		break;
+	}
+	return false;
 }
 
 static bool owns(const struct config_device *d, struct slice user)

@@ -171,7 +171,8 @@ static void fill_event(struct pipeline *p, const struct unit *u,
 	*ret = (struct event_sip){.msg = &u->msg,
 				  .from = u->from,
 				  .side = u->side,
-				  .sig = u->sig};
+				  .sig = u->sig,
+				  .auth_info = u->auth_info};
 	if (u->trunk) {
 		ret->trunk = ingress_trunk_number(p->in.config, u->trunk) + 1;
 		if (u->side == SIDE_CORE)
@@ -479,6 +480,7 @@ void pipeline_credential(struct pipeline *p, uint64_t ticket, int err,
 	struct parked *k = parked_find(p, ticket);
 	struct unit *u;
 	enum digest_alg alg = DIGEST_MD5;
+	struct digest_hex body = {.len = 0};
 	struct keys_check check;
 
 	if (!k)
@@ -486,6 +488,8 @@ void pipeline_credential(struct pipeline *p, uint64_t ticket, int err,
 	u = &k->unit;
 	if (!err && digest_alg_find(u->cred.algorithm, &alg) != 0)
 		err = ERR_UNSUPPORTED;
+	if (text_ieqs(u->cred.qop, "auth-int"))
+		digest_hash(alg, sip_msg_entity(&u->msg), &body);
 	check = (struct keys_check){
 		.blob = blob,
 		.user = u->user,
@@ -498,6 +502,7 @@ void pipeline_credential(struct pipeline *p, uint64_t ticket, int err,
 		.cnonce = u->cred.cnonce,
 		.qop = u->cred.qop,
 		.response = u->cred.response,
+		.body_hash = digest_hex_slice(&body),
 	};
 	if (!err)
 		err = p->p.cb.check(p->p.cb.ctx, ticket, &check);
@@ -523,6 +528,7 @@ static void resume(struct pipeline *p, struct parked *k, uint64_t now_ms)
 
 	switch (ingress_authn_count(&p->in, u, now_ms)) {
 	case AUTHN_OK:
+		pipeline_next_nonce(p, u, now_ms);
 		run_from(p, u, STAGE_AFTER_AUTHN, now_ms);
 		break;
 	case AUTHN_WRONG:

@@ -108,6 +108,9 @@ struct unit {
 	struct slice user;
 	struct sip_cred cred;	 /* of a request under check */
 	struct nonce_info nonce; /* of the same */
+	/* Header line for a 2xx of it: the nonce of the next request; empty:
+	 * none. Views the pipeline. */
+	struct slice auth_info;
 };
 
 struct pipeline;
@@ -213,6 +216,8 @@ struct ingress {
 struct digest_scope {
 	struct slice realm;
 	const struct config_digests *digests;
+	const struct config_words *qop; /* enum config_qop */
+	enum config_nextnonce nextnonce;
 	struct slice user; /* who must answer; empty: whoever has credentials */
 	struct nonce_params nonce;
 };
@@ -273,6 +278,10 @@ enum authn_verdict ingress_authn(const struct ingress *in, struct unit *u,
  * AUTHN_WRONG. */
 enum authn_verdict ingress_authn_count(const struct ingress *in,
 				       const struct unit *u, uint64_t now_ms);
+/* Does it spare u, whose credentials were right, a challenge to be told another
+ * nonce now? Or does the configuration want it anyway? */
+bool ingress_wants_nonce(const struct ingress *in, const struct unit *u,
+			 uint64_t now_ms);
 /* User part of a From or To value; empty when it has none. */
 struct slice ingress_user(struct slice value);
 /* May this device do what it asks for? STOP_NONE or why not. */

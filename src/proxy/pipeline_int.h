@@ -8,6 +8,7 @@
 
 enum {
 	REPLY_MAX = 8192,     /* bytes of an answer made here */
+	AUTH_INFO_MAX = 128,  /* bytes of a line with the next nonce */
 	LIMIT_ENTRIES = 20000 /* sources whose rate is watched */
 };
 
@@ -30,6 +31,7 @@ struct pipeline {
 	struct unit unit; /* the one being run */
 	uint8_t scratch[SIP_MSG_MAX];
 	uint8_t out[REPLY_MAX]; /* an answer made here */
+	char auth_info[AUTH_INFO_MAX]; /* of the unit being run */
 };
 
 /* Answer a request statelessly: nothing is remembered for somebody who has not
@@ -49,6 +51,9 @@ void pipeline_forbid(struct pipeline *p, const struct unit *u,
  * user (DIGEST_COUNT: with all). */
 void pipeline_challenge(struct pipeline *p, const struct unit *u, bool is_stale,
 			enum digest_alg without, uint64_t now_ms);
+/* The credentials of u were right: let a 2xx tell the next nonce, where that
+ * is wanted. */
+void pipeline_next_nonce(struct pipeline *p, struct unit *u, uint64_t now_ms);
 /* The credentials are wrong: counted, and challenged again. */
 void pipeline_wrong(struct pipeline *p, const struct unit *u, const char *text,
 		    uint64_t now_ms);

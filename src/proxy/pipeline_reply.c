@@ -134,17 +134,22 @@ void pipeline_forbid(struct pipeline *p, const struct unit *u,
  * the best first, for the client to take the first it knows. All with the same
  * nonce, whose uses are counted together.
  */
-static void print_challenge(struct writer *w, struct slice realm,
+static void print_challenge(struct writer *w, const struct digest_scope *s,
 			    enum digest_alg alg, struct slice nonce,
 			    bool is_stale)
 {
 	writer_str(w, "WWW-Authenticate: Digest realm=\"");
-	writer_put(w, realm);
+	writer_put(w, s->realm);
 	writer_str(w, "\", nonce=\"");
 	writer_put(w, nonce);
 	writer_str(w, "\", algorithm=");
 	writer_str(w, digest_alg_name(alg));
-	writer_str(w, ", qop=\"auth\"");
+	writer_str(w, ", qop=\"");
+	for (uint32_t i = 0; i < s->qop->count; i++) {
+		writer_str(w, i > 0 ? "," : "");
+		writer_str(w, config_qop_str(s->qop->item[i]));
+	}
+	writer_str(w, "\"");
 	if (is_stale)
 		writer_str(w, ", stale=true");
 	writer_str(w, "\r\n");
@@ -163,7 +168,7 @@ void pipeline_challenge(struct pipeline *p, const struct unit *u, bool is_stale,
 	if (nonce_make(&scope.nonce, &p->p.entropy, now_ms, nonce) == 0)
 		for (uint32_t i = 0; i < l->count; i++)
 			if (l->item[i] != without)
-				print_challenge(&w, scope.realm, l->item[i],
+				print_challenge(&w, &scope, l->item[i],
 						slice_make(nonce, NONCE_LEN),
 						is_stale);
 	if (!writer_ok(&w) || w.len == 0) {
@@ -174,6 +179,23 @@ void pipeline_challenge(struct pipeline *p, const struct unit *u, bool is_stale,
 	if (u->trunk)
 		trunk_count(p, u)->challenged++;
 	pipeline_reply(p, u, 401, NULL, header, now_ms);
+}
+
+void pipeline_next_nonce(struct pipeline *p, struct unit *u, uint64_t now_ms)
+{
+	struct digest_scope scope = ingress_scope(&p->in, u);
+	char nonce[NONCE_LEN];
+	struct writer w;
+
+	if (!ingress_wants_nonce(&p->in, u, now_ms) ||
+	    nonce_make(&scope.nonce, &p->p.entropy, now_ms, nonce) != 0)
+		return;
+	/* RFC 7616 section 3.5. */
+	writer_init(&w, p->auth_info, sizeof(p->auth_info));
+	writer_str(&w, "Authentication-Info: nextnonce=\"");
+	writer_bytes(&w, nonce, sizeof(nonce));
+	writer_str(&w, "\"\r\n");
+	u->auth_info = writer_slice(&w);
 }
 
 static bool hides_lines(const struct pipeline *p, const struct unit *u)

@@ -5,7 +5,9 @@
 #include "base/alloc.h"
 #include "base/handle.h"
 #include "base/hex.h"
+#include "base/list.h"
 #include "base/reader.h"
+#include "base/table.h"
 #include "base/text.h"
 #include "base/writer.h"
 #include "sip/hdr.h"
@@ -27,11 +29,29 @@ struct want {
 	char cnonce[CNONCE_LEN];
 };
 
+/* What a peer told for the next request, as a challenge that was not made:
+ * "Digest realm=..., nonce=...". */
+struct told {
+	struct table_node node; /* in realms.tolds, by peer */
+	struct list node_used;	/* in realms.used, the longest unused first */
+	uint8_t *key;		/* owned */
+	char *text;		/* owned */
+	uint64_t turn;		/* of realms.turns, when it was used last */
+	uint32_t nc;		/* of the last use; 0: none yet */
+	bool is_proxy;
+	bool is_registrar; /* a REGISTER was shown, and others shall not be:
+			      they go on to whom they are for */
+};
+
 /* A request whose challenges are being answered. */
 struct ask {
 	uint64_t id; /* the call machine's */
 	struct handle ticket;
+	struct dest peer;
 	uint8_t *text; /* request and response, owned: all views are of it */
+	bool is_asked; /* there is a response */
+	bool is_ahead; /* credentials of the request were not asked for */
+	char *next[WANTS_MAX]; /* owned copies of told.text that want views */
 	struct slice method;
 	struct slice uri;
 	struct slice body;
@@ -47,11 +67,15 @@ struct realms {
 	struct realm_cb cb;
 	struct entropy entropy;
 	struct slots asks;
+	struct table tolds;
+	struct list used;
+	uint64_t turns;
 	struct sip_msg request; /* scratch */
 	struct sip_msg response;
 };
 
-struct realms *realms_new(const struct realm_cb *cb, const struct entropy *e)
+struct realms *realms_new(const struct realm_cb *cb, const struct entropy *e,
+			  uint64_t seed)
 {
 	struct realms *r = alloc_zero(sizeof(*r));
 
@@ -60,13 +84,26 @@ struct realms *realms_new(const struct realm_cb *cb, const struct entropy *e)
 	r->cb = *cb;
 	r->entropy = *e;
 	slots_init(&r->asks, REALM_ASKS_MAX);
+	table_init(&r->tolds, REALM_NONCES_MAX, seed);
+	list_init(&r->used);
 	return r;
+}
+
+static struct told *told_free(struct realms *r, struct told *x)
+{
+	table_del(&r->tolds, &x->node);
+	list_del(&x->node_used);
+	alloc_free(x->key);
+	alloc_free(x->text);
+	return alloc_free(x);
 }
 
 static void ask_free(struct realms *r, struct ask *a)
 {
 	slots_del(&r->asks, a->ticket);
 	alloc_free(a->text);
+	for (size_t i = 0; i < WANTS_MAX; i++)
+		alloc_free(a->next[i]);
 	alloc_free(a);
 }
 
@@ -80,6 +117,9 @@ struct realms *realms_free(struct realms *r)
 	while ((a = slots_next(&r->asks, &i)))
 		ask_free(r, a);
 	slots_done(&r->asks);
+	while (!list_empty(&r->used))
+		told_free(r, LIST_ENTRY(r->used.next, struct told, node_used));
+	table_done(&r->tolds);
 	return alloc_free(r);
 }
 
@@ -109,6 +149,244 @@ static void done(struct realms *r, struct ask *a, const char *why)
 		   why ? SLICE_NULL : slice_make(a->lines, a->lines_len), why,
 		   realm);
 	ask_free(r, a);
+}
+
+/* Both messages into one block that a owns; the response may be empty: that is
+ * not read then. ERR_BAD, ERR_NOMEM. */
+static int take(struct realms *r, struct ask *a, struct slice bytes)
+{
+	struct reader rd;
+	struct slice q;
+	struct slice p;
+
+	reader_init(&rd, bytes);
+	a->is_ahead = reader_u8(&rd) != 0;
+	q = reader_blob(&rd);
+	p = reader_blob(&rd);
+	if (!reader_end(&rd))
+		return ERR_BAD;
+	a->text = alloc_zero(q.len + p.len + 1);
+	if (!a->text)
+		return ERR_NOMEM;
+	memcpy(a->text, q.ptr, q.len);
+	if (p.len > 0)
+		memcpy(a->text + q.len, p.ptr, p.len);
+	a->is_asked = p.len > 0;
+	if (sip_msg_parse(a->text, q.len, &r->request, NULL) != 0 ||
+	    (a->is_asked && sip_msg_parse(a->text + q.len, p.len, &r->response,
+					  NULL) != 0))
+		return ERR_BAD;
+	a->method = r->request.method_name;
+	a->uri = r->request.ruri;
+	a->body = sip_msg_entity(&r->request);
+	return 0;
+}
+
+size_t realms_nonces(const struct realms *r)
+{
+	return r->tolds.count;
+}
+
+/* ---- nonces to be used next --------------------------------------------------- */
+
+enum { KEY_MAX = ADDR_STR_MAX + 8, NEXT_MAX = 2048 };
+
+static struct slice peer_key(const struct dest *peer, char buf[KEY_MAX])
+{
+	char addr[ADDR_STR_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, KEY_MAX);
+	writer_str(&w, addr_str(&peer->peer, addr));
+	writer_str(&w, peer->is_tls ? " tls" : "");
+	return writer_slice(&w);
+}
+
+/* The first of this peer's, the others by next_other. */
+static struct told *told_of(const struct realms *r, const struct dest *peer)
+{
+	char buf[KEY_MAX];
+
+	return TABLE_ENTRY(table_find(&r->tolds, peer_key(peer, buf)),
+			   struct told, node);
+}
+
+static struct told *told_other(const struct told *x)
+{
+	return TABLE_ENTRY(table_find_next(&x->node), struct told, node);
+}
+
+/* Does x belong to requests like m? A proxy is the same for all. */
+static bool is_for(const struct told *x, const struct sip_msg *m)
+{
+	return x->is_proxy ||
+	       x->is_registrar == (m->method == SIP_METHOD_REGISTER);
+}
+
+/* What this peer has told for requests like the one in r->request. */
+static struct told *told_find(const struct realms *r, const struct dest *peer,
+			      bool is_proxy, struct slice realm)
+{
+	struct told *x = told_of(r, peer);
+	struct sip_cred c;
+
+	for (; x; x = told_other(x))
+		if (x->is_proxy == is_proxy && is_for(x, &r->request) &&
+		    sip_cred_parse(slice_str(x->text), &c) == 0 &&
+		    slice_eq(c.realm, realm))
+			return x;
+	return NULL;
+}
+
+static void put_quoted(struct writer *w, const char *name, struct slice value)
+{
+	writer_str(w, name);
+	writer_str(w, "=\"");
+	writer_put(w, value);
+	writer_str(w, "\"");
+}
+
+/* A place for one more of this peer's, which keeps text. */
+static struct told *told_new(struct realms *r, const struct dest *peer,
+			     char *text)
+{
+	struct told *x = alloc_zero(sizeof(*x));
+	struct told *old = told_of(r, peer);
+	char buf[KEY_MAX];
+	struct slice key = peer_key(peer, buf);
+	size_t count = 0;
+
+	if (!x)
+		return NULL;
+	list_init(&x->node_used);
+	for (struct told *o = old; o; o = told_other(o)) {
+		if (o->turn < old->turn)
+			old = o;
+		count++;
+	}
+	/* Whoever names ever other realms makes room for himself. */
+	if (count == WANTS_MAX)
+		told_free(r, old);
+	else if (r->tolds.count == r->tolds.limit)
+		told_free(r, LIST_ENTRY(r->used.next, struct told, node_used));
+	x->key = alloc_copy(key);
+	if (!x->key || table_add(&r->tolds, &x->node,
+				 slice_make(x->key, key.len)) != 0) {
+		alloc_free(x->key);
+		return alloc_free(x);
+	}
+	list_append(&r->used, &x->node_used);
+	x->turn = ++r->turns;
+	x->text = text;
+	return x;
+}
+
+/* The peer wants to see this nonce where it was shown c. */
+static void told_set(struct realms *r, const struct dest *peer, bool is_proxy,
+		     const struct sip_cred *c, struct slice nonce)
+{
+	char text[NEXT_MAX];
+	struct told *x = told_find(r, peer, is_proxy, c->realm);
+	struct writer w;
+	char *copy;
+
+	writer_init(&w, text, sizeof(text) - 1);
+	writer_str(&w, "Digest ");
+	put_quoted(&w, "realm", c->realm);
+	put_quoted(&w, ", nonce", nonce);
+	if (c->opaque.len > 0)
+		put_quoted(&w, ", opaque", c->opaque);
+	if (c->algorithm.len > 0)
+		put_quoted(&w, ", algorithm", c->algorithm);
+	if (c->qop.len > 0)
+		put_quoted(&w, ", qop", c->qop);
+	copy = writer_ok(&w) ? alloc_copy(writer_slice(&w)) : NULL;
+	if (x) /* counts no more */
+		told_free(r, x);
+	x = copy ? told_new(r, peer, copy) : NULL;
+	if (x) {
+		x->is_proxy = is_proxy;
+		x->is_registrar = r->request.method == SIP_METHOD_REGISTER;
+	} else {
+		alloc_free(copy);
+	}
+}
+
+static bool is_cred(const struct sip_hdr *h, bool is_proxy)
+{
+	return h->id ==
+	       (is_proxy ? SIP_HDR_PROXY_AUTHORIZATION : SIP_HDR_AUTHORIZATION);
+}
+
+/* The parameter nextnonce of a header. */
+static struct slice next_nonce(struct slice value)
+{
+	struct slice item;
+
+	while (text_next(&value, ',', &item)) {
+		struct slice name;
+		struct slice v;
+
+		text_cut(item, '=', &name, &v);
+		v = text_trim(v);
+		if (text_ieqs(text_trim(name), "nextnonce") && v.len > 2 &&
+		    v.ptr[0] == '"' && v.ptr[v.len - 1] == '"')
+			return slice_sub(v, 1, v.len - 2);
+	}
+	return SLICE_NULL;
+}
+
+/* The credentials of this kind that the request carried, or else of the other:
+ * some proxies answer with the header of servers. False: none, or several, of
+ * which nobody can say whose nonce is told. */
+static bool shown(const struct sip_msg *request, bool is_proxy,
+		  struct sip_cred *ret, bool *ret_proxy)
+{
+	for (int turn = 0; turn < 2; turn++, is_proxy = !is_proxy) {
+		size_t count = 0;
+
+		for (size_t i = 0; i < request->hdr_count; i++)
+			if (is_cred(&request->hdr[i], is_proxy)) {
+				if (sip_cred_parse(request->hdr[i].value,
+						   ret) != 0)
+					return false;
+				count++;
+			}
+		*ret_proxy = is_proxy;
+		if (count > 0)
+			return count == 1;
+	}
+	return false;
+}
+
+/* The nonces of the response, each to the credentials it follows. */
+static void keep_told(struct realms *r, const struct dest *peer)
+{
+	for (size_t i = 0; i < r->response.hdr_count; i++) {
+		const struct sip_hdr *h = &r->response.hdr[i];
+		bool is_proxy = text_ieqs(h->name, "Proxy-Authentication-Info");
+		struct sip_cred c;
+		struct slice nonce;
+
+		if (!is_proxy && !text_ieqs(h->name, "Authentication-Info"))
+			continue;
+		nonce = next_nonce(h->value);
+		if (nonce.len > 0 &&
+		    shown(&r->request, is_proxy, &c, &is_proxy))
+			told_set(r, peer, is_proxy, &c, nonce);
+	}
+}
+
+void realms_info(struct realms *r, const struct dest *peer, struct slice bytes)
+{
+	struct ask *a = alloc_zero(sizeof(*a));
+
+	if (!a)
+		return;
+	if (take(r, a, bytes) == 0 && a->is_asked)
+		keep_told(r, peer);
+	alloc_free(a->text);
+	alloc_free(a);
 }
 
 /* ---- which challenges -------------------------------------------------------- */
@@ -142,12 +420,6 @@ static bool is_stale(struct slice value)
 		return text_ieqs(v, "true") || text_ieqs(v, "\"true\"");
 	}
 	return false;
-}
-
-static bool is_cred(const struct sip_hdr *h, bool is_proxy)
-{
-	return h->id ==
-	       (is_proxy ? SIP_HDR_PROXY_AUTHORIZATION : SIP_HDR_AUTHORIZATION);
 }
 
 /* Did the request carry credentials for this realm and kind already? */
@@ -212,9 +484,10 @@ static void consider(struct ask *a, const struct sip_hdr *h)
 
 /* The request carried credentials that were not challenged now: who asked for
  * them on the way will ask again, unless they come with the next count. */
-static void again(struct ask *a, const struct sip_hdr *h)
+static void again(struct realms *r, struct ask *a, const struct sip_hdr *h)
 {
 	bool is_proxy = h->id == SIP_HDR_PROXY_AUTHORIZATION;
+	struct told *x;
 	enum digest_alg alg;
 	const char *qop;
 	struct sip_cred c;
@@ -233,6 +506,10 @@ static void again(struct ask *a, const struct sip_hdr *h)
 					    .qop = qop,
 					    .nc = nc + 1,
 					    .is_proxy = is_proxy};
+	/* A nonce of which others may have used that count. */
+	x = told_find(r, &a->peer, is_proxy, c.realm);
+	if (x && x->nc > nc)
+		a->want[a->count - 1].nc = ++x->nc;
 }
 
 /* NULL: a holds what to answer; else why there is nothing. */
@@ -261,8 +538,15 @@ static const char *choose(struct realms *r, struct ask *a)
 			w->challenge.response = slice_str("stale");
 	}
 	for (uint32_t i = 0; i < a->count; i++) {
+		struct told *x = told_find(r, &a->peer, a->want[i].is_proxy,
+					   a->want[i].challenge.realm);
+
 		a->at = i;
-		if (was_answered(&r->request, &a->want[i]) &&
+		/* The nonce that it told is none that it takes; that this
+		 * happened says nothing about the password. */
+		if (x)
+			told_free(r, x);
+		if (!a->is_ahead && was_answered(&r->request, &a->want[i]) &&
 		    !slice_eqs(a->want[i].challenge.response, "stale"))
 			return "the credentials were refused";
 	}
@@ -270,35 +554,53 @@ static const char *choose(struct realms *r, struct ask *a)
 	for (size_t i = 0; i < r->request.hdr_count; i++)
 		if (is_cred(&r->request.hdr[i], false) ||
 		    is_cred(&r->request.hdr[i], true))
-			again(a, &r->request.hdr[i]);
+			again(r, a, &r->request.hdr[i]);
 	return NULL;
 }
 
-/* Both messages into one block that a owns. ERR_BAD, ERR_NOMEM. */
-static int take(struct realms *r, struct ask *a, struct slice blobs)
+/* Use x for a. What cannot be read was not told well: it is forgotten. */
+static void use_told(struct realms *r, struct ask *a, struct told *x)
 {
-	struct reader rd;
-	struct slice q;
-	struct slice p;
+	struct want *w = &a->want[a->count];
+	char *text = alloc_copy(slice_str(x->text));
+	const char *qop = NULL;
+	enum digest_alg alg;
+	struct sip_cred c;
 
-	reader_init(&rd, blobs);
-	q = reader_blob(&rd);
-	p = reader_blob(&rd);
-	if (!reader_end(&rd))
-		return ERR_BAD;
-	a->text = alloc_zero(q.len + p.len + 1);
-	if (!a->text)
-		return ERR_NOMEM;
-	memcpy(a->text, q.ptr, q.len);
-	memcpy(a->text + q.len, p.ptr, p.len);
-	if (sip_msg_parse(a->text, q.len, &r->request, NULL) != 0 ||
-	    sip_msg_parse(a->text + q.len, p.len, &r->response, NULL) != 0)
-		return ERR_BAD;
-	a->method = r->request.method_name;
-	a->uri = r->request.ruri;
-	a->body = r->request.package.len > 0 ? r->request.package
-					     : r->request.body;
-	return 0;
+	if (text && sip_cred_parse(slice_str(text), &c) == 0 &&
+	    digest_alg_find(c.algorithm, &alg) == 0)
+		qop = qop_of(c.qop);
+	if (!qop || x->nc == UINT32_MAX) {
+		alloc_free(text);
+		told_free(r, x);
+		return;
+	}
+	a->next[a->count] = text;
+	*w = (struct want){.challenge = c,
+			   .alg = alg,
+			   .qop = qop,
+			   .nc = ++x->nc,
+			   .is_proxy = x->is_proxy};
+	a->count++;
+	list_del(&x->node_used);
+	list_append(&r->used, &x->node_used);
+	x->turn = ++r->turns;
+	if (!qop[0]) /* good for one request */
+		told_free(r, x);
+}
+
+/* The request is to be sent: what has its peer told? */
+static void choose_told(struct realms *r, struct ask *a)
+{
+	struct told *x = told_of(r, &a->peer);
+
+	while (x && a->count < WANTS_MAX) {
+		struct told *other = told_other(x);
+
+		if (is_for(x, &r->request))
+			use_told(r, a, x);
+		x = other;
+	}
 }
 
 /* Go on with the next realm, or end. */
@@ -315,10 +617,12 @@ static void next(struct realms *r, struct ask *a)
 	done(r, a, a->lines_len > 0 ? NULL : a->failure);
 }
 
-void realms_ask(struct realms *r, uint64_t id, struct slice blobs)
+void realms_ask(struct realms *r, uint64_t id, const struct dest *peer,
+		struct slice bytes)
 {
 	struct ask *a = alloc_zero(sizeof(*a));
 	const char *why = "out of memory";
+	int err;
 
 	if (!a || slots_add(&r->asks, a, &a->ticket) != 0) {
 		alloc_free(a);
@@ -327,8 +631,14 @@ void realms_ask(struct realms *r, uint64_t id, struct slice blobs)
 		return;
 	}
 	a->id = id;
-	if (take(r, a, blobs) == 0)
+	a->peer = *peer;
+	err = take(r, a, bytes);
+	if (!err && a->is_asked) {
 		why = choose(r, a);
+	} else if (!err) {
+		why = NULL;
+		choose_told(r, a);
+	}
 	if (why)
 		done(r, a, why);
 	else
@@ -385,14 +695,6 @@ void realms_credential(struct realms *r, uint64_t ticket, int err,
 	}
 	a->at++;
 	next(r, a);
-}
-
-static void put_quoted(struct writer *w, const char *name, struct slice value)
-{
-	writer_str(w, name);
-	writer_str(w, "=\"");
-	writer_put(w, value);
-	writer_str(w, "\"");
 }
 
 static void print_line(struct writer *w, const struct ask *a, struct slice user,

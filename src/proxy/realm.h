@@ -5,12 +5,15 @@
  * Credentials of other realms that the request carried go along with the next
  * nonce count, so that several on the way can ask one after the other. A realm
  * that refuses what it got gets no second answer, unless it says that the nonce
- * is stale. Owned by one worker.
+ * is stale. A nonce that a peer told for the next request (RFC 7616 section
+ * 3.5) is kept for that peer, and used with rising counts until it is refused or
+ * another one is told. Owned by one worker.
  */
 #pragma once
 
 #include <stdint.h>
 
+#include "base/dest.h"
 #include "base/entropy.h"
 #include "base/err.h"
 #include "base/slice.h"
@@ -20,7 +23,9 @@ struct realms;
 
 enum {
 	REALM_ASKS_MAX = 1024, /* challenges that are being answered */
-	REALM_LINE_MAX = 4096  /* bytes of all answers to one response */
+	REALM_LINE_MAX = 4096, /* bytes of all answers to one response */
+	REALM_NONCES_MAX = 4096 /* nonces to be used next; of more the one that
+				   was not used longest goes */
 };
 
 struct realm_cb {
@@ -37,13 +42,21 @@ struct realm_cb {
 	void *ctx;
 };
 
-/* New; cb is copied. NULL when memory is out. */
-struct realms *realms_new(const struct realm_cb *cb, const struct entropy *e);
+/* New; cb is copied, seed is for hashing. NULL when memory is out. */
+struct realms *realms_new(const struct realm_cb *cb, const struct entropy *e,
+			  uint64_t seed);
 /* Free r (may be NULL) and what it was asked; returns NULL. */
 struct realms *realms_free(struct realms *r);
-/* A request was challenged: both as blobs (ACTION_AUTH). done is called for
- * this id, perhaps at once. */
-void realms_ask(struct realms *r, uint64_t id, struct slice blobs);
+/* A request to peer was challenged, or is to go out with what peer told:
+ * ACTION_AUTH. done is called for this id, perhaps at once. */
+void realms_ask(struct realms *r, uint64_t id, const struct dest *peer,
+		struct slice bytes);
+/* A response of peer tells a nonce: ACTION_AUTH_INFO. What cannot be read is
+ * passed over. */
+void realms_info(struct realms *r, const struct dest *peer,
+		 struct slice bytes);
+/* Nonces that are kept. */
+size_t realms_nonces(const struct realms *r);
 /* The store answered. */
 void realms_credential(struct realms *r, uint64_t ticket, int err,
 		       struct slice blob);

@@ -15,6 +15,8 @@ static const uint64_t realm_bit = 1ULL << 63; /* no generation is so high */
 struct worker_challenge {
 	struct list node;
 	uint64_t id;
+	struct dest peer;
+	bool is_info; /* ACTION_AUTH_INFO */
 	size_t len;
 	uint8_t bytes[];
 };
@@ -57,7 +59,12 @@ static void bring(void *arg)
 			w->challenges.next, struct worker_challenge, node);
 
 		list_del(&c->node);
-		realms_ask(w->realms, c->id, slice_make(c->bytes, c->len));
+		if (c->is_info)
+			realms_info(w->realms, &c->peer,
+				    slice_make(c->bytes, c->len));
+		else
+			realms_ask(w->realms, c->id, &c->peer,
+				   slice_make(c->bytes, c->len));
 		alloc_free(c);
 	}
 }
@@ -69,7 +76,7 @@ int worker_realms_open(struct worker *w)
 			      .done = done,
 			      .ctx = w};
 
-	w->realms = realms_new(&cb, &w->p.entropy);
+	w->realms = realms_new(&cb, &w->p.entropy, entropy_u64(&w->p.entropy));
 	return w->realms ? 0 : ERR_NOMEM;
 }
 
@@ -97,6 +104,8 @@ void worker_realms_ask(struct worker *w, const struct action *a)
 	if (!c)
 		return; /* the call machine stops waiting by itself */
 	c->id = a->id;
+	c->peer = a->dest;
+	c->is_info = a->kind == ACTION_AUTH_INFO;
 	c->len = a->bytes.len;
 	memcpy(c->bytes, a->bytes.ptr, a->bytes.len);
 	list_append(&w->challenges, &c->node);

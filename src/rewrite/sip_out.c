@@ -193,6 +193,7 @@ void sip_out_response(struct writer *w, const struct sip_out_response *r)
 	sip_print_status(w, r->status, r->reason);
 	writer_put(w, r->head);
 	contact_line(w, r->dest, r->contact_user);
+	writer_put(w, r->info);
 	print_rest(w, r->src, r->rules, r->extra, r->type, r->body);
 }
 

@@ -94,6 +94,7 @@ struct sip_out_response {
 	const struct sip_msg *src;	   /* may be NULL */
 	const struct sip_out_rules *rules; /* needed with src */
 	struct slice extra;
+	struct slice info; /* more header lines, of who answers */
 	struct slice type;
 	struct slice body;
 };

@@ -428,6 +428,11 @@ int sip_msg_parse(uint8_t *buf, size_t len, struct sip_msg *ret,
 	return ERR_BAD;
 }
 
+struct slice sip_msg_entity(const struct sip_msg *m)
+{
+	return m->package.len > 0 ? m->package : m->body;
+}
+
 const struct sip_hdr *sip_msg_find(const struct sip_msg *m, enum sip_hdr_id id)
 {
 	for (size_t i = 0; i < m->hdr_count; i++)

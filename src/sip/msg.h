@@ -137,6 +137,8 @@ struct sip_reject {
  */
 MUST_CHECK int sip_msg_parse(uint8_t *buf, size_t len, struct sip_msg *ret,
 			     struct sip_reject *reterr);
+/* The whole body as it came, of several parts too. */
+struct slice sip_msg_entity(const struct sip_msg *m);
 /* First header with this id, or NULL. */
 const struct sip_hdr *sip_msg_find(const struct sip_msg *m, enum sip_hdr_id id);
 /* Value of the first header with this id; empty when missing. */

@@ -115,6 +115,19 @@ MUST_CHECK int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
 				  struct slice bytes, uint64_t user,
 				  uint64_t now_ms, struct handle *ret);
 /*
+ * The same, but nothing is sent yet: sip_txn_client_release does that. It fails
+ * with TIMEOUT after 64*T1 like one that was never answered. Errors as above.
+ */
+MUST_CHECK int sip_txn_client_hold(struct sip_txns *t, enum sip_method method,
+				   struct slice branch, const struct dest *dest,
+				   struct slice bytes, uint64_t user,
+				   uint64_t now_ms, struct handle *ret);
+/* Send the request of a transaction that is held: these bytes (copied) in place
+ * of its own, with the same branch. ERR_NOTFOUND when it is gone or not held,
+ * ERR_NOMEM (it is held on). */
+MUST_CHECK int sip_txn_client_release(struct sip_txns *t, struct handle txn,
+				      struct slice bytes, uint64_t now_ms);
+/*
  * A response came. 0: give it to the user (*ret_txn, *ret_user); every 2xx of
  * an INVITE is given, retransmissions and forks included, since the user
  * answers each with an ACK. *ret_txn may be stale already (a final response

@@ -52,14 +52,29 @@ void sip_txn_orphan(struct sip_txns *t, struct handle txn, uint64_t now_ms)
 	limit(t, slots_find(&t->slots, txn), now_ms);
 }
 
-int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
-		       struct slice branch, const struct dest *dest,
-		       struct slice bytes, uint64_t user, uint64_t now_ms,
-		       struct handle *ret)
+/* Send what x holds: timers A and B, E and F begin. */
+static void begin(struct sip_txns *t, struct txn *x, bool is_patient,
+		  uint64_t now_ms)
+{
+	x->interval_ms = t->p.t1_ms;
+	txn_plan(t, x, x->dest.is_reliable ? UINT64_MAX : now_ms + t->p.t1_ms,
+		 now_ms + (is_patient ? txn_64t1(t) : t->p.nict_ms));
+	x->full_end_ms = x->end_ms;
+	txn_send(t, x);
+}
+
+static bool is_patient(const struct sip_txns *t, enum sip_method method)
+{
+	return method == SIP_METHOD_INVITE || method == SIP_METHOD_CANCEL ||
+	       t->p.nict_ms == 0;
+}
+
+int sip_txn_client_hold(struct sip_txns *t, enum sip_method method,
+			struct slice branch, const struct dest *dest,
+			struct slice bytes, uint64_t user, uint64_t now_ms,
+			struct handle *ret)
 {
 	bool is_invite = method == SIP_METHOD_INVITE;
-	bool is_patient =
-		is_invite || method == SIP_METHOD_CANCEL || t->p.nict_ms == 0;
 	struct slice key;
 	struct txn *x;
 	int err = make_key(t, method, branch, &key);
@@ -79,15 +94,46 @@ int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
 	}
 	x->state = is_invite ? TXN_CALLING : TXN_TRYING;
 	x->user = user;
-	x->interval_ms = t->p.t1_ms;
-	txn_plan(t, x, dest->is_reliable ? UINT64_MAX : now_ms + t->p.t1_ms,
-		 now_ms + (is_patient ? txn_64t1(t) : t->p.nict_ms));
-	/* That was timers A and B, E and F. */
+	x->method = method;
+	x->is_held = true;
+	txn_plan(t, x, UINT64_MAX, now_ms + txn_64t1(t));
 	x->full_end_ms = x->end_ms;
+	*ret = x->handle;
+	return 0;
+}
+
+int sip_txn_client_release(struct sip_txns *t, struct handle txn,
+			   struct slice bytes, uint64_t now_ms)
+{
+	struct txn *x = slots_find(&t->slots, txn);
+	int err;
+
+	if (!x || !x->is_held)
+		return ERR_NOTFOUND;
+	err = txn_keep(x, bytes);
+	if (err)
+		return err;
+	x->is_held = false;
+	begin(t, x, is_patient(t, x->method), now_ms);
+	return 0;
+}
+
+int sip_txn_client_new(struct sip_txns *t, enum sip_method method,
+		       struct slice branch, const struct dest *dest,
+		       struct slice bytes, uint64_t user, uint64_t now_ms,
+		       struct handle *ret)
+{
+	int err = sip_txn_client_hold(t, method, branch, dest, bytes, user,
+				      now_ms, ret);
+	struct txn *x;
+
+	if (err)
+		return err;
 	if (method == SIP_METHOD_CANCEL)
 		limit_cancelled(t, branch, now_ms);
-	*ret = x->handle;
-	txn_send(t, x);
+	x = slots_find(&t->slots, *ret);
+	x->is_held = false;
+	begin(t, x, is_patient(t, method), now_ms);
 	return 0;
 }
 

@@ -51,6 +51,8 @@ struct txn {
 	uint64_t again_ms;	  /* send again at; UINT64_MAX = never */
 	uint64_t end_ms;	  /* the state ends at; UINT64_MAX = never */
 	uint64_t full_end_ms;	  /* client: end_ms but for lost patience */
+	enum sip_method method;	  /* client: of its request */
+	bool is_held;		  /* client: not sent yet */
 	uint32_t interval_ms;	  /* between the last two sendings */
 	bool is_acked;		  /* server: the ACK of our 2xx came;
 				     client: bytes is the ACK by now */

@@ -4,15 +4,19 @@
 . "$(dirname "$0")/lib/test.sh"
 
 REALM=pbx.realm SECRET=core-secret
+KAMAILIO_PARAMS='loadmodule "xlog.so"
+modparam("auth", "add_authinfo_hdr", 1)'
 # shellcheck disable=SC2016
 KAMAILIO_AUTH='
 	if (is_method("REGISTER")) {
 		if (!pv_www_authenticate("'$REALM'", "'$SECRET'", "0")) {
+			xlog("L_NOTICE", "challenged $rm\n");
 			www_challenge("'$REALM'", "1");
 			exit;
 		}
 	} else if (is_method("INVITE")) {
 		if (!pv_proxy_authenticate("'$REALM'", "'$SECRET'", "0")) {
+			xlog("L_NOTICE", "challenged $rm\n");
 			proxy_challenge("'$REALM'", "1");
 			exit;
 		}
@@ -58,6 +62,17 @@ is_true "real phones register" wait_for 20 "both" \
 	eval 'registered "$DEV_A" && registered "$DEV_B"'
 is_true "and call each other through a call manager that says 407" call_a_to_b
 is_true "the call ends on both sides" call_end
+# Each answer of kamailio has told a nonce for the next request.
+challenges() { grep -c "challenged $1" "$DIR/log/kamailio"; }
+unasked() {
+	local before
+	before=$(challenges REGISTER)
+	phone_c_registers && phone_c_registers &&
+		[ "$before" -gt 0 ] && [ "$(challenges REGISTER)" = "$before" ]
+}
+is_true "the nonce it told spares the next registrations a challenge" unasked
+again() { call_a_to_b && call_end; }
+is_true "calls go on being challenged and answered" again
 needs ctl realm delete "$REALM"
 is_true "without the realm it is as before" c_is_refused
 gone() { ! ctl realm delete "$REALM"; }

@@ -34,7 +34,14 @@ failover {
 	try-timeout = 500
 }
 trunk-profile "plain" { security-mode = nonsecure }
-trunk-profile "asked" { security-mode = nonsecure digest = yes nonce-lifetime = 1 }
+trunk-profile "asked" {
+	security-mode = nonsecure
+	digest = yes
+	nonce-lifetime = 1
+	digest-algorithms = { "MD5" }
+	digest-qop = { "auth-int" }
+	digest-nextnonce = always
+}
 trunk-profile "secure" { subjects = { "*.carrier.example" } srtp = off }
 trunk "carrier" {
 	profile = "plain"

@@ -97,6 +97,7 @@ static void on_flow(struct run *r, const struct action *a)
 	case ACTION_CONN_CLOSE:
 	case ACTION_ARRIVED:
 	case ACTION_AUTH:
+	case ACTION_AUTH_INFO:
 	case ACTION_RECORD:
 	case ACTION_SAVE:
 	case ACTION_FORGET:
@@ -207,6 +208,8 @@ void replay_take(struct run *r, struct actions *out)
 
 		if (a->kind == ACTION_AUTH)
 			r->auth = a->id;
+		else if (a->kind == ACTION_AUTH_INFO)
+			r->auth_infos++;
 		else if (a->kind == ACTION_ARRIVED)
 			on_arrived(r, a->bytes);
 		else if (a->kind == ACTION_SIP_SEND)

@@ -75,6 +75,7 @@ struct run {
 	struct saved saved[SAVED_MAX];
 	size_t saved_count;
 	unsigned saves; /* ACTION_SAVE so far */
+	unsigned auth_infos;	/* ACTION_AUTH_INFO so far */
 	uint8_t arrived[512]; /* the last ACTION_ARRIVED */
 	size_t arrived_len;
 };

@@ -425,6 +425,11 @@ static void do_auth(struct run *r, const char *rest)
 	struct event ev = {.kind = EVENT_AUTH, .auth = {.id = r->auth}};
 	char line[1024];
 
+	if (strncmp(rest, "told ", 5) == 0) {
+		if (r->auth_infos != strtoul(rest + 5, NULL, 10))
+			replay_fail(r, "%u nonces were told", r->auth_infos);
+		return;
+	}
 	if (strcmp(rest, "none") == 0) {
 		if (r->auth != 0)
 			replay_fail(r, "a challenge waits");

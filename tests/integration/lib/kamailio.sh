@@ -2,7 +2,8 @@
 # UDP and TCP on its own address; it knows nothing of TLS or SRTP.
 
 # kamailio_start [NAME ADDRESS]: in namespace cm; ready when it listens. What
-# KAMAILIO_AUTH holds stands before registrations and calls in its script.
+# KAMAILIO_PARAMS holds stands behind its modules, KAMAILIO_AUTH before
+# registrations and calls in its script.
 kamailio_start() {
 	local name=${1:-kamailio} addr=${2:-$CM}
 	mkdir -p "$DIR/$name"
@@ -29,6 +30,7 @@ loadmodule "siputils.so"
 loadmodule "kex.so"
 loadmodule "ctl.so"
 loadmodule "auth.so"
+${KAMAILIO_PARAMS:-}
 modparam("ctl", "binrpc", "unix:$DIR/$name/ctl")
 modparam("usrloc", "db_mode", 0)
 modparam("registrar", "max_expires", 3600)

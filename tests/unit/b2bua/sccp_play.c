@@ -108,6 +108,7 @@ void take_one(const struct action *a)
 	case ACTION_SCCP_UNLINK:
 	case ACTION_ARRIVED:
 	case ACTION_AUTH:
+	case ACTION_AUTH_INFO:
 	case ACTION_RECORD:
 	case ACTION_SAVE:
 	case ACTION_FORGET:

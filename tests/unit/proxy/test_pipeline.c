@@ -426,6 +426,7 @@ struct cred {
 	const char *nc; /* "" = no qop */
 	const char *method;
 	const char *algorithm; /* NULL = not named: MD5 */
+	const char *body;      /* not NULL: auth-int over it */
 };
 
 static const char *authorization(const struct cred *c)
@@ -436,15 +437,17 @@ static const char *authorization(const struct cred *c)
 				  .uri = slice_str("sip:192.0.2.1"),
 				  .nonce = slice_str(c->nonce)};
 	struct digest_hex ha1;
+	struct digest_hex body;
 	struct digest_hex r;
 	char qop[128] = "";
 
 	if (c->nc[0] != '\0') {
-		f.qop = slice_str("auth");
+		f.qop = slice_str(c->body ? "auth-int" : "auth");
 		f.nc = slice_str(c->nc);
 		f.cnonce = slice_str("0a4f113b");
 		(void)snprintf(qop, sizeof(qop),
-			       ", qop=auth, nc=%s, cnonce=\"0a4f113b\"", c->nc);
+			       ", qop=%s, nc=%s, cnonce=\"0a4f113b\"",
+			       c->body ? "auth-int" : "auth", c->nc);
 	}
 	if (c->algorithm) {
 		size_t n = strlen(qop);
@@ -453,6 +456,10 @@ static const char *authorization(const struct cred *c)
 			digest_alg_find(slice_str(c->algorithm), &f.alg), 0);
 		(void)snprintf(qop + n, sizeof(qop) - n, ", algorithm=%s",
 			       c->algorithm);
+	}
+	if (c->body) {
+		digest_hash(f.alg, slice_str(c->body), &body);
+		f.body_hash = digest_hex_slice(&body);
 	}
 	ck_assert_int_eq(digest_ha1(f.alg, slice_str(c->user),
 				    slice_str(w.config->realm),
@@ -552,6 +559,148 @@ START_TEST(the_best_algorithm_is_offered_first_and_each_may_be_used)
 	udp("REGISTER", "2003", 3, authorization(&c));
 	world_settle(&w);
 	went_on("REGISTER ");
+}
+END_TEST
+
+/* The device whose line 2003 is, to be given other options. */
+static struct config_device *digest_device(void)
+{
+	for (uint32_t i = 0; i < w.config->device_count; i++)
+		if (strcmp(w.config->device[i].digest_user, "carol") == 0)
+			return &w.config->device[i];
+	ck_abort_msg("no device");
+	return NULL;
+}
+
+/* RFC 7616 section 3.4.3: what was changed in the body on the way is seen. */
+START_TEST(auth_int_protects_the_body)
+{
+	struct config_device *d = digest_device();
+	char nonce[128];
+	char extra[2048];
+	struct cred c = {.user = "carol",
+			 .password = "secret",
+			 .nonce = nonce,
+			 .nc = "00000001",
+			 .method = "MESSAGE",
+			 .body = "hello\r\n"};
+	int n = 1;
+
+	d->qop = (struct config_words){
+		.item = {CONFIG_QOP_AUTH_INT, CONFIG_QOP_AUTH}, .count = 2};
+	fetch_nonce(nonce);
+	ck_assert_ptr_nonnull(
+		strstr(w.sent[0].text, "qop=\"auth-int,auth\""));
+	try_cred(nonce, "00000009", "secret", n++);
+	went_on("REGISTER ");
+	world_answer(&w, "200 OK", "");
+	for (int i = 0; i < 3; i++) {
+		/* As it was, and with a letter changed on the way. */
+		(void)snprintf(extra, sizeof(extra),
+			       "%sContent-Type: text/plain\n\n%s\n",
+			       authorization(&c), i == 1 ? "hullo" : "hello");
+		udp("MESSAGE", "2003", 100 + n++, extra);
+		world_settle(&w);
+		if (i == 1)
+			answered(&w.udp, "401");
+		else
+			went_on("MESSAGE ");
+		c.nc = i == 0 ? "00000002" : "00000003";
+	}
+	/* What is not offered is not taken, but told again. */
+	d->qop = (struct config_words){.item = {CONFIG_QOP_AUTH_INT},
+				       .count = 1};
+	try_cred(nonce, "00000010", "secret", 300);
+	answered(&w.udp, "401");
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "qop=\"auth-int\""));
+	try_cred(nonce, "", "secret", 301);
+	answered(&w.udp, "401");
+	ck_assert_uint_eq(pipeline_stops(w.pipeline)[STOP_CHALLENGE], 3);
+}
+END_TEST
+
+/* The nonce that the 200 of a REGISTER tells; false: none. */
+static bool told_nonce(char nonce[128])
+{
+	struct slice s;
+
+	world_forget(&w);
+	world_answer(&w, "200 OK", "");
+	answered(&w.udp, "200");
+	if (!strstr(w.sent[0].text, "Authentication-Info: nextnonce=\""))
+		return false;
+	s = param(w.sent[0].text, "nextnonce=\"");
+	memcpy(nonce, s.ptr, s.len);
+	nonce[s.len] = '\0';
+	return true;
+}
+
+/* RFC 7616 section 3.5: told where the old nonce will soon be stale, so that
+ * the next request is not challenged; and where configured. */
+START_TEST(the_next_nonce_spares_a_challenge)
+{
+	uint64_t life = (uint64_t)w.config->nonce_lifetime_min * 60000;
+	char nonce[128];
+	char next[128];
+
+	fetch_nonce(nonce);
+	try_cred(nonce, "00000001", "secret", 1);
+	ck_assert(!told_nonce(next));
+	world_pass(&w, w.now + life / 2);
+	try_cred(nonce, "00000002", "secret", 2);
+	ck_assert(told_nonce(next));
+	world_pass(&w, w.now + life / 2);
+	try_cred(nonce, "00000003", "secret", 3);
+	answered(&w.udp, "401"); /* stale */
+	try_cred(next, "00000001", "secret", 4);
+	went_on("REGISTER ");
+	ck_assert(told_nonce(nonce));
+	digest_device()->nextnonce = CONFIG_NEXTNONCE_NEVER;
+	try_cred(nonce, "00000001", "secret", 5);
+	ck_assert(!told_nonce(next));
+	digest_device()->nextnonce = CONFIG_NEXTNONCE_ALWAYS;
+	try_cred(nonce, "00000002", "secret", 6);
+	ck_assert(told_nonce(next));
+	/* Without qop a nonce is good once. */
+	digest_device()->nextnonce = CONFIG_NEXTNONCE_AUTO;
+	try_cred(next, "", "secret", 7);
+	ck_assert(told_nonce(nonce));
+	try_cred(nonce, "", "secret", 8);
+	went_on("REGISTER ");
+	/* A refusal tells nothing. */
+	world_forget(&w);
+	world_answer(&w, "403 Forbidden", "");
+	answered(&w.udp, "403");
+	ck_assert_ptr_null(strstr(w.sent[0].text, "Authentication-Info"));
+}
+END_TEST
+
+START_TEST(algorithms_are_the_devices_or_its_models_or_everybodys)
+{
+	static const struct config_digests sha = {.item = {DIGEST_SHA512_256,
+							   DIGEST_MD5},
+						  .count = 2};
+	struct config_device *d = digest_device();
+	struct config_model *m = w.config->model;
+
+	d->digests.count = 0;
+	udp("REGISTER", "2003", 1, "");
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "algorithm=MD5"));
+	ck_assert_ptr_null(strstr(w.sent[0].text, "algorithm=SHA"));
+	w.config->digests = (struct config_digests){.item = {DIGEST_SHA256},
+						    .count = 1};
+	udp("REGISTER", "2003", 2, "");
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "algorithm=SHA-256"));
+	ck_assert_ptr_null(strstr(w.sent[0].text, "algorithm=MD5"));
+	ck_assert_uint_gt(w.config->model_count, 0);
+	m->digests = sha;
+	d->model = m->name;
+	udp("REGISTER", "2003", 3, "");
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "algorithm=SHA-512-256"));
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "algorithm=MD5"));
+	m->digests.count = 0;
+	udp("REGISTER", "2003", 4, "");
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "algorithm=SHA-256"));
 }
 END_TEST
 
@@ -1308,6 +1457,10 @@ static TCase *digest(void)
 		t, credentials_that_lack_an_algorithm_are_asked_for_another);
 	tcase_add_test(t, a_wrong_password_is_challenged_anew_and_counted);
 	tcase_add_test(t, a_stale_nonce_is_told_so);
+	tcase_add_test(t, auth_int_protects_the_body);
+	tcase_add_test(t, the_next_nonce_spares_a_challenge);
+	tcase_add_test(t,
+		       algorithms_are_the_devices_or_its_models_or_everybodys);
 	tcase_add_test(t, a_forged_nonce_is_refused_without_asking_anybody);
 	tcase_add_test(t, a_nonce_count_is_good_once_in_any_order);
 	tcase_add_test(t, without_qop_a_nonce_is_good_once_then_stale);

@@ -12,6 +12,7 @@
 
 static struct realms *realms;
 static struct test_entropy entropy;
+static const char *method; /* of all requests */
 static uint64_t store_ticket, keys_ticket;
 static char asked_realm[64];
 static uint8_t asked_alg;
@@ -38,7 +39,7 @@ static int on_answer(void *ctx, uint64_t ticket, const struct keys_check *c)
 	(void)snprintf(asked_qop, sizeof(asked_qop), "%.*s", SLICE_FMT(c->qop));
 	(void)snprintf(asked_body, sizeof(asked_body), "%.*s",
 		       SLICE_FMT(c->body_hash));
-	ck_assert(slice_eqs(c->method, "REGISTER"));
+	ck_assert(slice_eqs(c->method, method));
 	ck_assert(slice_eqs(c->uri, "sip:pbx.example"));
 	return 0;
 }
@@ -61,7 +62,8 @@ static void setup(void)
 			      .done = on_done};
 	struct entropy e = test_entropy(&entropy, 1);
 
-	realms = realms_new(&cb, &e);
+	method = "REGISTER";
+	realms = realms_new(&cb, &e, 5);
 	ck_assert_ptr_nonnull(realms);
 	store_ticket = keys_ticket = 0;
 	done_count = 0;
@@ -74,29 +76,75 @@ static void teardown(void)
 	realms = realms_free(realms);
 }
 
-/* A REGISTER with this header got a 401 with those. */
-static void challenged(const char *request, const char *response)
+static const struct dest peer = {
+	.peer = {.family = ADDR_V4, .port = 5060, .ip = {10, 0, 0, 2}}};
+
+/* A REGISTER with this header to peer; response: the lines of what it got,
+ * status first, NULL: nothing yet. */
+static struct slice exchange(bool is_ahead, const char *request,
+			     const char *response)
 {
-	static const char common[] = "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1"
-				     "\r\nFrom: <sip:a@x>;tag=1\r\n"
-				     "To: <sip:a@x>\r\nCall-ID: c\r\n"
-				     "CSeq: 1 REGISTER\r\n";
+	static char common[256];
 	static char q[2048];
 	static char p[2048];
 	static uint8_t buf[4200];
 	struct writer w;
 
+	(void)snprintf(common, sizeof(common),
+		       "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1\r\n"
+		       "From: <sip:a@x>;tag=1\r\nTo: <sip:a@x>\r\n"
+		       "Call-ID: c\r\nCSeq: 1 %s\r\n",
+		       method);
 	(void)snprintf(q, sizeof(q),
-		       "REGISTER sip:pbx.example SIP/2.0\r\n%s"
+		       "%s sip:pbx.example SIP/2.0\r\n%s"
 		       "Max-Forwards: 70\r\n%sContent-Length: 0\r\n\r\n",
-		       common, request);
-	(void)snprintf(p, sizeof(p),
-		       "SIP/2.0 401 No\r\n%s%sContent-Length: 0\r\n\r\n",
-		       common, response);
+		       method, common, request);
+	p[0] = '\0';
+	if (response)
+		(void)snprintf(p, sizeof(p),
+			       "SIP/2.0 %.6s\r\n%s%sContent-Length: 0\r\n"
+			       "\r\n",
+			       response, common, response + 6);
 	writer_init(&w, buf, sizeof(buf));
+	writer_u8(&w, is_ahead);
 	writer_blob(&w, slice_str(q));
 	writer_blob(&w, slice_str(p));
-	realms_ask(realms, 77, writer_slice(&w));
+	return writer_slice(&w);
+}
+
+/* A REGISTER with this header got a 401 with those. */
+static void challenged(const char *request, const char *response)
+{
+	char text[2048];
+
+	(void)snprintf(text, sizeof(text), "401 No%s", response);
+	realms_ask(realms, 77, &peer, exchange(false, request, text));
+}
+
+/* The same, but its credentials had not been asked for. */
+static void challenged_ahead(const char *request, const char *response)
+{
+	char text[2048];
+
+	(void)snprintf(text, sizeof(text), "401 No%s", response);
+	realms_ask(realms, 77, &peer, exchange(true, request, text));
+}
+
+/* A request is to go to this place. */
+static void ask_ahead(const struct dest *to)
+{
+	done_count = 0;
+	lines[0] = '\0';
+	realms_ask(realms, 77, to, exchange(false, "", NULL));
+}
+
+/* A REGISTER with this header got a 200 with those. */
+static void info(const char *request, const char *response)
+{
+	char text[2048];
+
+	(void)snprintf(text, sizeof(text), "200 OK%s", response);
+	realms_info(realms, &peer, exchange(false, request, text));
 }
 
 static void answer(const char *user, const char *response)
@@ -263,6 +311,179 @@ START_TEST(credentials_of_other_realms_go_along_with_the_next_count)
 }
 END_TEST
 
+#define USED                                                      \
+	"Authorization: Digest username=\"bob\", realm=\"pbx\", " \
+	"nonce=\"n\", uri=\"sip:pbx.example\", response=\"00\", "    \
+	"algorithm=SHA-256, opaque=\"o\", qop=auth, nc=00000001, "  \
+	"cnonce=\"c\"\r\n"
+
+/* RFC 7616 section 3.5. */
+START_TEST(a_nonce_that_was_told_is_used_next_with_rising_counts)
+{
+	struct dest other = peer;
+
+	ask_ahead(&peer);
+	ck_assert_uint_eq(done_count, 1);
+	ck_assert_str_eq(lines, "");
+	info(USED, "Authentication-Info: qop=auth, nextnonce=\"next\", "
+		   "nc=00000001\r\n");
+	ck_assert_uint_eq(realms_nonces(realms), 1);
+	for (int i = 1; i <= 2; i++) {
+		char nc[32];
+
+		ask_ahead(&peer);
+		ck_assert_str_eq(asked_realm, "pbx");
+		answer("bob", "0123");
+		ck_assert_uint_eq(asked_alg, DIGEST_SHA256);
+		ck_assert_ptr_nonnull(strstr(lines, "nonce=\"next\""));
+		ck_assert_ptr_nonnull(strstr(lines, "opaque=\"o\""));
+		(void)snprintf(nc, sizeof(nc), "qop=auth, nc=%08d", i);
+		ck_assert_ptr_nonnull(strstr(lines, nc));
+	}
+	/* It is that place's, over that transport, and nobody else's. */
+	other.peer.port++;
+	ask_ahead(&other);
+	ck_assert_str_eq(lines, "");
+	other = peer;
+	other.is_tls = true;
+	ask_ahead(&other);
+	ck_assert_str_eq(lines, "");
+	/* Another one takes its place. */
+	info(USED, "Authentication-Info: nextnonce=\"third\"\r\n");
+	ck_assert_uint_eq(realms_nonces(realms), 1);
+	ask_ahead(&peer);
+	answer("bob", "0123");
+	ck_assert_ptr_nonnull(strstr(lines, "nonce=\"third\""));
+	ck_assert_ptr_nonnull(strstr(lines, "nc=00000001"));
+}
+END_TEST
+
+#define PROXY_CRED                                                      \
+	"Proxy-Authorization: Digest username=\"tom\", realm=\"two\", " \
+	"nonce=\"p\", uri=\"x\", response=\"00\", qop=auth, "           \
+	"nc=00000001, cnonce=\"c\"\r\n"
+
+/* A registrar sends other requests on, to others than it; a proxy does so with
+ * all. */
+START_TEST(what_a_registrar_told_is_for_it_alone)
+{
+	info(USED PROXY_CRED,
+	     "Authentication-Info: nextnonce=\"a\"\r\n"
+	     "Proxy-Authentication-Info: nextnonce=\"b\"\r\n");
+	method = "INVITE";
+	ask_ahead(&peer);
+	ck_assert_str_eq(asked_realm, "two");
+	answer("tom", "0123");
+	ck_assert_ptr_eq(strstr(lines, "Proxy-Authorization: "), lines);
+	ck_assert_ptr_null(strstr(lines, "\nAuthorization: "));
+	info(USED, "Authentication-Info: nextnonce=\"c\"\r\n");
+	ck_assert_uint_eq(realms_nonces(realms), 3);
+	method = "REGISTER";
+	challenged_ahead(CRED, MD5);
+	ck_assert_uint_eq(realms_nonces(realms), 2);
+}
+END_TEST
+
+/* Whatever the challenge says: the password has not been tried. */
+START_TEST(a_nonce_that_is_refused_is_forgotten_and_the_challenge_answered)
+{
+	info(USED, "Authentication-Info: nextnonce=\"next\"\r\n");
+	challenged_ahead(CRED, MD5);
+	ck_assert_uint_eq(realms_nonces(realms), 0);
+	ck_assert_uint_eq(done_count, 0);
+	answer("bob", "0123");
+	ck_assert_ptr_nonnull(strstr(lines, "nonce=\"n\""));
+	ask_ahead(&peer);
+	ck_assert_str_eq(lines, "");
+}
+END_TEST
+
+START_TEST(without_qop_a_nonce_that_was_told_is_used_once)
+{
+	info(CRED, "Authentication-Info: nextnonce=\"next\"\r\n");
+	ask_ahead(&peer);
+	answer("bob", "0123");
+	ck_assert_ptr_nonnull(strstr(lines, "nonce=\"next\""));
+	ck_assert_ptr_null(strstr(lines, "nc="));
+	ask_ahead(&peer);
+	ck_assert_str_eq(lines, "");
+}
+END_TEST
+
+START_TEST(whose_nonce_is_told_is_known_or_it_is_not_kept)
+{
+	static const struct {
+		const char *request, *response;
+		size_t count;
+	} rows_[] = {
+		{USED PROXY_CRED, "Authentication-Info: nextnonce=\"a\"\r\n",
+		 1},
+		{USED PROXY_CRED,
+		 "Authentication-Info: nextnonce=\"a\"\r\n"
+		 "Proxy-Authentication-Info: nextnonce=\"b\"\r\n",
+		 2},
+		/* A proxy that takes the servers' header. */
+		{PROXY_CRED, "Authentication-Info: nextnonce=\"a\"\r\n", 1},
+		{USED CRED, "Authentication-Info: nextnonce=\"a\"\r\n", 0},
+		{"", "Authentication-Info: nextnonce=\"a\"\r\n", 0},
+		{USED, "Authentication-Info: rspauth=\"00\"\r\n", 0},
+		{USED, "Authentication-Info: nextnonce=\"\"\r\n", 0},
+		{USED, "Authentication-Info: nextnonce=a\r\n", 0},
+	};
+
+	info(rows_[_i].request, rows_[_i].response);
+	ck_assert_uint_eq(realms_nonces(realms), rows_[_i].count);
+}
+END_TEST
+
+START_TEST(what_peers_tell_has_an_end)
+{
+	struct dest to = peer;
+
+	for (unsigned i = 0; i <= REALM_NONCES_MAX; i++) {
+		to.peer.ip[2] = (uint8_t)(i >> 8);
+		to.peer.ip[1] = (uint8_t)i;
+		realms_info(realms, &to,
+			    exchange(false, USED,
+				     "200 OKAuthentication-Info: "
+				     "nextnonce=\"n\"\r\n"));
+	}
+	ck_assert_uint_eq(realms_nonces(realms), REALM_NONCES_MAX);
+	to.peer.ip[2] = to.peer.ip[1] = 0;
+	ask_ahead(&to); /* the first one made room */
+	ck_assert_str_eq(lines, "");
+	for (unsigned i = 0; i < 9; i++) {
+		char used[512];
+
+		(void)snprintf(used, sizeof(used),
+			       "Authorization: Digest username=\"b\", "
+			       "realm=\"%u\", nonce=\"n\", uri=\"x\", "
+			       "response=\"00\"\r\n",
+			       i);
+		info(used, "Authentication-Info: nextnonce=\"a\"\r\n");
+	}
+	ask_ahead(&peer); /* of one peer the last four realms */
+	for (int i = 0; i < 4; i++) {
+		ck_assert_msg(asked_realm[0] >= '5' && asked_realm[0] <= '8',
+			      "%s", asked_realm);
+		ck_assert_uint_eq(done_count, 0);
+		answer("b", "00");
+	}
+	ck_assert_uint_eq(done_count, 1);
+}
+END_TEST
+
+static void run_out_ahead(void *arg)
+{
+	(void)arg;
+	store_ticket = 0;
+	info(USED, "Authentication-Info: nextnonce=\"next\"\r\n");
+	ask_ahead(&peer);
+	if (store_ticket)
+		realms_credential(realms, store_ticket, ERR_NOTFOUND,
+				  SLICE_NULL);
+}
+
 static void run_out(void *arg)
 {
 	(void)arg;
@@ -276,6 +497,7 @@ static void run_out(void *arg)
 START_TEST(lack_of_memory_is_no_answer)
 {
 	oom_sweep(run_out, NULL);
+	oom_sweep(run_out_ahead, NULL);
 }
 END_TEST
 
@@ -295,6 +517,15 @@ int main(void)
 	tcase_add_test(t, each_realm_gets_its_answer);
 	tcase_add_test(
 		t, credentials_of_other_realms_go_along_with_the_next_count);
+	tcase_add_test(t,
+		       a_nonce_that_was_told_is_used_next_with_rising_counts);
+	tcase_add_test(
+		t, a_nonce_that_is_refused_is_forgotten_and_the_challenge_answered);
+	tcase_add_test(t, what_a_registrar_told_is_for_it_alone);
+	tcase_add_test(t, without_qop_a_nonce_that_was_told_is_used_once);
+	tcase_add_loop_test(t, whose_nonce_is_told_is_known_or_it_is_not_kept,
+			    0, 8);
+	tcase_add_test(t, what_peers_tell_has_an_end);
 	tcase_add_test(t, lack_of_memory_is_no_answer);
 	return run_case("proxy/realm", t);
 }

@@ -94,6 +94,7 @@ static const char *const rows[][4] = {
 	{"calling-rights", "guard", "rules", "deny forward to=outside"},
 	{"calling-rights", "guard", "default", "allow"},
 	{"presence-group", "apart", "may-watch", "default"},
+	{"phone-model", "anything", "encrypts", "yes"},
 	{DEV("1"), "lines", "2001"},
 	{DEV("1"), "security-mode", "encrypted"},
 	{DEV("1"), "digest", "no"},
@@ -269,6 +270,7 @@ static int on_check(void *ctx, uint64_t ticket, struct keys_check *c)
 		copy(a->qop, sizeof(a->qop), slice_str("unknown"));
 	if (c->response.len < sizeof(a->response))
 		copy(a->response, sizeof(a->response), c->response);
+	copy(a->body_hash, sizeof(a->body_hash), c->body_hash);
 	w->keys_count++;
 	return 0;
 }
@@ -487,18 +489,30 @@ void world_forget(struct world *w)
 void world_say(struct world *w, const struct dest *from, enum side side,
 	       struct conn *c, const char *text)
 {
-	static const char end[] = "Content-Length: 0\r\n\r\n";
-	char *buf = malloc(2 * strlen(text) + sizeof(end));
+	const char *body = strstr(text, "\n\n");
+	size_t size = 2 * strlen(text) + 64;
+	char *buf = malloc(size);
+	size_t lines = 0;
+	size_t head;
 	size_t n = 0;
 
 	must(buf, "memory");
-	for (const char *p = text; *p; p++) {
+	head = body ? (size_t)(body - text) + 1 : strlen(text);
+	body = body ? body + 2 : "";
+	for (const char *p = body; *p; p++)
+		lines += *p == '\n';
+	for (const char *p = text; p < text + head; p++) {
 		if (*p == '\n')
 			buf[n++] = '\r';
 		buf[n++] = *p;
 	}
-	memcpy(buf + n, end, sizeof(end) - 1);
-	n += sizeof(end) - 1;
+	n += (size_t)snprintf(buf + n, size - n, "Content-Length: %zu\r\n\r\n",
+			      strlen(body) + lines);
+	for (const char *p = body; *p; p++) {
+		if (*p == '\n')
+			buf[n++] = '\r';
+		buf[n++] = *p;
+	}
 	pipeline_run(w->pipeline,
 		     &(struct pipeline_in){.bytes = slice_make(buf, n),
 					   .from = from,
@@ -607,7 +621,8 @@ static int judge(const struct world_ask *a)
 				  .nonce = slice_str(a->nonce),
 				  .qop = slice_str(a->qop),
 				  .nc = slice_str(a->nc),
-				  .cnonce = slice_str(a->cnonce)};
+				  .cnonce = slice_str(a->cnonce),
+				  .body_hash = slice_str(a->body_hash)};
 	struct digest_hex ha1;
 	struct digest_hex want;
 

@@ -35,6 +35,7 @@ struct world_ask {
 	char cnonce[128];
 	char qop[16];
 	char response[128];
+	char body_hash[128];
 	uint8_t alg;
 };
 
@@ -90,8 +91,8 @@ void world_init_more(struct world *w, const char *const (*more)[4],
 void world_done(struct world *w);
 /* Forget what was sent and stopped. */
 void world_forget(struct world *w);
-/* A request in text: lines end in LF, which becomes CRLF; the empty line and
- * Content-Length are added. From a datagram peer, or from c. */
+/* A request in text: lines end in LF, which becomes CRLF; Content-Length and,
+ * unless a body follows behind one, the empty line are added. From a datagram peer, or from c. */
 void world_say(struct world *w, const struct dest *from, enum side side,
 	       struct conn *c, const char *text);
 /* The answerer answers the last request it got, which may be none: "200
