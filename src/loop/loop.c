@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 
 enum {
-	LOOP_BATCH = 64,  /* events taken from epoll at once */
+	LOOP_BATCH = 512, /* events taken from epoll at once */
 	LOOP_SIGNALS = 8, /* signals with a callback */
 	LOOP_WAIT_MAX_MS = 3600000
 };
@@ -87,8 +87,9 @@ struct loop *loop_free(struct loop *l)
 
 static uint32_t to_epoll(uint32_t events)
 {
-	return (events & LOOP_READ ? (uint32_t)EPOLLIN : 0) |
-	       (events & LOOP_WRITE ? (uint32_t)EPOLLOUT : 0);
+	return (events & LOOP_READ ? (uint32_t)(EPOLLIN | EPOLLRDHUP) : 0) |
+	       (events & LOOP_WRITE ? (uint32_t)EPOLLOUT : 0) |
+	       (events & LOOP_PAUSED ? (uint32_t)EPOLLONESHOT : 0);
 }
 
 static int control(struct loop *l, int op, struct loop_fd *w)
@@ -118,6 +119,11 @@ void loop_fd_set(struct loop *l, struct loop_fd *w, uint32_t events)
 	w->events = events;
 	/* Cannot fail: the descriptor is registered and nothing is added. */
 	(void)control(l, EPOLL_CTL_MOD, w);
+}
+
+void loop_fd_pause(struct loop *l, struct loop_fd *w)
+{
+	loop_fd_set(l, w, LOOP_PAUSED);
 }
 
 void loop_fd_del(struct loop *l, struct loop_fd *w)
@@ -321,6 +327,8 @@ static uint32_t from_epoll(uint32_t events)
 		r |= LOOP_WRITE;
 	if (events & (EPOLLERR | EPOLLHUP))
 		r |= LOOP_ERROR;
+	if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
+		r |= LOOP_END;
 	return r;
 }
 

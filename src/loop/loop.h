@@ -17,7 +17,10 @@
 enum {
 	LOOP_READ = 1,	/* readable, or the peer closed */
 	LOOP_WRITE = 2, /* writable, or a connect finished */
-	LOOP_ERROR = 4	/* error or hang-up; always reported */
+	LOOP_ERROR = 4, /* error or hang-up; always reported */
+	LOOP_END = 8,	/* reported beside the others: the peer has closed, or the
+			 * connection is broken; bytes may still wait */
+	LOOP_PAUSED = 16 /* loop_fd_pause's own */
 };
 
 struct loop;
@@ -72,6 +75,9 @@ MUST_CHECK int loop_fd_add(struct loop *l, struct loop_fd *w, int fd,
 			   uint32_t events, loop_fd_fn fn, void *arg);
 /* Ask for other events (0 = only LOOP_ERROR). Cheap when nothing changes. */
 void loop_fd_set(struct loop *l, struct loop_fd *w, uint32_t events);
+/* Ask for nothing, not even LOOP_ERROR, until loop_fd_set; one call of fn may
+ * still come. */
+void loop_fd_pause(struct loop *l, struct loop_fd *w);
 /* Stop watching; w->fd stays open and is set to -1 in w. Harmless twice. */
 void loop_fd_del(struct loop *l, struct loop_fd *w);
 /* Prepare t; it is unset. fn(arg) is called once per deadline. */

@@ -55,6 +55,8 @@ static void want(struct conn *c)
 {
 	uint32_t events = c->state == CONN_CONNECTING ? 0 : LOOP_READ;
 
+	if (!list_empty(&c->turn_node))
+		return; /* asked again when its turn comes */
 	if (c->state == CONN_CONNECTING || (has_out(c) && !c->is_shut))
 		events |= LOOP_WRITE;
 	loop_fd_set(c->ep.t->loop, &c->w, events);
@@ -134,7 +136,7 @@ static void end(struct conn *c, const char *reason)
 	if (c->state == CONN_DEAD)
 		return;
 	slots_del(&t->eps, c->ep.h);
-	list_del(&c->shake_node);
+	list_del(&c->turn_node);
 	close_fd(c);
 	loop_timer_clear(t->loop, &c->timer);
 	if (c->state != CONN_LINGER)
@@ -288,7 +290,7 @@ void conn_free(struct conn *c)
 	close_fd(c);
 	loop_timer_clear(t->loop, &c->timer);
 	loop_work_del(&c->work);
-	list_del(&c->shake_node);
+	list_del(&c->turn_node);
 	list_del(&c->node);
 	(void)tls_session_free(c->tls);
 	buf_done(&c->in);
@@ -567,9 +569,9 @@ void conn_handshakes(void *arg)
 	for (int i = 0; i < HANDSHAKE_ROUND && !list_empty(&t->handshakes);
 	     i++) {
 		struct conn *c =
-			LIST_ENTRY(t->handshakes.next, struct conn, shake_node);
+			LIST_ENTRY(t->handshakes.next, struct conn, turn_node);
 
-		list_del(&c->shake_node);
+		list_del(&c->turn_node);
 		on_handshake(c);
 		if (c->state == CONN_HANDSHAKE)
 			want(c);
@@ -587,11 +589,27 @@ static void queue_handshake(struct conn *c)
 {
 	struct transport *t = c->ep.t;
 
-	if (!list_empty(&c->shake_node))
+	if (!list_empty(&c->turn_node))
 		return;
-	list_append(&t->handshakes, &c->shake_node);
-	loop_fd_set(t->loop, &c->w, 0);
+	list_append(&t->handshakes, &c->turn_node);
+	loop_fd_pause(t->loop, &c->w);
 	loop_work_add(t->loop, &t->handshake_work);
+}
+
+/*
+ * To take leave of a phone costs more than a message. When a switch or a call
+ * manager loses thousands at once, they take turns too, and those that are
+ * still there are heard in between.
+ */
+static void queue_parting(struct conn *c)
+{
+	struct transport *t = c->ep.t;
+
+	if (!list_empty(&c->turn_node))
+		return;
+	list_append(&t->partings, &c->turn_node);
+	loop_fd_pause(t->loop, &c->w);
+	loop_work_add(t->loop, &t->parting_work);
 }
 
 static void on_connected(struct conn *c)
@@ -639,6 +657,10 @@ static void on_event(void *arg, uint32_t events)
 		queue_handshake(c);
 		break;
 	case CONN_UP:
+		if (events & LOOP_END) {
+			queue_parting(c);
+			break;
+		}
 		if (events & LOOP_WRITE)
 			flush(c);
 		if (c->state == CONN_UP && (events & (LOOP_READ | LOOP_ERROR)))
@@ -655,6 +677,26 @@ static void on_event(void *arg, uint32_t events)
 	}
 }
 
+void conn_partings(void *arg)
+{
+	struct transport *t = arg;
+
+	for (int i = 0; i < PARTING_ROUND && !list_empty(&t->partings); i++) {
+		struct conn *c =
+			LIST_ENTRY(t->partings.next, struct conn, turn_node);
+
+		list_del(&c->turn_node);
+		want(c);
+		/* It may have been closed by us while it waited. */
+		if (c->state == CONN_UP)
+			on_readable(c);
+		else
+			on_event(c, LOOP_READ);
+	}
+	if (!list_empty(&t->partings))
+		loop_work_add(t->loop, &t->parting_work);
+}
+
 int conn_new(struct transport *t, const struct conn_params *p,
 	     struct conn **ret)
 {
@@ -664,7 +706,7 @@ int conn_new(struct transport *t, const struct conn_params *p,
 	if (!c)
 		return ERR_NOMEM;
 	list_init(&c->node);
-	list_init(&c->shake_node);
+	list_init(&c->turn_node);
 	loop_work_init(&c->work, on_work, c);
 	loop_timer_init(&c->timer, on_timer, c);
 	c->w.fd = -1;

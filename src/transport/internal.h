@@ -12,6 +12,7 @@ enum {
 	SCRATCH_LEN = 16384, /* bytes read at once */
 	READ_ROUND = 65536,  /* bytes of one connection per loop round */
 	HANDSHAKE_ROUND = 2, /* handshake steps per loop round */
+	PARTING_ROUND = 8,   /* connections closed by peers per loop round */
 	DGRAM_BATCH = 16,    /* datagrams read at once */
 	DGRAM_LEN = 65536,   /* longest datagram */
 	SOURCE_KEY_LEN = 9   /* family and up to 64 bits of the address */
@@ -77,7 +78,7 @@ enum conn_state {
 struct conn {
 	struct ep ep;
 	struct list node;	/* transport.conns */
-	struct list shake_node; /* transport.handshakes, when it is its turn */
+	struct list turn_node;	/* transport.handshakes or partings, waiting */
 	struct loop_fd w;
 	struct loop_timer timer; /* never later than the true deadline */
 	struct loop_work work;	 /* tells the caller that it is down, frees */
@@ -116,6 +117,8 @@ struct transport {
 	struct list waiting;	/* listeners that accept nothing for now */
 	struct list handshakes; /* connections with a handshake step to do */
 	struct loop_work handshake_work; /* does a few per round */
+	struct list partings;	/* connections whose peer has closed */
+	struct loop_work parting_work; /* reads the last of a few per round */
 	struct table sources;
 	struct bucket log_bucket; /* of lines an outsider can cause */
 	uint64_t log_muted;	  /* lines not written */
@@ -174,6 +177,8 @@ struct conn_params {
 
 /* The work item: a few steps of handshakes, then the loop's other business. */
 void conn_handshakes(void *arg);
+/* The work item: the last bytes and the end of a few, as conn_handshakes. */
+void conn_partings(void *arg);
 /* Take over fd (on success); outgoing: connect() is under way. */
 MUST_CHECK int conn_new(struct transport *t, const struct conn_params *p,
 			struct conn **ret);

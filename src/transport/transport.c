@@ -53,6 +53,8 @@ int transport_new(const struct transport_params *p, struct transport **ret)
 	list_init(&t->waiting);
 	list_init(&t->handshakes);
 	loop_work_init(&t->handshake_work, conn_handshakes, t);
+	list_init(&t->partings);
+	loop_work_init(&t->parting_work, conn_partings, t);
 	table_init(&t->sources, t->limits.conn_max, entropy_u64(&e));
 	bucket_init(&t->log_bucket, LOG_RATE, LOG_BURST, loop_now_ms(p->loop));
 	*ret = t;
@@ -99,6 +101,7 @@ struct transport *transport_free(struct transport *t)
 	while ((ep = slots_next(&t->eps, &i)) != NULL)
 		ep_free(ep);
 	loop_work_del(&t->handshake_work);
+	loop_work_del(&t->parting_work);
 	slots_done(&t->eps);
 	table_done(&t->sources);
 	(void)alloc_free(t->scratch);

@@ -1168,6 +1168,49 @@ START_TEST(a_message_is_served_between_the_handshakes_of_a_storm)
 }
 END_TEST
 
+/* A switch loses power: hundreds of connections end at once. What another phone
+ * says meanwhile is heard before most of them are taken leave of, however they
+ * ended, and what they said last is not lost. */
+START_TEST(a_message_is_served_between_the_ends_of_many)
+{
+	enum { MANY = 400 };
+	struct linger reset = {.l_onoff = 1};
+	struct addr at;
+	int fd[MANY];
+	int other;
+
+	start((struct transport_limits){.conn_source_max = MANY + 1,
+					.pending_max = MANY + 1,
+					.pending_source_max = MANY + 1});
+	(void)listen_on(TRANSPORT_TCP, NULL, false, &at);
+	other = dial(&at);
+	for (int i = 0; i < MANY; i++) {
+		fd[i] = dial(&at);
+		RUN_UNTIL(seen.ups == i + 2);
+	}
+	for (int i = 0; i < MANY; i++) {
+		if (i == MANY - 1)
+			say(fd[i], "lastword");
+		else if (i % 2)
+			ck_assert_int_eq(setsockopt(fd[i], SOL_SOCKET,
+						    SO_LINGER, &reset,
+						    sizeof(reset)),
+					 0);
+		(void)close(fd[i]);
+	}
+	say(other, "abcdefgh");
+	RUN_UNTIL(seen.len > 0);
+	ck_assert_mem_eq(seen.text, "abcdefgh", 8);
+	ck_assert_int_lt(seen.downs, MANY / 10);
+	RUN_UNTIL(seen.downs == MANY);
+	ck_assert_mem_eq(seen.text, "abcdefghlastword", 16);
+	ck_assert_uint_eq(stats()->closed_by_peer, MANY / 2 + 1);
+	ck_assert_uint_eq(stats()->closed_by_error, MANY / 2 - 1);
+	ck_assert_uint_eq(stats()->conns, 1);
+	(void)close(other);
+}
+END_TEST
+
 START_TEST(garbage_on_the_tls_port_is_refused)
 {
 	struct tls_creds *c = creds("server", server_cert);
@@ -1286,6 +1329,7 @@ static Suite *suite(void)
 	tcase_add_test(
 		plain,
 		connector_rests_longer_each_time_and_forgets_when_it_connects);
+	tcase_add_test(plain, a_message_is_served_between_the_ends_of_many);
 	tcase_add_test(limits, connect_that_hangs_times_out);
 	tcase_add_test(limits, deadlines_are_kept_to_the_millisecond);
 	tcase_add_test(limits,
