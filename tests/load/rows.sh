@@ -228,6 +228,8 @@ storm() {
 	answer calls
 	row "reconnect storm $1, calls disturbed" calls 0.5 - \
 		"$((400 - $(value calls)))"
+	row "reconnect storm $1, p99 of a call's delay" ms 250 - \
+		"$(awk "BEGIN {printf \"%.3f\", $(value p99_us) / 1000}")"
 	say "calls meanwhile: $reply"
 }
 

@@ -104,7 +104,8 @@ start() {
 	[ -n "$worker" ] || die "$1 did not start"
 }
 
-cpu_ns() { awk '{ s += $1 } END { printf "%d\n", s }' /proc/"$1"/task/*/schedstat; }
+# Not %d: mawk ends at 2^31 - 1, two seconds.
+cpu_ns() { awk '{ s += $1 } END { printf "%.0f\n", s }' /proc/"$1"/task/*/schedstat; }
 
 # measure PORT WORKER REQUESTS: microseconds for each in $us
 measure() {
@@ -113,6 +114,7 @@ measure() {
 	taskset -c 0 "$BUILD/tests/load/refer" "$PEER:5060" "$OURS:$1" \
 		"$CM:5060" "$3" >"$DIR/said" || die "a request failed"
 	after=$(cpu_ns "$2")
+	[ "$after" -gt "$before" ] || die "no time was counted"
 	us=$(awk "BEGIN { printf \"%.3f\", ($after - $before) / 1000 / $3 }")
 }
 
