@@ -47,7 +47,8 @@ enum record_kind {
 	RECORD_REFUSED,	     /* a request was refused, with its reason */
 	RECORD_FALLBACK,     /* SRTP was wanted, RTP was agreed, and why */
 	RECORD_CORE,	     /* a call manager went up or down, and why */
-	RECORD_TRUNK	     /* the same of a trunk's peer */
+	RECORD_TRUNK,	     /* the same of a trunk's peer */
+	RECORD_MESSAGE	     /* a Skinny message that a rule wants logged */
 };
 
 struct action {

@@ -34,12 +34,13 @@ struct sccp_counts {
 	uint64_t barges;    /* that were not let into an encrypted call */
 };
 
-enum sccp_verdict { SCCP_ALLOW, SCCP_DROP, SCCP_LOG };
+enum sccp_verdict { SCCP_ALLOW, SCCP_DROP, SCCP_LOG, SCCP_RATE };
 
 /* What is done with messages by their id; the first that fits. */
 struct sccp_rule {
 	uint32_t first, last; /* message ids */
 	enum sccp_verdict verdict;
+	uint32_t rate; /* SCCP_RATE: a second, of each phone */
 };
 
 enum { SCCP_RULES_MAX = 32 };
@@ -148,6 +149,10 @@ struct sccp_info {
 	uint32_t version;  /* protocol, as agreed */
 	uint32_t streams;  /* relayed now */
 	uint64_t since_ms; /* registered, or connected */
+	uint32_t listener; /* as the event had it */
+	uint32_t rank;	   /* of its call manager there, from 0 */
+	bool is_idle;	   /* registered, in no call */
+	uint64_t told_ms;  /* when it was told to reset last; 0 = never */
 };
 
 /* New machine; p is copied (server_name too). NULL when memory is out. */

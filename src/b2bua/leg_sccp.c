@@ -115,6 +115,7 @@ void sccp_phone_free(struct calls *c, struct sccp_phone *p)
 		c->sccp.registered--;
 	timerq_clear(&c->sccp.timers, &p->timer);
 	buf_done(&p->pending);
+	alloc_free(p->rates);
 	obj_done(c, &p->obj);
 	c->sccp.count--;
 	alloc_free(p);
@@ -290,15 +291,47 @@ static bool take_register(struct calls *c, struct sccp_phone *p,
 	return true;
 }
 
-static enum sccp_verdict judge(const struct calls *c, uint32_t id)
+/* Is p still within the rate of rule i? Without memory it is. */
+static bool is_within(struct calls *c, struct sccp_phone *p, uint32_t i)
 {
-	for (uint32_t i = 0; i < c->p.sccp.rule_count; i++) {
-		const struct sccp_rule *r = &c->p.sccp.rule[i];
+	const struct sccp_params *s = &c->p.sccp;
 
-		if (id >= r->first && id <= r->last)
-			return r->verdict;
+	if (!p->rates) {
+		p->rates = alloc_array(s->rule_count, sizeof(*p->rates));
+		for (uint32_t k = 0; p->rates && k < s->rule_count; k++)
+			bucket_init(&p->rates[k], s->rule[k].rate,
+				    s->rule[k].rate ? s->rule[k].rate : 1,
+				    c->now_ms);
 	}
-	return SCCP_ALLOW;
+	return !p->rates || bucket_take(&p->rates[i], c->now_ms);
+}
+
+/* May m pass by the rules? The first that names it counts. */
+static bool may_pass(struct calls *c, struct sccp_phone *p, enum side from,
+		     const struct sccp_msg *m)
+{
+	uint32_t i = 0;
+
+	while (i < c->p.sccp.rule_count && (m->id < c->p.sccp.rule[i].first ||
+					    m->id > c->p.sccp.rule[i].last))
+		i++;
+	if (i == c->p.sccp.rule_count)
+		return true;
+	switch (c->p.sccp.rule[i].verdict) {
+	case SCCP_ALLOW:
+		return true;
+	case SCCP_LOG:
+		record_sccp_message(c, p, from, m);
+		return true;
+	case SCCP_RATE:
+		if (is_within(c, p, i))
+			return true;
+		break;
+	case SCCP_DROP:
+		break;
+	}
+	c->sccp.counts.dropped++;
+	return false;
 }
 
 /* A rate of calls by the minute, in a bucket that knows seconds: it is shown
@@ -436,10 +469,8 @@ static void from_phone(struct calls *c, const struct event_sccp *ev)
 			sccp_phone_end(c, p, end);
 		return;
 	}
-	if (judge(c, ev->msg->id) == SCCP_DROP) {
-		c->sccp.counts.dropped++;
+	if (!may_pass(c, p, SIDE_PHONE, ev->msg))
 		return;
-	}
 	if (ev->msg->id == SCCP_REGISTER &&
 	    (!sccp_msg_is_whole(ev->msg) || !take_register(c, p, ev)))
 		return;
@@ -574,10 +605,8 @@ static void from_core(struct calls *c, const struct event_sccp *ev)
 		c->sccp.counts.dropped++;
 		return;
 	}
-	if (judge(c, m->id) == SCCP_DROP) {
-		c->sccp.counts.dropped++;
+	if (!may_pass(c, p, SIDE_CORE, m))
 		return;
-	}
 	if (!sccp_msg_is_whole(m)) {
 		c->sccp.counts.malformed++;
 		return;
@@ -714,6 +743,11 @@ bool sccp_next(const struct calls *c, uint32_t *pos, struct sccp_info *ret)
 			.version = p->version,
 			.streams = p->stream_count,
 			.since_ms = p->since_ms,
+			.listener = p->listener,
+			.rank = p->manager,
+			.is_idle = p->phase == SCCP_REGISTERED &&
+				   p->call_count == 0 && p->stream_count == 0,
+			.told_ms = p->told_ms,
 		};
 		return true;
 	}

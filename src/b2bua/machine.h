@@ -81,11 +81,15 @@ void history_add(const struct calls *c, struct call *call,
 void history_message(const struct calls *c, struct call *call, enum side from,
 		     const struct sip_msg *m);
 
+struct sccp_msg;
 struct sccp_phone;
 struct sccp_call;
 /* A Skinny phone registered, did not, or is not any more (reason). */
 void record_sccp(struct calls *c, enum record_kind kind,
 		 const struct sccp_phone *p, const char *reason);
+/* A message from or to one, as a rule wants it. */
+void record_sccp_message(struct calls *c, const struct sccp_phone *p,
+			 enum side from, const struct sccp_msg *m);
 /* What happened to a call of one. */
 void record_sccp_call(struct calls *c, enum record_kind kind,
 		      const struct sccp_call *call);

@@ -4,6 +4,7 @@
  */
 #include "b2bua/sccp.h"
 
+#include "base/hex.h"
 #include "sip/hdr.h"
 
 enum { RECORD_MAX = 1024, VALUE_MAX = 128 };
@@ -192,4 +193,22 @@ void record_sccp_call(struct calls *c, enum record_kind kind,
 	if (call->answer_ms)
 		put_dec(&w, "seconds", (c->now_ms - call->answer_ms) / 1000);
 	emit(c, kind, handle_u64(call->phone->obj.self), &w);
+}
+
+void record_sccp_message(struct calls *c, const struct sccp_phone *p,
+			 enum side from, const struct sccp_msg *m)
+{
+	uint8_t buf[RECORD_MAX];
+	uint8_t id[2] = {(uint8_t)(m->id >> 8), (uint8_t)m->id};
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	put(&w, "device", slice_str(p->name));
+	writer_str(&w, " id=0x");
+	hex_encode(&w, slice_make(id, sizeof(id)));
+	put(&w, "name", slice_str(sccp_name(m->id)));
+	put(&w, "from",
+	    slice_str(from == SIDE_PHONE ? "phone" : "call-manager"));
+	put_dec(&w, "bytes", m->bytes.len);
+	emit(c, RECORD_MESSAGE, handle_u64(p->obj.self), &w);
 }

@@ -25,6 +25,7 @@ int sccp_reset(struct calls *c, struct slice device, uint32_t type,
 	c->cookie = handle_u64(p->obj.self);
 	sccp_out_make(o, SCCP_RESET, p->header, RESET_LEN);
 	sccp_out_u32(o, SCCP_RESET_TYPE, type);
+	p->told_ms = now_ms;
 	sccp_send(c, p, SIDE_PHONE, o);
 	return calls_end(c);
 }

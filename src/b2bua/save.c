@@ -4,7 +4,7 @@
  */
 #include "b2bua/save.h"
 
-#include "b2bua/machine.h"
+#include "b2bua/sccp.h"
 #include "base/alloc.h"
 #include "base/reader.h"
 #include "base/secret.h"
@@ -706,29 +706,61 @@ int calls_save_all(struct calls *c, struct actions *ret_out)
 	return c->err;
 }
 
-bool calls_flows(const struct calls *c, uint64_t *pos, struct flow ret[2])
+/* Stream k of a SIP call, or a later one that has flows; false: none. */
+static bool call_flows(const struct call *call, uint32_t *k, struct flow ret[2])
 {
-	for (;;) {
-		uint32_t i = (uint32_t)(*pos / STREAMS_MAX);
-		uint32_t at = i;
-		uint64_t k = *pos % STREAMS_MAX;
-		struct obj *o = slots_next(&c->objs, &i);
-		const struct stream *s;
+	for (; *k < STREAMS_MAX; (*k)++) {
+		const struct stream *s = &call->media.stream[*k];
 
-		if (!o)
-			return false;
-		if (i - 1 != at)
-			k = 0;
-		*pos = (uint64_t)(i - 1) * STREAMS_MAX + k + 1;
-		if (o->kind != OBJ_CALL)
-			continue;
-		s = &LIST_ENTRY(o, struct call, obj)->media.stream[k];
 		if (!s->has_flows)
 			continue;
 		ret[0] = s->flow[0];
 		ret[1] = s->flow[1];
 		return true;
 	}
+	return false;
+}
+
+/* The same of a Skinny phone. */
+static bool phone_flows(const struct sccp_phone *p, uint32_t k,
+			struct flow ret[2])
+{
+	struct list *l;
+
+	list_for_each(l, &p->streams) {
+		if (k-- > 0)
+			continue;
+		ret[0] = sccp_stream_at(l)->flow[0];
+		ret[1] = sccp_stream_at(l)->flow[1];
+		return true;
+	}
+	return false;
+}
+
+bool calls_flows(const struct calls *c, uint64_t *pos, struct flow ret[2])
+{
+	/* Which object, and which of its streams. */
+	uint32_t i = (uint32_t)(*pos >> 32);
+	uint32_t k = (uint32_t)*pos;
+	uint32_t next = i;
+	struct obj *o;
+
+	while ((o = slots_next(&c->objs, &next))) {
+		if (next - 1 != i)
+			k = 0;
+		i = next - 1;
+		if ((o->kind == OBJ_CALL &&
+		     call_flows(LIST_ENTRY(o, struct call, obj), &k, ret)) ||
+		    (o->kind == OBJ_SCCP &&
+		     phone_flows(LIST_ENTRY(o, struct sccp_phone, obj), k,
+				 ret))) {
+			*pos = (uint64_t)i << 32 | (k + 1);
+			return true;
+		}
+		i = next;
+		k = 0;
+	}
+	return false;
 }
 
 /* The phone is reached over a new connection: so are its calls that a

@@ -121,8 +121,10 @@ struct sccp_phone {
 	uint64_t heard_ms; /* last word of the phone */
 	uint64_t rekey_ms; /* look for stale keys then; UINT64_MAX = never */
 	uint64_t since_ms;
+	uint64_t told_ms; /* to reset, last; 0 = never */
 	struct bucket calls_bucket;
-	struct buf pending; /* raw messages for the call manager */
+	struct bucket *rates; /* by rule; NULL: none has counted yet; owned */
+	struct buf pending;   /* raw messages for the call manager */
 	struct list streams;
 	struct list calls;
 	struct sccp_group group[SCCP_GROUPS_MAX];

@@ -67,16 +67,41 @@ static int parse_id(struct slice s, uint32_t *ret)
 	return 0;
 }
 
+static int parse_verdict(struct slice word, struct slice *ids,
+			 struct config_sccp_rule *r)
+{
+	static const char *const words[] = {
+		[CONFIG_SCCP_ALLOW] = "allow",
+		[CONFIG_SCCP_DROP] = "drop",
+		[CONFIG_SCCP_LOG] = "log",
+		[CONFIG_SCCP_RATE] = "rate",
+	};
+	struct slice rate;
+	uint64_t v;
+	size_t i = 0;
+
+	while (i < sizeof(words) / sizeof(words[0]) &&
+	       !slice_eqs(word, words[i]))
+		i++;
+	if (i == sizeof(words) / sizeof(words[0]))
+		return ERR_BAD;
+	r->verdict = (enum config_verdict)i;
+	if (r->verdict != CONFIG_SCCP_RATE)
+		return 0;
+	if (!text_cut(text_trim(*ids), ' ', &rate, ids) ||
+	    text_dec(rate, 10000, &v) != 0 || v == 0)
+		return ERR_BAD;
+	r->rate = (uint32_t)v;
+	return 0;
+}
+
 int config_sccp_rule_parse(struct slice s, struct config_sccp_rule *ret)
 {
-	struct config_sccp_rule r = {.verdict = CONFIG_SCCP_ALLOW};
+	struct config_sccp_rule r = {.rate = 0};
 	struct slice verdict, ids, first, last;
 
-	if (!text_cut(text_trim(s), ' ', &verdict, &ids))
-		return ERR_BAD;
-	if (slice_eqs(verdict, "drop"))
-		r.verdict = CONFIG_SCCP_DROP;
-	else if (!slice_eqs(verdict, "allow"))
+	if (!text_cut(text_trim(s), ' ', &verdict, &ids) ||
+	    parse_verdict(verdict, &ids, &r) != 0)
 		return ERR_BAD;
 	if (!text_cut(text_trim(ids), '-', &first, &last))
 		last = first;
@@ -215,9 +240,9 @@ static void check_rules(struct config_build *b, const struct config_item *it)
 		if (config_sccp_rule_parse(slice_str(rules->item[i]), &r) != 0)
 			check_about(b, it, "rules", true,
 				    (const char *const[3]){
-					    "expected \"drop\" or \"allow\" "
-					    "and an id such as 0x0049 or "
-					    "0x0100-0x0180, got \"",
+					    "expected allow, drop, log or "
+					    "\"rate N\" and an id such as "
+					    "0x0049 or 0x0100-0x0180, got \"",
 					    rules->item[i], "\""});
 }
 

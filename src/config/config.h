@@ -375,17 +375,24 @@ struct config_sccp_manager {
 	uint32_t source_count;	       /* 0: the system's choice */
 };
 
-enum config_verdict { CONFIG_SCCP_ALLOW, CONFIG_SCCP_DROP };
+enum config_verdict {
+	CONFIG_SCCP_ALLOW,
+	CONFIG_SCCP_DROP,
+	CONFIG_SCCP_LOG, /* allowed, and logged */
+	CONFIG_SCCP_RATE /* so many a second, the rest is dropped */
+};
 
 /* What happens to messages with an id in first..last. */
 struct config_sccp_rule {
 	uint32_t first, last;
 	enum config_verdict verdict;
+	uint32_t rate; /* CONFIG_SCCP_RATE: messages a second of a phone */
 };
 
 struct config_sccp {
-	uint32_t version_max;	     /* protocol version offered inside */
-	uint32_t call_rate;	     /* calls a minute of one phone; 0 */
+	uint32_t version_max; /* protocol version offered inside */
+	uint32_t call_rate;   /* calls a minute of one phone; 0 */
+	uint32_t fail_back_s; /* a better call manager is up; 0 = never */
 	struct config_strings rules; /* config_sccp_rule_parse */
 };
 
@@ -696,7 +703,8 @@ const struct config_model *config_model_of(const struct config *c,
  * where they were given, else those that the model knows. */
 const struct config_suites *config_suites_of(const struct config_device *d,
 					     const struct config_model *m);
-/* "drop 0x0049", "allow 0x0100-0x0180". ERR_BAD. */
+/* "drop 0x0049", "allow 0x0100-0x0180", "log 0x0049", "rate 5 0x0005". ERR_BAD.
+ */
 MUST_CHECK int config_sccp_rule_parse(struct slice s,
 				      struct config_sccp_rule *ret);
 /* Security mode that counts: nonsecure where the cluster is nonsecure. */

@@ -387,11 +387,21 @@ static const struct config_option sccp_options[] = {
 	OPTION(config_sccp, call_rate, "call-rate", UINT, "20", .max = 6000,
 	       .unit = "calls per minute",
 	       .text = "Calls that one phone may begin; 0 is no limit."),
+	OPTION(config_sccp, fail_back_s, "fail-back", UINT, "60", .max = 86400,
+	       .unit = "seconds",
+	       .text = "So long a call manager must be up before phones that "
+		       "went to a later one of their listener are sent back to "
+		       "it, when they are idle and a few at a time (Reset). "
+		       "Twice as long, up to sixteen times, for one that went "
+		       "down again within ten minutes. 0 leaves them until "
+		       "they register anew."),
 	OPTION(config_sccp, rules, "rules", TEXTS, "",
 	       .example = "{ \"drop 0x0049-0x004A\" }",
 	       .text = "What is done with messages, by their id; the first "
-		       "that fits counts: allow or drop, and a number or a "
-		       "range of numbers. Whatever no rule names is allowed, "
+		       "that fits counts: allow, drop, log (allow and log) or "
+		       "rate N (so many a second of each phone, the rest is "
+		       "dropped), and a number or a range of numbers. "
+		       "Whatever no rule names is allowed, "
 		       "within what registration and direction allow."),
 };
 

@@ -78,6 +78,7 @@ static void do_record(void *ctx, const struct action *a)
 		[RECORD_CALL_ANSWER] = "call answered",
 		[RECORD_CALL_END] = "call end",
 		[RECORD_REFUSED] = "refused",
+		[RECORD_MESSAGE] = "Skinny message",
 		[RECORD_FALLBACK] = "fallback to RTP",
 		[RECORD_CORE] = "call manager",
 		[RECORD_TRUNK] = "trunk peer",

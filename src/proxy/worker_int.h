@@ -12,6 +12,7 @@
 #include "proxy/keep.h"
 #include "proxy/medialink.h"
 #include "proxy/realm.h"
+#include "proxy/sccp_health.h"
 #include "proxy/worker.h"
 #include "store/wire.h"
 #include "tls/cache.h"
@@ -79,14 +80,15 @@ struct worker_sccp_name {
 	uint32_t next;	/* tried next */
 };
 
-/* Skinny: worker_sccp.c. */
+/* Skinny: worker_sccp.c and worker_sccp_back.c. */
 struct worker_sccp {
 	struct table by_connector; /* struct sccp_link */
 	struct table by_id;
 	struct list failed;
 	struct loop_work failed_work;
 	uint32_t next_source;
-	uint64_t down_until_ms[CONFIG_SCCP_MANAGERS_MAX];
+	struct sccp_health health[CONFIG_SCCP_MANAGERS_MAX];
+	struct loop_timer back_timer;
 	struct tls_creds *creds[CONFIG_SCCP_MANAGERS_MAX]; /* NULL: no TLS */
 	struct worker_sccp_name *name; /* name_count, owned */
 	uint32_t name_count;
@@ -289,7 +291,15 @@ MUST_CHECK int worker_sccp_way(const struct worker *w,
 			       const struct config_sccp_manager *m,
 			       struct transport_connect *ret);
 
+/* --- worker_sccp_back.c: back to the first call manager -------------------- */
+/* From now on phones are looked at. */
+void worker_sccp_back_init(struct worker *w);
+/* No more. */
+void worker_sccp_back_done(struct worker *w);
+
 /* --- worker_sccp.c -------------------------------------------------------- */
+/* Is m there? Its health will tell. */
+void worker_sccp_ask(struct worker *w, const struct config_sccp_manager *m);
 /* Prepare. */
 MUST_CHECK int worker_sccp_init(struct worker *w);
 /* Free; the connectors go with the transport. */

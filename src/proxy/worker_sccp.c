@@ -13,14 +13,13 @@
 #include "proxy/worker_int.h"
 #include "sccp/frame.h"
 
-enum { DOWN_MS = 30000 /* before a call manager is tried first again */ };
-
 /* A phone's way to a call manager, from the wish to the connection's end. */
 struct sccp_link {
 	struct table_node by_connector;
 	struct table_node by_id;
 	uint8_t key[8];
 	uint64_t id;			/* the call machine's */
+	bool is_question;		/* is it there? Nobody waits for it */
 	struct handle connector;	/* none: it could not even be made */
 	char name[CONFIG_NAME_MAX + 1]; /* the call manager's */
 	uint32_t place;			/* in worker_sccp.down_until_ms */
@@ -81,9 +80,11 @@ static void tell_failed(void *arg)
 		struct sccp_link *l = LIST_ENTRY(w->sccp.failed.next,
 						 struct sccp_link, failed);
 		uint64_t id = l->id;
+		bool is_question = l->is_question;
 
 		link_free(w, l);
-		tell_link(w, id, NULL, "");
+		if (!is_question)
+			tell_link(w, id, NULL, "");
 	}
 }
 
@@ -97,7 +98,7 @@ static void link_fail(struct worker *w, struct sccp_link *l)
 /* The call manager with this number could not be reached. */
 static void take_down(struct worker *w, uint32_t place)
 {
-	w->sccp.down_until_ms[place] = loop_now_ms(w->loop) + DOWN_MS;
+	sccp_health_down(&w->sccp.health[place], loop_now_ms(w->loop));
 	if (place < w->config->sccp_manager_count)
 		worker_sccp_avoid(w, &w->config->sccp_manager[place]);
 }
@@ -110,10 +111,11 @@ static bool is_passed_over(const struct worker *w,
 	uint64_t now = loop_now_ms(w->loop);
 	const struct config_sccp_manager *m = config_sccp_manager_of(c, l, n);
 
-	if (w->sccp.down_until_ms[m - c->sccp_manager] <= now)
+	if (!sccp_health_is_down(&w->sccp.health[m - c->sccp_manager], now))
 		return false;
 	for (uint32_t i = 0; (m = config_sccp_manager_of(c, l, i)); i++)
-		if (w->sccp.down_until_ms[m - c->sccp_manager] <= now)
+		if (!sccp_health_is_down(&w->sccp.health[m - c->sccp_manager],
+					 now))
 			return true;
 	return false;
 }
@@ -142,27 +144,23 @@ static int connect_link(struct worker *w, struct sccp_link *l,
 	return err ? err : transport_send(w->transport, &d, SLICE_NULL);
 }
 
-static void begin_link(struct worker *w, const struct action *a)
+static struct sccp_link *link_new(struct worker *w, uint64_t id)
 {
-	const struct config_listener *at = &w->config->listener[a->link[0]];
-	const struct config_sccp_manager *m =
-		config_sccp_manager_of(w->config, at, a->link[1]);
 	struct sccp_link *l = alloc_zero(sizeof(*l));
 
-	/* Without memory the phone's own deadline ends it. */
 	if (!l)
-		return;
+		return NULL;
 	list_init(&l->failed);
-	l->id = a->id;
+	l->id = id;
 	if (table_add(&w->sccp.by_id, &l->by_id,
-		      slice_make(&l->id, sizeof(l->id))) != 0) {
-		alloc_free(l);
-		return;
-	}
-	if (!m || is_passed_over(w, at, a->link[1])) {
-		link_fail(w, l);
-		return;
-	}
+		      slice_make(&l->id, sizeof(l->id))) != 0)
+		return alloc_free(l);
+	return l;
+}
+
+static void try_link(struct worker *w, struct sccp_link *l,
+		     const struct config_sccp_manager *m)
+{
 	l->place = (uint32_t)(m - w->config->sccp_manager);
 	/* A name of the configuration fits. */
 	(void)snprintf(l->name, sizeof(l->name), "%s", m->name);
@@ -170,6 +168,34 @@ static void begin_link(struct worker *w, const struct action *a)
 		take_down(w, l->place);
 		link_fail(w, l);
 	}
+}
+
+static void begin_link(struct worker *w, const struct action *a)
+{
+	const struct config_listener *at = &w->config->listener[a->link[0]];
+	const struct config_sccp_manager *m =
+		config_sccp_manager_of(w->config, at, a->link[1]);
+	struct sccp_link *l = link_new(w, a->id);
+
+	/* Without memory the phone's own deadline ends it. */
+	if (!l)
+		return;
+	if (!m || is_passed_over(w, at, a->link[1]))
+		link_fail(w, l);
+	else
+		try_link(w, l, m);
+}
+
+void worker_sccp_ask(struct worker *w, const struct config_sccp_manager *m)
+{
+	/* No handle of the call machine's is so great. */
+	uint64_t id = UINT64_MAX - (uint64_t)(m - w->config->sccp_manager);
+	struct sccp_link *l = find_id(w, id) ? NULL : link_new(w, id);
+
+	if (!l)
+		return;
+	l->is_question = true;
+	try_link(w, l, m);
 }
 
 void worker_sccp_link(struct worker *w, const struct action *a)
@@ -188,14 +214,17 @@ void worker_sccp_link(struct worker *w, const struct action *a)
 bool worker_sccp_failed(struct worker *w, struct handle connector)
 {
 	struct sccp_link *l = find_link(w, connector);
+	bool is_question;
 	uint64_t id;
 
 	if (!l)
 		return false;
 	id = l->id;
+	is_question = l->is_question;
 	take_down(w, l->place);
 	link_free(w, l);
-	tell_link(w, id, NULL, "");
+	if (!is_question)
+		tell_link(w, id, NULL, "");
 	return true;
 }
 
@@ -205,7 +234,9 @@ bool worker_sccp_up(struct worker *w, const struct conn *c)
 
 	if (!l)
 		return false;
-	w->sccp.down_until_ms[l->place] = 0;
+	sccp_health_up(&w->sccp.health[l->place], loop_now_ms(w->loop));
+	if (l->is_question)
+		return false; /* it is there, that is all */
 	tell_link(w, l->id, &c->dest, l->name);
 	return true;
 }
@@ -228,12 +259,16 @@ int worker_sccp_init(struct worker *w)
 	loop_work_init(&w->sccp.failed_work, tell_failed, w);
 	w->sccp.name =
 		alloc_array(CONFIG_SCCP_MANAGERS_MAX, sizeof(*w->sccp.name));
-	return w->sccp.name ? 0 : ERR_NOMEM;
+	if (!w->sccp.name)
+		return ERR_NOMEM;
+	worker_sccp_back_init(w);
+	return 0;
 }
 
 void worker_sccp_done(struct worker *w)
 {
 	loop_work_del(&w->sccp.failed_work);
+	worker_sccp_back_done(w);
 	alloc_free(w->sccp.name);
 	for (size_t i = 0; i < w->sccp.by_id.cap; i++) {
 		struct table_node *n = w->sccp.by_id.bucket[i];
@@ -419,6 +454,12 @@ uint32_t worker_sccp_judge(struct worker *w)
 
 struct sccp_params worker_sccp_params(const struct config *c)
 {
+	static const enum sccp_verdict verdicts[] = {
+		[CONFIG_SCCP_ALLOW] = SCCP_ALLOW,
+		[CONFIG_SCCP_DROP] = SCCP_DROP,
+		[CONFIG_SCCP_LOG] = SCCP_LOG,
+		[CONFIG_SCCP_RATE] = SCCP_RATE,
+	};
 	struct sccp_params p = {.version_max = c->sccp.version_max,
 				.phone_limit = c->limits.connections,
 				.call_rate = c->sccp.call_rate};
@@ -433,9 +474,8 @@ struct sccp_params worker_sccp_params(const struct config *c)
 			p.rule[p.rule_count++] = (struct sccp_rule){
 				.first = r.first,
 				.last = r.last,
-				.verdict = r.verdict == CONFIG_SCCP_DROP
-						   ? SCCP_DROP
-						   : SCCP_ALLOW};
+				.verdict = verdicts[r.verdict],
+				.rate = r.rate};
 	}
 	return p;
 }

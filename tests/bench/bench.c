@@ -15,7 +15,7 @@
 
 #include "bench.h"
 
-enum { TURNS_MAX = 15, QUEUE_TURNS = 5, ROWS_READ = 16 };
+enum { TURNS_MAX = 15, QUEUE_TURNS = 5, ROWS_READ = 17 };
 
 /* One measured load. */
 struct load {
@@ -317,6 +317,9 @@ static void rows_read(const char *path)
 			die("%s: not a row: %s", path, line);
 		r->peer = strcmp(peer, "-") == 0 ? -1 : strtod(peer, NULL);
 		r->ratio = r->ours / (r->peer > 0 ? r->peer : r->goal);
+		/* The more the better. */
+		if (strcmp(r->unit, "msg/s") == 0)
+			r->ratio = 1 / r->ratio;
 		if (r->peer <= 0)
 			r->goal = 1;
 	}

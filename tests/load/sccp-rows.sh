@@ -106,7 +106,8 @@ n=$(value n)
 [ "$n" -gt 9000 ] || die "only $n of 10000 questions were answered: $reply"
 us=$(awk_of "($(cpu_us "$ours_pid") - $cpu) / $n / 2")
 row "CPU per relayed SCCP message" us 100 - "$us"
-say "one processor relays $(awk_of "1000000 / $us") messages a second"
+row "Skinny messages relayed per second and core" msg/s - 10000 \
+	"$(awk_of "1000000 / $us")"
 
 phones all storm "storm registered"
 [ "$(value resumed)" = 0 ] || die "sessions were resumed: $reply"

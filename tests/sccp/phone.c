@@ -286,6 +286,8 @@ static void on_time(struct phone *p, struct server *s)
 		return;
 	s->reg = REG_DONE;
 	setup.registered++;
+	/* What was kept of the call manager before cannot be ended by this one. */
+	call_clear(p);
 	if (!setup.is_quiet)
 		say("%s registered version=%u server=%u keepalive=%u", p->name,
 		    p->version, (unsigned)(s - p->server), p->keepalive_s);

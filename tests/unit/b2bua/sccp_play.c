@@ -13,6 +13,7 @@ static struct sent sent[SENT_MAX];
 uint32_t sent_count;
 struct flow flows[64]; /* as the relay has them now; id 0: none */
 uint32_t closed;
+uint32_t records;
 uint32_t links; /* asked for */
 uint64_t link_id[PHONES];
 uint32_t link_manager;
@@ -110,6 +111,8 @@ void take_one(const struct action *a)
 	case ACTION_AUTH:
 	case ACTION_AUTH_INFO:
 	case ACTION_RECORD:
+		records += a->record == RECORD_MESSAGE;
+		break;
 	case ACTION_SAVE:
 	case ACTION_FORGET:
 		break;
@@ -152,8 +155,10 @@ void start(void)
 			 .phone_limit = PHONES,
 			 .call_rate = 2,
 			 .rule = {{0x7200, 0x7200, SCCP_ALLOW},
-				  {0x7200, 0x72ff, SCCP_DROP}},
-			 .rule_count = 2},
+				  {0x7200, 0x72ff, SCCP_DROP},
+				  {0x7300, 0x7300, SCCP_LOG},
+				  {0x7301, 0x7302, SCCP_RATE, 3}},
+			 .rule_count = 4},
 		.t1_ms = 500,
 		.t2_ms = 4000,
 		.t4_ms = 5000,
@@ -162,7 +167,7 @@ void start(void)
 
 	p.entropy = test_entropy(&entropy, 7);
 	now_ms = 1000;
-	sent_count = closed = links = 0;
+	sent_count = closed = links = records = 0;
 	memset(flows, 0, sizeof(flows));
 	traits = (struct sccp_traits){.encrypts = true};
 	policy.falls_back = false;

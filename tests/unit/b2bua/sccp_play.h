@@ -25,6 +25,7 @@ extern uint64_t now_ms;
 extern uint32_t sent_count;
 extern struct flow flows[64]; /* as the relay has them now; id 0: none */
 extern uint32_t closed;	      /* connections */
+extern uint32_t records;      /* of messages that a rule wants logged */
 extern uint32_t links;	      /* asked for */
 extern uint64_t link_id[PHONES];
 extern uint32_t link_manager;	  /* of the last one */

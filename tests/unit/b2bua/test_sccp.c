@@ -207,6 +207,32 @@ START_TEST(rules_drop_messages_by_their_id)
 }
 END_TEST
 
+START_TEST(rules_log_messages_and_hold_their_rate)
+{
+	register_phone(0, 11);
+	register_phone(1, 11);
+	make(0x7300, 11, 16);
+	phone_says(0);
+	core_says(0);
+	ck_assert_uint_eq(records, 2);
+	ck_assert_uint_eq(count_to(0, SIDE_CORE, 0x7300), 1);
+	ck_assert_uint_eq(count_to(0, SIDE_PHONE, 0x7300), 1);
+	for (uint32_t i = 0; i < 6; i++) {
+		make(0x7301 + i % 2, 11, 16);
+		phone_says(0);
+	}
+	/* A rate is each phone's own. */
+	phone_says(1);
+	ck_assert_uint_eq(count_to(0, SIDE_CORE, 0x7301), 2);
+	ck_assert_uint_eq(count_to(0, SIDE_CORE, 0x7302), 1);
+	ck_assert_uint_eq(count_to(1, SIDE_CORE, 0x7302), 1);
+	now_ms += 1000;
+	phone_says(0);
+	ck_assert_uint_eq(count_to(0, SIDE_CORE, 0x7302), 2);
+	ck_assert_uint_eq(closed, 0);
+}
+END_TEST
+
 START_TEST(a_phone_begins_so_many_calls_a_minute)
 {
 	enum { OFF_HOOK = 0x0006 };
@@ -317,6 +343,7 @@ int main(void)
 	tcase_add_test(tc, a_phone_that_comes_back_replaces_its_old_connection);
 	tcase_add_test(tc, there_is_room_for_so_many_phones);
 	tcase_add_test(tc, rules_drop_messages_by_their_id);
+	tcase_add_test(tc, rules_log_messages_and_hold_their_rate);
 	tcase_add_test(tc, a_phone_begins_so_many_calls_a_minute);
 	tcase_add_test(tc, stack_garbage_stays_inside);
 	tcase_add_test(tc, what_is_between_bridges_passes_nowhere);

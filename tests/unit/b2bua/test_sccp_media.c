@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "b2bua/detail.h"
+#include "b2bua/save.h"
 #include "lib/run.h"
 #include "unit/b2bua/sccp_play.h"
 
@@ -273,6 +274,33 @@ START_TEST(a_port_that_is_asked_for_is_ours)
 }
 END_TEST
 
+/* A media process that begins anew gets all flows again. */
+START_TEST(all_flows_are_told_again)
+{
+	struct flow f[2];
+	uint64_t pos = 0;
+	uint32_t n = 0;
+
+	register_phone(0, 17);
+	register_phone(1, 17);
+	call_between(17);
+	open_channel(1, 17, 19);
+	while (calls_flows(c, &pos, f)) {
+		n++;
+		for (int side = 0; side < 2; side++) {
+			const struct flow *k = flow_find(f[side].id);
+
+			ck_assert_ptr_nonnull(k);
+			ck_assert(addr_eq(&k->local, &f[side].local));
+			ck_assert(flow_key_eq(&k->in, &f[side].in));
+			ck_assert(flow_key_eq(&k->out, &f[side].out));
+		}
+	}
+	ck_assert_uint_eq(n, 3);
+	ck_assert_uint_eq(flow_count(), 6);
+}
+END_TEST
+
 /* The media process tells who is at the far end of phone 0's channel. */
 static void far_sends(const struct addr *local, const struct flow_key *key)
 {
@@ -356,6 +384,7 @@ int main(void)
 	tcase_add_test(tc, there_is_room_for_so_many_streams);
 	tcase_add_test(tc, the_relay_without_room_fails_the_channel);
 	tcase_add_test(tc, a_port_that_is_asked_for_is_ours);
+	tcase_add_test(tc, all_flows_are_told_again);
 	tcase_add_test(tc, the_key_of_a_far_phone_is_learned_by_opening_anew);
 	return run_case("b2bua/sccp_media", tc);
 }
