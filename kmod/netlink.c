@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The commands of uapi/nf_srtp.h. */
+/*
+ * The family of uapi/nf_srtp.h: what a command must have, features, owners, and
+ * flows that come or change. The other commands are command.c.
+ */
+#include "command.h"
 #include "driver.h"
-#include "message.h"
 
 #include <linux/module.h>
 #include <net/netns/generic.h>
 #include <net/sock.h>
-
-enum { NF_SRTP_FLOW_BYTES = 16384 /* of a message about one flow */ };
 
 unsigned int nf_srtp_net_id;
 
@@ -82,7 +83,7 @@ static int nf_srtp_check_form(struct genl_info *info)
 	return 0;
 }
 
-static struct nf_srtp_net *nf_srtp_ns(const struct net *net)
+struct nf_srtp_net *nf_srtp_ns(const struct net *net)
 {
 	return net_generic(net, nf_srtp_net_id);
 }
@@ -98,8 +99,7 @@ static struct nf_srtp_owner *nf_srtp_owner_find(struct nf_srtp_net *ns, u64 id)
 	return NULL;
 }
 
-/* Who asks is alive. */
-static void nf_srtp_owner_touch(struct nf_srtp_net *ns, u64 id)
+void nf_srtp_owner_touch(struct nf_srtp_net *ns, u64 id)
 {
 	struct nf_srtp_owner *o = nf_srtp_owner_find(ns, id);
 
@@ -107,8 +107,7 @@ static void nf_srtp_owner_touch(struct nf_srtp_net *ns, u64 id)
 		o->seen = jiffies;
 }
 
-/* Begin a command: its form, its namespace, which is locked. */
-static struct nf_srtp_net *nf_srtp_enter(struct genl_info *info, int *err)
+struct nf_srtp_net *nf_srtp_enter(struct genl_info *info, int *err)
 {
 	struct nf_srtp_net *ns = nf_srtp_ns(genl_info_net(info));
 
@@ -123,8 +122,9 @@ static struct nf_srtp_net *nf_srtp_enter(struct genl_info *info, int *err)
 	return ns;
 }
 
-static struct nf_srtp_flow *
-nf_srtp_find(struct nf_srtp_net *ns, struct genl_info *info, int owner, int id)
+struct nf_srtp_flow *nf_srtp_flow_asked(struct nf_srtp_net *ns,
+					struct genl_info *info, int owner,
+					int id)
 {
 	struct nf_srtp_flow *f =
 		nf_srtp_flow_find(ns, nla_get_u64(info->attrs[owner]),
@@ -136,8 +136,7 @@ nf_srtp_find(struct nf_srtp_net *ns, struct genl_info *info, int owner, int id)
 	return f;
 }
 
-static struct sk_buff *nf_srtp_answer(struct genl_info *info, u32 bytes,
-				      void **hdr)
+struct sk_buff *nf_srtp_answer(struct genl_info *info, u32 bytes, void **hdr)
 {
 	struct sk_buff *msg = genlmsg_new(bytes, GFP_KERNEL);
 
@@ -149,22 +148,6 @@ static struct sk_buff *nf_srtp_answer(struct genl_info *info, u32 bytes,
 		return msg;
 	nlmsg_free(msg);
 	return NULL;
-}
-
-static int nf_srtp_answer_count(struct genl_info *info, u32 count)
-{
-	struct sk_buff *msg;
-	void *hdr;
-
-	msg = nf_srtp_answer(info, NLMSG_DEFAULT_SIZE, &hdr);
-	if (!msg)
-		return -ENOMEM;
-	if (nla_put_u32(msg, NF_SRTP_A_FLOWS, count)) {
-		nlmsg_free(msg);
-		return -EMSGSIZE;
-	}
-	genlmsg_end(msg, hdr);
-	return genlmsg_reply(msg, info);
 }
 
 /* --- features and owners ---------------------------------------------------- */
@@ -557,278 +540,6 @@ static int nf_srtp_flow_add(struct sk_buff *skb, struct genl_info *info)
 static int nf_srtp_flow_set(struct sk_buff *skb, struct genl_info *info)
 {
 	return nf_srtp_flow_put(info, nf_srtp_set_locked);
-}
-
-/* --- flows: get, delete, dump -------------------------------------------------- */
-
-static int nf_srtp_put_answer(struct sk_buff *msg, struct genl_info *info,
-			      struct nf_srtp_flow *f)
-{
-	void *hdr = genlmsg_put_reply(msg, info, &nf_srtp_family, 0,
-				      info->genlhdr->cmd);
-
-	if (!hdr || nf_srtp_put_flow(msg, f))
-		return -EMSGSIZE;
-	genlmsg_end(msg, hdr);
-	return 0;
-}
-
-/* The flow that is meant, and its peer when the request names it. The number of
- * them, or an error.
- */
-static int nf_srtp_find_pair(struct nf_srtp_net *ns, struct genl_info *info,
-			     struct nf_srtp_flow *ret[2])
-{
-	struct nlattr *peer = info->attrs[NF_SRTP_A_PEER];
-
-	ret[0] = nf_srtp_find(ns, info, NF_SRTP_A_OWNER, NF_SRTP_A_ID);
-	if (!ret[0])
-		return -ENOENT;
-	if (!peer)
-		return 1;
-	ret[1] = rcu_dereference_protected(ret[0]->peer,
-					   lockdep_is_held(&ns->mutex));
-	if (!ret[1] || ret[1]->id != nla_get_u64(peer)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, peer,
-				    "this is not the flow's PEER");
-		return -ENOENT;
-	}
-	return 2;
-}
-
-/* The answer is made before the flows go, and has the last word: first nobody
- * finds them and their keys are closed, then it is written down. When there is
- * no memory for the answer nothing happens.
- */
-static int nf_srtp_tell(struct genl_info *info, bool is_last)
-{
-	struct nf_srtp_flow *f[2];
-	struct nf_srtp_net *ns;
-	struct sk_buff *msg;
-	int i, n, err;
-
-	ns = nf_srtp_enter(info, &err);
-	if (!ns)
-		return err;
-	n = nf_srtp_find_pair(ns, info, f);
-	msg = n > 0 ? genlmsg_new(n * NF_SRTP_FLOW_BYTES, GFP_KERNEL) : NULL;
-	if (!msg) {
-		mutex_unlock(&ns->mutex);
-		return n > 0 ? -ENOMEM : n;
-	}
-	for (i = 0; is_last && i < n; i++)
-		nf_srtp_flow_hide(f[i]);
-	for (i = 0; is_last && i < n; i++)
-		nf_srtp_flow_unlink(f[i]);
-	for (i = 0; !err && i < n; i++)
-		err = nf_srtp_put_answer(msg, info, f[i]);
-	for (i = 0; is_last && i < n; i++)
-		nf_srtp_flow_free(f[i]);
-	mutex_unlock(&ns->mutex);
-	if (err) {
-		nlmsg_free(msg);
-		return err;
-	}
-	return genlmsg_reply(msg, info);
-}
-
-static int nf_srtp_flow_del(struct sk_buff *skb, struct genl_info *info)
-{
-	return nf_srtp_tell(info, true);
-}
-
-static int nf_srtp_flow_get(struct sk_buff *skb, struct genl_info *info)
-{
-	return nf_srtp_tell(info, false);
-}
-
-static int nf_srtp_dump_flow(struct sk_buff *msg, struct netlink_callback *cb,
-			     struct nf_srtp_flow *f)
-{
-	void *hdr =
-		genlmsg_put(msg, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
-			    &nf_srtp_family, NLM_F_MULTI, NF_SRTP_CMD_FLOW_GET);
-
-	if (!hdr)
-		return -EMSGSIZE;
-	if (nf_srtp_put_flow(msg, f)) {
-		genlmsg_cancel(msg, hdr);
-		return -EMSGSIZE;
-	}
-	genlmsg_end(msg, hdr);
-	return 0;
-}
-
-/* One bucket, from the flow at which the message before was full. */
-static int nf_srtp_dump_bucket(struct sk_buff *msg, struct netlink_callback *cb,
-			       struct nf_srtp_net *ns, struct nlattr **attrs)
-{
-	struct nlattr *owner = attrs[NF_SRTP_A_OWNER];
-	struct nlattr *call = attrs[NF_SRTP_A_CALL];
-	struct nf_srtp_flow *f;
-	long at = 0;
-
-	hlist_for_each_entry(f, &ns->by_id[cb->args[0]], by_id) {
-		if (at++ < cb->args[1])
-			continue;
-		if ((!owner || f->owner == nla_get_u64(owner)) &&
-		    (!call || f->call == nla_get_u64(call)) &&
-		    nf_srtp_dump_flow(msg, cb, f))
-			return -EMSGSIZE;
-		cb->args[1]++;
-	}
-	cb->args[1] = 0;
-	return 0;
-}
-
-static int nf_srtp_flow_dump(struct sk_buff *msg, struct netlink_callback *cb)
-{
-	struct nf_srtp_net *ns = nf_srtp_ns(sock_net(msg->sk));
-	struct nlattr *attrs[NF_SRTP_A_MAX + 1];
-	int err;
-
-	err = nlmsg_parse(cb->nlh, GENL_HDRLEN, attrs, NF_SRTP_A_MAX,
-			  nf_srtp_policy, cb->extack);
-	if (err)
-		return err;
-	mutex_lock(&ns->mutex);
-	if (attrs[NF_SRTP_A_OWNER])
-		nf_srtp_owner_touch(ns, nla_get_u64(attrs[NF_SRTP_A_OWNER]));
-	for (; ns->by_id && cb->args[0] < NF_SRTP_BUCKETS; cb->args[0]++) {
-		if (nf_srtp_dump_bucket(msg, cb, ns, attrs))
-			break;
-	}
-	mutex_unlock(&ns->mutex);
-	return msg->len;
-}
-
-static int nf_srtp_flush_do(struct genl_info *info, int call)
-{
-	struct nf_srtp_net *ns;
-	u32 count = 0;
-	u64 cookie;
-	int err;
-
-	ns = nf_srtp_enter(info, &err);
-	if (!ns)
-		return err;
-	cookie = call ? nla_get_u64(info->attrs[call]) : 0;
-	/* Call 0 is no call. */
-	if (!call || cookie)
-		count = nf_srtp_flush(
-			ns, nla_get_u64(info->attrs[NF_SRTP_A_OWNER]), cookie);
-	mutex_unlock(&ns->mutex);
-	return nf_srtp_answer_count(info, count);
-}
-
-static int nf_srtp_call_del(struct sk_buff *skb, struct genl_info *info)
-{
-	return nf_srtp_flush_do(info, NF_SRTP_A_CALL);
-}
-
-static int nf_srtp_flush_owner(struct sk_buff *skb, struct genl_info *info)
-{
-	return nf_srtp_flush_do(info, 0);
-}
-
-/* --- joins, packets, counters ---------------------------------------------------- */
-
-static int nf_srtp_do_join(struct sk_buff *skb, struct genl_info *info)
-{
-	struct nf_srtp_flow *f, *far = NULL;
-	struct nf_srtp_net *ns;
-	int err;
-
-	ns = nf_srtp_enter(info, &err);
-	if (!ns)
-		return err;
-	f = nf_srtp_find(ns, info, NF_SRTP_A_OWNER, NF_SRTP_A_ID);
-	if (f)
-		far = nf_srtp_find(ns, info, NF_SRTP_A_FAR_OWNER,
-				   NF_SRTP_A_FAR_ID);
-	err = far ? nf_srtp_join(f, far) : -ENOENT;
-	if (far && err)
-		NL_SET_ERR_MSG(info->extack,
-			       "both flows need a peer, and not each other");
-	mutex_unlock(&ns->mutex);
-	return err;
-}
-
-static int nf_srtp_do_part(struct sk_buff *skb, struct genl_info *info)
-{
-	struct nf_srtp_flow *f;
-	struct nf_srtp_net *ns;
-	int err;
-
-	ns = nf_srtp_enter(info, &err);
-	if (!ns)
-		return err;
-	f = nf_srtp_find(ns, info, NF_SRTP_A_OWNER, NF_SRTP_A_ID);
-	if (f)
-		nf_srtp_part(f);
-	mutex_unlock(&ns->mutex);
-	return f ? 0 : -ENOENT;
-}
-
-static int nf_srtp_packet(struct sk_buff *skb, struct genl_info *info)
-{
-	struct nlattr *payload = info->attrs[NF_SRTP_A_PAYLOAD];
-	bool on_rtcp = info->attrs[NF_SRTP_A_ON_RTCP];
-	struct nf_srtp_end src;
-	struct nf_srtp_flow *f;
-	struct nf_srtp_net *ns;
-	int err;
-
-	ns = nf_srtp_enter(info, &err);
-	if (!ns)
-		return err;
-	err = nf_srtp_get_end(info->attrs[NF_SRTP_A_SOURCE], &src,
-			      info->extack);
-	f = err ? NULL : nf_srtp_find(ns, info, NF_SRTP_A_OWNER, NF_SRTP_A_ID);
-	if (!err && !f)
-		err = -ENOENT;
-	if (f) {
-		local_bh_disable();
-		rcu_read_lock();
-		err = nf_srtp_inject(f, &src, on_rtcp, nla_data(payload),
-				     nla_len(payload));
-		rcu_read_unlock();
-		local_bh_enable();
-	}
-	mutex_unlock(&ns->mutex);
-	return err;
-}
-
-static int nf_srtp_stats_get(struct sk_buff *skb, struct genl_info *info)
-{
-	u64 sum[NF_SRTP_STAT_MAX + 1];
-	struct nf_srtp_flow *f;
-	struct nf_srtp_net *ns;
-	struct sk_buff *msg;
-	u32 i, flows;
-	void *hdr;
-	int err;
-
-	ns = nf_srtp_enter(info, &err);
-	if (!ns)
-		return err;
-	memcpy(sum, ns->gone, sizeof(sum));
-	flows = ns->flows;
-	for (i = 0; flows && i < NF_SRTP_BUCKETS; i++) {
-		hlist_for_each_entry(f, &ns->by_id[i], by_id)
-			nf_srtp_stats_add(f, sum);
-	}
-	mutex_unlock(&ns->mutex);
-	msg = nf_srtp_answer(info, NLMSG_DEFAULT_SIZE, &hdr);
-	if (!msg)
-		return -ENOMEM;
-	if (nla_put_u32(msg, NF_SRTP_A_FLOWS, flows) ||
-	    nf_srtp_put_stats(msg, sum)) {
-		nlmsg_free(msg);
-		return -EMSGSIZE;
-	}
-	genlmsg_end(msg, hdr);
-	return genlmsg_reply(msg, info);
 }
 
 #define NF_SRTP_OP(name, handler)                           \
