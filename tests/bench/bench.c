@@ -42,31 +42,6 @@ struct row {
 static struct row rows[32];
 static unsigned row_count;
 
-void die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)fputs("bench: ", stderr);
-	(void)vfprintf(stderr, fmt, ap);
-	(void)fputc('\n', stderr);
-	va_end(ap);
-	exit(1);
-}
-
-void pin(unsigned cpu)
-{
-	const struct sched_param rt = {.sched_priority = 1};
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		die("cannot run on cpu %u: two are needed", cpu);
-	/* Whatever else runs here shall wait, for all parties alike. */
-	(void)sched_setscheduler(0, SCHED_RR, &rt);
-}
-
 /*
  * Keep a processor from falling asleep between packets: a child that spins
  * when nothing else wants to run. What waking costs, and how far memory has

@@ -20,6 +20,15 @@ enum {
 	PAYLOAD = 160 /* G.711, 20 ms */
 };
 
+/* Where relay and generator are, and the suite of leg 1. */
+struct setup {
+	struct addr host; /* the relay's; without a port */
+	enum suite suite;
+	bool is_shared; /* one processor for all: nobody is pinned */
+};
+
+extern struct setup setup; /* the loopback and AES_CM_128_HMAC_SHA1_80 */
+
 /* Leg 0 is plain RTP (the call manager), leg 1 SRTP (the phone). */
 struct call {
 	struct addr self[2];	    /* their addresses */
@@ -41,8 +50,10 @@ struct subject {
 };
 
 extern const struct subject subject_ours;
-extern const struct subject subject_queue; /* ours, by a packet queue */
+extern const struct subject subject_queue;  /* ours, by a packet queue */
+extern const struct subject subject_kernel; /* ours, by nf_srtp */
 extern const struct subject subject_rtpengine;
+extern const struct subject subject_rtpengine_kernel;
 
 struct run {
 	unsigned calls; /* each 2 x 50 packets a second */
@@ -64,5 +75,7 @@ void gen_run(const struct subject *s, const struct run *r,
 	     double softirq_base_us, struct result *ret);
 /* Print like printf to stderr and exit(1). */
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+/* CPU time of all threads of pid. */
+uint64_t cpu_ns(pid_t pid);
 /* Run the calling process on this CPU only, before all others. */
 void pin(unsigned cpu);

@@ -14,14 +14,9 @@
 
 #include <srtp2/srtp.h>
 
-#include "bench.h"
+#include "packets.h"
 
-enum { PACKET_MAX = 12 + PAYLOAD + 10, INTERVAL_MS = 20, DRAIN_MS = 300 };
-
-struct packet {
-	uint16_t len;
-	uint8_t bytes[PACKET_MAX];
-};
+enum { INTERVAL_MS = 20, DRAIN_MS = 300 };
 
 struct gen {
 	struct run run;
@@ -49,61 +44,18 @@ static size_t index_of(const struct gen *g, unsigned call, unsigned leg,
 	return ((size_t)call * 2 + leg) * g->per_flow + n;
 }
 
-static srtp_t oracle(const struct flow_key *k, srtp_ssrc_type_t type)
-{
-	static uint8_t master[30];
-	srtp_policy_t p = {.window_size = 1024};
-	srtp_t s;
-
-	memcpy(master, k->key, 16);
-	memcpy(master + 16, k->salt, 14);
-	srtp_crypto_policy_set_rtp_default(&p.rtp);
-	srtp_crypto_policy_set_rtcp_default(&p.rtcp);
-	p.key = master;
-	p.ssrc.type = type;
-	if (srtp_create(&s, &p) != srtp_err_status_ok)
-		die("srtp_create failed");
-	return s;
-}
-
-/* The plain packet n of a leg; both ends can make it. */
-static void plain(unsigned call, unsigned leg, unsigned n, struct packet *ret)
-{
-	uint32_t seq = 1000 + n, ts = n * PAYLOAD, ssrc = call * 2 + leg;
-	uint8_t *b = ret->bytes;
-	uint16_t be16 = htons((uint16_t)seq);
-	uint32_t be32 = htonl(ts);
-
-	b[0] = 0x80;
-	b[1] = 0;
-	memcpy(b + 2, &be16, 2);
-	memcpy(b + 4, &be32, 4);
-	be32 = htonl(ssrc);
-	memcpy(b + 8, &be32, 4);
-	for (unsigned i = 0; i < PAYLOAD; i++)
-		b[12 + i] = (uint8_t)(i + n * 3 + call);
-	ret->len = 12 + PAYLOAD;
-}
-
 static void build_call(struct gen *g, unsigned c)
 {
-	srtp_t s = oracle(&g->call[c].to_relay, ssrc_any_outbound);
+	srtp_t s = packet_oracle(&g->call[c].to_relay, ssrc_any_outbound);
 
 	for (unsigned n = 0; n < g->per_flow; n++) {
-		struct packet *p = &g->packet[index_of(g, c, 1, n)];
-		int len;
-
-		plain(c, 0, n, &g->packet[index_of(g, c, 0, n)]);
-		plain(c, 1, n, p);
-		len = p->len;
-		if (srtp_protect(s, p->bytes, &len) != srtp_err_status_ok)
-			die("srtp_protect failed");
-		p->len = (uint16_t)len;
+		packet_plain(c, 0, n, &g->packet[index_of(g, c, 0, n)]);
+		packet_secure(s, c, 1, n, &g->packet[index_of(g, c, 1, n)]);
 	}
 	(void)srtp_dealloc(s);
 	if (g->run.verify)
 		g->verifier[c] =
-			oracle(&g->call[c].from_relay, ssrc_any_inbound);
+			packet_oracle(&g->call[c].from_relay, ssrc_any_inbound);
 }
 
 /*
@@ -112,7 +64,7 @@ static void build_call(struct gen *g, unsigned c)
  */
 static void open_leg(struct gen *g, unsigned leg)
 {
-	struct addr a = {.family = ADDR_V4, .ip = {127, 0, 0, 1}};
+	struct addr a = setup.host;
 	struct sockaddr_storage ss;
 	int on = 1, size = 8 << 20;
 
@@ -130,19 +82,6 @@ static void open_leg(struct gen *g, unsigned leg)
 		/* for the baseline */
 		g->call[c].relay[leg] = addr_with_port(&a, 9);
 	}
-}
-
-/* Is what came back, from the other leg's packet n, right? */
-static bool is_right(struct gen *g, unsigned c, unsigned leg, unsigned n,
-		     uint8_t *buf, int len)
-{
-	struct packet want;
-
-	if (leg == 1 &&
-	    srtp_unprotect(g->verifier[c], buf, &len) != srtp_err_status_ok)
-		return false;
-	plain(c, 1 - leg, n, &want);
-	return len == want.len && memcmp(buf, want.bytes, want.len) == 0;
 }
 
 static uint64_t stamp(struct msghdr *m)
@@ -176,13 +115,13 @@ static bool receive_one(struct gen *g, unsigned leg)
 
 	if (len < 12)
 		return false;
-	n = (unsigned)(((buf[2] << 8 | buf[3]) - 1000) & 0xffff);
-	c = (unsigned)(buf[10] << 8 | buf[11]) / 2; /* of the SSRC */
+	packet_which(buf, &c, &n);
 	if (n >= g->per_flow || c >= g->run.calls)
 		return true;
 	at = index_of(g, c, 1 - leg, n);
 	g->delay_ns[g->res.received++] = (uint32_t)(stamp(&m) - g->sent_ns[at]);
-	if (g->run.verify && !is_right(g, c, leg, n, buf, (int)len))
+	if (g->run.verify && !packet_is_right(leg == 1 ? g->verifier[c] : NULL,
+					      c, 1 - leg, n, buf, (int)len))
 		g->res.wrong++;
 	return true;
 }
@@ -242,25 +181,6 @@ static void traffic(struct gen *g)
 	end = clock_ns(CLOCK_MONOTONIC) + DRAIN_MS * 1000000u;
 	while (g->res.received < g->res.sent && clock_ns(CLOCK_MONOTONIC) < end)
 		receive(g);
-}
-
-/* CPU time of all threads of pid. The scheduler's own figure: what utime and
- * stime of /proc/PID/stat are rounded from. */
-static uint64_t cpu_ns(pid_t pid)
-{
-	char path[64], line[128];
-	FILE *p;
-	uint64_t sum = 0;
-
-	(void)snprintf(path, sizeof(path), "cat /proc/%d/task/*/schedstat",
-		       (int)pid);
-	p = popen(path, "r");
-	if (!p)
-		die("popen: %m");
-	while (fgets(line, sizeof(line), p))
-		sum += strtoull(line, NULL, 10);
-	(void)pclose(p);
-	return sum;
 }
 
 static uint64_t softirq_ns(void)

@@ -61,8 +61,7 @@ static pid_t start(void)
 /* One queue for one thread on one processor, as it has one socket thread. */
 static pid_t start_queue(void)
 {
-	static const struct addr loopback = {ADDR_V4, {127, 0, 0, 1}, 0};
-	const struct queue_rules r = {.addr = &loopback,
+	const struct queue_rules r = {.addr = &setup.host,
 				      .addr_count = 1,
 				      .port_min = RELAY_PORT,
 				      .port_max = RELAY_PORT + 4 * CALLS_MAX,
@@ -75,29 +74,54 @@ static pid_t start_queue(void)
 	return start_with(FLOW_BACKEND_QUEUE);
 }
 
+static pid_t start_kernel(void)
+{
+	return start_with(FLOW_BACKEND_KERNEL);
+}
+
 static void make_key(struct flow_key *k, uint8_t seed)
 {
-	*k = (struct flow_key){.suite = SUITE_AES_CM_128_HMAC_SHA1_80};
-	for (unsigned i = 0; i < 16; i++)
+	const struct suite_info *info = suite_info(setup.suite);
+
+	*k = (struct flow_key){.suite = setup.suite};
+	for (unsigned i = 0; i < info->key_len; i++)
 		k->key[i] = (uint8_t)(seed + i * 11);
-	for (unsigned i = 0; i < 14; i++)
+	for (unsigned i = 0; i < info->salt_len; i++)
 		k->salt[i] = (uint8_t)(seed ^ (i * 7));
+}
+
+/* Send the request in buf; exits when it is not granted. */
+static void ask(struct writer *w, uint8_t buf[MEDIA_WIRE_MAX])
+{
+	struct media_reply reply;
+	ssize_t n;
+
+	if (send(channel, buf, w->len, 0) < 0)
+		die("send: %m");
+	do { /* events come between */
+		struct pollfd pfd = {.fd = channel, .events = POLLIN};
+
+		(void)poll(&pfd, 1, 5000);
+		n = recv(channel, buf, MEDIA_WIRE_MAX, MSG_DONTWAIT);
+		if (n <= 0 ||
+		    media_wire_read_reply(slice_make(buf, (size_t)n), &reply))
+			die("no answer from the media process");
+	} while (reply.is_event);
+	if (reply.err)
+		die("the media process refused");
 }
 
 static void call_add(unsigned i, struct call *c)
 {
 	uint8_t buf[MEDIA_WIRE_MAX];
-	struct media_reply reply;
 	struct flow f[2] = {{0}};
 	struct writer w;
-	ssize_t n;
 
 	make_key(&c->to_relay, (uint8_t)i);
 	make_key(&c->from_relay, (uint8_t)(i + 100));
 	for (unsigned leg = 0; leg < 2; leg++) {
 		c->relay[leg] = addr_with_port(
-			&c->self[leg],
-			(uint16_t)(RELAY_PORT + 4 * i + 2 * leg));
+			&setup.host, (uint16_t)(RELAY_PORT + 4 * i + 2 * leg));
 		f[leg].id = i * 2 + leg + 1;
 		f[leg].peer_id = i * 2 + (1 - leg) + 1;
 		f[leg].local = c->relay[leg];
@@ -108,23 +132,18 @@ static void call_add(unsigned i, struct call *c)
 	f[1].in = c->to_relay;
 	writer_init(&w, buf, sizeof(buf));
 	media_wire_add(&w, i, f, 2);
-	if (send(channel, buf, w.len, 0) < 0)
-		die("send: %m");
-	do { /* events come between */
-		struct pollfd pfd = {.fd = channel, .events = POLLIN};
-
-		(void)poll(&pfd, 1, 5000);
-		n = recv(channel, buf, sizeof(buf), MSG_DONTWAIT);
-		if (n <= 0 ||
-		    media_wire_read_reply(slice_make(buf, (size_t)n), &reply))
-			die("no answer from the media process");
-	} while (reply.is_event);
-	if (reply.err)
-		die("the media process refused a flow");
+	ask(&w, buf);
 }
 
+/* The flows go first: a kernel's would stay for a while. */
 static void stop(pid_t pid)
 {
+	uint8_t buf[MEDIA_WIRE_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	media_wire_flush(&w, UINT32_MAX);
+	ask(&w, buf);
 	(void)close(channel);
 	(void)close(monitor);
 	(void)waitpid(pid, NULL, 0);
@@ -143,6 +162,13 @@ const struct subject subject_ours = {
 const struct subject subject_queue = {
 	.name = "sallyport queue",
 	.start = start_queue,
+	.call_add = call_add,
+	.stop = stop,
+};
+
+const struct subject subject_kernel = {
+	.name = "sallyport nf_srtp",
+	.start = start_kernel,
 	.call_add = call_add,
 	.stop = stop,
 };

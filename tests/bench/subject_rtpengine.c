@@ -48,15 +48,24 @@ static void ask(const char *dict)
 	die("rtpengine does not answer");
 }
 
-static void child(void)
+/* table: of the kernel module; -1: in user space. */
+static void child(int table)
 {
+	char interface[ADDR_STR_MAX + 16], ip[ADDR_STR_MAX], option[32];
+	struct writer w;
+
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	pin(CPU_RELAY);
 	if (!freopen("/dev/null", "w", stdout) ||
 	    (!getenv("BENCH_VERBOSE") && !freopen("/dev/null", "w", stderr)))
 		_exit(1);
-	(void)execlp("rtpengine", "rtpengine", "--table=-1",
-		     "--interface=127.0.0.1", "--listen-ng=127.0.0.1:2223",
+	writer_init(&w, (uint8_t *)ip, sizeof(ip) - 1);
+	addr_print_ip(&w, &setup.host);
+	(void)snprintf(interface, sizeof(interface), "--interface=%.*s",
+		       (int)w.len, ip);
+	(void)snprintf(option, sizeof(option), "--table=%d", table);
+	(void)execlp("rtpengine", "rtpengine", option, "--no-fallback",
+		     interface, "--listen-ng=127.0.0.1:2223",
 		     "--port-min=30000", "--port-max=40000", "--num-threads=1",
 		     "--media-num-threads=0", "--endpoint-learning=immediate",
 		     "--foreground", "--log-stderr", "--log-level=4",
@@ -64,7 +73,7 @@ static void child(void)
 	_exit(127);
 }
 
-static pid_t start(void)
+static pid_t start_with(int table)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET,
 				.sin_port = htons(NG_PORT),
@@ -75,13 +84,23 @@ static pid_t start(void)
 	if (pid < 0)
 		die("fork: %m");
 	if (pid == 0)
-		child();
+		child(table);
 	ng = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	(void)setsockopt(ng, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	if (connect(ng, (struct sockaddr *)&a, sizeof(a)))
 		die("connect: %m");
 	ask("d7:command4:pinge");
 	return pid;
+}
+
+static pid_t start(void)
+{
+	return start_with(-1);
+}
+
+static pid_t start_kernel(void)
+{
+	return start_with(0);
 }
 
 static unsigned port_of(void)
@@ -96,19 +115,32 @@ static unsigned port_of(void)
 /* The key and the tag of the suite we measure, from the answered offer. */
 static unsigned long key_of(struct flow_key *ret)
 {
-	static const char name[] = " AES_CM_128_HMAC_SHA1_80 inline:";
-	const char *at = strstr(answer, name), *tag;
-	uint8_t raw[30];
+	const struct suite_info *info = suite_info(setup.suite);
+	char name[64], text[SUITE_INLINE_MAX * 2] = "";
+	uint8_t raw[SUITE_INLINE_MAX];
+	const char *at, *tag;
 	size_t len;
 
-	if (!at || b64_decode(slice_make(at + sizeof(name) - 1, 40), raw,
-			      sizeof(raw), &len))
+	(void)snprintf(name, sizeof(name), " %s inline:", info->name);
+	at = strstr(answer, name);
+	if (!at)
+		die("no key in: %s", answer);
+	len = strspn(at + strlen(name),
+		     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		     "0123456789+/");
+	if (len > sizeof(text) - 4)
+		die("no key in: %s", answer);
+	memcpy(text, at + strlen(name), len);
+	while (len % 4)
+		text[len++] = '=';
+	if (b64_decode(slice_make(text, len), raw, sizeof(raw), &len) ||
+	    len != (size_t)info->key_len + info->salt_len)
 		die("no key in: %s", answer);
 	for (tag = at; tag[-1] != ':'; tag--)
 		continue;
-	*ret = (struct flow_key){.suite = SUITE_AES_CM_128_HMAC_SHA1_80};
-	memcpy(ret->key, raw, 16);
-	memcpy(ret->salt, raw + 16, 14);
+	*ret = (struct flow_key){.suite = setup.suite};
+	memcpy(ret->key, raw, info->key_len);
+	memcpy(ret->salt, raw + info->key_len, info->salt_len);
 	return strtoul(tag, NULL, 10);
 }
 
@@ -130,12 +162,35 @@ command(const char *head, const char *fmt, ...)
 	ask(dict);
 }
 
+/* The generator's own key, for the answer. */
+static int key_text(const struct flow_key *k, char text[64])
+{
+	const struct suite_info *info = suite_info(k->suite);
+	uint8_t master[SUITE_INLINE_MAX];
+	struct writer w;
+
+	memcpy(master, k->key, info->key_len);
+	memcpy(master + info->key_len, k->salt, info->salt_len);
+	writer_init(&w, (uint8_t *)text, 64);
+	b64_encode(&w,
+		   slice_make(master, (size_t)info->key_len + info->salt_len));
+	return (int)w.len;
+}
+
+/* c= of a leg's SDP. */
+static const char *connection(const struct call *c, char ret[ADDR_STR_MAX])
+{
+	struct writer w;
+
+	writer_init(&w, (uint8_t *)ret, ADDR_STR_MAX - 1);
+	addr_print_ip(&w, &c->self[0]);
+	ret[w.len] = '\0';
+	return ret;
+}
+
 static void call_add(unsigned i, struct call *c)
 {
-	char head[256], id[16], text[64];
-	struct addr lo = c->self[0];
-	struct writer w;
-	uint8_t master[30];
+	char head[256], id[16], text[64], ip[ADDR_STR_MAX];
 	unsigned long tag;
 	int n = snprintf(id, sizeof(id), "c%u", i);
 
@@ -145,28 +200,26 @@ static void call_add(unsigned i, struct call *c)
 		       n, id);
 	command(head,
 		"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\n"
-		"c=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %u RTP/AVP 0\r\n"
+		"c=IN IP4 %s\r\nt=0 0\r\nm=audio %u RTP/AVP 0\r\n"
 		"a=sendrecv\r\n",
-		c->self[0].port);
-	c->relay[1] = addr_with_port(&lo, (uint16_t)port_of());
+		connection(c, ip), c->self[0].port);
+	c->relay[1] = addr_with_port(&setup.host, (uint16_t)port_of());
 	tag = key_of(&c->from_relay);
 	c->to_relay = c->from_relay;
 	c->to_relay.key[0] ^= 0xff;
-	memcpy(master, c->to_relay.key, 16);
-	memcpy(master + 16, c->to_relay.salt, 14);
-	writer_init(&w, text, sizeof(text));
-	b64_encode(&w, slice_make(master, sizeof(master)));
 	(void)snprintf(head, sizeof(head),
 		       "7:command6:answer7:call-id%d:%s8:from-tag1:A"
 		       "6:to-tag1:B18:transport-protocol7:RTP/AVP",
 		       n, id);
 	command(head,
 		"v=0\r\no=- 2 1 IN IP4 127.0.0.1\r\ns=-\r\n"
-		"c=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %u RTP/SAVP 0\r\n"
-		"a=crypto:%lu AES_CM_128_HMAC_SHA1_80 inline:%.*s\r\n"
+		"c=IN IP4 %s\r\nt=0 0\r\nm=audio %u RTP/SAVP 0\r\n"
+		"a=crypto:%lu %s inline:%.*s\r\n"
 		"a=sendrecv\r\n",
-		c->self[1].port, tag, (int)w.len, text);
-	c->relay[0] = addr_with_port(&lo, (uint16_t)port_of());
+		connection(c, ip), c->self[1].port, tag,
+		suite_info(setup.suite)->name, key_text(&c->to_relay, text),
+		text);
+	c->relay[0] = addr_with_port(&setup.host, (uint16_t)port_of());
 }
 
 static void stop(pid_t pid)
@@ -179,6 +232,13 @@ static void stop(pid_t pid)
 const struct subject subject_rtpengine = {
 	.name = "rtpengine 10.5 userspace",
 	.start = start,
+	.call_add = call_add,
+	.stop = stop,
+};
+
+const struct subject subject_rtpengine_kernel = {
+	.name = "xt_RTPENGINE 10.5",
+	.start = start_kernel,
 	.call_add = call_add,
 	.stop = stop,
 };

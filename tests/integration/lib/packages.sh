@@ -24,6 +24,8 @@ PACKAGES_IPSEC="$PACKAGES_VM nftables iproute2"
 PACKAGES_KERNEL="$PACKAGES_VM linux-headers-amd64 gcc make iproute2 procps
  python3 nftables gnutls-bin kamailio baresip-core stunnel4 sip-tester tcpdump"
 PACKAGES_KERNEL_NEWER="linux-image-6.12-amd64 linux-headers-6.12-amd64"
+# ... and the peers of make bench-kernel (its module for the kernel is unpacked)
+PACKAGES_BENCH_KERNEL="rtpengine-daemon iptables nftables"
 # ... and what its debug kernels are built from
 PACKAGES_KERNEL_DEBUG="linux-source-6.1 flex bison bc libelf-dev xz-utils"
 
