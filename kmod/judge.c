@@ -91,7 +91,8 @@ static void nf_srtp_promote(const struct nf_srtp_case *c,
 	if (rcu_access_pointer(f->in[NF_SRTP_KEY_NEXT]) == next) {
 		cur = rcu_dereference_protected(f->in[NF_SRTP_KEY_CUR], true);
 		nf_srtp_key_set(f, NF_SRTP_KEY_OLD, nf_srtp_key_get(cur));
-		f->old_until = jiffies + msecs_to_jiffies(c->conf->grace_ms);
+		WRITE_ONCE(f->old_until,
+			   jiffies + msecs_to_jiffies(c->conf->grace_ms));
 		nf_srtp_key_set(f, NF_SRTP_KEY_CUR, nf_srtp_key_get(next));
 		nf_srtp_key_set(f, NF_SRTP_KEY_NEXT, NULL);
 	}

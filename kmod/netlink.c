@@ -404,7 +404,8 @@ static void nf_srtp_swap_keys(struct nf_srtp_flow *f, struct nf_srtp_change *c)
 		nf_srtp_key_set(f, NF_SRTP_KEY_OLD, NULL);
 	} else if (cur && cur != c->in) {
 		nf_srtp_key_set(f, NF_SRTP_KEY_OLD, nf_srtp_key_get(cur));
-		f->old_until = jiffies + msecs_to_jiffies(c->conf->grace_ms);
+		WRITE_ONCE(f->old_until,
+			   jiffies + msecs_to_jiffies(c->conf->grace_ms));
 	}
 	nf_srtp_key_set(f, NF_SRTP_KEY_NEXT, c->next == c->in ? NULL : c->next);
 	if (c->next && c->next == c->in)

@@ -88,8 +88,8 @@ static int nf_srtp_add(struct nf_srtp_key_state *k, u32 ssrc,
 	st->next = k->streams;
 	k->streams = st;
 	k->count++;
-	k->ssrc_new = ssrc;
-	k->has_ssrc_new = true;
+	WRITE_ONCE(k->ssrc_new, ssrc);
+	WRITE_ONCE(k->has_ssrc_new, true);
 	*ret = st;
 	return 0;
 }
@@ -166,7 +166,7 @@ static int nf_srtp_reserve_locked(struct nf_srtp_key_state *k,
 		return NF_SRTP_STAT_REPLAY;
 	nf_srtp_index_commit(w, index);
 	if (index >= end / 2)
-		k->is_worn = true;
+		WRITE_ONCE(k->is_worn, true);
 	*ret = index;
 	return 0;
 }
@@ -320,7 +320,7 @@ static int nf_srtp_accept_locked(struct nf_srtp_key_state *k,
 		return NF_SRTP_STAT_REPLAY;
 	nf_srtp_index_commit(nf_srtp_window_of(st, p), index);
 	if (index >= (p->is_rtcp ? NF_SRTP_RTCP_END : NF_SRTP_RTP_END) / 2)
-		k->is_worn = true;
+		WRITE_ONCE(k->is_worn, true);
 	return 0;
 }
 
