@@ -1,6 +1,7 @@
 /*
  * Inside of config/: how rows of the schema are written, and the rows that
- * stand in files of their own (schema_authz.c).
+ * stand in files of their own (schema_authz.c, schema_limits.c,
+ * schema_sccp.c).
  */
 #pragma once
 
@@ -42,6 +43,10 @@ enum {
 	CONFIG_RIGHTS_ROWS = 2,
 	CONFIG_GROUP_ROWS = 2,
 	CONFIG_GATEWAY_ROWS = 3,
+	CONFIG_SCCP_ROWS = 4,
+	CONFIG_SCCP_MANAGER_ROWS = 6,
+	CONFIG_MODEL_ROWS = 6,
+	CONFIG_LIMIT_ROWS = 16,
 	CONFIG_APPLICATION_ROWS = 7
 };
 
@@ -51,7 +56,16 @@ extern const struct config_option config_group_rows[CONFIG_GROUP_ROWS];
 extern const struct config_option
 	config_application_rows[CONFIG_APPLICATION_ROWS];
 extern const struct config_option config_gateway_rows[CONFIG_GATEWAY_ROWS];
+extern const struct config_option config_sccp_rows[CONFIG_SCCP_ROWS];
+extern const struct config_option
+	config_sccp_manager_rows[CONFIG_SCCP_MANAGER_ROWS];
+extern const struct config_option config_model_rows[CONFIG_MODEL_ROWS];
+extern const struct config_option config_limit_rows[CONFIG_LIMIT_ROWS];
 /* "no", "warn", "yes": the order of enum config_ipsec. */
 extern const char *const config_ipsec_words[4];
+/* Where file names are taken from that are not absolute: the directory of the
+ * configuration, and trust/ in it. */
+extern const char *const config_below_base[2];
+extern const char *const config_below_trust[2];
 /* "deny", "allow": the order of enum config_right. */
 extern const char *const config_right_words[3];

@@ -30,8 +30,8 @@ static const char *const any_transport[] = {"udp", "tcp", "tls", NULL};
 /* Skinny goes over the two that follow udp, in their order. */
 static const char *const any_protocol[] = {"udp",  "tcp",   "tls",
 					   "sccp", "sccps", NULL};
-static const char *const below_base[] = {"", NULL};
-static const char *const below_trust[] = {"trust", NULL};
+const char *const config_below_base[] = {"", NULL};
+const char *const config_below_trust[] = {"trust", NULL};
 
 #define OPTION CONFIG_ROW
 
@@ -75,12 +75,12 @@ static const struct config_option top_options[] = {
 	    .text = "Value of the Server and User-Agent headers; empty sends "
 		    "none."),
 	TOP(state_directory, "state-directory", PATH, "/var/lib/sallyport",
-	    .words = below_base,
+	    .words = config_below_base,
 	    .text = "Directory of what outlives a restart: the credential "
 		    "database and the key that encrypts it."),
 	TOP(control_socket, "control-socket", PATH,
-	    "/run/sallyport/control.sock", .words = below_base, .max = 107,
-	    .text = "Socket on which sallyportctl(8) is answered."),
+	    "/run/sallyport/control.sock", .words = config_below_base,
+	    .max = 107, .text = "Socket on which sallyportctl(8) is answered."),
 	TOP(sandbox, "sandbox", WORD, "enforce", .words = words_sandbox,
 	    .text = "System call filter of the processes. log: a call outside "
 		    "the list is logged and done; off: no filter."),
@@ -132,17 +132,18 @@ static const struct config_option listener_options[] = {
 			 "tls:, tcp: or udp: for SIP, sccps: (over TLS, port "
 			 "2443) or sccp: (port 2000) for Skinny, followed by "
 			 "address:port; IPv6 addresses in brackets."),
-	LISTENER(certificate, "certificate", PATH, "", .words = below_base,
-		 .example = "certs/server.pem", .when = CONFIG_WHEN_NOW,
+	LISTENER(certificate, "certificate", PATH, "",
+		 .words = config_below_base, .example = "certs/server.pem",
+		 .when = CONFIG_WHEN_NOW,
 		 .text = "File with our certificate and its chain (PEM) for a "
 			 "tls: listener. Names that are not absolute are taken "
 			 "from the directory of this file."),
-	LISTENER(key, "key", KEY, "", .words = below_base,
+	LISTENER(key, "key", KEY, "", .words = config_below_base,
 		 .example = "keys/server.key", .when = CONFIG_WHEN_NOW,
 		 .text = KEY_TEXT),
-	LISTENER(ocsp, "ocsp", PATH, "", .words = below_base,
+	LISTENER(ocsp, "ocsp", PATH, "", .words = config_below_base,
 		 .when = CONFIG_WHEN_NOW, .text = OCSP_TEXT),
-	LISTENER(trust, "trust", PATH, "", .words = below_trust,
+	LISTENER(trust, "trust", PATH, "", .words = config_below_trust,
 		 .example = "device", .when = CONFIG_WHEN_NOW,
 		 .text = "Directory with the certificates that phones' "
 			 "certificates must chain to, below the directory "
@@ -202,12 +203,12 @@ static const struct config_option listener_options[] = {
 	OPTION(config_certificate, member, key, kind, dflt, __VA_ARGS__)
 
 static const struct config_option certificate_options[] = {
-	CERTIFICATE(file, "file", PATH, NULL, .words = below_base,
+	CERTIFICATE(file, "file", PATH, NULL, .words = config_below_base,
 		    .example = "certs/server-ecdsa.pem",
 		    .text = "File with the certificate and its chain (PEM)."),
-	CERTIFICATE(key, "key", KEY, NULL, .words = below_base,
+	CERTIFICATE(key, "key", KEY, NULL, .words = config_below_base,
 		    .example = "keys/server-ecdsa.key", .text = KEY_TEXT),
-	CERTIFICATE(ocsp, "ocsp", PATH, "", .words = below_base,
+	CERTIFICATE(ocsp, "ocsp", PATH, "", .words = config_below_base,
 		    .text = OCSP_TEXT),
 	CERTIFICATE(listeners, "listeners", NAMES, "",
 		    .example = "{ \"phones\" }",
@@ -241,16 +242,17 @@ static const struct config_option manager_options[] = {
 		.text = "For a udp: address: requests that are longer than "
 			"datagram-max go to the same address and port by "
 			"TCP (RFC 3261 section 18.1.1)."),
-	MANAGER(certificate, "certificate", PATH, "", .words = below_base,
-		.example = "",
+	MANAGER(certificate, "certificate", PATH, "",
+		.words = config_below_base, .example = "",
 		.text = "File with our certificate and its chain (PEM) for a "
 			"tls: address: shown to the call manager, both when we "
 			"connect and when it does. Without one it cannot "
 			"connect to us."),
-	MANAGER(key, "key", PATH, "", .words = below_base, .example = "",
+	MANAGER(key, "key", PATH, "", .words = config_below_base, .example = "",
 		.text = "File with the private key of the certificate (PEM). "
 			"Only the keys process reads it."),
-	MANAGER(trust, "trust", PATH, "call-manager", .words = below_trust,
+	MANAGER(trust, "trust", PATH, "call-manager",
+		.words = config_below_trust,
 		.text = "Directory with the certificates that the certificate "
 			"of a tls: call manager must chain to, below the "
 			"directory trust/ unless absolute. Where address is a "
@@ -377,143 +379,6 @@ static const struct config_option sip_options[] = {
 		    "media is in the clear inside and there is no lock. "
 		    "phone-leg: for the way between this phone and Sallyport "
 		    "alone, whatever is behind."),
-};
-
-static const struct config_option sccp_options[] = {
-	OPTION(config_sccp, version_max, "protocol-version", UINT, "22",
-	       .min = 3, .max = 22,
-	       .text = "Newest protocol version that phones may offer a call "
-		       "manager; a newer offer is lowered to it."),
-	OPTION(config_sccp, call_rate, "call-rate", UINT, "20", .max = 6000,
-	       .unit = "calls per minute",
-	       .text = "Calls that one phone may begin; 0 is no limit."),
-	OPTION(config_sccp, fail_back_s, "fail-back", UINT, "60", .max = 86400,
-	       .unit = "seconds",
-	       .text = "So long a call manager must be up before phones that "
-		       "went to a later one of their listener are sent back to "
-		       "it, when they are idle and a few at a time (Reset). "
-		       "Twice as long, up to sixteen times, for one that went "
-		       "down again within ten minutes. 0 leaves them until "
-		       "they register anew."),
-	OPTION(config_sccp, rules, "rules", TEXTS, "",
-	       .example = "{ \"drop 0x0049-0x004A\" }",
-	       .text = "What is done with messages, by their id; the first "
-		       "that fits counts: allow, drop, log (allow and log) or "
-		       "rate N (so many a second of each phone, the rest is "
-		       "dropped), and a number or a range of numbers. "
-		       "Whatever no rule names is allowed, "
-		       "within what registration and direction allow."),
-};
-
-static const struct config_option sccp_manager_options[] = {
-	OPTION(config_sccp_manager, address, "address", REMOTE, NULL,
-	       .example = "192.0.2.10:2000",
-	       .text = "Where the call manager takes phones that speak Skinny, "
-		       "as a rule at port 2000 in the clear and 2443 over TLS. "
-		       "A host name is looked up (A, or AAAA where "
-		       "source-addresses are IPv6)."),
-	OPTION(config_sccp_manager, has_tls, "tls", BOOL, "no",
-	       .text = "It is reached over TLS. Media inside stays in the "
-		       "clear."),
-	OPTION(config_sccp_manager, certificate, "certificate", PATH, "",
-	       .words = below_base, .example = "",
-	       .text = "File with our certificate and its chain (PEM), shown "
-		       "to a call manager over TLS that asks for one."),
-	OPTION(config_sccp_manager, key, "key", PATH, "", .words = below_base,
-	       .example = "",
-	       .text = "File with the private key of the certificate (PEM). "
-		       "Only the keys process reads it."),
-	OPTION(config_sccp_manager, trust, "trust", PATH, "call-manager",
-	       .words = below_trust,
-	       .text = "Directory with the certificates that the certificate "
-		       "of a call manager over TLS must chain to, below the "
-		       "directory trust/ unless absolute. Where address is a "
-		       "host name the certificate must name it too."),
-	OPTION(config_sccp_manager, sources, "source-addresses", TEXTS, "",
-	       .example = "{ \"192.0.2.1\" }",
-	       .text = "Our own addresses towards it, used in turn: each "
-		       "phone has a connection, and one address has ports for "
-		       "28000. None given is the system's choice."),
-};
-
-static const struct config_option model_options[] = {
-	OPTION(config_model, digests, "digest-algorithms", DIGESTS, "",
-	       .example = "{ \"SHA-256\", \"MD5\" }",
-	       .text = "Algorithms that devices of this model are challenged "
-		       "with, best first. None stands for digest-algorithms at "
-		       "the top level."),
-	OPTION(config_model, type, "type", UINT, "0", .max = 1000000,
-	       .text = "Number of the model as phones register it."),
-	OPTION(config_model, encrypts, "encrypts", BOOL, "yes",
-	       .text = "It does SRTP. no: its calls are in the clear, or "
-		       "refused where media = srtp-required."),
-	OPTION(config_model, suites, "suites", SUITES, "",
-	       .example = "{ \"AES_CM_128_HMAC_SHA1_32\" }",
-	       .text = "SRTP suites that it knows, best first, for its devices "
-		       "whose suites are not given; none stands for those of "
-		       "the device."),
-	OPTION(config_model, refuses_barge, "refuses-barge", BOOL, "no",
-	       .text = "Nobody can barge into an encrypted call of it: the "
-		       "second channel is refused."),
-	OPTION(config_model, loses_wideband, "loses-wideband", BOOL, "no",
-	       .text = "Where it encrypts its wideband codec is kept from the "
-		       "call manager."),
-};
-
-#define LIMIT(member, key, dflt, least, most, ...)                     \
-	OPTION(config_limits, member, key, UINT, dflt, .min = (least), \
-	       .max = (most), __VA_ARGS__)
-
-static const struct config_option limit_options[] = {
-	LIMIT(connections, "connections", "20000", 1, 1000000,
-	      .text = "Connections of phones at once."),
-	LIMIT(connections_per_address, "connections-per-address", "1000", 1,
-	      1000000,
-	      .text = "Connections from one address at once; phones behind one "
-		      "translator share it."),
-	LIMIT(handshakes, "handshakes", "256", 1, 100000,
-	      .text = "TLS handshakes waiting or under way at once; further "
-		      "connections wait in the kernel."),
-	LIMIT(handshakes_per_address, "handshakes-per-address", "16", 1, 100000,
-	      .text = "The same from one address, beyond which they are "
-		      "refused; phones behind one translator share it."),
-	LIMIT(handshake_timeout_s, "handshake-timeout", "5", 1, 300,
-	      .unit = "seconds",
-	      .text = "Until a TLS handshake is done, or a connection to the "
-		      "call manager is made."),
-	LIMIT(first_message_timeout_s, "first-message-timeout", "10", 1, 3600,
-	      .unit = "seconds",
-	      .text = "Until a new connection has brought a message."),
-	LIMIT(message_timeout_s, "message-timeout", "10", 1, 3600,
-	      .unit = "seconds",
-	      .text = "Until a message that has begun is complete."),
-	LIMIT(idle_timeout_s, "idle-timeout", "4000", 10, 604800,
-	      .unit = "seconds",
-	      .text = "A connection that brings no byte for so long is closed; "
-		      "longer than expires-max, or phones that send nothing "
-		      "between their registrations lose theirs."),
-	LIMIT(output_bytes, "output-bytes", "262144", 16384, 16777216,
-	      .unit = "bytes",
-	      .text = "What may wait for a peer that does not read; one byte "
-		      "more closes its connection."),
-	LIMIT(message_rate, "message-rate", "50", 1, 100000,
-	      .unit = "messages per second",
-	      .text = "Messages taken from one source on average."),
-	LIMIT(message_burst, "message-burst", "200", 1, 100000,
-	      .unit = "messages",
-	      .text = "Messages taken from one source at once."),
-	LIMIT(registrations, "registrations", "20000", 1, 1000000,
-	      .text = "Registered contacts at once."),
-	LIMIT(calls, "calls", "4000", 1, 100000, .text = "Calls at once."),
-	LIMIT(transactions, "transactions", "20000", 1, 1000000,
-	      .text = "SIP transactions at once."),
-	LIMIT(subscriptions, "subscriptions", "20000", 1, 1000000,
-	      .text = "Subscriptions at once (SUBSCRIBE, and REFER outside of "
-		      "calls)."),
-	LIMIT(subscriptions_per_device, "subscriptions-per-device", "200", 1,
-	      10000,
-	      .text = "Subscriptions of one device at once; a phone needs one "
-		      "for each lamp that shows another line."),
 };
 
 #define DEVICE(member, key, kind, dflt, ...) \
@@ -692,7 +557,8 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	{.name = "sccp",
 	 .offset = offsetof(struct config, sccp),
 	 .max = 1,
-	 ROWS(sccp_options),
+	 .option = config_sccp_rows,
+	 .count = CONFIG_SCCP_ROWS,
 	 .when = CONFIG_WHEN_RESTART,
 	 .text = "Phones that speak Skinny (SCCP)."},
 	{.name = "sccp-manager",
@@ -701,7 +567,8 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .count_offset = offsetof(struct config, sccp_manager_count),
 	 .size = sizeof(struct config_sccp_manager),
 	 .max = CONFIG_SCCP_MANAGERS_MAX,
-	 ROWS(sccp_manager_options),
+	 .option = config_sccp_manager_rows,
+	 .count = CONFIG_SCCP_MANAGER_ROWS,
 	 .when = CONFIG_WHEN_NOW,
 	 .is_example = true,
 	 .text = "A call manager for phones that speak Skinny."},
@@ -711,7 +578,8 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .count_offset = offsetof(struct config, model_count),
 	 .size = sizeof(struct config_model),
 	 .max = CONFIG_MODELS_MAX,
-	 ROWS(model_options),
+	 .option = config_model_rows,
+	 .count = CONFIG_MODEL_ROWS,
 	 .when = CONFIG_WHEN_NOW,
 	 .is_example = true,
 	 .text = "What a model of phone can and cannot do; "
@@ -720,7 +588,8 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	{.name = "limits",
 	 .offset = offsetof(struct config, limits),
 	 .max = 1,
-	 ROWS(limit_options),
+	 .option = config_limit_rows,
+	 .count = CONFIG_LIMIT_ROWS,
 	 .when = CONFIG_WHEN_NOW,
 	 .text = "What outsiders can use up has an end."},
 	{.name = "trunk-profile",
