@@ -42,12 +42,14 @@ int obj_init(struct calls *c, struct obj *o, enum obj_kind kind)
 {
 	o->kind = kind;
 	list_init(&o->failed);
+	list_init(&o->touched);
 	return slots_add(&c->objs, o, &o->self);
 }
 
 void obj_done(struct calls *c, struct obj *o)
 {
 	list_del(&o->failed);
+	list_del(&o->touched);
 	slots_del(&c->objs, o->self);
 	o->self = HANDLE_NONE;
 }
@@ -300,7 +302,7 @@ void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
 	switch (o->kind) {
 	case OBJ_CALL:
 		call = LIST_ENTRY(o, struct call, obj);
-		save_touch(c, call);
+		save_touch(c, o);
 		if (!handle_eq(call->ex.client, txn))
 			break;
 		history_message(c, call, !call->ex.from, m);
@@ -308,7 +310,7 @@ void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
 		break;
 	case OBJ_RELAY:
 		call = call_find(c, handle_u64(relay_of(o)->call));
-		save_touch(c, call);
+		save_touch(c, call ? &call->obj : NULL);
 		if (call)
 			history_message(c, call, !relay_of(o)->from, m);
 		if (handle_eq(relay_of(o)->client, txn))

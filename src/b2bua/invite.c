@@ -97,7 +97,6 @@ struct call *call_alloc(struct calls *c)
 	if (obj_init(c, &call->obj, OBJ_CALL) != 0)
 		return alloc_free(call);
 	c->call_count++;
-	list_init(&call->touched);
 	if (deadline_init(c, call) != 0) {
 		call_free(c, call, NULL);
 		return NULL;

@@ -293,14 +293,14 @@ struct leg *leg_find(struct calls *c, const struct sip_msg *m)
 	     n = table_find_next(n)) {
 		leg = TABLE_ENTRY(n, struct leg, node);
 		if (sip_dialog_match(&leg->dialog, m)) {
-			save_touch(c, leg->call);
+			save_touch_leg(c, leg);
 			return leg;
 		}
 	}
 	leg = leg_find_ours(c, m);
 	if (!leg || !leg->call || !fork_switch(leg, m->from_tag))
 		return NULL;
-	save_touch(c, leg->call);
+	save_touch_leg(c, leg);
 	return leg;
 }
 
@@ -405,11 +405,12 @@ static bool has_session(const struct leg *leg, enum sip_method method)
 	       (method == SIP_METHOD_UPDATE && leg->is_confirmed);
 }
 
-/* A restored call's phone that has not come back yet: it has no connection. */
+/* The phone of what was restored has not come back yet: it has no
+ * connection. */
 static bool is_unreachable(const struct leg *leg)
 {
-	return leg->call && leg->side == SIDE_PHONE && leg->dest.is_reliable &&
-	       handle_is_none(leg->dest.ep);
+	return (leg->call || leg->sub) && leg->side == SIDE_PHONE &&
+	       leg->dest.is_reliable && handle_is_none(leg->dest.ep);
 }
 
 int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
@@ -450,7 +451,7 @@ int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
 	if (!writer_ok(&w))
 		return ERR_LIMIT;
 	leg->dialog.local_cseq = q.cseq;
-	save_touch(c, leg->call);
+	save_touch_leg(c, leg);
 	err = open_client(c, leg,
 			  &(struct core_msg){
 				  .method = method,

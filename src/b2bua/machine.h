@@ -787,9 +787,11 @@ void reg_move_answered(struct calls *c, struct reg_try *t,
 		       const struct sip_msg *m);
 
 /* --- save.c --------------------------------------------------------------- */
-/* Something happens to call (may be NULL): look at the end of the step
- * whether it must be saved anew. */
-void save_touch(struct calls *c, struct call *call);
+/* Something happens to o, a call or subscription (may be NULL): look at the
+ * end of the step whether it must be saved anew. */
+void save_touch(struct calls *c, struct obj *o);
+/* The same to whatever leg is of. */
+void save_touch_leg(struct calls *c, const struct leg *leg);
 /* The end of the step: save what was touched and has changed. */
 void save_touched(struct calls *c);
 /* The call is being freed. */
@@ -798,5 +800,8 @@ void save_call_done(struct calls *c, struct call *call);
 void save_binding(struct calls *c, struct binding *b);
 /* b is being freed. */
 void save_binding_done(struct calls *c, struct binding *b);
-/* A new connection of b's phone: calls of its device that have none take it. */
+/* The subscription is being freed. */
+void save_sub_done(struct calls *c, struct sub *s);
+/* A new connection of b's phone: calls and subscriptions of its device that
+ * have none take it. */
 void save_follow(struct calls *c, const struct binding *b);

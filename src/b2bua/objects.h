@@ -65,7 +65,8 @@ enum obj_kind {
 struct obj {
 	enum obj_kind kind;
 	struct handle self;
-	struct list failed; /* in calls.failed, see calls.c */
+	struct list failed;  /* in calls.failed, see calls.c */
+	struct list touched; /* in calls.touched, see save.c */
 	bool client_failed;
 	bool server_failed;
 	enum sip_txn_fail why;
@@ -299,8 +300,7 @@ struct history { /* zeroed: empty */
 };
 
 struct call {
-	struct obj obj;	     /* first */
-	struct list touched; /* in calls.touched, see save.c */
+	struct obj obj; /* first */
 	bool is_saved;
 	uint64_t saved_hash;	     /* of the bytes that were saved */
 	struct table_node by_device; /* in calls.devices */
@@ -480,7 +480,7 @@ struct calls {
 	uint32_t moving;	  /* registrations of our own under way */
 	bool move_is_on;
 	bool move_again;     /* something changed during the walk */
-	struct list touched; /* calls that may have to be saved */
+	struct list touched; /* objects that may have to be saved */
 	/* During a step only: */
 	uint64_t now_ms;
 	struct actions *out;

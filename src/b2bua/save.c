@@ -1,219 +1,39 @@
 /*
- * The two objects field by field. Each code_ function writes the value it is
- * given, or reads one in its place and returns that.
+ * Calls and bindings field by field, and when they are saved. Subscriptions
+ * are save_sub.c's.
  */
-#include "b2bua/save.h"
-
+#include "b2bua/coder.h"
 #include "b2bua/sccp.h"
-#include "base/alloc.h"
-#include "base/reader.h"
+#include "b2bua/sub.h"
+
 #include "base/secret.h"
-
-enum {
-	SAVE_VERSION = 4,
-	KIND_CALL = 'C',
-	KIND_BINDING = 'B',
-	/* Requests that may have left after the last save. A line's are not
-	 * saved one by one. */
-	CSEQ_GAP = 64,
-	CSEQ_GAP_LINE = 10000
-};
-
-struct coder {
-	struct writer w;
-	struct reader r;
-	bool is_reading;
-	int err; /* sticky: ERR_NOMEM */
-};
-
-static uint64_t code_u64(struct coder *k, uint64_t v)
-{
-	if (k->is_reading)
-		return reader_u64be(&k->r);
-	writer_u64be(&k->w, v);
-	return v;
-}
-
-static uint32_t code_u32(struct coder *k, uint32_t v)
-{
-	if (k->is_reading)
-		return reader_u32be(&k->r);
-	writer_u32be(&k->w, v);
-	return v;
-}
-
-/* A small number, at most max: enums, counts, truths. */
-static unsigned code_max(struct coder *k, unsigned v, unsigned max)
-{
-	if (!k->is_reading) {
-		writer_u8(&k->w, (uint8_t)v);
-		return v;
-	}
-	v = reader_u8(&k->r);
-	if (v > max)
-		reader_fail(&k->r);
-	return v > max ? 0 : v;
-}
-
-static bool code_bool(struct coder *k, bool v)
-{
-	return code_max(k, v, 1) == 1;
-}
-
-static void code_chars(struct coder *k, char *buf, size_t len)
-{
-	struct slice s;
-
-	if (!k->is_reading) {
-		writer_bytes(&k->w, buf, len);
-		return;
-	}
-	s = reader_bytes(&k->r, len);
-	if (s.len == len)
-		memcpy(buf, s.ptr, len);
-	if (memchr(buf, 0, len) && reader_ok(&k->r))
-		reader_fail(&k->r);
-}
-
-/* An owned text that is never NULL. */
-static void code_text(struct coder *k, char **p)
-{
-	struct slice s;
-
-	if (!k->is_reading) {
-		writer_blob(&k->w, slice_str(*p ? *p : ""));
-		return;
-	}
-	s = reader_blob(&k->r);
-	alloc_free(*p);
-	*p = alloc_copy(s);
-	if (!*p)
-		k->err = ERR_NOMEM;
-}
-
-/* The same where NULL means something. */
-static void code_text_opt(struct coder *k, char **p)
-{
-	if (code_bool(k, *p != NULL))
-		code_text(k, p);
-}
-
-static void code_addr(struct coder *k, struct addr *a)
-{
-	if (k->is_reading)
-		addr_read(&k->r, a);
-	else
-		addr_write(&k->w, a);
-}
-
-/* The cookie of its call is a handle, which means nothing to a successor. */
-static void code_flow(struct coder *k, struct flow *f)
-{
-	uint64_t call = f->call;
-
-	f->call = 0;
-	if (!k->is_reading)
-		flow_write(&k->w, f);
-	else if (flow_read(&k->r, f) != 0)
-		reader_fail(&k->r);
-	f->call = call;
-}
-
-static void code_dest(struct coder *k, struct dest *d)
-{
-	code_addr(k, &d->peer);
-	code_addr(k, &d->local);
-	d->is_reliable = code_bool(k, d->is_reliable);
-	d->is_tls = code_bool(k, d->is_tls);
-}
-
-static void code_policy(struct coder *k, struct call_policy *p)
-{
-	p->media = (enum media_policy)code_max(k, p->media, MEDIA_SRTP_REQUIRE);
-	p->suite_count = code_max(k, p->suite_count, SUITE_COUNT);
-	for (uint32_t i = 0; i < p->suite_count; i++)
-		p->suite[i] =
-			(enum suite)code_max(k, p->suite[i], SUITE_COUNT - 1);
-	p->offer_suite_count = code_max(k, p->offer_suite_count, SUITE_COUNT);
-	for (uint32_t i = 0; i < p->offer_suite_count; i++)
-		p->offer_suite[i] = (enum suite)code_max(k, p->offer_suite[i],
-							 SUITE_COUNT - 1);
-	p->srtp_offer = (enum srtp_offer)code_max(k, p->srtp_offer,
-						  SRTP_OFFER_CISCO_FALLBACK);
-	p->other_media = (enum other_media)code_max(k, p->other_media,
-						    OTHER_MEDIA_REJECT);
-	p->call_limit = code_u32(k, p->call_limit);
-	p->trusts_identity = code_bool(k, p->trusts_identity);
-	p->no_lock = code_bool(k, p->no_lock);
-	p->nat = code_bool(k, p->nat);
-}
 
 /* ---- a call ---------------------------------------------------------------- */
 
-static void code_dialog(struct coder *k, struct sip_dialog *d)
-{
-	code_text(k, &d->call_id);
-	code_text(k, &d->local);
-	code_text(k, &d->remote);
-	code_text(k, &d->local_tag);
-	code_text_opt(k, &d->remote_tag);
-	code_text(k, &d->target);
-	d->route_count = code_max(k, d->route_count, SIP_ROUTES_MAX);
-	for (uint32_t i = 0; i < d->route_count; i++)
-		code_text(k, &d->route[i]);
-	d->local_cseq = code_u32(k, d->local_cseq);
-	d->remote_cseq = code_u32(k, d->remote_cseq);
-}
-
-/* Owned bytes; NULL means something. */
-static void code_bytes(struct coder *k, uint8_t **p, size_t *len)
-{
-	struct slice s;
-
-	if (!code_bool(k, *p != NULL))
-		return;
-	if (!k->is_reading) {
-		writer_blob(&k->w, slice_make(*p, *len));
-		return;
-	}
-	s = reader_blob(&k->r);
-	*p = (uint8_t *)alloc_copy(s);
-	*len = *p ? s.len : 0;
-	if (!*p)
-		k->err = ERR_NOMEM;
-}
-
 static void code_leg(struct coder *k, struct leg *leg)
 {
-	leg->is_uac = code_bool(k, leg->is_uac);
-	leg->is_confirmed = code_bool(k, leg->is_confirmed);
-	code_dialog(k, &leg->dialog);
-	code_dest(k, &leg->dest);
-	code_chars(k, leg->tag, TAG_LEN);
-	/* A tag of ours, or a binding's token. */
-	if (code_bool(k, strlen(leg->contact_user) == TOKEN_LEN))
-		code_chars(k, leg->contact_user, TOKEN_LEN);
-	else
-		code_chars(k, leg->contact_user, TAG_LEN);
-	leg->sdp_id = code_u64(k, leg->sdp_id);
-	leg->sdp_version = code_u64(k, leg->sdp_version);
-	code_bytes(k, &leg->sdp, &leg->sdp_len);
-	code_bytes(k, &leg->said, &leg->said_len);
-	leg->allows_update = code_bool(k, leg->allows_update);
-	leg->session.interval_s = code_u32(k, leg->session.interval_s);
-	leg->session.min_s = code_u32(k, leg->session.min_s);
-	leg->session.is_ours = code_bool(k, leg->session.is_ours);
-	leg->session.start_ms = code_u64(k, leg->session.start_ms);
+	coder_peer(k, leg);
+	coder_cseqs(k, leg);
+	leg->is_confirmed = coder_bool(k, leg->is_confirmed);
+	leg->sdp_id = coder_u64(k, leg->sdp_id);
+	leg->sdp_version = coder_u64(k, leg->sdp_version);
+	coder_bytes(k, &leg->sdp, &leg->sdp_len);
+	coder_bytes(k, &leg->said, &leg->said_len);
+	leg->allows_update = coder_bool(k, leg->allows_update);
+	leg->session.interval_s = coder_u32(k, leg->session.interval_s);
+	leg->session.min_s = coder_u32(k, leg->session.min_s);
+	leg->session.is_ours = coder_bool(k, leg->session.is_ours);
+	leg->session.start_ms = coder_u64(k, leg->session.start_ms);
 }
 
 static void code_party(struct coder *k, struct party *p)
 {
-	code_addr(k, &p->rtp);
-	code_addr(k, &p->rtcp);
-	p->is_on = code_bool(k, p->is_on);
-	p->sends = code_bool(k, p->sends);
-	p->wants = code_bool(k, p->wants);
-	p->is_muxed = code_bool(k, p->is_muxed);
+	coder_addr(k, &p->rtp);
+	coder_addr(k, &p->rtcp);
+	p->is_on = coder_bool(k, p->is_on);
+	p->sends = coder_bool(k, p->sends);
+	p->wants = coder_bool(k, p->wants);
+	p->is_muxed = coder_bool(k, p->is_muxed);
 }
 
 static void code_stream(struct coder *k, struct stream *s)
@@ -226,15 +46,15 @@ static void code_stream(struct coder *k, struct stream *s)
 	memcpy(codec, s->is_agreed ? s->was_codec : s->codec, sizeof(codec));
 	len = strlen(codec);
 	s->is_used = true;
-	s->has_flows = code_bool(k, s->has_flows);
-	is_audio = code_bool(k, is_audio);
-	s->is_agreed = code_bool(k, s->is_agreed);
-	s->is_srtp = code_bool(k, s->is_srtp);
-	s->is_raw = code_bool(k, s->is_raw);
-	s->phone_proto = (enum sdp_proto)code_max(k, s->phone_proto,
-						  SDP_PROTO_RTP_SAVPF);
-	len = code_max(k, (unsigned)len, sizeof(codec) - 1);
-	code_chars(k, codec, len);
+	s->has_flows = coder_bool(k, s->has_flows);
+	is_audio = coder_bool(k, is_audio);
+	s->is_agreed = coder_bool(k, s->is_agreed);
+	s->is_srtp = coder_bool(k, s->is_srtp);
+	s->is_raw = coder_bool(k, s->is_raw);
+	s->phone_proto = (enum sdp_proto)coder_max(k, s->phone_proto,
+						   SDP_PROTO_RTP_SAVPF);
+	len = coder_max(k, (unsigned)len, sizeof(codec) - 1);
+	coder_chars(k, codec, len);
 	if (k->is_reading) {
 		s->is_audio = s->was_audio = is_audio;
 		memcpy(s->codec, codec, sizeof(codec));
@@ -244,7 +64,7 @@ static void code_stream(struct coder *k, struct stream *s)
 		code_party(k, &s->next[side]);
 		if (!s->has_flows)
 			continue;
-		code_flow(k, &s->flow[side]);
+		coder_flow(k, &s->flow[side]);
 		s->port[side] = s->flow[side].local.port;
 	}
 }
@@ -258,7 +78,7 @@ static bool is_lasting(const struct stream *s)
 static void code_media(struct coder *k, struct media *m)
 {
 	for (size_t i = 0; i < STREAMS_MAX; i++)
-		if (code_bool(k, is_lasting(&m->stream[i])))
+		if (coder_bool(k, is_lasting(&m->stream[i])))
 			code_stream(k, &m->stream[i]);
 	for (size_t i = 0; i < SDP_MEDIA_MAX; i++) {
 		uint8_t line = m->line[i];
@@ -266,43 +86,44 @@ static void code_media(struct coder *k, struct media *m)
 		if (!k->is_reading && line > 0 &&
 		    !is_lasting(&m->stream[line - 1]))
 			line = 0;
-		line = (uint8_t)code_max(k, line, STREAMS_MAX);
+		line = (uint8_t)coder_max(k, line, STREAMS_MAX);
 		if (!k->is_reading)
 			continue;
 		if (line > 0 && !m->stream[line - 1].is_used)
 			reader_fail(&k->r);
 		m->line[i] = line;
 	}
-	m->twin_at = (uint8_t)code_max(k, m->twin_at, SDP_MEDIA_MAX);
-	m->twin_count = (uint8_t)code_max(k, m->twin_count, SDP_MEDIA_MAX);
+	m->twin_at = (uint8_t)coder_max(k, m->twin_at, SDP_MEDIA_MAX);
+	m->twin_count = (uint8_t)coder_max(k, m->twin_count, SDP_MEDIA_MAX);
 	for (size_t i = 0; i < SDP_MEDIA_MAX; i++)
 		m->twin_of[i] =
-			(uint8_t)code_max(k, m->twin_of[i], SDP_MEDIA_MAX - 1);
-	m->no_srtp = code_bool(k, m->no_srtp);
-	m->is_agreed = code_bool(k, m->is_agreed);
+			(uint8_t)coder_max(k, m->twin_of[i], SDP_MEDIA_MAX - 1);
+	m->no_srtp = coder_bool(k, m->no_srtp);
+	m->is_agreed = coder_bool(k, m->is_agreed);
 }
 
 static void code_call(struct coder *k, struct call *call)
 {
-	call->caller = (enum side)code_max(k, call->caller, SIDE_CORE);
-	code_text(k, &call->device);
-	code_text(k, &call->from);
-	code_text(k, &call->to);
-	code_policy(k, &call->policy);
-	call->sig = (enum sig_level)code_max(k, call->sig, SIG_ENCRYPTED);
-	call->pass_auth = code_bool(k, call->pass_auth);
-	call->falls_back = code_bool(k, call->falls_back);
+	call->caller = (enum side)coder_max(k, call->caller, SIDE_CORE);
+	coder_text(k, &call->device);
+	coder_text(k, &call->from);
+	coder_text(k, &call->to);
+	coder_policy(k, &call->policy);
+	call->sig = (enum sig_level)coder_max(k, call->sig, SIG_ENCRYPTED);
+	call->pass_auth = coder_bool(k, call->pass_auth);
+	call->falls_back = coder_bool(k, call->falls_back);
 	call->shown =
-		(enum call_security)code_max(k, call->shown, CALL_ENCRYPTED);
-	call->is_shown = code_bool(k, call->is_shown);
-	call->start_ms = code_u64(k, call->start_ms);
-	call->answer_ms = code_u64(k, call->answer_ms);
+		(enum call_security)coder_max(k, call->shown, CALL_ENCRYPTED);
+	call->is_shown = coder_bool(k, call->is_shown);
+	call->start_ms = coder_u64(k, call->start_ms);
+	call->answer_ms = coder_u64(k, call->answer_ms);
 	call->deadline_ms[DEADLINE_SESSION_PHONE] =
-		code_u64(k, call->deadline_ms[DEADLINE_SESSION_PHONE]);
+		coder_u64(k, call->deadline_ms[DEADLINE_SESSION_PHONE]);
 	call->deadline_ms[DEADLINE_SESSION_CORE] =
-		code_u64(k, call->deadline_ms[DEADLINE_SESSION_CORE]);
+		coder_u64(k, call->deadline_ms[DEADLINE_SESSION_CORE]);
 	code_leg(k, &call->leg[SIDE_PHONE]);
 	code_leg(k, &call->leg[SIDE_CORE]);
+	coder_refers(k, &call->refers);
 	code_media(k, &call->media);
 }
 
@@ -310,26 +131,26 @@ static void code_call(struct coder *k, struct call *call)
 
 static void code_line(struct coder *k, struct line *l)
 {
-	code_text(k, &l->to);
-	code_text(k, &l->ruri);
-	code_chars(k, l->call_id, TOKEN_LEN);
-	code_chars(k, l->tag, TAG_LEN);
-	l->cseq = code_u32(k, l->cseq);
+	coder_text(k, &l->to);
+	coder_text(k, &l->ruri);
+	coder_chars(k, l->call_id, TOKEN_LEN);
+	coder_chars(k, l->tag, TAG_LEN);
+	l->cseq = coder_u32(k, l->cseq);
 }
 
 static void code_binding(struct coder *k, struct binding *b)
 {
-	code_text(k, &b->contact);
-	code_text(k, &b->params);
-	code_text(k, &b->instance);
-	code_text(k, &b->register_id);
-	b->takes_service = code_bool(k, b->takes_service);
-	code_dest(k, &b->dest);
-	b->sig = (enum sig_level)code_max(k, b->sig, SIG_ENCRYPTED);
-	code_policy(k, &b->policy);
-	b->pass_auth = code_bool(k, b->pass_auth);
-	b->falls_back = code_bool(k, b->falls_back);
-	b->since_ms = code_u64(k, b->since_ms);
+	coder_text(k, &b->contact);
+	coder_text(k, &b->params);
+	coder_text(k, &b->instance);
+	coder_text(k, &b->register_id);
+	b->takes_service = coder_bool(k, b->takes_service);
+	coder_dest(k, &b->dest);
+	b->sig = (enum sig_level)coder_max(k, b->sig, SIG_ENCRYPTED);
+	coder_policy(k, &b->policy);
+	b->pass_auth = coder_bool(k, b->pass_auth);
+	b->falls_back = coder_bool(k, b->falls_back);
+	b->since_ms = coder_u64(k, b->since_ms);
 }
 
 /* The call manager b is registered with, by its address: handles are new. A
@@ -341,7 +162,7 @@ static void code_place(struct coder *k, struct calls *c, struct binding *b)
 
 	if (!k->is_reading && e)
 		peer = e->place.dest.peer;
-	code_addr(k, &peer);
+	coder_addr(k, &peer);
 	if (!k->is_reading)
 		return;
 	e = core_by_peer(&c->core, &peer);
@@ -352,8 +173,8 @@ static void code_place(struct coder *k, struct calls *c, struct binding *b)
 /* ---- out ------------------------------------------------------------------- */
 
 /* The scratch buffer holds key and bytes; ours may be as long as a message. */
-static void save_begin(struct calls *c, struct coder *k, uint8_t kind,
-		       const char *name)
+void save_begin(struct calls *c, struct coder *k, uint8_t kind,
+		const char *name)
 {
 	*k = (struct coder){.err = 0};
 	writer_init(&k->w, c->msg_buf, sizeof(c->msg_buf));
@@ -362,14 +183,14 @@ static void save_begin(struct calls *c, struct coder *k, uint8_t kind,
 	writer_str(&k->w, name);
 }
 
-static void emit(struct calls *c, enum action_kind kind, const struct coder *k)
+void save_emit(struct calls *c, enum action_kind kind, const struct coder *k)
 {
 	if (writer_ok(&k->w))
 		calls_emit(c, &(struct action){.kind = kind,
 					       .bytes = writer_slice(&k->w)});
 }
 
-static void save_forget(struct calls *c, uint8_t kind, const char *name)
+void save_forget(struct calls *c, uint8_t kind, const char *name)
 {
 	struct coder k;
 
@@ -377,7 +198,7 @@ static void save_forget(struct calls *c, uint8_t kind, const char *name)
 	if (!c->out)
 		return;
 	save_begin(c, &k, kind, name);
-	emit(c, ACTION_FORGET, &k);
+	save_emit(c, ACTION_FORGET, &k);
 }
 
 /* Calls are called by their tag towards the core, which nobody else has. */
@@ -393,40 +214,55 @@ static void save_call(struct calls *c, struct call *call)
 
 	if (call->state != CALL_UP)
 		return;
-	save_begin(c, &k, KIND_CALL, call_name(call));
+	save_begin(c, &k, SAVE_CALL, call_name(call));
 	writer_u8(&k.w, SAVE_VERSION);
-	writer_u8(&k.w, KIND_CALL);
+	writer_u8(&k.w, SAVE_CALL);
 	code_call(&k, call);
 	hash = table_hash(writer_slice(&k.w), c->p.seed);
 	if (!call->is_saved || hash != call->saved_hash)
-		emit(c, ACTION_SAVE, &k);
+		save_emit(c, ACTION_SAVE, &k);
 	call->is_saved = true;
 	call->saved_hash = hash;
 	secret_wipe(c->msg_buf, k.w.len);
 }
 
-void save_touch(struct calls *c, struct call *call)
+void save_touch(struct calls *c, struct obj *o)
 {
-	if (call && list_empty(&call->touched))
-		list_append(&c->touched, &call->touched);
+	if (o && list_empty(&o->touched))
+		list_append(&c->touched, &o->touched);
+}
+
+void save_touch_leg(struct calls *c, const struct leg *leg)
+{
+	if (leg->call)
+		save_touch(c, &leg->call->obj);
+	else if (leg->sub)
+		save_touch(c, &leg->sub->obj);
+}
+
+static void save_obj(struct calls *c, struct obj *o)
+{
+	if (o->kind == OBJ_CALL)
+		save_call(c, LIST_ENTRY(o, struct call, obj));
+	else if (o->kind == OBJ_SUB)
+		save_sub(c, LIST_ENTRY(o, struct sub, obj));
 }
 
 void save_touched(struct calls *c)
 {
 	while (!list_empty(&c->touched)) {
-		struct call *call =
-			LIST_ENTRY(c->touched.next, struct call, touched);
+		struct obj *o =
+			LIST_ENTRY(c->touched.next, struct obj, touched);
 
-		list_del(&call->touched);
-		save_call(c, call);
+		list_del(&o->touched);
+		save_obj(c, o);
 	}
 }
 
 void save_call_done(struct calls *c, struct call *call)
 {
-	list_del(&call->touched);
 	if (call->is_saved)
-		save_forget(c, KIND_CALL, call_name(call));
+		save_forget(c, SAVE_CALL, call_name(call));
 }
 
 /*
@@ -442,9 +278,9 @@ void save_binding(struct calls *c, struct binding *b)
 	struct coder k;
 	uint64_t hash;
 
-	save_begin(c, &k, KIND_BINDING, b->token);
+	save_begin(c, &k, SAVE_BINDING, b->token);
 	writer_u8(&k.w, SAVE_VERSION);
-	writer_u8(&k.w, KIND_BINDING);
+	writer_u8(&k.w, SAVE_BINDING);
 	writer_blob(&k.w, slice_str(b->line->aor));
 	writer_blob(&k.w, slice_str(b->line->device));
 	writer_bytes(&k.w, b->token, TOKEN_LEN);
@@ -453,9 +289,9 @@ void save_binding(struct calls *c, struct binding *b)
 	hash = table_hash(writer_slice(&k.w), c->p.seed);
 	if (b->saved_until_ms >= b->expires_ms && hash == b->saved_hash)
 		return;
-	code_u64(&k, until);
+	coder_u64(&k, until);
 	code_line(&k, b->line);
-	emit(c, ACTION_SAVE, &k);
+	save_emit(c, ACTION_SAVE, &k);
 	b->saved_hash = hash;
 	b->saved_until_ms = until;
 }
@@ -463,7 +299,7 @@ void save_binding(struct calls *c, struct binding *b)
 void save_binding_done(struct calls *c, struct binding *b)
 {
 	if (b->saved_until_ms > 0)
-		save_forget(c, KIND_BINDING, b->token);
+		save_forget(c, SAVE_BINDING, b->token);
 }
 
 /* ---- in -------------------------------------------------------------------- */
@@ -481,13 +317,6 @@ int save_split(struct slice bytes, struct slice *ret_key,
 		return ERR_BAD;
 	*ret_rest = slice_from(bytes, 1u + len);
 	return 0;
-}
-
-static int coded(const struct coder *k)
-{
-	if (!reader_end(&k->r))
-		return ERR_BAD;
-	return k->err;
 }
 
 /* Its ports are ours again; what could not be had is not to be given back. */
@@ -519,13 +348,13 @@ static int claim_stream(struct calls *c, struct stream *s, uint64_t cookie)
 	return 0;
 }
 
-static int link_leg(struct calls *c, struct leg *leg,
-		    const struct save_restore *how)
+int save_link_leg(struct calls *c, struct leg *leg,
+		  const struct save_restore *how, uint32_t gap)
 {
 	struct dest dest = leg->dest;
 	int err = leg_link(c, leg);
 
-	leg->dialog.local_cseq += CSEQ_GAP;
+	leg->dialog.local_cseq += gap;
 	how->reach(how->ctx, leg->side, &dest);
 	if (leg->trunk)
 		dest = trunk_reply_dest(leg->trunk, &dest);
@@ -542,7 +371,7 @@ static int link_call(struct calls *c, struct call *call,
 
 	call->leg[SIDE_PHONE].trunk = trunk_by_name(c, slice_str(call->device));
 	for (int side = 0; !err && side < 2; side++)
-		err = link_leg(c, &call->leg[side], how);
+		err = save_link_leg(c, &call->leg[side], how, CSEQ_GAP);
 	if (!err && call->device[0]) {
 		err = table_add(&c->devices, &call->by_device,
 				slice_str(call->device));
@@ -592,7 +421,7 @@ static int restore_call(struct calls *c, struct coder *k,
 	code_call(k, call);
 	call->state = CALL_UP;
 	call->is_saved = true;
-	err = coded(k);
+	err = coder_end(k);
 	if (!err && is_there(c, call))
 		err = ERR_EXISTS;
 	if (err) {
@@ -616,10 +445,10 @@ static int fill_binding(struct calls *c, struct coder *k, struct binding *b,
 
 	code_binding(k, b);
 	code_place(k, c, b);
-	until = code_u64(k, 0);
+	until = coder_u64(k, 0);
 	code_line(k, b->line);
 	b->line->cseq += CSEQ_GAP_LINE;
-	err = coded(k);
+	err = coder_end(k);
 	if (err)
 		return err;
 	if (until <= c->now_ms)
@@ -644,7 +473,7 @@ static int restore_binding(struct calls *c, struct coder *k,
 	struct binding *b = NULL;
 	int err;
 
-	code_chars(k, token, TOKEN_LEN);
+	coder_chars(k, token, TOKEN_LEN);
 	if (!l)
 		return ERR_NOMEM;
 	l->try_count++; /* not to be dropped under our hands */
@@ -673,10 +502,12 @@ int calls_restore(struct calls *c, struct slice bytes,
 	if (reader_u8(&k.r) != SAVE_VERSION)
 		return ERR_BAD;
 	kind = reader_u8(&k.r);
-	if (kind == KIND_CALL)
+	if (kind == SAVE_CALL)
 		return restore_call(c, &k, how);
-	if (kind == KIND_BINDING)
+	if (kind == SAVE_BINDING)
 		return restore_binding(c, &k, how);
+	if (kind == SAVE_SUB)
+		return save_restore_sub(c, &k, how);
 	return ERR_BAD;
 }
 
@@ -691,10 +522,11 @@ int calls_save_all(struct calls *c, struct actions *ret_out)
 	c->out = ret_out;
 	c->err = 0;
 	while ((o = slots_next(&c->objs, &i))) {
-		if (o->kind != OBJ_CALL)
-			continue;
-		LIST_ENTRY(o, struct call, obj)->saved_hash = 0;
-		save_call(c, LIST_ENTRY(o, struct call, obj));
+		if (o->kind == OBJ_CALL)
+			LIST_ENTRY(o, struct call, obj)->is_saved = false;
+		else if (o->kind == OBJ_SUB)
+			LIST_ENTRY(o, struct sub, obj)->is_saved = false;
+		save_obj(c, o);
 	}
 	i = 0;
 	while ((b = slots_next(&c->bindings, &i))) {
@@ -775,6 +607,7 @@ void save_follow(struct calls *c, const struct binding *b)
 		struct leg *leg = &call->leg[SIDE_PHONE];
 
 		if (!leg->has_ep && leg_set_dest(c, leg, &b->dest) == 0)
-			save_touch(c, call);
+			save_touch(c, &call->obj);
 	}
+	save_follow_subs(c, b);
 }

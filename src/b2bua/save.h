@@ -1,6 +1,6 @@
 /*
- * What must outlive the process: established calls and registrations, as bytes
- * that a successor reads. The call machine puts out ACTION_SAVE whenever such
+ * What must outlive the process: established calls, registrations and
+ * subscriptions, as bytes that a successor reads. The call machine puts out ACTION_SAVE whenever such
  * an object has changed in a way that its successor must know, ACTION_FORGET
  * when it is over; who executes them need not understand the bytes. They hold
  * keys, tags and tokens: to be encrypted before they are written anywhere.

@@ -14,6 +14,7 @@ enum { EVENT_MAX = 128 };
 
 void sub_free(struct calls *c, struct sub *s)
 {
+	save_sub_done(c, s);
 	timerq_clear(&c->sub_timers, &s->timer);
 	leg_done(c, &s->leg[0]);
 	leg_done(c, &s->leg[1]);
@@ -47,15 +48,18 @@ static void leg_begin(struct calls *c, struct sub *s, enum side side)
 	memcpy(leg->contact_user, leg->tag, TAG_LEN + 1);
 }
 
-/* An empty subscription of a phone that lives for the first grace time.
- * NULL: a limit (counted), or memory. */
-static struct sub *sub_new(struct calls *c, enum side subscriber,
-			   struct slice device)
+bool sub_room(const struct calls *c, struct slice device)
+{
+	return c->sub_count < c->p.sub_limit &&
+	       (device.len == 0 ||
+		device_subs(c, device) < c->p.sub_device_limit);
+}
+
+struct sub *sub_new(struct calls *c, enum side subscriber, struct slice device)
 {
 	struct sub *s = NULL;
 
-	if (c->sub_count < c->p.sub_limit &&
-	    (device.len == 0 || device_subs(c, device) < c->p.sub_device_limit))
+	if (sub_room(c, device))
 		s = alloc_zero(sizeof(*s));
 	if (s && obj_init(c, &s->obj, OBJ_SUB) != 0)
 		s = alloc_free(s);
@@ -303,6 +307,7 @@ void sub_request(struct calls *c, struct leg *leg, const struct event_sip *ev)
 	enum sip_method method = ev->msg->method;
 	unsigned status = may_send(s, leg, method);
 
+	save_touch(c, &s->obj);
 	if (!status && !s->leg[!leg->side].dialog.remote_tag)
 		status = 500; /* the other dialog is not made yet */
 	if (!status &&
@@ -362,6 +367,7 @@ static void succeeded(struct calls *c, struct sub *s, const struct relay *r,
 void sub_response(struct calls *c, struct sub *s, const struct relay *r,
 		  const struct sip_msg *m)
 {
+	save_touch(c, &s->obj);
 	if (m->status < 300) {
 		succeeded(c, s, r, m);
 		return;
@@ -519,6 +525,7 @@ void sub_inherit(struct calls *c, struct call *call)
 	if (!s)
 		return;
 	s->leg[SIDE_PHONE].trunk = call->leg[SIDE_PHONE].trunk;
+	save_touch(c, &s->obj);
 	s->pass_auth = call->pass_auth;
 	s->is_refer = true;
 	s->refers = call->refers;

@@ -29,9 +29,18 @@ struct sub {
 	bool is_refer;
 	struct refers refers;
 	uint64_t fork_ms; /* until then a NOTIFY may come from a fork */
+	bool is_saved;	  /* see save_sub.c */
+	uint64_t saved_hash;
+	uint64_t saved_until_ms; /* a successor keeps it so long */
+	uint32_t saved_cseq[2];	 /* local numbers that were saved */
 };
 
 /* --- sub.c --------------------------------------------------------------- */
+/* Is there room for one more of this device ("": of none)? O(its own). */
+bool sub_room(const struct calls *c, struct slice device);
+/* An empty subscription of a phone that lives for the first grace time.
+ * NULL: a limit (counted), or memory. */
+struct sub *sub_new(struct calls *c, enum side subscriber, struct slice device);
 /* SUBSCRIBE or REFER outside of dialogs. */
 void sub_begin(struct calls *c, const struct event_sip *ev);
 /* A request in a subscription's dialog. */

@@ -86,8 +86,8 @@ static const struct config_option top_options[] = {
 		    "the list is logged and done; off: no filter."),
 	TOP(restart_lease_s, "restart-lease", UINT, "300", .max = 86400,
 	    .unit = "seconds",
-	    .text = "After a restart within so long calls and registrations go "
-		    "on; 0 lets them end with the daemon."),
+	    .text = "After a restart within so long calls, registrations and "
+		    "subscriptions go on; 0 lets them end with the daemon."),
 	TOP(workers, "workers", UINT, "0", .max = CONFIG_WORKERS_MAX,
 	    .text = "Worker processes, which share the phones by their "
 		    "address; 0 is one for each processor. Each worker has "

@@ -89,8 +89,9 @@ int role_store_process(void)
 		.state = {.path = state,
 			  .lease_s = c->restart_lease_s,
 			  .workers = CONFIG_WORKERS_MAX,
-			  .rows_max =
-				  c->limits.calls + c->limits.registrations},
+			  .rows_max = c->limits.calls +
+				      c->limits.registrations +
+				      c->limits.subscriptions},
 		.monitor_fd = ROLE_FD_MONITOR};
 	int status;
 

@@ -149,7 +149,8 @@ static void flush(struct keep *k)
 		if (err == ERR_LIMIT || err == ERR_CLOSED)
 			return;
 		if (err)
-			log_error("a call or registration is not saved: %s",
+			log_error("a call, registration or subscription is "
+				  "not saved: %s",
 				  err_str(err));
 		waiting_free(k, w);
 	}
@@ -201,8 +202,8 @@ void keep_action(struct keep *k, bool is_save, struct slice bytes)
 	if (!w)
 		w = waiting_new(k, key);
 	if (!w || (is_save && !copy)) {
-		log_warn("a call or registration is not saved: too long, or "
-			 "no memory");
+		log_warn("a call, registration or subscription is not "
+			 "saved: too long, or no memory");
 		alloc_free(copy);
 		return;
 	}
@@ -355,8 +356,8 @@ static int take_page(struct keep *k, struct fetch *f, struct slice page)
 		memcpy(f->last, key.ptr, key.len);
 		f->last_len = key.len;
 		if (err)
-			log_warn("a saved call or registration cannot be "
-				 "opened: %s",
+			log_warn("a saved call, registration or subscription "
+				 "cannot be opened: %s",
 				 err_str(err));
 		if (err || !f->fn(f->ctx, key, bytes))
 			forget_later(k, key);

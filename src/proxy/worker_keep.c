@@ -1,6 +1,6 @@
 /*
- * What outlives a worker: the state of its calls and registrations goes to the
- * store process as it changes; a successor begins with it, finds the flows
+ * What outlives a worker: the state of its calls, registrations and
+ * subscriptions goes to the store process as it changes; a successor begins with it, finds the flows
  * running in the media process and claims them.
  */
 #include <stdio.h>
@@ -73,7 +73,8 @@ static int restore_all(struct worker *w, char *reterr)
 		return err;
 	}
 	if (err)
-		log_error("calls and registrations are not restored: %s",
+		log_error("calls, registrations and subscriptions are not "
+			  "restored: %s",
 			  err_str(err));
 	if (r.count > 0 || r.failed > 0)
 		log_info("restored count=%u failed=%u", r.count, r.failed);
@@ -84,7 +85,8 @@ int worker_keep_open(struct worker *w, char *reterr)
 {
 	const struct config_limits *l = &w->config->limits;
 	int err = keep_new(w->loop, w->keys, w->p.number,
-			   l->calls + l->registrations, &w->keep);
+			   l->calls + l->registrations + l->subscriptions,
+			   &w->keep);
 
 	if (err) {
 		(void)snprintf(reterr, WORKER_ERR_MAX,

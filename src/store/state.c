@@ -230,7 +230,8 @@ static int age(struct state *s, const struct state_params *p, char *ret_message)
 					  NULL, NULL));
 	if (why && boot[0] && sqlite3_changes(s->db) > 0)
 		(void)snprintf(ret_message, STATE_MESSAGE_MAX,
-			       "%d saved calls and registrations are %s: "
+			       "%d saved calls, registrations and "
+			       "subscriptions are %s: "
 			       "dropped",
 			       sqlite3_changes(s->db), why);
 	if (!err)

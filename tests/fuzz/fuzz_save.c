@@ -1,6 +1,8 @@
 /*
  * What a predecessor has saved: whatever the bytes are, they make an object or
- * none. One that they made can be saved and made again by the next successor,
+ * none. The input says which object of this version to begin with
+ * (replay/objects.h) and what to change in it, so that a corpus outlives the
+ * versions. One that they made can be saved and made again by the next successor,
  * lives on while time passes, and leaves nothing behind.
  */
 #include <string.h>
@@ -8,9 +10,11 @@
 #include "b2bua/save.h"
 #include "base/alloc.h"
 #include "fuzz/fuzz.h"
+#include "base/reader.h"
 #include "lib/entropy.h"
+#include "replay/objects.h"
 
-enum { NOW_MS = 1000000 };
+enum { NOW_MS = 1000000, BYTES_MAX = 16384 };
 
 static struct calls *machine(struct test_entropy *state)
 {
@@ -96,13 +100,61 @@ static void live(struct calls *c)
 	fuzz_check(!calls_next(c, &pos, &info));
 }
 
+static uint8_t bytes[BYTES_MAX];
+static size_t len;
+
+/* One change: what, where, and a byte. */
+static void edit(struct reader *r)
+{
+	unsigned what = reader_u8(r) % 4;
+	size_t at = reader_u16be(r) % (len + 1);
+	uint8_t v = reader_u8(r);
+
+	if (!reader_ok(r) || at == len || len == BYTES_MAX)
+		return;
+	switch (what) {
+	case 0:
+		bytes[at] ^= v;
+		break;
+	case 1: /* one more */
+		memmove(bytes + at + 1, bytes + at, len - at);
+		bytes[at] = v;
+		len++;
+		break;
+	case 2: /* one less */
+		memmove(bytes + at, bytes + at + 1, len - at - 1);
+		len--;
+		break;
+	case 3: /* the rest is another's, or missing */
+		len = v & 1 ? at : len;
+		memset(bytes + at, v, len - at);
+		break;
+	}
+}
+
+static struct slice make(const uint8_t *data, size_t size)
+{
+	const struct object *all;
+	size_t count = objects_make(&all);
+	const struct object *o;
+	struct reader r;
+
+	reader_init(&r, slice_make(data, size));
+	o = &all[reader_u8(&r) % count];
+	len = o->len < BYTES_MAX ? o->len : BYTES_MAX;
+	memcpy(bytes, o->bytes, len);
+	while (reader_ok(&r) && reader_left(&r) > 0)
+		edit(&r);
+	return slice_make(bytes, len);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct test_entropy state;
 	struct save_restore how = {.reach = reach};
 	struct calls *c = machine(&state);
 
-	if (calls_restore(c, slice_make(data, size), &how, NOW_MS) == 0) {
+	if (calls_restore(c, make(data, size), &how, NOW_MS) == 0) {
 		again(c);
 		live(c);
 	}

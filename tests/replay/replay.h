@@ -76,6 +76,9 @@ struct run {
 	size_t saved_count;
 	unsigned saves; /* ACTION_SAVE so far */
 	unsigned auth_infos;	/* ACTION_AUTH_INFO so far */
+	/* Each of them; may be NULL. */
+	void (*on_save)(void *ctx, const char *key, struct slice bytes);
+	void *ctx;
 	uint8_t arrived[512]; /* the last ACTION_ARRIVED */
 	size_t arrived_len;
 };
@@ -111,6 +114,8 @@ void replay_receive(struct run *r, struct conn *at, char *rest);
 char *replay_queue_pop(char **queue, size_t *count);
 
 /* --- runner.c ----------------------------------------------------------------- */
+/* Play the scenario at path with a fresh r, but for on_save and ctx. */
+void replay_file(struct run *r, const char *path);
 /* Tell the machine where the call managers are. */
 void replay_cores(struct run *r);
 

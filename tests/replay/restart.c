@@ -41,6 +41,8 @@ void replay_save(struct run *r, const struct action *a)
 	if (rest.len == 0 || r->saved_count == SAVED_MAX)
 		replay_fail(r, "save of %s", text);
 	r->saves++;
+	if (r->on_save)
+		r->on_save(r->ctx, text, rest);
 	if (!s) {
 		s = &r->saved[r->saved_count++];
 		strcpy(s->key, text);
@@ -87,8 +89,9 @@ static size_t differences(const struct saved *s, struct slice now)
 
 static void check_same(struct run *r)
 {
-	/* One byte of each leg's CSeq; of a binding, CSeq and time. */
-	enum { CALL_DIFFS = 2, BINDING_DIFFS_MAX = 5 };
+	/* One byte of each leg's CSeq; of a binding, CSeq and time; of a
+	 * subscription, both. */
+	enum { CALL_DIFFS = 2, BINDING_DIFFS_MAX = 5, SUB_DIFFS_MAX = 8 };
 	struct actions out = {.count = 0};
 	struct slice key;
 	struct slice rest;
@@ -107,7 +110,9 @@ static void check_same(struct run *r)
 		memcpy(text, key.ptr, key.len);
 		s = find(r, text);
 		n = s ? differences(s, rest) : SIZE_MAX;
-		if (text[0] == 'C' ? n != CALL_DIFFS : n > BINDING_DIFFS_MAX)
+		if (text[0] == 'C'   ? n != CALL_DIFFS
+		    : text[0] == 'S' ? n > SUB_DIFFS_MAX
+				     : n > BINDING_DIFFS_MAX)
 			replay_fail(r, "%s is not what it was: %zu of %zu, %zu",
 				    text, n, rest.len, s ? s->len : 0);
 	}

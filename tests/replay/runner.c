@@ -10,7 +10,6 @@
  */
 #include "replay/replay.h"
 
-#include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -682,36 +681,21 @@ static void finish(struct run *r)
 		free(r->shown[i]);
 }
 
-static void run_file(const char *path)
+void replay_file(struct run *r, const char *path)
 {
-	static struct run r;
+	void (*on_save)(void *ctx, const char *key, struct slice bytes) =
+		r->on_save;
+	void *ctx = r->ctx;
 
-	memset(&r, 0, sizeof(r));
-	r.now_ms = 1000000;
-	params_default(&r);
-	replay_var_set(&r, "in", 2, "1", 1); /* numbers in branches of *.inc */
-	replay_var_set(&r, "out", 3, "1", 1);
-	open_file(&r, path);
-	run_lines(&r);
-	fclose(r.in);
-	finish(&r);
-	printf("ok %s\n", strrchr(path, '/') + 1);
-	fflush(stdout);
-}
-
-int main(int argc, char **argv)
-{
-	glob_t g;
-
-	if (argc > 1) {
-		for (int i = 1; i < argc; i++)
-			run_file(argv[i]);
-		return 0;
-	}
-	if (glob(TEST_SRCDIR "/replay/*.scn", 0, NULL, &g) != 0)
-		return 1;
-	for (size_t i = 0; i < g.gl_pathc; i++)
-		run_file(g.gl_pathv[i]);
-	globfree(&g);
-	return 0;
+	memset(r, 0, sizeof(*r));
+	r->on_save = on_save;
+	r->ctx = ctx;
+	r->now_ms = 1000000;
+	params_default(r);
+	replay_var_set(r, "in", 2, "1", 1); /* numbers in branches of *.inc */
+	replay_var_set(r, "out", 3, "1", 1);
+	open_file(r, path);
+	run_lines(r);
+	fclose(r->in);
+	finish(r);
 }

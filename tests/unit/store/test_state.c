@@ -127,7 +127,8 @@ START_TEST(after_the_lease_nothing_is_left)
 	ck_assert_int_eq(state_commit(s, 1500), 0);
 	state_close(s);
 	params.now_s = 1801;
-	s = open_with("2 saved calls and registrations are older than");
+	s = open_with(
+		"2 saved calls, registrations and subscriptions are older than");
 	expect(s, 0, "", "");
 	ck_assert_uint_eq(state_count(s), 0);
 	state_close(s);
