@@ -94,7 +94,6 @@ all_killed() {
 	kill -9 $pids || return 1
 	mv "$DIR/log/sallyportd" "$DIR/log/sallyportd.1"
 	sallyport_start
-	monitor=$(cat "$DIR/pid/sallyportd")
 }
 knows_user() { ctl user list | grep -qw "$USER_C"; }
 
@@ -139,6 +138,7 @@ privileges() {
 is_true "every child runs without privileges" privileges
 is_true "everything is killed, and started: NOTIFYs come as before" \
 	watches all_killed
+monitor=$(cat "$DIR/pid/sallyportd")
 is_true "the phone refreshes its subscription, which then ends" watched_again
 is_true "nothing is left of it" wait_for 10 "it ends" subscriptions 0
 is_true "the monitor ends on SIGTERM, its children with it" stop sallyportd

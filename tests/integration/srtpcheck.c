@@ -614,6 +614,10 @@ static bool suite_policy(const char *suite, srtp_policy_t *p, size_t *ret_len)
 		srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&p->rtp);
 		srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&p->rtcp);
 		*ret_len = 46;
+	} else if (strcmp(suite, "AES_256_CM_HMAC_SHA1_32") == 0) {
+		srtp_crypto_policy_set_aes_cm_256_hmac_sha1_32(&p->rtp);
+		srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&p->rtcp);
+		*ret_len = 46;
 	} else if (strcmp(suite, "AEAD_AES_256_GCM") == 0) {
 		srtp_crypto_policy_set_aes_gcm_256_16_auth(&p->rtp);
 		srtp_crypto_policy_set_aes_gcm_256_16_auth(&p->rtcp);

@@ -3,8 +3,8 @@
 # with source, destination, suite and key. The keys of a direction are the
 # a=crypto of the SDPs whose author sends it (RFC 4568 section 5.1); of an offer
 # with several the answer's tag chooses one, and those that a later offer or
-# answer gave in its place are of the same suite. Logs of baresip -s and linphonec -d 6 both print
-# whole messages.
+# answer gave in its place are of the same suite. Logs of baresip -s and linphonec
+# -d 6 both print whole messages.
 function message_end() {
 	if (id != "" && addr != "" && port != "") {
 		who = addr ":" port
@@ -38,7 +38,7 @@ function lines(i, id, who, from, to, last,    n, of, mine) {
 { gsub(/\033\[[0-9;]*m/, ""); sub(/\r$/, "") }
 /^[A-Z]+ sips?:[^ ]* SIP\/2\.0$/ || /^SIP\/2\.0 [0-9]+ / { message_end() }
 tolower($1) == "call-id:" { id = $2 }
-/^c=IN IP4 / { if (addr == "") addr = $3 }
+/^c=IN IP4 / { if (addr == "" && $3 != "0.0.0.0") addr = $3 } # hold
 /^m=/ { inaudio = /^m=audio /; if (inaudio) port = $2 }
 /^a=crypto:/ && inaudio { t = $1; sub(/^a=crypto:/, "", t); key = $3
 	sub(/^inline:/, "", key); sub(/\|.*/, "", key)

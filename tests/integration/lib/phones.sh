@@ -63,31 +63,34 @@ baresip_cmd() {
 		timeout 0.5 cat <&3 || true' - "$json"
 }
 
-# linphone_start: registers; commands through linphone_cmd
-linphone_start() {
-	local d=$DIR/linphone
+# linphone_phone NAME NS ADDRESS DEVICE USER PASSWORD [NUMBER]: a linphonec in
+# namespace NS, which registers; commands through phone_cmd NAME, its files in
+# $DIR/NAME. NUMBER: several have different tones and ports.
+linphone_phone() {
+	local d=$DIR/$1 name=$1 n=$2 address=$3 device=$4 user=$5 pass=$6
+	local number=${7:-0}
 	mkdir -p "$d/.local/share/linphone"
-	phone_tone "$d/tone.wav" 880
+	phone_tone "$d/tone.wav" $((880 + 150 * number))
 	cat >"$d/rc" <<CFG
 [sip]
 sip_port=-1
 sip_tcp_port=-1
-sip_tls_port=5071
-bind_address=$PHONE_B
+sip_tls_port=$((5071 + number))
+bind_address=$address
 media_encryption=srtp
 media_encryption_mandatory=1
 root_ca=$DIR/pki/ca.crt
 verify_server_certs=1
 verify_server_cn=0
-client_cert_chain=$DIR/pki/$DEV_B.crt
-client_cert_key=$DIR/pki/$DEV_B.key
+client_cert_chain=$DIR/pki/$device.crt
+client_cert_key=$DIR/pki/$device.key
 use_ipv6=0
 ipv6_migration_done=1
 guess_hostname=0
-contact="$USER_B" <sip:$USER_B@$PHONE_B>
+contact="$user" <sip:$user@$address>
 
 [rtp]
-audio_rtp_port=20410
+audio_rtp_port=$((20410 + 20 * number))
 
 [video]
 enabled=0
@@ -100,17 +103,24 @@ enabled=1
 CFG
 	mkfifo "$d/stdin"
 	# a writer that stays open; linphonec leaves at end of file
-	ip netns exec "$NS-pb" tail -f /dev/null >"$d/stdin" 2>/dev/null &
-	printf '%s\n' "$!" >"$DIR/pid/linphone-stdin"
-	HOME=$d ip netns exec "$NS-pb" \
+	ip netns exec "$NS-$n" tail -f /dev/null >"$d/stdin" 2>/dev/null &
+	printf '%s\n' "$!" >"$DIR/pid/$name-stdin"
+	HOME=$d ip netns exec "$NS-$n" \
 		linphonec -c "$d/rc" -d 6 -l "$d/log" \
-		<"$d/stdin" >"$DIR/log/linphone" 2>&1 &
-	printf '%s\n' "$!" >"$DIR/pid/linphone"
-	linphone_cmd "soundcard use files"
-	linphone_cmd "play $d/tone.wav"
-	linphone_cmd "record $d/heard.wav"
-	linphone_cmd "register sip:$USER_B@$SP_OUT sip:$SP_OUT:5061;transport=tls $PASS_B"
+		<"$d/stdin" >"$DIR/log/$name" 2>&1 &
+	printf '%s\n' "$!" >"$DIR/pid/$name"
+	phone_cmd "$name" "soundcard use files"
+	phone_cmd "$name" "play $d/tone.wav"
+	phone_cmd "$name" "record $d/heard.wav"
+	phone_cmd "$name" \
+		"register sip:$user@$SP_OUT sip:$SP_OUT:5061;transport=tls $pass"
 }
 
-# linphone_cmd COMMAND: one line to its prompt
-linphone_cmd() { printf '%s\n' "$1" >"$DIR/linphone/stdin"; }
+# phone_cmd NAME COMMAND: one line to the prompt of a linphone_phone
+phone_cmd() { printf '%s\n' "$2" >"$DIR/$1/stdin"; }
+
+# linphone_start: phone b; linphone_cmd COMMAND: one line to its prompt
+linphone_start() {
+	linphone_phone linphone pb "$PHONE_B" "$DEV_B" "$USER_B" "$PASS_B"
+}
+linphone_cmd() { phone_cmd linphone "$1"; }
