@@ -25,18 +25,22 @@ static void flow_text(char *buf, size_t cap, const struct flow *f)
 	char local[ADDR_STR_MAX];
 	char remote[ADDR_STR_MAX] = "none";
 	static const char *const latch[] = {"off", "restricted", "nat"};
+	char mki[40] = "";
 
 	if (f->remote.family != ADDR_NONE)
 		addr_str(&f->remote, remote);
+	if (f->in.mki_len > 0 || f->out.mki_len > 0)
+		snprintf(mki, sizeof(mki), " mki=%u:%u/%u:%u", f->in.mki[0],
+			 f->in.mki_len, f->out.mki[0], f->out.mki_len);
 	snprintf(buf, cap,
 		 "id=%" PRIu64 " local=%s remote=%s in=%s/%02x%02x "
-		 "out=%s/%02x%02x latch=%s %s idle=%u%s%s%s",
+		 "out=%s/%02x%02x latch=%s %s idle=%u%s%s%s%s",
 		 f->id, addr_str(&f->local, local), remote, suite_of(&f->in),
 		 f->in.key[0], f->in.key[1], suite_of(&f->out), f->out.key[0],
 		 f->out.key[1], latch[f->latch],
 		 f->is_blocked ? "blocked" : "open", f->idle_ms,
 		 f->is_borrowed ? " borrowed" : "", f->is_muxed ? " muxed" : "",
-		 f->is_raw ? " raw" : "");
+		 f->is_raw ? " raw" : "", mki);
 }
 
 static void live_add(struct run *r, const struct flow *f)

@@ -8,6 +8,7 @@
 
 #include "daemon/keys.h"
 #include "lib/certs.h"
+#include "lib/oom.h"
 #include "lib/run.h"
 #include "tls/creds.h"
 #include "tls/random.h"
@@ -193,6 +194,37 @@ START_TEST(a_file_that_others_may_read_is_refused)
 }
 END_TEST
 
+static void sweep_body(void *arg)
+{
+	char why[KEYS_ERR_MAX] = "";
+	struct tickets *t = NULL;
+	int err = tickets_open(arg, slice_make(seal_key, sizeof(seal_key)),
+			       PERIOD_S, &t, why);
+
+	ck_assert_msg(err == 0 || err == ERR_NOMEM, "%s", why);
+	if (err)
+		return;
+	(void)get(t, 1000);
+	(void)tickets_free(t);
+}
+
+START_TEST(missing_memory_leaks_nothing_and_loses_no_key)
+{
+	struct tickets *t = start(path);
+	struct got a = get(t, 1000);
+	struct got b;
+
+	t = tickets_free(t);
+	oom_sweep(sweep_body, path);
+	oom_sweep(sweep_body, NULL);
+	t = start(path);
+	b = get(t, 1000);
+	ck_assert_uint_eq(a.len, b.len);
+	ck_assert_mem_eq(a.bytes, b.bytes, a.len);
+	(void)tickets_free(t);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("tickets");
@@ -206,5 +238,6 @@ int main(void)
 		the_file_tells_nothing_and_half_a_write_leaves_the_other_half);
 	tcase_add_test(t, another_key_or_a_wrong_clock_means_new_ones);
 	tcase_add_test(t, a_file_that_others_may_read_is_refused);
+	tcase_add_test(t, missing_memory_leaks_nothing_and_loses_no_key);
 	return run_case("daemon/tickets", t);
 }

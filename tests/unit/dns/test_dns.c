@@ -10,6 +10,7 @@
 
 #include "base/writer.h"
 #include "dns/dns.h"
+#include "lib/oom.h"
 #include "lib/run.h"
 
 enum { A = 1, NAPTR = 35, SRV = 33, AAAA = 28, OPT = 41, ROUNDS = 400 };
@@ -18,6 +19,7 @@ static struct loop *loop;
 static struct dns *dns;
 static struct loop_fd server;
 static uint64_t now_ms = 1000000;
+static char servers[32]; /* ours */
 
 static struct dns_place place[DNS_PLACES_MAX];
 static uint32_t place_count;
@@ -172,7 +174,6 @@ static void setup(void)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET};
 	socklen_t len = sizeof(a);
-	char servers[32];
 	struct dns_params p = {.timeout_ms = 100,
 			       .servers = servers,
 			       .changed = on_changed,
@@ -368,6 +369,45 @@ START_TEST(there_is_room_for_so_many_names)
 }
 END_TEST
 
+/* A name is looked up with one allocation missing: it fails, or is found. */
+static void sweep_body(void *arg)
+{
+	struct dns_params p = {.loop = loop,
+			       .timeout_ms = 100,
+			       .servers = servers,
+			       .changed = on_changed,
+			       .failed = on_failed};
+	struct dns_watch w = {.host = "cm.test", .family = ADDR_V4};
+	struct dns *d = NULL;
+	uint32_t id;
+	int err;
+
+	(void)arg;
+	changes = failures = 0;
+	err = dns_new(&p, &d);
+	ck_assert(err == 0 || err == ERR_NOMEM);
+	if (err)
+		return;
+	err = dns_watch(d, &w, &id);
+	ck_assert(err == 0 || err == ERR_NOMEM);
+	for (int i = 0; !err && i < ROUNDS && changes + failures == 0; i++) {
+		err = loop_step(loop, 10);
+		ck_assert(err == 0 || err == ERR_NOMEM);
+	}
+	(void)dns_free(d);
+}
+
+START_TEST(missing_memory_leaks_nothing)
+{
+	srv_target = "node1.test";
+	oom_sweep(sweep_body, NULL);
+	ck_assert_uint_eq(changes, 1);
+	changes = 0;
+	watch("cm.test", 5070, ADDR_V4);
+	until(&changes, 1);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("names");
@@ -384,5 +424,6 @@ int main(void)
 	tcase_add_test(t, a_server_that_is_down_keeps_the_last_answer);
 	tcase_add_loop_test(t, a_server_that_lies_is_not_believed, 0, 3);
 	tcase_add_test(t, there_is_room_for_so_many_names);
+	tcase_add_test(t, missing_memory_leaks_nothing);
 	return run_case("dns/dns", t);
 }
