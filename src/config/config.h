@@ -758,10 +758,10 @@ bool config_key_is_token(const char *key);
 
 /*
  * Warn in rep when the limits of c need more descriptors than a process may
- * have, or more relay ports than there are.
+ * have, more relay ports than there are, or more memory (bytes).
  */
 void config_check_needs(const struct config *c, uint64_t descriptors,
-			struct config_report *rep);
+			uint64_t memory, struct config_report *rep);
 
 /*
  * Print c as configuration text, each option with its value, through emit,

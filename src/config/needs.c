@@ -1,7 +1,7 @@
 /*
  * What the limits of a configuration need from the system, and whether it is
- * there: descriptors of a process, relay ports. What is short is a warning: the
- * daemon runs, and refuses what it has no room for.
+ * there: descriptors of a process, relay ports, memory. What is short is a
+ * warning: the daemon runs, and refuses what it has no room for.
  */
 #include "config/build.h"
 
@@ -9,6 +9,17 @@ enum {
 	FDS_OF_CALL = 4, /* RTP and RTCP on two sides */
 	FDS_MORE = 128,	 /* lines to other processes, listeners, the loop */
 	PORTS_OF_CALL = 2
+};
+
+/* Kilobytes over all processes, rounded up from what was measured: a TLS
+ * connection with its registration takes 13 to 15 (doc/performance.md); a call
+ * has two dialogs, its descriptions, transactions and four SRTP contexts. */
+enum {
+	KB_OF_CONNECTION = 24,
+	KB_OF_CALL = 48,
+	KB_OF_TRANSACTION = 4,
+	KB_OF_SUBSCRIPTION = 4,
+	KB_MORE = 65536
 };
 
 static void warn(struct config_report *rep, const char *what, uint64_t wanted,
@@ -62,8 +73,26 @@ static void check_sources(const struct config *c, struct config_report *rep)
 	}
 }
 
+static void check_memory(const struct config *c, uint64_t memory,
+			 struct config_report *rep)
+{
+	const struct config_limits *l = &c->limits;
+	uint64_t phones = l->connections > l->registrations ? l->connections
+							    : l->registrations;
+	uint64_t kb = phones * KB_OF_CONNECTION +
+		      (uint64_t)l->calls * KB_OF_CALL +
+		      (uint64_t)l->transactions * KB_OF_TRANSACTION +
+		      (uint64_t)l->subscriptions * KB_OF_SUBSCRIPTION + KB_MORE;
+
+	if (kb > memory / 1024)
+		warn(rep,
+		     "connections, calls and others: all of them may need ",
+		     (kb + 1023) / 1024, " MiB of memory, and there are ",
+		     memory / 1024 / 1024);
+}
+
 void config_check_needs(const struct config *c, uint64_t descriptors,
-			struct config_report *rep)
+			uint64_t memory, struct config_report *rep)
 {
 	uint64_t worker = fds_of_worker(c);
 	uint64_t media = (uint64_t)c->limits.calls * FDS_OF_CALL + FDS_MORE;
@@ -85,4 +114,5 @@ void config_check_needs(const struct config *c, uint64_t descriptors,
 		warn(rep, "calls: so many need ", ports,
 		     " relay ports on each side, and media: ports has ", least);
 	check_sources(c, rep);
+	check_memory(c, memory, rep);
 }

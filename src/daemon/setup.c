@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 #include "conffile/conffile.h"
 #include "config/reload.h"
 #include "control/rows.h"
@@ -50,6 +51,51 @@ static uint64_t descriptors(void)
 	return getrlimit(RLIMIT_NOFILE, &l) == 0 ? l.rlim_max : UINT64_MAX;
 }
 
+/* A line of a small file, without its end. False: there is none. */
+static bool read_line(const char *path, char *buf, int cap)
+{
+	FILE *f = fopen(path, "re");
+	bool is_read = f && fgets(buf, cap, f);
+
+	if (f)
+		(void)fclose(f);
+	if (is_read)
+		buf[strcspn(buf, "\n")] = '\0';
+	return is_read;
+}
+
+/* What the service manager or a container allows us (cgroup v2). */
+static uint64_t group_memory(void)
+{
+	char group[256];
+	char path[320];
+	char text[64];
+	uint64_t v;
+
+	if (!read_line("/proc/self/cgroup", group, sizeof(group)) ||
+	    strncmp(group, "0::", 3) != 0)
+		return UINT64_MAX;
+	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max",
+		       group + 3);
+	if (!read_line(path, text, sizeof(text)) ||
+	    text_dec(slice_str(text), UINT64_MAX, &v) != 0)
+		return UINT64_MAX; /* "max" */
+	return v;
+}
+
+/* Bytes that all processes may have. */
+static uint64_t memory(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES);
+	long size = sysconf(_SC_PAGESIZE);
+	uint64_t group = group_memory();
+	uint64_t all = UINT64_MAX;
+
+	if (pages > 0 && size > 0)
+		all = (uint64_t)pages * (uint64_t)size;
+	return group < all ? group : all;
+}
+
 int setup_load(const char *path, struct config **ret)
 {
 	struct config_report rep;
@@ -63,7 +109,7 @@ int setup_load(const char *path, struct config **ret)
 	if (!err)
 		err = config_check_workers(c, setup_workers(c), &rep);
 	if (!err)
-		config_check_needs(c, descriptors(), &rep);
+		config_check_needs(c, descriptors(), memory(), &rep);
 	print_report(&rep);
 	config_report_done(&rep);
 	if (err)

@@ -328,18 +328,27 @@ START_TEST(limits_over_what_the_system_has_are_warned_about)
 		const char *option, *value;
 		uint64_t descriptors;
 		const char *warning;
+		uint64_t mib; /* of memory; 0 = without end */
 	} rows[] = {
-		{"calls", "100", 100000, NULL},
+		{"calls", "100", 100000, NULL, 0},
 		{"connections", "40000", 40127,
 		 "limits: connections: so many may need 40128 "
 		 "descriptors in one worker, and a process may have "
-		 "40127"},
+		 "40127",
+		 0},
 		{"calls", "8193", 100000,
 		 "limits: calls: so many need 16386 relay ports on each side, "
-		 "and media: ports has 16384"},
+		 "and media: ports has 16384",
+		 0},
 		{"calls", "8000", 32127,
 		 "limits: calls: so many need 32128 descriptors in the media "
-		 "process, and a process may have 32127"},
+		 "process, and a process may have 32127",
+		 0},
+		{"calls", "1000", 100000, NULL, 740},
+		{"calls", "1000", 100000,
+		 "limits: connections, calls and others: all of them may need "
+		 "736 MiB of memory, and there are 735",
+		 735},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -351,7 +360,9 @@ START_TEST(limits_over_what_the_system_has_are_warned_about)
 		add(&t, "limits", "", rows[i].option, rows[i].value);
 		c = must_build(&t);
 		config_report_init(&rep);
-		config_check_needs(c, rows[i].descriptors, &rep);
+		config_check_needs(c, rows[i].descriptors,
+				   rows[i].mib ? rows[i].mib << 20 : UINT64_MAX,
+				   &rep);
 		ck_assert_uint_eq(rep.errors, 0);
 		ck_assert_uint_eq(rep.warnings, rows[i].warning ? 1 : 0);
 		if (rows[i].warning)
@@ -378,7 +389,7 @@ START_TEST(needs_of_skinny_are_descriptors_and_ports)
 	add(&t, "limits", "", "calls", "10");
 	c = must_build(&t);
 	config_report_init(&rep);
-	config_check_needs(c, 56130, &rep);
+	config_check_needs(c, 56130, UINT64_MAX, &rep);
 	ck_assert_uint_eq(rep.warnings, 1);
 	ck_assert_str_eq(rep.first->text,
 			 "limits: connections: so many need ports for 28001 "
@@ -386,7 +397,7 @@ START_TEST(needs_of_skinny_are_descriptors_and_ports)
 			 "source-addresses have 28000");
 	config_report_done(&rep);
 	config_report_init(&rep);
-	config_check_needs(c, 56129, &rep);
+	config_check_needs(c, 56129, UINT64_MAX, &rep);
 	ck_assert_uint_eq(rep.warnings, 2);
 	config_report_done(&rep);
 	config_unref(c);
@@ -422,9 +433,8 @@ START_TEST(a_device_has_the_suites_of_its_model)
 		add(&t, "device", "A", "suites", rows[_i].of_device);
 	c = must_build(&t);
 	d = config_device_find(c, s("A"));
-	ck_assert_int_eq(
-		config_suites_of(d, config_model_of(c, d, 7))->item[0],
-		rows[_i].first);
+	ck_assert_int_eq(config_suites_of(d, config_model_of(c, d, 7))->item[0],
+			 rows[_i].first);
 	/* Of a model that nobody knows it has its own. */
 	ck_assert_ptr_eq(config_suites_of(d, config_model_of(c, d, 8)),
 			 &d->suites);
