@@ -34,6 +34,16 @@ struct sccp_counts {
 	uint64_t barges;    /* that were not let into an encrypted call */
 };
 
+/* What calls met since the start that not every call meets. */
+struct early_counts {
+	uint64_t forks;		  /* callees of an INVITE after its first */
+	uint64_t forks_ended;	  /* answered too late: ACK and BYE of ours */
+	uint64_t forks_refused;	  /* one callee too many */
+	uint64_t reliable;	  /* provisionals of ours with 100rel */
+	uint64_t reliable_again;  /* sent again for want of a PRACK */
+	uint64_t reliable_failed; /* calls that ended for want of one */
+};
+
 enum sccp_verdict { SCCP_ALLOW, SCCP_DROP, SCCP_LOG, SCCP_RATE };
 
 /* What is done with messages by their id; the first that fits. */
@@ -203,6 +213,8 @@ enum phone_reset {
  * ERR_LIMIT, ERR_NOMEM. */
 MUST_CHECK int binding_reset(struct calls *c, struct slice token, uint32_t type,
 			     uint64_t now_ms, struct actions *ret_out);
+/* What was counted about early dialogs; lifetime of c. */
+const struct early_counts *calls_early(const struct calls *c);
 /* Tell a Skinny phone (type: enum phone_reset). ERR_NOTFOUND: none of this name
  * is registered here; ERR_NOMEM. */
 MUST_CHECK int sccp_reset(struct calls *c, struct slice device, uint32_t type,

@@ -16,18 +16,21 @@ static struct fork *find(const struct exch *ex, struct slice tag)
 	return NULL;
 }
 
-static struct fork *add(struct exch *ex, struct slice tag)
+static struct fork *add(struct calls *c, struct exch *ex, struct slice tag)
 {
 	struct fork *f;
 
-	if (ex->fork_count == FORKS_MAX)
+	if (ex->fork_count == FORKS_MAX) {
+		c->early.forks_refused++;
 		return NULL;
+	}
 	f = alloc_zero(sizeof(*f));
 	if (!f)
 		return NULL;
 	f->tag = alloc_copy(tag);
 	if (!f->tag)
 		return alloc_free(f);
+	c->early.forks += ex->fork_count > 0;
 	ex->fork[ex->fork_count++] = f;
 	return f;
 }
@@ -88,9 +91,8 @@ struct fork *fork_take(struct calls *c, struct call *call,
 	struct exch *ex = &call->ex;
 	struct fork *f = find(ex, m->to_tag);
 
-	(void)c;
 	if (!f)
-		f = add(ex, m->to_tag);
+		f = add(c, ex, m->to_tag);
 	if (!f || f->is_over)
 		return NULL;
 	/* Inside a dialog there is nothing to choose from. */
@@ -123,13 +125,15 @@ void fork_end(struct calls *c, struct call *call, const struct sip_msg *m)
 	int err = copy_dialog(&leg->dialog, ex->cseq_out, &lost.dialog);
 
 	if (!f)
-		f = add(ex, m->to_tag);
+		f = add(c, ex, m->to_tag);
 	if (!err)
 		err = sip_dialog_learn(&lost.dialog, m);
 	if (!err) {
 		leg_ack(c, &lost, ex->cseq_out, SLICE_NULL, NULL, NULL);
-		if (!f || !f->is_over)
+		if (!f || !f->is_over) {
 			leg_bye(c, &lost, NULL);
+			c->early.forks_ended++;
+		}
 		if (f)
 			f->is_over = true;
 	}

@@ -459,7 +459,8 @@ struct calls {
 	uint64_t *port_owner;	/* inside pair to cookie, 0 = nobody */
 	uint32_t call_count;
 	uint32_t sub_count;
-	uint64_t sub_refused;	      /* subscriptions and REFERs, by a limit */
+	uint64_t sub_refused; /* subscriptions and REFERs, by a limit */
+	struct early_counts early;
 	uint64_t next_flow;	      /* last flow id given */
 	struct sip_out_lookup lookup; /* replaces.c */
 	struct list failed;	      /* objs with failed transactions */

@@ -90,6 +90,7 @@ void rel_sent(struct calls *c, struct call *call)
 {
 	struct rel *rel = &call->ex.rel;
 
+	c->early.reliable++;
 	rel->is_pending = true;
 	rel->interval_ms = c->p.t1_ms;
 	rel->end_ms = c->now_ms + (uint64_t)c->p.t1_ms * 64;
@@ -148,6 +149,7 @@ static void give_up(struct calls *c, struct call *call)
 {
 	struct exch *ex = &call->ex;
 
+	c->early.reliable_failed++;
 	ex->rel.is_pending = false;
 	rel_stop(c, call);
 	if (ex->is_initial)
@@ -170,6 +172,7 @@ void rel_again(struct calls *c, struct call *call)
 				    .call = c->cookie,
 				    .dest = call->ex.reply.dest,
 				    .bytes = slice_make(rel->bytes, rel->len)});
+	c->early.reliable_again++;
 	rel->interval_ms *= 2;
 	at = c->now_ms + rel->interval_ms;
 	deadline_set(c, call, DEADLINE_REL,

@@ -116,3 +116,8 @@ void calls_subs(const struct calls *c, uint32_t *ret_count,
 	*ret_count = c->sub_count;
 	*ret_refused = c->sub_refused;
 }
+
+const struct early_counts *calls_early(const struct calls *c)
+{
+	return &c->early;
+}

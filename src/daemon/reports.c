@@ -150,6 +150,20 @@ static void put_sccp(json_t *obj, const struct calls *c)
 	(void)json_object_set_new(obj, "sccp", by);
 }
 
+static void put_early(json_t *obj, const struct calls *c)
+{
+	const struct early_counts *n = calls_early(c);
+	json_t *by = json_object();
+
+	reports_put(by, "forks", n->forks);
+	reports_put(by, "forks-ended", n->forks_ended);
+	reports_put(by, "forks-refused", n->forks_refused);
+	reports_put(by, "reliable", n->reliable);
+	reports_put(by, "reliable-repeated", n->reliable_again);
+	reports_put(by, "reliable-failed", n->reliable_failed);
+	(void)json_object_set_new(obj, "early-dialogs", by);
+}
+
 static void put_refusals(json_t *obj, const uint64_t *n)
 {
 	json_t *by = json_object();
@@ -232,6 +246,7 @@ void reports_status(struct worker *w, reports_emit_fn emit, void *ctx)
 	reports_put(refused, "subscription-limit", subs_refused);
 	(void)json_object_set_new(row, "refused", refused);
 	put_refusals(row, worker_refusals(w));
+	put_early(row, worker_calls(w));
 	put_sccp(row, worker_calls(w));
 	/* All workers have the same; the monitor adds up. */
 	reports_put(row, "certificates-expiring",

@@ -21,6 +21,20 @@ void look_subs(struct run *r, const char *pat)
 		replay_fail(r, "subscriptions are %s", buf);
 }
 
+void look_early(struct run *r, const char *pat)
+{
+	const struct early_counts *n = calls_early(r->c);
+	char buf[160];
+
+	snprintf(buf, sizeof(buf),
+		 "forks=%" PRIu64 "/%" PRIu64 "/%" PRIu64 " reliable=%" PRIu64
+		 "/%" PRIu64 "/%" PRIu64,
+		 n->forks, n->forks_ended, n->forks_refused, n->reliable,
+		 n->reliable_again, n->reliable_failed);
+	if (!replay_match(r, pat, buf))
+		replay_fail(r, "early dialogs are %s", buf);
+}
+
 void look_call(struct run *r, char *rest)
 {
 	struct call_info info;

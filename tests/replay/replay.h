@@ -128,6 +128,8 @@ void look_history(struct run *r, const char *pat);
 void look_leg(struct run *r, const char *rest);
 /* N PATTERN: its n-th stream. */
 void look_stream(struct run *r, char *rest);
+/* PATTERN: counters of early dialogs. */
+void look_early(struct run *r, const char *pat);
 /* PATTERN: subscriptions, and refused ones. */
 void look_subs(struct run *r, const char *pat);
 

@@ -585,6 +585,8 @@ static void do_line(struct run *r, char *line)
 		look_stream(r, rest);
 	else if (strcmp(line, "subs") == 0)
 		look_subs(r, rest);
+	else if (strcmp(line, "early") == 0)
+		look_early(r, rest);
 	else if (strcmp(line, "call") == 0)
 		look_call(r, rest);
 	else if (strcmp(line, "core-gone") == 0 ||
