@@ -4,9 +4,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "log/journald.h"
 #include "log/ring.h"
 
 enum { LINE_MAX_LEN = 1024 };
@@ -17,16 +19,19 @@ static struct {
 	enum log_level level;
 	bool has_prefix;
 	struct log_ring *ring; /* or NULL */
+	int journal;	       /* journald's socket; -1 = none */
 	/* The second that is counted, and what was logged and left out in it. */
 	_Atomic uint64_t second;
 	_Atomic uint32_t count, left_out;
-} sink = {.role = "sallyport", .level = LOG_LEVEL_INFO};
+} sink = {.role = "sallyport", .level = LOG_LEVEL_INFO, .journal = -1};
 
 void log_init(const char *role, enum log_level level)
 {
 	sink.role = role;
 	sink.level = level;
 	sink.has_prefix = getenv("JOURNAL_STREAM") != NULL;
+	if (sink.journal < 0 && journald_is_stderr(getenv("JOURNAL_STREAM")))
+		sink.journal = journald_open(JOURNALD_SOCKET);
 }
 
 void log_set_level(enum log_level level)
@@ -45,6 +50,19 @@ static uint64_t clock_ms(clockid_t clock)
 
 	(void)clock_gettime(clock, &ts); /* cannot fail for these clocks */
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Into the journal with its fields; false: not there, or not now. */
+static bool to_journal(unsigned priority, struct slice line)
+{
+	uint8_t buf[JOURNALD_ENTRY_MAX];
+	struct writer w;
+
+	if (sink.journal < 0)
+		return false;
+	writer_init(&w, buf, sizeof(buf));
+	journald_print(&w, priority, sink.role, line);
+	return writer_ok(&w) && write(sink.journal, buf, w.len) >= 0;
 }
 
 /* One write per line, so that lines of several processes never mix. */
@@ -70,6 +88,10 @@ put_line(enum log_level level, const char *fmt, va_list ap)
 		log_ring_put(sink.ring, clock_ms(CLOCK_REALTIME), level,
 			     slice_make(line + n, (size_t)m));
 	n += m;
+	if (to_journal((unsigned)(prefix[level][1] - '0'),
+		       slice_from(slice_make(line, (size_t)n),
+				  sink.has_prefix ? strlen(prefix[level]) : 0)))
+		return;
 	line[n++] = '\n';
 	/* A full disk or closed stderr must not stop the daemon. */
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)

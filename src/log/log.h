@@ -29,8 +29,9 @@ enum {
 struct log_ring;
 
 /* Set the role's name (static or long-lived, printed in each line) and the
- * highest level printed. Lines carry "<N>" journal prefixes when the process
- * runs under systemd (JOURNAL_STREAM). */
+ * highest level printed. Under systemd (JOURNAL_STREAM) lines go to the journal
+ * with fields (log/journald.h), whose socket is opened here: before the sandbox.
+ * Where that cannot be they carry "<N>" prefixes. */
 void log_init(const char *role, enum log_level level);
 /* Keep the last lines in r (log/ring.h) too, which outlives all logging. */
 void log_keep(struct log_ring *r);
