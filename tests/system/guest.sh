@@ -4,7 +4,9 @@
 set -uo pipefail
 . "$TOP/tests/integration/lib/sentences.sh"
 S=sallyportd
-conf=/etc/sallyport/sallyport.conf
+# where the installation has its configuration, by its prefix
+ETC=$(cd "$DIR/dest" && find . -path '*/sallyport/sallyport.conf' | head -1)
+ETC=$(dirname "${ETC#.}")
 
 main_pid() { systemctl show -P MainPID $S; }
 is_active() { systemctl is-active -q $S; }
@@ -20,9 +22,9 @@ journal() { journalctl -q -o cat -u $S "$@"; }
 
 ip link set lo up
 ip addr add 192.0.2.1/32 dev lo
-cp "$DIR/pki/server.crt" /etc/sallyport/certs/server.pem
-cp "$DIR/pki/server.key" /etc/sallyport/keys/server.key
-cp "$DIR/pki/ca.crt" /etc/sallyport/trust/device/ca.pem
+cp "$DIR/pki/server.crt" "$ETC"/certs/server.pem
+cp "$DIR/pki/server.key" "$ETC"/keys/server.key
+cp "$DIR/pki/ca.crt" "$ETC"/trust/device/ca.pem
 
 is_true "systemd is the first process" test "$(cat /proc/1/comm)" = systemd
 account() { systemd-sysusers && id sallyport; }
@@ -50,13 +52,18 @@ printf '%s\n' "$hardened_now"
 is_true "systemd-analyze security: exposure of at most 3.0" $grade
 logs() { journal | grep -q 'ready'; }
 is_true "its lines are in the journal" logs
+fields() {
+	[ -n "$(journal SALLYPORT_ROLE=sallyportd)" ] &&
+		[ -n "$(journal SALLYPORT_ROLE='worker 0' SALLYPORT_NAME=phones)" ]
+}
+is_true "its lines have fields in the journal, those of its children too" fields
 children() { [ "$(pgrep -u sallyport -f -c -- --role=)" -ge 4 ]; }
 is_true "its processes run under their account" children
 
 # reload
 reloads() {
 	printf 'device "SEP000000000001" {\n\tlines = { "1" }\n}\n' \
-		>/etc/sallyport/conf.d/one.conf
+		>"$ETC"/conf.d/one.conf
 	local pid
 	pid=$(main_pid)
 	timeout 60 systemctl reload $S && [ "$(main_pid)" = "$pid" ] &&
@@ -64,12 +71,12 @@ reloads() {
 }
 is_true "systemctl reload takes a new device, the process stays" reloads
 breaks() {
-	printf 'nonsense = 1\n' >/etc/sallyport/conf.d/one.conf
+	printf 'nonsense = 1\n' >"$ETC"/conf.d/one.conf
 	! timeout 60 systemctl reload $S 2>/dev/null && is_active &&
 		journal | grep -q 'conf.d/one.conf:1: unknown option'
 }
 is_true "a broken file fails the reload, and the service goes on" breaks
-rm /etc/sallyport/conf.d/one.conf
+rm "$ETC"/conf.d/one.conf
 
 # killed
 killed() {
