@@ -308,8 +308,7 @@ static void release(struct calls *c, struct core_req *q, struct slice lines)
 	} else if (sip_msg_parse(q->bytes, q->len, &c->core_msg, NULL) == 0) {
 		q->cseq = c->core_msg.cseq;
 		q->extra = lines;
-		q->is_ahead =
-			rewrite(c, q, &dest, c->core_msg.branch) == 0;
+		q->is_ahead = rewrite(c, q, &dest, c->core_msg.branch) == 0;
 		q->extra = SLICE_NULL;
 	}
 	if (sip_txn_client_release(c->txns, q->txn,
@@ -327,8 +326,8 @@ static void release(struct calls *c, struct core_req *q, struct slice lines)
 static bool goes_with_cred(struct calls *c, const struct core_req *q,
 			   const struct core_entry *e)
 {
-	return e && (e->wants_cred & kind_of(q)) && c->p.has_realms && !q->is_probe &&
-	       q->method != SIP_METHOD_CANCEL &&
+	return e && (e->wants_cred & kind_of(q)) && c->p.has_realms &&
+	       !q->is_probe && q->method != SIP_METHOD_CANCEL &&
 	       sip_msg_parse(q->bytes, q->len, &c->core_msg, NULL) == 0 &&
 	       !sip_msg_find(&c->core_msg, SIP_HDR_AUTHORIZATION) &&
 	       !sip_msg_find(&c->core_msg, SIP_HDR_PROXY_AUTHORIZATION);

@@ -114,8 +114,8 @@ const char *config_qop_str(enum config_qop q)
 	return config_words_qop[q];
 }
 
-const struct config_digests *config_device_digests(
-	const struct config *c, const struct config_device *d)
+const struct config_digests *
+config_device_digests(const struct config *c, const struct config_device *d)
 {
 	const struct config_model *m = NULL;
 

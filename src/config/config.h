@@ -23,27 +23,29 @@
 #include "flow/suite.h"
 
 enum {
-	CONFIG_TEXT_MAX = 256,	       /* bytes of one value */
-	CONFIG_NAME_MAX = 64,	       /* bytes of a section's label, a line */
-	CONFIG_LIST_MAX = 32,	       /* items of one list */
-	CONFIG_LISTENERS_MAX = 64,     /* listener sections */
-	CONFIG_MANAGERS_MAX = 16,      /* call-manager sections */
-	CONFIG_CORE_NONE = 0xffff,     /* no endpoint */
-	CONFIG_DEVICES_MAX = 30000,    /* device sections */
-	CONFIG_MESSAGES_MAX = 100,     /* messages kept by a report */
-	CONFIG_WORKERS_MAX = 60,       /* worker processes */
-	CONFIG_WORKER_PORTS = 8,       /* relay ports a worker needs at least */
-	CONFIG_CERTIFICATES_MAX = 64,  /* certificate sections */
-	CONFIG_PROFILES_MAX = 1024,    /* trunk-profile sections */
-	CONFIG_TRUNKS_MAX = 2048,      /* trunk sections */
-	CONFIG_PEERS_MAX = 16,	       /* peers of one trunk */
-	CONFIG_NET_KINDS = 33 + 129,   /* lengths of prefixes */
-	CONFIG_LISTENER_NONE = 0xffff, /* no listener */
-	CONFIG_ACLS_MAX = 1024,	       /* acl sections */
-	CONFIG_RIGHTS_MAX = 256,       /* calling-rights sections */
-	CONFIG_GROUPS_MAX = 256,       /* presence-group sections */
-	CONFIG_GATEWAYS_MAX = 1024,    /* gateway sections */
-	CONFIG_GUARDS_MAX = 2500,      /* addresses watched for IPsec */
+	CONFIG_TEXT_MAX = 256,	      /* bytes of one value */
+	CONFIG_NAME_MAX = 64,	      /* bytes of a section's label, a line */
+	CONFIG_LIST_MAX = 32,	      /* items of one list */
+	CONFIG_LISTENERS_MAX = 64,    /* listener sections */
+	CONFIG_MANAGERS_MAX = 16,     /* call-manager sections */
+	CONFIG_CORE_NONE = 0xffff,    /* no endpoint */
+	CONFIG_DEVICES_MAX = 30000,   /* device sections */
+	CONFIG_MESSAGES_MAX = 100,    /* messages kept by a report */
+	CONFIG_WORKERS_MAX = 60,      /* worker processes */
+	CONFIG_WORKER_PORTS = 8,      /* relay ports a worker needs at least */
+	CONFIG_CERTIFICATES_MAX = 64, /* certificate sections */
+	CONFIG_PROFILES_MAX = 1024,   /* trunk-profile sections */
+	CONFIG_TRUNKS_MAX = 2048,     /* trunk sections */
+	CONFIG_STEERED_MAX = 400,     /* sources of trunks at one listener whose
+					  worker the kernel finds */
+	CONFIG_PEERS_MAX = 16,	      /* peers of one trunk */
+	CONFIG_NET_KINDS = 33 + 129,  /* lengths of prefixes */
+	CONFIG_LISTENER_NONE = 0xffff,	/* no listener */
+	CONFIG_ACLS_MAX = 1024,		/* acl sections */
+	CONFIG_RIGHTS_MAX = 256,	/* calling-rights sections */
+	CONFIG_GROUPS_MAX = 256,	/* presence-group sections */
+	CONFIG_GATEWAYS_MAX = 1024,	/* gateway sections */
+	CONFIG_GUARDS_MAX = 2500,	/* addresses watched for IPsec */
 	CONFIG_APPLICATIONS_MAX = 4096, /* application-user sections */
 	CONFIG_TRUNK_NONE = 0xffff,	/* no trunk */
 	CONFIG_SCCP_MANAGERS_MAX = 16,	/* sccp-manager sections */
@@ -256,6 +258,8 @@ struct config_listener {
 						of the files */
 	bool is_peer_optional; /* derived: some trunk there needs no client
 				   certificate */
+	uint32_t home; /* config_share: who serves strangers and trunks whose
+			  sources are not known, where serves = trunks */
 };
 
 /* One more certificate of ours for one or more listeners. */
@@ -277,12 +281,14 @@ struct config_call_manager {
 	const char *certificate; /* absolute file, PEM chain; "" = none */
 	const char *key;	 /* absolute file; "" = none */
 	const char *trust;	 /* absolute directory; used with TLS */
-	uint32_t core;	     /* our endpoint in config.core; CONFIG_CORE_NONE:
+	uint32_t core;	       /* our endpoint in config.core; CONFIG_CORE_NONE:
 				TLS without a certificate, nobody can
 				connect */
-	uint32_t core_large; /* the same for large_by_tcp, else NONE */
-	uint32_t own_trunk;  /* index of the trunk that what arrives at
+	uint32_t core_large;   /* the same for large_by_tcp, else NONE */
+	uint32_t own_trunk;    /* index of the trunk that what arrives at
 				local_address is for; CONFIG_TRUNK_NONE */
+	uint32_t first_worker; /* config_share: who is bound to local_address as
+				  it stands */
 };
 
 /* An endpoint of ours on the inside; several call managers may share it. */
@@ -400,7 +406,7 @@ struct config_sccp {
 struct config_model {
 	const char *name;
 	uint32_t type; /* device type as it registers; 0 = not known */
-	struct config_suites suites; /* it knows, best first; none: any */
+	struct config_suites suites;   /* it knows, best first; none: any */
 	struct config_digests digests; /* none: those of the top level */
 	bool encrypts;
 	bool refuses_barge;
@@ -413,9 +419,9 @@ struct config_device {
 	struct config_strings lines;	       /* user parts it may register */
 	enum config_device_mode security_mode; /* as configured */
 	bool digest;
-	const char *digest_user;	/* "" = none */
-	struct config_digests digests;	/* none: config_device_digests */
-	struct config_words qop;	/* enum config_qop, one at least */
+	const char *digest_user;       /* "" = none */
+	struct config_digests digests; /* none: config_device_digests */
+	struct config_words qop;       /* enum config_qop, one at least */
 	enum config_nextnonce nextnonce;
 	enum config_media_policy media; /* as configured, never AUTO */
 	struct config_suites suites;	/* accepted */
@@ -449,9 +455,9 @@ struct config_trunk_profile {
 	bool digest;
 	bool per_application; /* only with digest */
 	struct config_accept accept;
-	struct authz_list list;		   /* what accept says */
-	struct config_digests digests;	   /* challenged with, one at least */
-	struct config_words qop;	   /* enum config_qop, one at least */
+	struct authz_list list;	       /* what accept says */
+	struct config_digests digests; /* challenged with, one at least */
+	struct config_words qop;       /* enum config_qop, one at least */
 	enum config_nextnonce nextnonce;
 	uint32_t nonce_lifetime_min;	   /* minutes */
 	enum config_media_policy media;	   /* never AUTO when built */
@@ -508,6 +514,10 @@ struct config_trunk {
 	/* Of manager_bits those whose local-address no other trunk has, nor
 	 * phones: what arrives there goes to this trunk. 0: hosts tell. */
 	uint32_t own_bits;
+	/* config_share: whose it is; and whether its sources alone, which are
+	 * known, tell that: the kernel takes them there. */
+	uint32_t worker;
+	bool is_steered;
 	struct table_node by_name;
 };
 
@@ -554,11 +564,11 @@ struct config {
 	const char *realm;
 	const char *user, *group; /* system account of the processes */
 	enum config_log log_level;
-	uint32_t nonce_lifetime_min; /* minutes */
+	uint32_t nonce_lifetime_min;   /* minutes */
 	struct config_digests digests; /* for phones, one at least */
-	const char *server_name;     /* Server header; "" = none */
-	const char *state_directory; /* absolute */
-	const char *control_socket;  /* absolute */
+	const char *server_name;       /* Server header; "" = none */
+	const char *state_directory;   /* absolute */
+	const char *control_socket;    /* absolute */
 	enum config_sandbox sandbox;
 	uint32_t workers;	       /* 0 = one for each processor */
 	uint32_t session_lifetime_min; /* of TLS sessions; 0 = none resumed */
@@ -714,14 +724,25 @@ enum config_device_mode config_device_mode(const struct config *c,
 const char *config_qop_str(enum config_qop q);
 /* Algorithms that d (NULL: whoever is nobody's) is challenged with: its own,
  * else its model's, else the top level's. O(models) where d names one. */
-const struct config_digests *config_device_digests(
-	const struct config *c, const struct config_device *d);
+const struct config_digests *
+config_device_digests(const struct config *c, const struct config_device *d);
 /* Media policy that counts: RTP only where the cluster is nonsecure. */
 enum config_media_policy config_device_media(const struct config *c,
 					     const struct config_device *d);
 
+/*
+ * Share trunks among workers: each belongs to one, by its name, which the call
+ * manager reaches at the local-address of the trunk's own call-manager sections
+ * as it stands. Where the kernel cannot tell a trunk from others by the source
+ * (its sources are not known, or too many) it belongs to the worker of its
+ * listener; one that is told by hosts alone to the first, whom call managers
+ * know. Depends on c and workers only. Fills in trunk.worker, trunk.is_steered,
+ * listener.home and call_manager.first_worker; O(trunks + sources).
+ */
+void config_share(struct config *c, uint32_t workers);
 /* What worker number (from 0) is bound to towards call manager m: the port is
- * local-address's plus its number. */
+ * local-address's plus its number, but its first_worker and worker 0 have
+ * changed places. */
 struct addr config_local_address(const struct config_call_manager *m,
 				 uint32_t worker);
 /* The part of all that belongs to a worker, when there are count of them: equal

@@ -168,8 +168,8 @@ static const struct config_option listener_options[] = {
 	LISTENER(serves, "serves", WORD, "phones", .words = words_serves,
 		 .text = "Who comes here: phones, trunks (see section trunk), "
 			 "or both. Where both come, whoever is not identified "
-			 "as a trunk is taken for a phone. A listener for "
-			 "trunks alone is served by the first worker."),
+			 "as a trunk is taken for a phone. With several "
+			 "workers each trunk is one's; see doc/trunks.md."),
 	LISTENER(unknown, "unknown", WORD, "ignore", .words = words_unknown,
 		 .when = CONFIG_WHEN_NOW,
 		 .text = "For serves = trunks: what a request gets that comes "

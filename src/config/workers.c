@@ -7,8 +7,12 @@
 struct addr config_local_address(const struct config_call_manager *m,
 				 uint32_t worker)
 {
+	uint32_t at = worker == m->first_worker ? 0
+		      : worker == 0		? m->first_worker
+						: worker;
+
 	return addr_with_port(&m->local_address,
-			      (uint16_t)(m->local_address.port + worker));
+			      (uint16_t)(m->local_address.port + at));
 }
 
 struct config_ports config_worker_ports(const struct config_ports *all,
@@ -20,6 +24,134 @@ struct config_ports config_worker_ports(const struct config_ports *all,
 	return (struct config_ports){.min = (uint16_t)min,
 				     .max = (uint16_t)(min + pairs * 2 - 1)};
 }
+
+/* ---- whose trunks are ---------------------------------------------------------- */
+
+/* Number of a worker, the same whenever it is asked: FNV-1a over the name. */
+static uint32_t worker_of(const char *name, uint32_t workers)
+{
+	uint32_t h = 2166136261U;
+
+	for (const char *p = name; *p; p++)
+		h = (h ^ (uint8_t)*p) * 16777619U;
+	return (h ^ h >> 16) % workers;
+}
+
+/* Does its source tell that a message is t's? */
+static bool knows_sources(const struct config_trunk *t)
+{
+	for (uint32_t i = 0; i < t->peer_count; i++)
+		if (t->peer[i].remote.addr.family == ADDR_NONE)
+			return false;
+	return t->identify != CONFIG_IDENTIFY_CERTIFICATE &&
+	       t->source_count > 0;
+}
+
+/* A listener for datagrams of phones, too, among these; NULL: none. */
+static const struct config_listener *shared_udp(const struct config *c,
+						uint64_t bits)
+{
+	for (uint32_t i = 0; i < c->listener_count; i++)
+		if ((bits >> i & 1) && c->listener[i].serves == CONFIG_BOTH &&
+		    c->listener[i].address.transport == CONFIG_UDP)
+			return &c->listener[i];
+	return NULL;
+}
+
+/* A call manager can name it only at an address that is not its own, which
+ * is the first worker's as call managers are told. */
+static bool is_named_by_host(const struct config_trunk *t)
+{
+	return t->direction != CONFIG_DIRECTION_IN && t->own_bits == 0;
+}
+
+/* Listeners that have more sources than the kernel's program has room for. */
+static uint64_t crowded(const struct config *c)
+{
+	uint32_t count[CONFIG_LISTENERS_MAX] = {0};
+	uint64_t bits = 0;
+
+	for (uint32_t i = 0; i < c->trunk_count; i++)
+		for (uint32_t k = 0; k < c->listener_count; k++)
+			if (c->trunk[i].listener_bits >> k & 1)
+				count[k] += c->trunk[i].source_count;
+	for (uint32_t k = 0; k < c->listener_count; k++)
+		if (count[k] > CONFIG_STEERED_MAX)
+			bits |= 1ULL << k;
+	return bits;
+}
+
+/* Listeners that a trunk which must be found at any of them joins have one
+ * home. group[k]: the listener that stands for k's. */
+static void join_listeners(uint32_t *group, uint32_t count, uint64_t bits)
+{
+	uint32_t first = CONFIG_LISTENERS_MAX;
+
+	for (uint32_t k = 0; k < count; k++) {
+		uint32_t was = group[k];
+
+		if (!(bits >> k & 1))
+			continue;
+		if (first == CONFIG_LISTENERS_MAX)
+			first = was;
+		for (uint32_t j = 0; j < count; j++)
+			if (group[j] == was)
+				group[j] = first;
+	}
+}
+
+static uint32_t home_of(const struct config *c, const uint32_t *group,
+			uint64_t bits)
+{
+	for (uint32_t k = 0; k < c->listener_count; k++)
+		if (bits >> k & 1)
+			return c->listener[group[k]].home;
+	return 0;
+}
+
+void config_share(struct config *c, uint32_t workers)
+{
+	uint64_t full = crowded(c);
+	uint64_t first = 0; /* listeners of trunks that are worker 0's */
+	uint32_t group[CONFIG_LISTENERS_MAX];
+
+	for (uint32_t k = 0; k < c->listener_count; k++)
+		group[k] = k;
+	for (uint32_t i = 0; i < c->trunk_count; i++) {
+		struct config_trunk *t = &c->trunk[i];
+
+		t->is_steered = knows_sources(t) && !(t->listener_bits & full);
+		if (t->is_steered)
+			continue;
+		join_listeners(group, c->listener_count, t->listener_bits);
+		if (is_named_by_host(t))
+			first |= t->listener_bits;
+	}
+	for (uint32_t k = 0; k < c->listener_count; k++)
+		c->listener[k].home =
+			worker_of(c->listener[group[k]].name, workers);
+	for (uint32_t k = 0; k < c->listener_count; k++)
+		for (uint32_t j = 0; (first >> k & 1) && j < c->listener_count;
+		     j++)
+			if (group[j] == group[k])
+				c->listener[j].home = 0;
+	for (uint32_t i = 0; i < c->trunk_count; i++) {
+		struct config_trunk *t = &c->trunk[i];
+
+		t->worker = !t->is_steered ? home_of(c, group, t->listener_bits)
+			    : is_named_by_host(t) ? 0
+						  : worker_of(t->name, workers);
+	}
+	for (uint32_t k = 0; k < c->call_manager_count; k++) {
+		struct config_call_manager *m = &c->call_manager[k];
+
+		m->first_worker = m->own_trunk < c->trunk_count
+					  ? c->trunk[m->own_trunk].worker
+					  : 0;
+	}
+}
+
+/* ---- is there enough? ----------------------------------------------------------- */
 
 /* "call-manager "cm": the port of worker 2, 192.0.2.1:5072, " and why. */
 static void complain(struct config_report *rep,
@@ -114,24 +246,28 @@ static bool has_ports(const struct config_ports *all, uint32_t workers)
 	return (all->max - all->min + 1U) / workers >= CONFIG_WORKER_PORTS;
 }
 
-/* A peer's datagrams reach the worker that its address belongs to, but its
- * trunk is the first worker's. */
+/* A datagram of a trunk whose sources are not known reaches the worker that its
+ * address would belong to if it were a phone's. */
 static void check_shared(const struct config *c, struct config_report *rep)
 {
 	char buf[CONFIG_WHY_MAX];
 	struct writer w;
 
-	for (uint32_t i = 0; i < c->listener_count; i++) {
-		const struct config_listener *l = &c->listener[i];
+	for (uint32_t i = 0; i < c->trunk_count; i++) {
+		const struct config_trunk *t = &c->trunk[i];
+		const struct config_listener *l =
+			shared_udp(c, t->listener_bits);
 
-		if (l->serves != CONFIG_BOTH ||
-		    l->address.transport != CONFIG_UDP)
+		if (!l || knows_sources(t))
 			continue;
 		writer_init(&w, buf, sizeof(buf));
-		writer_str(&w, "listener \"");
+		writer_str(&w, "trunk \"");
+		writer_str(&w, t->name);
+		writer_str(&w, "\": comes by udp: at listener \"");
 		writer_str(&w, l->name);
-		writer_str(&w, "\": serves = both on udp: needs workers = 1; "
-			       "give trunks a listener of their own");
+		writer_str(&w, "\", serves = both, from addresses that are not "
+			       "known before: needs workers = 1, or a listener "
+			       "of its own");
 		config_report_add(rep, true, "workers", 0, writer_slice(&w));
 	}
 }

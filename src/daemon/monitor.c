@@ -71,6 +71,46 @@ static int bind_core(struct monitor *m, uint32_t at,
 	return err;
 }
 
+_Static_assert((int)CONFIG_STEERED_MAX == (int)TRANSPORT_RULES_MAX,
+	       "every source that is steered has a rule");
+
+/* Sources of trunks go to the trunk's worker, others at a listener for trunks
+ * to its home, and those of phones wherever they fall. */
+static int steer(struct monitor *m, uint32_t at,
+		 const struct config_listener *l)
+{
+	const struct config *c = m->config;
+	struct transport_rule *rule =
+		alloc_array(TRANSPORT_RULES_MAX, sizeof(*rule));
+	size_t n = 0;
+	int err = ERR_NOMEM;
+
+	for (uint32_t i = 0; rule && i < c->trunk_count; i++) {
+		const struct config_trunk *t = &c->trunk[i];
+
+		if (!t->is_steered ||
+		    !(t->listener_bits >> (l - c->listener) & 1))
+			continue;
+		for (uint32_t k = 0; k < t->source_count; k++)
+			if (n < TRANSPORT_RULES_MAX)
+				rule[n++] = (struct transport_rule){
+					.net = t->source[k].addr,
+					.bits = (uint8_t)t->source[k].bits,
+					.to = t->worker};
+	}
+	if (rule)
+		err = transport_steer_by(
+			m->fd[at], l->address.addr.family, m->workers, rule, n,
+			l->serves == CONFIG_TRUNKS ? l->home
+						   : TRANSPORT_HASHED);
+	alloc_free(rule);
+	if (err)
+		log_error("listener \"%s\": cannot share it among workers: %s",
+			  l->name,
+			  err == ERR_IO ? strerror(errno) : err_str(err));
+	return err;
+}
+
 /*
  * One socket for each worker on the same port, each source of phones always to
  * the same. SO_REUSEPORT would let a second daemon in as well: bound without
@@ -91,14 +131,9 @@ static int bind_listener(struct monitor *m, uint32_t at,
 	(void)close(probe);
 	for (uint32_t i = 0; !err && i < m->workers; i++)
 		err = bind_one(&p, true, &m->fd[i * m->sockets + at]);
-	/* Trunks are the first worker's, whichever of them it is. */
-	if (err ||
-	    !transport_steer(m->fd[at], p.addr.family,
-			     l->serves == CONFIG_TRUNKS ? 1 : m->workers))
-		return err;
-	log_error("listener \"%s\": cannot share it among workers: %s", l->name,
-		  strerror(errno));
-	return ERR_IO;
+	if (!err)
+		err = steer(m, at, l);
+	return err;
 }
 
 static int bind_all(struct monitor *m)

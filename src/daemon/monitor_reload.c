@@ -192,6 +192,8 @@ static int merge(struct monitor *m, const struct config *next,
 	config_report_init(&inner);
 	if (!err)
 		err = config_unpack(buf_slice(ret_bytes), &inner, ret);
+	if (!err)
+		config_share(*ret, m->workers);
 	/* Its warnings are next's; an error tells of old and new together. */
 	for (const struct config_message *e = inner.first; err && e;
 	     e = e->next)

@@ -23,6 +23,7 @@ static json_t *trunk_row(struct worker *w, uint32_t number)
 
 	put_text(row, "trunk", name);
 	put_text(row, "profile", slice_str(t->profile_name));
+	reports_put(row, "worker", t->worker);
 	reports_put(row, "calls", calls_of_device(worker_calls(w), name));
 	reports_put(row, "requests", n->requests);
 	reports_put(row, "challenged", n->challenged);
@@ -45,30 +46,37 @@ static void add_place(json_t *row, const struct core_info *info)
 	reports_put(row, "failures", info->failures);
 }
 
+/* Rows of the trunks of this worker among first..end - 1. */
+static void add_without_place(struct piece *p, struct worker *w, uint32_t first,
+			      uint32_t end)
+{
+	const struct config *c = worker_config(w);
+
+	for (uint32_t i = first; i < end; i++)
+		if (c->trunk[i].worker == worker_number(w))
+			piece_add(p, trunk_row(w, i));
+}
+
 void reports_trunks(struct worker *w, reports_emit_fn emit, void *ctx)
 {
-	uint32_t count = worker_config(w)->trunk_count;
+	const struct config *c = worker_config(w);
 	struct core_info info;
 	struct piece p;
 	uint64_t pos = 0;
 	uint32_t next = 0; /* without a row yet */
 
 	piece_begin(&p, emit, ctx);
-	/* Trunks are the first worker's. */
-	if (worker_number(w) != 0)
-		count = 0;
-	while (count > 0 && trunk_next(worker_calls(w), &pos, &info)) {
+	while (trunk_next(worker_calls(w), &pos, &info)) {
 		uint32_t number = (uint32_t)(pos >> 32);
-		json_t *row = trunk_row(w, number);
+		json_t *row;
 
-		for (; next < number; next++)
-			piece_add(&p, trunk_row(w, next));
+		add_without_place(&p, w, next, number);
 		next = number + 1;
+		row = trunk_row(w, number);
 		add_place(row, &info);
 		piece_add(&p, row);
 	}
-	for (; next < count; next++)
-		piece_add(&p, trunk_row(w, next));
+	add_without_place(&p, w, next, c->trunk_count);
 	piece_end(&p);
 }
 

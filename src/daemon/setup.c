@@ -114,8 +114,10 @@ int setup_load(const char *path, struct config **ret)
 	config_report_done(&rep);
 	if (err)
 		config_unref(c);
-	else
+	else {
+		config_share(c, setup_workers(c));
 		*ret = c;
+	}
 	return err;
 }
 

@@ -67,8 +67,8 @@ struct digest_scope ingress_scope(const struct ingress *in,
 						 .count = 1};
 	const struct config_device *d = u->device;
 	struct digest_scope s = {.realm = slice_str(in->config->realm),
-				 .digests = config_device_digests(in->config,
-								  d),
+				 .digests =
+					 config_device_digests(in->config, d),
 				 .qop = d ? &d->qop : &auth,
 				 .nonce = in->nonce};
 

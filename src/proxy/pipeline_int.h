@@ -30,7 +30,7 @@ struct pipeline {
 	uint64_t lost;	  /* call_step ran out of memory */
 	struct unit unit; /* the one being run */
 	uint8_t scratch[SIP_MSG_MAX];
-	uint8_t out[REPLY_MAX]; /* an answer made here */
+	uint8_t out[REPLY_MAX];	       /* an answer made here */
 	char auth_info[AUTH_INFO_MAX]; /* of the unit being run */
 };
 

@@ -173,8 +173,8 @@ static int take(struct realms *r, struct ask *a, struct slice bytes)
 		memcpy(a->text + q.len, p.ptr, p.len);
 	a->is_asked = p.len > 0;
 	if (sip_msg_parse(a->text, q.len, &r->request, NULL) != 0 ||
-	    (a->is_asked && sip_msg_parse(a->text + q.len, p.len, &r->response,
-					  NULL) != 0))
+	    (a->is_asked &&
+	     sip_msg_parse(a->text + q.len, p.len, &r->response, NULL) != 0))
 		return ERR_BAD;
 	a->method = r->request.method_name;
 	a->uri = r->request.ruri;
@@ -270,8 +270,8 @@ static struct told *told_new(struct realms *r, const struct dest *peer,
 	else if (r->tolds.count == r->tolds.limit)
 		told_free(r, LIST_ENTRY(r->used.next, struct told, node_used));
 	x->key = alloc_copy(key);
-	if (!x->key || table_add(&r->tolds, &x->node,
-				 slice_make(x->key, key.len)) != 0) {
+	if (!x->key ||
+	    table_add(&r->tolds, &x->node, slice_make(x->key, key.len)) != 0) {
 		alloc_free(x->key);
 		return alloc_free(x);
 	}

@@ -22,8 +22,8 @@
 struct realms;
 
 enum {
-	REALM_ASKS_MAX = 1024, /* challenges that are being answered */
-	REALM_LINE_MAX = 4096, /* bytes of all answers to one response */
+	REALM_ASKS_MAX = 1024,	/* challenges that are being answered */
+	REALM_LINE_MAX = 4096,	/* bytes of all answers to one response */
 	REALM_NONCES_MAX = 4096 /* nonces to be used next; of more the one that
 				   was not used longest goes */
 };
@@ -53,8 +53,7 @@ void realms_ask(struct realms *r, uint64_t id, const struct dest *peer,
 		struct slice bytes);
 /* A response of peer tells a nonce: ACTION_AUTH_INFO. What cannot be read is
  * passed over. */
-void realms_info(struct realms *r, const struct dest *peer,
-		 struct slice bytes);
+void realms_info(struct realms *r, const struct dest *peer, struct slice bytes);
 /* Nonces that are kept. */
 size_t realms_nonces(const struct realms *r);
 /* The store answered. */

@@ -43,10 +43,9 @@ static void done(void *ctx, uint64_t id, struct slice lines, const char *why,
 	char quoted[LOG_QUOTE_MAX];
 
 	if (why && worker_may_log(w))
-		log_warn(
-			"challenge not answered reason=\"%s\" "
-			"realm=\"%s\"",
-			why, log_quote(realm, quoted));
+		log_warn("challenge not answered reason=\"%s\" "
+			 "realm=\"%s\"",
+			 why, log_quote(realm, quoted));
 	pipeline_event(w->pipeline, &ev, loop_now_ms(w->loop));
 }
 

@@ -1,7 +1,7 @@
 /*
  * A worker's side towards trunks: where their peers are, by which of our
- * listeners they are reached, and whose a connection is. Peers are reached by
- * the first worker alone, to which listeners for trunks belong.
+ * listeners they are reached, and whose a connection is. Peers of a trunk are
+ * reached by the worker it belongs to alone (config_share).
  */
 #include <stdio.h>
 
@@ -189,8 +189,10 @@ void worker_trunk_start(struct worker *w)
 	const struct config *c = w->config;
 
 	worker_trunk_tell(w);
-	for (uint32_t i = 0; w->p.number == 0 && i < c->trunk_count; i++)
-		for (uint32_t k = 0; k < c->trunk[i].peer_count; k++)
+	for (uint32_t i = 0; i < c->trunk_count; i++)
+		for (uint32_t k = 0; c->trunk[i].worker == w->p.number &&
+				     k < c->trunk[i].peer_count;
+		     k++)
 			start_peer(w, owner_of(i, k));
 }
 

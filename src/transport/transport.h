@@ -154,6 +154,24 @@ MUST_CHECK int transport_bind(enum transport_proto proto,
  * closed. ERR_IO with errno.
  */
 MUST_CHECK int transport_steer(int fd, enum addr_family family, uint32_t count);
+/* Sources that belong to one of the group whatever the others do. */
+struct transport_rule {
+	struct addr net; /* port does not count */
+	uint8_t bits;	 /* of net that count */
+	uint32_t to;	 /* below count */
+};
+enum { TRANSPORT_RULES_MAX = 400 };
+/*
+ * The same, but the first rule (of n) that holds decides, of those of family;
+ * when none does, the hash of the source over count, or with rest, below count,
+ * that one (TRANSPORT_HASHED: the hash). O(n) in the kernel for each connection
+ * or datagram. ERR_IO with errno; ERR_LIMIT: more than TRANSPORT_RULES_MAX.
+ */
+MUST_CHECK int transport_steer_by(int fd, enum addr_family family,
+				  uint32_t count,
+				  const struct transport_rule *rule, size_t n,
+				  uint32_t rest);
+#define TRANSPORT_HASHED UINT32_MAX
 /* The one of count that transport_steer chooses for this source. */
 uint32_t transport_steered(const struct addr *source, uint32_t count);
 

@@ -241,4 +241,31 @@ is_counted() {
 is_true "it is counted and hardly answered" is_counted
 is_true "and nothing of it went inside" test \
 	"$(grep -c 'call start' "$DIR/log/sallyportd")" -le 60
+
+# ---- whose is which trunk? (trunk-workers.sh) ----
+# owner TRUNK: the number of its worker
+owner() {
+	ctl --json trunks | tr -d ' \n' |
+		sed -n "s/.*\"trunk\":\"$1\"[^}]*\"worker\":\([0-9]*\).*/\1/p"
+}
+# The worker of "carrier" dies: calls of "asked", which is another's, are begun
+# and ended meanwhile, and soon "carrier" is there again.
+others_go_on() {
+	local worker
+	worker=$(role_pid "$(owner carrier)/2") && is_ours "$worker" ||
+		return 1
+	kill -9 "$worker"
+	asked survivor app-secret 3
+}
+comes_again() { calls again pa "$PHONE_A" 5060 "$SP_OUT:5080" 1; }
+if [ "${WORKERS:-1}" = 2 ]; then
+	spread() { [ "$(owner carrier)$(owner asked)" = 01 ] ||
+		[ "$(owner carrier)$(owner asked)" = 10 ]; }
+	is_true "two trunks are two workers'" spread
+	needs answers cm-survivor cm "$CM" 5066 3
+	is_true "the end of one worker does not disturb the other's trunk" \
+		others_go_on
+	needs answers cm-again cm "$CM" 5065 1
+	is_true "whose trunk comes again" comes_again
+fi
 test_end

@@ -1,5 +1,6 @@
 /* What each worker has of addresses and ports, and when it is too little. */
 #include <check.h>
+#include <stdio.h>
 
 #include "config/config.h"
 #include "lib/run.h"
@@ -22,9 +23,8 @@ static struct addr at(const char *text)
 
 static void setup(void)
 {
-	listener.address =
-		(struct config_endpoint){.transport = CONFIG_UDP,
-					 .addr = at("192.0.2.1:5060")};
+	listener.address = (struct config_endpoint){
+		.transport = CONFIG_UDP, .addr = at("192.0.2.1:5060")};
 	manager[0].address.transport = CONFIG_UDP;
 	manager[0].local_address = at("192.0.2.1:5070");
 	manager[1].address.transport = CONFIG_UDP;
@@ -130,13 +130,168 @@ START_TEST(relay_ports_run_out)
 }
 END_TEST
 
-START_TEST(trunks_share_datagrams_with_phones_in_one_worker_only)
+/* ---- trunks ------------------------------------------------------------------- */
+
+enum { TRUNKS = 40 };
+
+static struct config_net net[TRUNKS];
+static struct config_peer named[1];
+static struct config_listener listeners[2];
+static struct config_trunk trunks[TRUNKS];
+static char names[TRUNKS][8];
+static struct config_call_manager managers[TRUNKS];
+static struct config many = {.listener = listeners,
+			     .listener_count = 2,
+			     .trunk = trunks,
+			     .trunk_count = TRUNKS,
+			     .call_manager = managers,
+			     .call_manager_count = TRUNKS};
+
+/* Trunks with an address and a call manager's address of their own, all at the
+ * first of two listeners. */
+static void setup_trunks(void)
+{
+	setup();
+	for (uint32_t i = 0; i < 2; i++) {
+		listeners[i] =
+			(struct config_listener){.name = i ? "second" : "first",
+						 .serves = CONFIG_TRUNKS};
+		listeners[i].address = listener.address;
+	}
+	for (uint32_t i = 0; i < TRUNKS; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "t%u", i);
+		net[i] = (struct config_net){.addr = at("198.51.100.1:0"),
+					     .bits = 32};
+		net[i].addr.ip[3] = (uint8_t)i;
+		trunks[i] = (struct config_trunk){.name = names[i],
+						  .source = &net[i],
+						  .source_count = 1,
+						  .listener_bits = 1,
+						  .own_bits = 1U};
+		managers[i] = (struct config_call_manager){
+			.name = names[i],
+			.own_trunk = i,
+			.local_address = at("192.0.2.1:5070")};
+	}
+	named[0] = (struct config_peer){.priority = 1};
+}
+
+START_TEST(trunks_are_spread_by_their_names)
+{
+	uint32_t count[3] = {0};
+
+	config_share(&many, 3);
+	for (uint32_t i = 0; i < TRUNKS; i++) {
+		struct addr a =
+			config_local_address(&managers[i], trunks[i].worker);
+
+		ck_assert(trunks[i].is_steered);
+		count[trunks[i].worker]++;
+		/* The call manager knows one address: it is the worker's. */
+		ck_assert_uint_eq(a.port, 5070);
+		for (uint32_t k = 0; k < 3; k++)
+			for (uint32_t j = 0; j < k; j++) {
+				struct addr x =
+					config_local_address(&managers[i], k);
+				struct addr y =
+					config_local_address(&managers[i], j);
+
+				ck_assert(!addr_eq(&x, &y));
+				ck_assert_uint_le(x.port, 5072);
+			}
+	}
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_gt(count[i], TRUNKS / 3 / 3);
+	config_share(&many, 1);
+	for (uint32_t i = 0; i < TRUNKS; i++)
+		ck_assert_uint_eq(trunks[i].worker, 0);
+}
+END_TEST
+
+/* Whose source is not known is where his listener's strangers are. */
+START_TEST(trunks_that_no_source_tells_are_at_home)
+{
+	trunks[0].identify = CONFIG_IDENTIFY_CERTIFICATE;
+	trunks[1].source_count = 0;
+	trunks[2].peer = named;
+	trunks[2].peer_count = 1;
+	for (uint32_t workers = 2; workers < 9; workers++) {
+		config_share(&many, workers);
+		for (uint32_t i = 0; i < 3; i++) {
+			ck_assert(!trunks[i].is_steered);
+			ck_assert_uint_eq(trunks[i].worker, listeners[0].home);
+		}
+		ck_assert(trunks[3].is_steered);
+	}
+}
+END_TEST
+
+START_TEST(listeners_that_such_a_trunk_joins_have_one_home)
+{
+	bool differed = false;
+
+	for (uint32_t workers = 2; workers < 9; workers++) {
+		trunks[0].identify = CONFIG_IDENTIFY_ADDRESS;
+		trunks[0].listener_bits = 3;
+		config_share(&many, workers);
+		differed |= listeners[0].home != listeners[1].home;
+		trunks[0].identify = CONFIG_IDENTIFY_CERTIFICATE;
+		config_share(&many, workers);
+		ck_assert_uint_eq(listeners[0].home, listeners[1].home);
+		ck_assert_uint_eq(trunks[0].worker, listeners[0].home);
+	}
+	ck_assert(differed);
+}
+END_TEST
+
+/* Call managers that route by host know the first worker's addresses. */
+START_TEST(trunks_that_hosts_tell_are_the_first_workers)
+{
+	for (uint32_t i = 0; i < TRUNKS; i += 2)
+		trunks[i].own_bits = 0;
+	trunks[1].direction = CONFIG_DIRECTION_IN;
+	trunks[1].own_bits = 0;
+	config_share(&many, 8);
+	for (uint32_t i = 0; i < TRUNKS; i += 2)
+		ck_assert_uint_eq(trunks[i].worker, 0);
+	trunks[0].identify = CONFIG_IDENTIFY_CERTIFICATE;
+	trunks[3].identify = CONFIG_IDENTIFY_CERTIFICATE;
+	trunks[3].listener_bits = 3;
+	config_share(&many, 8);
+	ck_assert_uint_eq(listeners[0].home, 0);
+	ck_assert_uint_eq(listeners[1].home, 0);
+	ck_assert_uint_eq(trunks[3].worker, 0);
+}
+END_TEST
+
+START_TEST(more_sources_than_the_kernel_is_told_are_at_home)
+{
+	trunks[7].source_count = CONFIG_STEERED_MAX - TRUNKS + 1;
+	config_share(&many, 8);
+	ck_assert(trunks[0].is_steered);
+	trunks[7].source_count++;
+	config_share(&many, 8);
+	for (uint32_t i = 0; i < TRUNKS; i++) {
+		ck_assert(!trunks[i].is_steered);
+		ck_assert_uint_eq(trunks[i].worker, listeners[0].home);
+	}
+}
+END_TEST
+
+START_TEST(a_trunk_shares_datagrams_with_phones_where_its_sources_are_known)
 {
 	listener.serves = CONFIG_BOTH;
-	expect(1, NULL);
-	expect(2, "serves = both on udp: needs workers = 1");
-	listener.serves = CONFIG_TRUNKS;
+	config.trunk = trunks;
+	config.trunk_count = 1;
 	expect(2, NULL);
+	trunks[0].peer = named;
+	trunks[0].peer_count = 1;
+	expect(1, NULL);
+	expect(2, "trunk \"t0\": comes by udp: at listener \"phones\"");
+	listener.address.transport = CONFIG_TLS;
+	expect(2, NULL);
+	config.trunk_count = 0;
+	listener.serves = CONFIG_PHONES;
 }
 END_TEST
 
@@ -144,7 +299,7 @@ int main(void)
 {
 	TCase *t = tcase_create("workers");
 
-	tcase_add_checked_fixture(t, setup, NULL);
+	tcase_add_checked_fixture(t, setup_trunks, NULL);
 	tcase_add_test(t, each_has_the_next_port);
 	tcase_add_test(t, a_listeners_port_is_in_the_way);
 	tcase_add_test(t, another_managers_port_is_in_the_way);
@@ -152,7 +307,13 @@ int main(void)
 	tcase_add_test(t, ports_end);
 	tcase_add_test(t, relay_ports_are_cut_into_equal_pairs);
 	tcase_add_test(t, relay_ports_run_out);
-	tcase_add_test(t,
-		       trunks_share_datagrams_with_phones_in_one_worker_only);
+	tcase_add_test(t, trunks_are_spread_by_their_names);
+	tcase_add_test(t, trunks_that_no_source_tells_are_at_home);
+	tcase_add_test(t, listeners_that_such_a_trunk_joins_have_one_home);
+	tcase_add_test(t, trunks_that_hosts_tell_are_the_first_workers);
+	tcase_add_test(t, more_sources_than_the_kernel_is_told_are_at_home);
+	tcase_add_test(
+		t,
+		a_trunk_shares_datagrams_with_phones_where_its_sources_are_known);
 	return run_case("config/workers", t);
 }

@@ -589,8 +589,7 @@ START_TEST(auth_int_protects_the_body)
 	d->qop = (struct config_words){
 		.item = {CONFIG_QOP_AUTH_INT, CONFIG_QOP_AUTH}, .count = 2};
 	fetch_nonce(nonce);
-	ck_assert_ptr_nonnull(
-		strstr(w.sent[0].text, "qop=\"auth-int,auth\""));
+	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "qop=\"auth-int,auth\""));
 	try_cred(nonce, "00000009", "secret", n++);
 	went_on("REGISTER ");
 	world_answer(&w, "200 OK", "");
@@ -677,9 +676,8 @@ END_TEST
 
 START_TEST(algorithms_are_the_devices_or_its_models_or_everybodys)
 {
-	static const struct config_digests sha = {.item = {DIGEST_SHA512_256,
-							   DIGEST_MD5},
-						  .count = 2};
+	static const struct config_digests sha = {
+		.item = {DIGEST_SHA512_256, DIGEST_MD5}, .count = 2};
 	struct config_device *d = digest_device();
 	struct config_model *m = w.config->model;
 
@@ -687,8 +685,8 @@ START_TEST(algorithms_are_the_devices_or_its_models_or_everybodys)
 	udp("REGISTER", "2003", 1, "");
 	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "algorithm=MD5"));
 	ck_assert_ptr_null(strstr(w.sent[0].text, "algorithm=SHA"));
-	w.config->digests = (struct config_digests){.item = {DIGEST_SHA256},
-						    .count = 1};
+	w.config->digests =
+		(struct config_digests){.item = {DIGEST_SHA256}, .count = 1};
 	udp("REGISTER", "2003", 2, "");
 	ck_assert_ptr_nonnull(strstr(w.sent[0].text, "algorithm=SHA-256"));
 	ck_assert_ptr_null(strstr(w.sent[0].text, "algorithm=MD5"));

@@ -311,10 +311,10 @@ START_TEST(credentials_of_other_realms_go_along_with_the_next_count)
 }
 END_TEST
 
-#define USED                                                      \
-	"Authorization: Digest username=\"bob\", realm=\"pbx\", " \
-	"nonce=\"n\", uri=\"sip:pbx.example\", response=\"00\", "    \
-	"algorithm=SHA-256, opaque=\"o\", qop=auth, nc=00000001, "  \
+#define USED                                                       \
+	"Authorization: Digest username=\"bob\", realm=\"pbx\", "  \
+	"nonce=\"n\", uri=\"sip:pbx.example\", response=\"00\", "  \
+	"algorithm=SHA-256, opaque=\"o\", qop=auth, nc=00000001, " \
 	"cnonce=\"c\"\r\n"
 
 /* RFC 7616 section 3.5. */
@@ -367,9 +367,8 @@ END_TEST
  * all. */
 START_TEST(what_a_registrar_told_is_for_it_alone)
 {
-	info(USED PROXY_CRED,
-	     "Authentication-Info: nextnonce=\"a\"\r\n"
-	     "Proxy-Authentication-Info: nextnonce=\"b\"\r\n");
+	info(USED PROXY_CRED, "Authentication-Info: nextnonce=\"a\"\r\n"
+			      "Proxy-Authentication-Info: nextnonce=\"b\"\r\n");
 	method = "INVITE";
 	ask_ahead(&peer);
 	ck_assert_str_eq(asked_realm, "two");
@@ -520,7 +519,8 @@ int main(void)
 	tcase_add_test(t,
 		       a_nonce_that_was_told_is_used_next_with_rising_counts);
 	tcase_add_test(
-		t, a_nonce_that_is_refused_is_forgotten_and_the_challenge_answered);
+		t,
+		a_nonce_that_is_refused_is_forgotten_and_the_challenge_answered);
 	tcase_add_test(t, what_a_registrar_told_is_for_it_alone);
 	tcase_add_test(t, without_qop_a_nonce_that_was_told_is_used_once);
 	tcase_add_loop_test(t, whose_nonce_is_told_is_known_or_it_is_not_kept,

@@ -131,6 +131,84 @@ START_TEST(ipv6_is_steered_too)
 }
 END_TEST
 
+/* Where a datagram of this address goes. */
+static uint32_t sent_to(const char *source)
+{
+	struct addr a;
+	uint32_t found;
+	int fd;
+
+	ck_assert_int_eq(addr_parse_ip(slice_str(source), &a), 0);
+	fd = from(TRANSPORT_UDP, &a);
+	ck_assert_int_eq(send(fd, "x", 1, 0), 1);
+	found = who(TRANSPORT_UDP);
+	(void)close(fd);
+	return found;
+}
+
+static struct transport_rule rule_of(const char *net, uint8_t bits, uint32_t to)
+{
+	struct transport_rule r = {.bits = bits, .to = to};
+
+	ck_assert_int_eq(addr_parse_ip(slice_str(net), &r.net), 0);
+	return r;
+}
+
+START_TEST(the_first_rule_that_holds_decides)
+{
+	struct transport_rule r[] = {
+		rule_of("2001:db8::1", 128, 0), /* another family's */
+		rule_of("127.0.7.9", 32, 2),	rule_of("127.0.7.0", 24, 1),
+		rule_of("127.0.8.0", 21, 2), /* 8 to 15 */
+		rule_of("127.0.9.0", 24, 0), /* comes too late */
+		rule_of("127.64.0.0", 10, 0),
+	};
+	struct addr a;
+
+	open_group(TRANSPORT_UDP, "127.0.0.1");
+	for (uint32_t rest = 0; rest < 2; rest++) {
+		ck_assert_int_eq(transport_steer_by(group[0], ADDR_V4, GROUP, r,
+						    6, rest),
+				 0);
+		ck_assert_uint_eq(sent_to("127.0.7.9"), 2);
+		ck_assert_uint_eq(sent_to("127.0.7.8"), 1);
+		ck_assert_uint_eq(sent_to("127.0.9.1"), 2);
+		ck_assert_uint_eq(sent_to("127.0.15.255"), 2);
+		ck_assert_uint_eq(sent_to("127.100.1.1"), 0);
+		ck_assert_uint_eq(sent_to("127.0.16.1"), rest);
+	}
+	ck_assert_int_eq(transport_steer_by(group[0], ADDR_V4, GROUP, r, 6,
+					    TRANSPORT_HASHED),
+			 0);
+	ck_assert_uint_eq(sent_to("127.0.7.8"), 1);
+	ck_assert_int_eq(addr_parse_ip(slice_str("127.0.16.1"), &a), 0);
+	ck_assert_uint_eq(sent_to("127.0.16.1"), transport_steered(&a, GROUP));
+	close_group();
+}
+END_TEST
+
+/* As many as there may be, the longest kind, all looked at. */
+START_TEST(the_longest_list_of_rules_fits)
+{
+	static struct transport_rule r[TRANSPORT_RULES_MAX + 1];
+
+	for (size_t i = 0; i < TRANSPORT_RULES_MAX + 1; i++)
+		r[i] = rule_of("2001:db8::8000", 113, 1);
+	r[TRANSPORT_RULES_MAX - 1] = rule_of("::", 97, 2);
+	open_group(TRANSPORT_UDP, "::1");
+	ck_assert_int_eq(transport_steer_by(group[0], ADDR_V6, GROUP, r,
+					    TRANSPORT_RULES_MAX,
+					    TRANSPORT_HASHED),
+			 0);
+	ck_assert_uint_eq(sent_to("::1"), 2);
+	ck_assert_int_eq(transport_steer_by(group[0], ADDR_V6, GROUP, r,
+					    TRANSPORT_RULES_MAX + 1,
+					    TRANSPORT_HASHED),
+			 ERR_LIMIT);
+	close_group();
+}
+END_TEST
+
 START_TEST(neighbours_of_an_ipv6_network_are_one_source)
 {
 	struct addr a, b;
@@ -161,6 +239,8 @@ int main(void)
 {
 	TCase *t = tcase_create("steer");
 
+	tcase_add_test(t, the_first_rule_that_holds_decides);
+	tcase_add_test(t, the_longest_list_of_rules_fits);
 	tcase_add_test(t, datagrams_of_a_source_stay_together);
 	tcase_add_test(t, connections_of_a_source_stay_together);
 	tcase_add_test(t, ipv6_is_steered_too);
