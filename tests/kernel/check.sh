@@ -7,7 +7,7 @@ set -uo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 TOP=${TOP:-$(cd "$HERE/../.." && pwd)}
 BUILD=${BUILD:-$TOP/build}
-LIMIT=${LIMIT:-1500} # seconds for a machine that has stopped somewhere
+LIMIT=${LIMIT:-2400} # seconds for a machine that has stopped somewhere
 STRESS_S=${STRESS_S:-120}
 alone= # 6.1 is the only one
 KERNELS=${KERNELS:-6.1 6.12}
@@ -40,7 +40,7 @@ esac
 # what guest.sh is asked for in the machine NAME
 parts() {
 	case $1 in
-	kasan | kcsan) echo "-s $STRESS_S features loopback veth stress" ;;
+	kasan | kcsan) echo "-s $STRESS_S features veth stress" ;;
 	6.1)
 		echo "-s $([ -n "$alone" ] && echo "$STRESS_S" || echo 15)" \
 			"features loopback veth call stress"

@@ -57,6 +57,9 @@ lab_boot() {
 		printf '\n'
 	} >"$dir/then.sh"
 	vm_initrd "$dir" "$VERSION" "$dir/then.sh" || return 1
+	# q35: the other machine's firmware tells the kernel of interrupts in a
+	# loop, for which KASAN takes longer than the kernel waits
 	# shellcheck disable=SC2086
-	vm_run "$dir" "$limit" "$KERNEL" "${LAB_APPEND:-}" ${LAB_QEMU:-}
+	vm_run "$dir" "$limit" "$KERNEL" "${LAB_APPEND:-}" -machine q35 \
+		${LAB_QEMU:-}
 }

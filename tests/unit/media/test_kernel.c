@@ -26,7 +26,7 @@ static void flush_and_free(struct media_backend *b)
 static int make(const struct media_socket_params *p, struct media_backend **ret)
 {
 	struct media_kernel_params kp = {
-		.lease_s = 30, .max_flows = p->max_flows, .dscp = p->dscp};
+		.lease_s = 600, .max_flows = p->max_flows, .dscp = p->dscp};
 	char why[MEDIA_WHY_MAX] = "";
 	int err;
 
