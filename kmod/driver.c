@@ -41,12 +41,11 @@ static struct nf_srtp_mode nf_srtp_chosen[2]; /* [is_aead] */
 static struct crypto_shash *nf_srtp_sha1;     /* NULL: soft */
 static bool nf_srtp_refused;
 
-/* Where a packet is opened that must stay as it is. */
-struct nf_srtp_scratch {
-	u8 data[NF_SRTP_PACKET_MAX];
-};
-
-static struct nf_srtp_scratch __percpu *nf_srtp_scratch;
+/* Where a packet is opened that must stay as it is: of each processor,
+ * NF_SRTP_PACKET_MAX bytes. Not in the processor's own memory, which may be
+ * mapped memory: ciphers look for the pages behind an address.
+ */
+static u8 *__percpu *nf_srtp_scratch;
 
 const char *nf_srtp_driver_ctr_name(void)
 {
@@ -133,11 +132,41 @@ static void nf_srtp_choose(bool is_aead)
 	strscpy(m->driver, "soft", sizeof(m->driver));
 }
 
-int nf_srtp_driver_start(void)
+static void nf_srtp_scratch_stop(void)
 {
-	nf_srtp_scratch = alloc_percpu(struct nf_srtp_scratch);
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		kfree(*per_cpu_ptr(nf_srtp_scratch, cpu));
+	free_percpu(nf_srtp_scratch);
+}
+
+static int nf_srtp_scratch_start(void)
+{
+	u8 *data;
+	int cpu;
+
+	nf_srtp_scratch = alloc_percpu(u8 *);
 	if (!nf_srtp_scratch)
 		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		data = kmalloc_node(NF_SRTP_PACKET_MAX, GFP_KERNEL,
+				    cpu_to_node(cpu));
+		if (!data) {
+			nf_srtp_scratch_stop();
+			return -ENOMEM;
+		}
+		*per_cpu_ptr(nf_srtp_scratch, cpu) = data;
+	}
+	return 0;
+}
+
+int nf_srtp_driver_start(void)
+{
+	int err = nf_srtp_scratch_start();
+
+	if (err)
+		return err;
 	nf_srtp_choose(false);
 	nf_srtp_choose(true);
 	nf_srtp_sha1 = crypto_alloc_shash("sha1", 0, 0);
@@ -158,7 +187,7 @@ void nf_srtp_driver_stop(void)
 {
 	if (nf_srtp_sha1)
 		crypto_free_shash(nf_srtp_sha1);
-	free_percpu(nf_srtp_scratch);
+	nf_srtp_scratch_stop();
 }
 
 int nf_srtp_driver_alloc(bool is_aead, const u8 *key, u32 len, void **ret)
@@ -279,7 +308,7 @@ int nf_srtp_driver_open(void *tfm, u8 *iv, const struct nf_srtp_piece *p,
 	req = nf_srtp_aead_request(mem, tfm, p);
 	sg_init_one(&src, p->data, all);
 	if (keep || careful) {
-		aside = this_cpu_ptr(nf_srtp_scratch)->data;
+		aside = *this_cpu_ptr(nf_srtp_scratch);
 		sg_init_one(&dst, aside, all);
 		to = &dst;
 	}
