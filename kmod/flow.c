@@ -4,7 +4,7 @@
 #include <linux/module.h>
 #include <linux/percpu.h>
 
-static bool nf_srtp_held(const struct nf_srtp_flow *f)
+static bool __maybe_unused nf_srtp_held(const struct nf_srtp_flow *f)
 {
 	return lockdep_is_held(&f->ns->mutex) || lockdep_is_held(&f->lock) ||
 	       hlist_unhashed(&f->by_id);

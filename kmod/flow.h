@@ -27,6 +27,11 @@
 #include "latch.h"
 #include "srtp.h"
 
+/* Without lockdep old kernels do not declare it, as nobody asks. */
+#ifndef HAVE_LOCKDEP_IS_HELD
+#define lockdep_is_held(lock) 1
+#endif
+
 enum {
 	NF_SRTP_BUCKETS = 1 << 14,
 	NF_SRTP_FLOWS_MAX = 200000, /* of a namespace */

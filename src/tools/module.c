@@ -89,8 +89,9 @@ static bool is_built(const char *root, const char *release, char *path)
 static void why_not_built(const char *root, const char *release, char *ret)
 {
 	char path[PATH_LEN], other[64];
-	bool has_source = matches(root, path, "/usr/src/", "nf-srtp", "-*") ||
-			  matches(root, path, "/var/lib/dkms/", "nf-srtp", "");
+	/* under the names of kmod/dkms.conf */
+	bool has_source = matches(root, path, "/usr/src/", name, "-*") ||
+			  matches(root, path, "/var/lib/dkms/", name, "");
 
 	if (has_source &&
 	    !exists(root, path, "/lib/modules/", release, "/build"))

@@ -26,6 +26,8 @@ PACKAGES_KERNEL="$PACKAGES_VM linux-headers-amd64 gcc make iproute2 procps
 PACKAGES_KERNEL_NEWER="linux-image-6.12-amd64 linux-headers-6.12-amd64"
 # ... and the peers of make bench-kernel (its module for the kernel is unpacked)
 PACKAGES_BENCH_KERNEL="rtpengine-daemon iptables nftables"
+# ... and what looks at the module before it is loaded
+PACKAGES_KMOD="sparse dkms linux-source-6.1 perl xz-utils"
 # ... and what its debug kernels are built from
 PACKAGES_KERNEL_DEBUG="linux-source-6.1 flex bison bc libelf-dev xz-utils"
 

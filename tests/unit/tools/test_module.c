@@ -61,7 +61,7 @@ START_TEST(each_reason_has_its_words)
 	put("/lib/modules/5.10.0-1/extra/nf_srtp.ko", "", 0);
 	ck_assert_str_eq(ask(), "wrong kernel: it is built for 5.10.0-1, and "
 				"6.1.0-9 is running");
-	put("/usr/src/nf-srtp-0.1/dkms.conf", "", 0);
+	put("/usr/src/nf_srtp-1.0/dkms.conf", "", 0);
 	ck_assert_str_eq(ask(), "it could not be built: the headers of kernel "
 				"6.1.0-9 are missing (linux-headers-6.1.0-9)");
 	put("/lib/modules/6.1.0-9/build/Makefile", "", 0);
@@ -76,7 +76,7 @@ END_TEST
 START_TEST(sources_with_headers_are_only_not_built)
 {
 	put("/proc/modules", "", 0);
-	put("/var/lib/dkms/nf-srtp/0.1/source", "", 0);
+	put("/var/lib/dkms/nf_srtp/1.0/source", "", 0);
 	put("/lib/modules/6.1.0-9/build/Makefile", "", 0);
 	ck_assert_str_eq(ask(),
 			 "it is not built for kernel 6.1.0-9: dkms status");
