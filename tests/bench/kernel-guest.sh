@@ -64,6 +64,7 @@ by_peer() {
 	read_meter peer-$CM
 	meter forget
 	iptables-legacy -F INPUT
+	echo "del 0" >/proc/rtpengine/control
 	modprobe -r iptable_filter ip_tables 2>/dev/null
 	rmmod xt_RTPENGINE
 }
@@ -86,7 +87,7 @@ by_us() {
 		read_meter hook-$suite
 		meter forget
 	done
-	bench raw $CM 5000 1 2
+	bench raw $CM 5000 1 1
 	for suite in $CM $GCM; do
 		bench memory $suite 2000 1 1
 	done

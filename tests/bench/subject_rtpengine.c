@@ -29,8 +29,9 @@ static void ask(const char *dict)
 	(void)snprintf(want, sizeof(want), "%d_%u ", (int)getpid(), ++cookie);
 	n = snprintf(msg, sizeof(msg), "%s%s", want, dict);
 	/* A repeated cookie gets the cached answer, so asking again when
-	 * nothing came within the socket's timeout is safe. */
-	for (int i = 0; i < 50; i++) {
+	 * nothing came within the socket's timeout is safe. An emulated
+	 * processor takes seconds to start it. */
+	for (int i = 0; i < 1000; i++) {
 		ssize_t len;
 
 		(void)send(ng, msg, (size_t)n, 0);

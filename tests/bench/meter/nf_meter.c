@@ -6,6 +6,7 @@
  *   empty     register a hook that does nothing
  *   full      no longer
  *   watch     measure nf_srtp's hook, and rtpengine's target, from now on
+ *   zero      count anew
  *   forget    no longer
  *
  * and read from it
@@ -201,10 +202,12 @@ static int command(const char *word)
 		forget();
 		return 0;
 	}
-	if (strcmp(word, "watch"))
-		return -EINVAL;
 	memset(&hook, 0, sizeof(hook));
 	memset(&target, 0, sizeof(target));
+	if (!strcmp(word, "zero"))
+		return 0;
+	if (strcmp(word, "watch"))
+		return -EINVAL;
 	watch_hook();
 	watch_target(true);
 	return watched || real_target ? 0 : -ENOENT;
