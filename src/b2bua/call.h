@@ -16,6 +16,7 @@
 #include "b2bua/event.h"
 #include "base/entropy.h"
 #include "base/err.h"
+#include "rewrite/sip_out.h"
 
 struct calls;
 
@@ -233,6 +234,13 @@ bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret);
 bool trunk_next(const struct calls *c, uint64_t *pos, struct core_info *ret);
 /* Calls a device or trunk has now. O(its calls). */
 uint32_t calls_of_device(const struct calls *c, struct slice device);
+/*
+ * The URI of the other party of a call outside that these ids name, the sender's
+ * tag and ours in either order; valid until the next call_step. False: no call
+ * has them.
+ */
+bool calls_far_party(struct calls *c, const struct sip_out_ids *ids,
+		     struct slice *ret_uri);
 /* The call manager (by its index) whose listening address a connection of ours
  * or a datagram came from; UINT32_MAX: none. */
 uint32_t calls_manager(const struct calls *c, const struct addr *peer);

@@ -75,6 +75,18 @@ static bool find_dialog(void *ctx, bool to_phone, const struct sip_out_ids *in,
 	return true;
 }
 
+bool calls_far_party(struct calls *c, const struct sip_out_ids *ids,
+		     struct slice *ret_uri)
+{
+	const struct leg *leg = find_named(c, SIDE_PHONE, ids);
+
+	if (!leg || !leg->call)
+		return false;
+	*ret_uri = slice_str(leg->call->caller == SIDE_PHONE ? leg->call->to
+							     : leg->call->from);
+	return true;
+}
+
 /* A leg on this side whose Contact has this user. */
 static struct leg *find_leg(struct calls *c, enum side side, struct slice user)
 {

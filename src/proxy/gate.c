@@ -3,6 +3,7 @@
 #include "base/hex.h"
 #include "base/text.h"
 #include "proxy/gate_list.h"
+#include "rewrite/dialog_id.h"
 #include "sip/hdr.h"
 #include "sip/multipart.h"
 
@@ -338,6 +339,200 @@ static enum gate_answer judge_transfer(const struct config *c,
 	return answer;
 }
 
+/* ---- transfers by remotecc -------------------------------------------------- */
+
+enum { REMOTECC_CALLS_MAX = 8 };
+
+/* The calls that a remotecc request names, by who is at the other end. */
+struct named_calls {
+	struct slice uri[REMOTECC_CALLS_MAX]; /* empty: not known */
+	bool is_target[REMOTECC_CALLS_MAX];
+	uint32_t count;
+	bool is_too_many;
+};
+
+/* What connects calls, too, but keeps the phone in them. */
+static bool keeps_phone(struct slice event)
+{
+	static const char *const names[] = {"Conference", "Join", "Select"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (slice_eqs(event, names[i]))
+			return true;
+	return false;
+}
+
+/* Are all the keys in it of that kind? A body without any is not. */
+static bool all_keep_phone(struct slice xml)
+{
+	struct slice event;
+	size_t pos = 0;
+	bool is_any = false;
+
+	while (dialog_id_next_text(xml, &pos, "softkeyevent", &event)) {
+		is_any = true;
+		if (!keeps_phone(event))
+			return false;
+	}
+	return is_any;
+}
+
+static void find_calls(const struct gate_party *p, struct slice xml,
+		       struct named_calls *ret)
+{
+	struct dialog_id_named n;
+	size_t pos = 0;
+
+	ret->count = 0;
+	ret->is_too_many = false;
+	while (dialog_id_next_xml(xml, &pos, &n)) {
+		if (ret->count == REMOTECC_CALLS_MAX) {
+			ret->is_too_many = true;
+			return;
+		}
+		ret->is_target[ret->count] =
+			text_ieqs(n.outer, "consultdialogid");
+		if (!p->dialogs || !p->dialogs->far(p->dialogs->ctx, &n.ids,
+						    &ret->uri[ret->count]))
+			ret->uri[ret->count] = SLICE_NULL;
+		ret->count++;
+	}
+}
+
+/* From whom call i of n leads, to whom call k does. */
+static enum gate_answer judge_pair(const struct config *c,
+				   const struct gate_party *p,
+				   const struct named_calls *n, uint32_t i,
+				   uint32_t k, struct writer *rule)
+{
+	char from[GATE_NUMBER_MAX], to[GATE_NUMBER_MAX];
+	struct act a = {.name = "transfer"};
+
+	if (number_of(n->uri[i], from, &a.from) != 0 ||
+	    number_of(n->uri[k], to, &a.to) != 0)
+		return unreadable(rule, p->rights);
+	a.from_side = side_of(c, a.from);
+	return judge_act(c, p->rights, &a, rule);
+}
+
+static enum gate_answer judge_remotecc(const struct config *c,
+				       const struct gate_party *p,
+				       struct slice xml, struct writer *rule)
+{
+	enum gate_answer answer = GATE_OPEN;
+	struct named_calls n;
+
+	if (all_keep_phone(xml))
+		return GATE_OPEN;
+	find_calls(p, xml, &n);
+	if (n.is_too_many)
+		return unreadable(rule, p->rights);
+	for (uint32_t i = 0; i < n.count; i++)
+		for (uint32_t k = 0; answer == GATE_OPEN && k < n.count; k++)
+			if (!n.is_target[i] && n.is_target[k])
+				answer = judge_pair(c, p, &n, i, k, rule);
+	return answer;
+}
+
+/* The body of m, or each part of it. */
+static enum gate_answer judge_bodies(const struct config *c,
+				     const struct gate_party *p,
+				     const struct sip_msg *m,
+				     struct writer *rule)
+{
+	static const char remotecc[] =
+		"application/x-cisco-remotecc-request+xml";
+	struct slice type = m->package.len > 0
+				    ? m->package_type
+				    : sip_msg_value(m, SIP_HDR_CONTENT_TYPE);
+	enum gate_answer answer = GATE_OPEN;
+	struct sip_multipart parts;
+	struct sip_part part;
+
+	if (sip_type_is(type, remotecc))
+		return judge_remotecc(c, p, sip_msg_entity(m), rule);
+	if (sip_multipart_open(type, sip_msg_entity(m), &parts) != 0)
+		return GATE_OPEN;
+	while (answer == GATE_OPEN && sip_multipart_next(&parts, &part) == 0)
+		if (sip_type_is(part.type, remotecc))
+			answer = judge_remotecc(c, p, part.body, rule);
+	return answer;
+}
+
+/* ---- forwards ---------------------------------------------------------------- */
+
+/* Has d, who forwarded, the right to? */
+static enum gate_answer judge_diverted(const struct config *c,
+				       const struct config_device *d,
+				       const struct sip_msg *m,
+				       struct writer *rule)
+{
+	char from[GATE_NUMBER_MAX], to[GATE_NUMBER_MAX];
+	struct act a = {.name = "forward"};
+
+	if (number_in(m->from, from, &a.from) != 0 ||
+	    number_of(m->ruri, to, &a.to) != 0)
+		return unreadable(rule, d->rights);
+	a.from_side = side_of(c, a.from);
+	return judge_act(c, d->rights, &a, rule);
+}
+
+/* The device whose line this value names, if it has rights. */
+static const struct config_device *diverter(const struct config *c,
+					    struct slice value)
+{
+	char buf[GATE_NUMBER_MAX];
+	const struct config_device *d;
+	struct slice number;
+
+	if (number_in(value, buf, &number) != 0)
+		return NULL;
+	d = config_device_by_line(c, number);
+	return d && d->rights ? d : NULL;
+}
+
+/* Who forwarded last: the first Diversion, or the History-Info before the
+ * last, which is where the call goes now. */
+static const struct config_device *last_diverter(const struct config *c,
+						 const struct sip_msg *m)
+{
+	struct slice before = SLICE_NULL;
+	struct slice last = SLICE_NULL;
+	struct slice item;
+
+	for (size_t i = 0; i < m->hdr_count; i++) {
+		struct slice value = m->hdr[i].value;
+
+		if (text_ieqs(m->hdr[i].name, "Diversion") &&
+		    text_next(&value, ',', &item))
+			return diverter(c, item);
+		if (!text_ieqs(m->hdr[i].name, "History-Info"))
+			continue;
+		while (text_next(&value, ',', &item)) {
+			before = last;
+			last = item;
+		}
+	}
+	return before.len > 0 ? diverter(c, before) : NULL;
+}
+
+enum gate_answer gate_forwarded(const struct config *c, const struct sip_msg *m,
+				struct writer *rule,
+				const struct config_device **ret_device)
+{
+	const struct config_device *d = NULL;
+	enum gate_answer answer;
+
+	if (m->method == SIP_METHOD_INVITE && m->to_tag.len == 0)
+		d = last_diverter(c, m);
+	if (!d)
+		return GATE_OPEN;
+	answer = judge_diverted(c, d, m, rule);
+	if (answer != GATE_OPEN && ret_device)
+		*ret_device = d;
+	return answer;
+}
+
 enum gate_answer gate_response(const struct config *c,
 			       const struct gate_party *p,
 			       const struct sip_msg *m, struct writer *rule)
@@ -425,8 +620,12 @@ enum gate_answer gate_request(const struct config *c,
 		return judge_presence(c, p, m, rule);
 	if (m->method == SIP_METHOD_INVITE && is_new && p->rights)
 		return judge_call(c, p, m, rule);
-	if (m->method == SIP_METHOD_REFER && p->rights)
-		return judge_transfer(c, p, m, rule);
+	if (m->method == SIP_METHOD_REFER && p->rights) {
+		enum gate_answer answer = judge_transfer(c, p, m, rule);
+
+		return answer == GATE_OPEN ? judge_bodies(c, p, m, rule)
+					   : answer;
+	}
 	return GATE_OPEN;
 }
 

@@ -13,6 +13,7 @@
 #include "authz/decide.h"
 #include "base/writer.h"
 #include "config/config.h"
+#include "rewrite/sip_out.h"
 #include "sip/msg.h"
 
 enum {
@@ -29,11 +30,21 @@ struct gate_facts {
 	char from[GATE_PARTY_MAX], to[GATE_PARTY_MAX];
 };
 
+/* Who knows the dialogs of whoever sent a message. */
+struct gate_dialogs {
+	/* URI of the other party of the dialog that the sender knows by these
+	 * ids; false: there is none. */
+	bool (*far)(void *ctx, const struct sip_out_ids *ids,
+		    struct slice *ret_uri);
+	void *ctx;
+};
+
 /* Who asks, as far as presence groups and calling rights go. */
 struct gate_party {
 	const char *presence_group;
 	const struct config_rules *rights;  /* NULL: none */
 	const struct config_device *device; /* NULL: it is a trunk */
+	const struct gate_dialogs *dialogs; /* NULL: nobody knows any */
 };
 
 /* A request on a trunk, and what is known of its credentials. */
@@ -57,7 +68,8 @@ void gate_facts(const struct sip_msg *m, const struct addr *source,
 		struct slice user, struct gate_facts *ret);
 /*
  * May party do what the request m asks for? A call (INVITE outside of a
- * dialog), a transfer (REFER to a number) or a subscription to presence or
+ * dialog), a transfer (REFER to a number, or one whose body is a request of
+ * Cisco's remotecc that connects two calls) or a subscription to presence or
  * dialogs is judged; everything else is open. rule gets what decided where
  * the gate is not open: "calling-rights \"lobby\" rule 2". What cannot be
  * read is not open where there are rules that would have to judge it.
@@ -70,6 +82,15 @@ enum gate_answer gate_request(const struct config *c,
 enum gate_answer gate_response(const struct config *c,
 			       const struct gate_party *party,
 			       const struct sip_msg *m, struct writer *rule);
+/*
+ * A call manager's INVITE outside of dialogs that says by Diversion (RFC 5806)
+ * or History-Info (RFC 7044) that a device here has forwarded the call: do the
+ * rights of that device allow it, from the caller to whom it is sent?
+ * *ret_device (may be NULL) is the device where not.
+ */
+enum gate_answer gate_forwarded(const struct config *c, const struct sip_msg *m,
+				struct writer *rule,
+				const struct config_device **ret_device);
 /* The gates of g's trunk for the request m (see authz/decide.h). Linear in m
  * and in what acl_eval costs. */
 struct authz_verdict gate_trunk(const struct config *c,

@@ -333,7 +333,10 @@ static enum stage stage_authz(struct pipeline *p, struct unit *u,
 	enum pipeline_stop why;
 
 	if (u->side == SIDE_CORE)
-		return STAGE_NEXT;
+		return !u->msg.is_request ||
+				       pipeline_gate_forwarded(p, u, now_ms)
+			       ? STAGE_NEXT
+			       : STAGE_DONE;
 	if (!u->msg.is_request) {
 		pipeline_gate_response(p, u);
 		return STAGE_NEXT;

@@ -37,15 +37,39 @@ void pipeline_gate_response(struct pipeline *p, struct unit *u)
 	u->msg.reason = slice_str("Forbidden");
 }
 
-static bool is_open(struct pipeline *p, const struct unit *u,
-		    const struct gate_party *party, uint64_t now_ms)
+static bool far_party(void *ctx, const struct sip_out_ids *ids,
+		      struct slice *ret_uri)
 {
-	enum gate_answer answer;
+	return calls_far_party(ctx, ids, ret_uri);
+}
+
+/* A call manager's INVITE that was forwarded by who may not. */
+bool pipeline_gate_forwarded(struct pipeline *p, const struct unit *u,
+			     uint64_t now_ms)
+{
 	char text[RULE_MAX];
 	struct writer rule;
 
 	writer_init(&rule, text, sizeof(text) - 1);
-	answer = gate_request(p->in.config, party, &u->msg, &rule);
+	if (gate_forwarded(p->in.config, &u->msg, &rule, NULL) == GATE_OPEN)
+		return true;
+	text[rule.len] = '\0';
+	pipeline_forbid(p, u, STOP_RIGHTS, text, now_ms);
+	return false;
+}
+
+static bool is_open(struct pipeline *p, const struct unit *u,
+		    const struct gate_party *party, uint64_t now_ms)
+{
+	struct gate_dialogs dialogs = {.far = far_party, .ctx = p->p.calls};
+	struct gate_party asker = *party;
+	enum gate_answer answer;
+	char text[RULE_MAX];
+	struct writer rule;
+
+	asker.dialogs = &dialogs;
+	writer_init(&rule, text, sizeof(text) - 1);
+	answer = gate_request(p->in.config, &asker, &u->msg, &rule);
 	text[rule.len] = '\0';
 	if (answer != GATE_OPEN)
 		pipeline_forbid(p, u,

@@ -74,5 +74,9 @@ void pipeline_decoy(struct pipeline *p, struct unit *u, enum pipeline_stop why,
  * answered. */
 bool pipeline_gate_trunk(struct pipeline *p, const struct unit *u,
 			 bool is_proved, uint64_t now_ms);
+/* May whoever has forwarded a call manager's INVITE, as it says, do so? False:
+ * answered. */
+bool pipeline_gate_forwarded(struct pipeline *p, const struct unit *u,
+			     uint64_t now_ms);
 /* A response that forwards where its sender may not becomes a refusal. */
 void pipeline_gate_response(struct pipeline *p, struct unit *u);

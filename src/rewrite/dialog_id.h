@@ -26,6 +26,21 @@ void dialog_id_copy_refer_to(struct writer *w, struct slice value,
  * dialog-info (RFC 4235). Linear. */
 void dialog_id_copy_xml(struct writer *w, struct slice xml,
 			const struct sip_out_rules *r);
+enum { DIALOG_ID_MAX = 512 /* bytes of one id */ };
+
+/* A dialog that a body of XML names. */
+struct dialog_id_named {
+	struct sip_out_ids ids; /* views buf; tags may be empty */
+	struct slice outer;	/* the element they stand in, without prefix */
+	uint8_t buf[3][DIALOG_ID_MAX];
+};
+/* The next dialog that xml names from *pos (at first 0) on; false: none. */
+bool dialog_id_next_xml(struct slice xml, size_t *pos,
+			struct dialog_id_named *ret);
+/* The text behind the next tag of this name (whatever its prefix and case)
+ * from *pos on, trimmed, up to the next tag; views xml. False: none. */
+bool dialog_id_next_text(struct slice xml, size_t *pos, const char *name,
+			 struct slice *ret);
 /* The ids on the other side; false: nobody knows them. */
 bool dialog_id_find(const struct sip_out_rules *r, const struct sip_out_ids *in,
 		    struct sip_out_ids *ret);

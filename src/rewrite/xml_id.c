@@ -7,11 +7,12 @@
 #include "rewrite/dialog_id.h"
 #include "rewrite/hosts.h"
 
-enum { ID_MAX = 512 };
+enum { ID_MAX = DIALOG_ID_MAX };
 
 /* Where the ids of one dialog stand in the text; a missing one is empty. */
 struct group {
 	struct slice id[3]; /* first tag, second tag, Call-ID */
+	struct slice outer; /* name of the last tag before that is no id */
 	size_t end;	    /* the search goes on here */
 };
 
@@ -112,6 +113,8 @@ static void read_attributes(struct slice attrs, struct group *g)
 /* The next group at or after pos whose Call-ID is there. */
 static bool next_group(struct slice xml, size_t pos, struct group *ret)
 {
+	struct slice outer = SLICE_NULL;
+
 	while (pos < xml.len) {
 		const uint8_t *lt = memchr(xml.ptr + pos, '<', xml.len - pos);
 		struct group g = {.end = 0};
@@ -124,12 +127,15 @@ static bool next_group(struct slice xml, size_t pos, struct group *ret)
 		g.end = read_tag(xml, pos, &name, &attrs);
 		if (g.end == 0)
 			return false;
-		if (element_id(name) >= 0)
+		if (element_id(name) >= 0) {
 			read_elements(xml, pos, &g);
-		else
+		} else {
 			read_attributes(attrs, &g);
+			outer = name;
+		}
 		if (g.id[2].len > 0) {
 			*ret = g;
+			ret->outer = outer;
 			return true;
 		}
 		pos = g.end > pos ? g.end : pos + 1;
@@ -225,4 +231,44 @@ void dialog_id_copy_xml(struct writer *w, struct slice xml,
 		pos = g.end;
 	}
 	hosts_copy(w, slice_from(xml, done), &r->map);
+}
+
+bool dialog_id_next_xml(struct slice xml, size_t *pos,
+			struct dialog_id_named *ret)
+{
+	struct group g;
+
+	if (!next_group(xml, *pos, &g))
+		return false;
+	*pos = g.end;
+	ret->outer = g.outer;
+	ret->ids.call_id = decode(g.id[2], ret->buf[2]);
+	ret->ids.tag[0] = decode(g.id[0], ret->buf[0]);
+	ret->ids.tag[1] = decode(g.id[1], ret->buf[1]);
+	return true;
+}
+
+bool dialog_id_next_text(struct slice xml, size_t *pos, const char *name,
+			 struct slice *ret)
+{
+	while (*pos < xml.len) {
+		const uint8_t *lt = memchr(xml.ptr + *pos, '<', xml.len - *pos);
+		struct slice found;
+		struct slice attrs;
+		size_t end;
+
+		if (!lt)
+			return false;
+		*pos = (size_t)(lt - xml.ptr);
+		end = read_tag(xml, *pos, &found, &attrs);
+		if (end == 0)
+			return false;
+		*pos = end;
+		if (!text_ieqs(found, name))
+			continue;
+		text_cut(slice_from(xml, end), '<', ret, NULL);
+		*ret = text_trim(*ret);
+		return true;
+	}
+	return false;
 }

@@ -385,6 +385,160 @@ END_TEST
 #define LOOP(t, a) \
 	tcase_add_loop_test(tc, t, 0, (int)(sizeof(a) / sizeof((a)[0])))
 
+/* ---- remotecc ------------------------------------------------------------------ */
+
+/* Calls of the phone: out1 and out2 lead outside, in1 to 1002. */
+static bool far(void *ctx, const struct sip_out_ids *ids, struct slice *ret_uri)
+{
+	static const char *const known[][2] = {{"out1", "sip:0123@x"},
+					       {"out&2", "sip:0456@x"},
+					       {"in1", "sip:1002@x"}};
+
+	(void)ctx;
+	for (size_t i = 0; i < 3; i++)
+		if (slice_eqs(ids->call_id, known[i][0]) &&
+		    slice_eqs(ids->tag[0], "l") &&
+		    slice_eqs(ids->tag[1], "r")) {
+			*ret_uri = slice_str(known[i][1]);
+			return true;
+		}
+	return false;
+}
+
+#define IDS(id)                     \
+	"<callid>" id "</callid>\n" \
+	"<localtag>l</localtag>"    \
+	"<remotetag>r</remotetag>"
+#define EVENT(key, rest)                                                \
+	"<x-cisco-remotecc-request><softkeyeventmsg><softkeyevent>" key \
+	"</softkeyevent>" rest "</softkeyeventmsg></x-cisco-remotecc-request>"
+#define CALL(id)   "<dialogid>" IDS(id) "</dialogid>"
+#define TARGET(id) "<consultdialogid>" IDS(id) "</consultdialogid>"
+
+static const struct {
+	const char *body;
+	enum gate_answer want;
+	const char *rule;
+} remotecc[] = {
+	{EVENT("Transfer", CALL("out1") TARGET("out&amp;2")), GATE_RIGHTS,
+	 "calling-rights \"lobby\" rule 1"},
+	{EVENT("Transfer", CALL("out1") TARGET("in1")), GATE_OPEN, ""},
+	{EVENT("Transfer", CALL("in1") TARGET("out1")), GATE_OPEN, ""},
+	/* The second key press tells both; the first is no transfer yet. */
+	{EVENT("Transfer", CALL("out1")), GATE_OPEN, ""},
+	{EVENT("Transfer", CALL("out1") "<consultdialogid><callid></callid>"
+					"</consultdialogid>"),
+	 GATE_OPEN, ""},
+	/* The order of the elements, other spellings, other keys. */
+	{EVENT("Transfer", TARGET("out&amp;2") CALL("out1")), GATE_RIGHTS,
+	 "calling-rights \"lobby\" rule 1"},
+	{"<a:softkeyevent x='>'>Transfer</a:softkeyevent>" CALL("out1")
+		 TARGET("out&amp;2"),
+	 GATE_RIGHTS, "calling-rights \"lobby\" rule 1"},
+	{EVENT("Hurl", CALL("out1") TARGET("out&amp;2")), GATE_RIGHTS,
+	 "calling-rights \"lobby\" rule 1"},
+	{EVENT("<![CDATA[Transfer]]>", CALL("out1") TARGET("out&amp;2")),
+	 GATE_RIGHTS, "calling-rights \"lobby\" rule 1"},
+	/* The phone stays in it. */
+	{EVENT("Conference", CALL("out1") TARGET("out&amp;2")), GATE_OPEN, ""},
+	{EVENT("Conference", CALL("in1"))
+		 EVENT("Transfer", CALL("out1") TARGET("out&amp;2")),
+	 GATE_RIGHTS, "calling-rights \"lobby\" rule 1"},
+	/* Whose calls these are nobody knows. */
+	{EVENT("Transfer", CALL("out1") TARGET("other")), GATE_RIGHTS,
+	 "calling-rights \"lobby\": a number cannot be read"},
+	{EVENT("Transfer",
+	       CALL("in1") CALL("in1") CALL("in1") CALL("in1") CALL("in1")
+		       CALL("in1") CALL("in1") CALL("in1") TARGET("in1")),
+	 GATE_RIGHTS, "calling-rights \"lobby\": a number cannot be read"},
+};
+
+/* How a Cisco phone completes a transfer: the same as by Refer-To. */
+START_TEST(a_transfer_by_remotecc_is_judged_like_a_refer)
+{
+	static const char part[] =
+		"--b\r\nContent-Type: application/x-cisco-remotecc-request+xml"
+		"\r\n\r\n";
+	struct gate_dialogs dialogs = {.far = far};
+	struct gate_party p = {
+		.presence_group = "sales",
+		.device = config_device_find(config, slice_str("A")),
+		.dialogs = &dialogs};
+	static struct sip_msg m;
+	char text[2048];
+	char got[256];
+	struct writer rule;
+
+	p.rights = p.device->rights;
+	for (int multipart = 0; multipart < 2; multipart++) {
+		(void)snprintf(text, sizeof(text), "%s%s%s",
+			       multipart ? part : "", remotecc[_i].body,
+			       multipart ? "\r\n--b--\r\n" : "");
+		parse("REFER sip:x@x SIP/2.0", "<sip:1001@x>", "<sip:x@x>",
+		      multipart ? "Refer-To: <cid:1@x>\nContent-Type: "
+				  "multipart/mixed;boundary=b\n"
+				: "Refer-To: <cid:1@x>\nContent-Type: "
+				  "application/x-cisco-remotecc-request+xml\n",
+		      text, &m);
+		writer_init(&rule, got, sizeof(got) - 1);
+		ck_assert_int_eq(gate_request(config, &p, &m, &rule),
+				 remotecc[_i].want);
+		got[rule.len] = '\0';
+		ck_assert_str_eq(got, remotecc[_i].rule);
+	}
+}
+END_TEST
+
+static const struct {
+	const char *start, *from, *extra;
+	enum gate_answer want;
+} forwarded[] = {
+	{"INVITE sip:0123@x SIP/2.0", "<sip:0456@x>",
+	 "Diversion: <sip:1001@x>;reason=unconditional\n", GATE_RIGHTS},
+	{"INVITE sip:1002@x SIP/2.0", "<sip:0456@x>",
+	 "Diversion: <sip:1001@x>;reason=unconditional\n", GATE_OPEN},
+	/* The last one to forward stands first; B may. */
+	{"INVITE sip:0123@x SIP/2.0", "<sip:0456@x>",
+	 "Diversion: <sip:1002@x>, <sip:1001@x>\n", GATE_OPEN},
+	{"INVITE sip:0123@x SIP/2.0", "<sip:0456@x>",
+	 "Diversion: \"a, b\" <sip:1001@x>, <sip:1002@x>\n", GATE_RIGHTS},
+	{"INVITE sip:0123@x SIP/2.0", "<sip:0456@x>",
+	 "History-Info: <sip:1001@x>;index=1, "
+	 "<sip:0123@x;cause=302>;index=1.1\n",
+	 GATE_RIGHTS},
+	{"INVITE sip:0123@x SIP/2.0", "<sip:0456@x>",
+	 "History-Info: <sip:1001@x>;index=1\n"
+	 "History-Info: <sip:1002@x;cause=302>;index=1.1\n"
+	 "History-Info: <sip:0123@x;cause=302>;index=1.1.1\n",
+	 GATE_OPEN},
+	{"INVITE sip:0123@x SIP/2.0", "<sip:1001@x>",
+	 "History-Info: <sip:0123@x>;index=1\n", GATE_OPEN},
+	{"INVITE sip:0123@x SIP/2.0", "<sip:1001@x>", "", GATE_OPEN},
+	{"OPTIONS sip:0123@x SIP/2.0", "<sip:0456@x>",
+	 "Diversion: <sip:1001@x>\n", GATE_OPEN},
+};
+
+START_TEST(what_the_call_manager_forwards_for_a_phone_needs_its_rights)
+{
+	const struct config_device *d = NULL;
+	static struct sip_msg m;
+	char got[256];
+	struct writer rule;
+
+	parse(forwarded[_i].start, forwarded[_i].from, "<sip:x@x>",
+	      forwarded[_i].extra, "", &m);
+	writer_init(&rule, got, sizeof(got) - 1);
+	ck_assert_int_eq(gate_forwarded(config, &m, &rule, &d),
+			 forwarded[_i].want);
+	got[rule.len] = '\0';
+	ck_assert_str_eq(got, forwarded[_i].want == GATE_OPEN
+				      ? ""
+				      : "calling-rights \"lobby\" rule 2");
+	if (forwarded[_i].want != GATE_OPEN)
+		ck_assert_str_eq(d->name, "A");
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("gate");
@@ -396,5 +550,10 @@ int main(void)
 	tcase_add_test(tc, a_list_without_end_is_not_watched);
 	LOOP(a_message_is_of_the_kinds_its_row_says, kinds);
 	tcase_add_test(tc, rules_see_headers_bodies_and_parties);
+	tcase_add_loop_test(tc, a_transfer_by_remotecc_is_judged_like_a_refer,
+			    0, sizeof(remotecc) / sizeof(remotecc[0]));
+	tcase_add_loop_test(
+		tc, what_the_call_manager_forwards_for_a_phone_needs_its_rights,
+		0, sizeof(forwarded) / sizeof(forwarded[0]));
 	return run_case("proxy/gate", tc);
 }

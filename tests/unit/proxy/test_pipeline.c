@@ -1069,6 +1069,68 @@ START_TEST(a_forward_to_the_outside_becomes_a_refusal)
 }
 END_TEST
 
+/* 2002 calls number, which answers: what names the dialog, as the phone has it,
+ * into ids. */
+static void call_up(const char *number, char *ids, size_t cap)
+{
+	char id[128], tag[128];
+	const char *text = NULL;
+
+	ask_about("INVITE", number, "");
+	between(w.sent[0].text, "Call-ID: ", "\r", id, sizeof(id));
+	world_media(&w, 0);
+	world_forget(&w);
+	world_answer(&w, "200 OK",
+		     "v=0\no=- 1 1 IN IP4 10.0.0.2\ns=-\n"
+		     "c=IN IP4 10.0.0.2\nt=0 0\nm=audio 4000 RTP/AVP 0\n");
+	world_media(&w, 0);
+	for (uint32_t i = 0; i < w.sent_count; i++)
+		if (dest_eq(&w.sent[i].to, &w.udp))
+			text = w.sent[i].text;
+	ck_assert_ptr_nonnull(text);
+	ck_assert_msg(strncmp(text, "SIP/2.0 200", 11) == 0, "%s", text);
+	between(strstr(text, "To: "), ";tag=", "\r;>", tag, sizeof(tag));
+	(void)snprintf(ids, cap,
+		       "<callid>%s</callid><localtag>a</localtag>"
+		       "<remotetag>%s</remotetag>",
+		       id, tag);
+}
+
+/* As Cisco's phones complete a transfer: the same rule as for Refer-To. */
+START_TEST(a_transfer_by_remotecc_needs_its_right)
+{
+	char out1[512], out2[512], in1[512];
+	char body[2048];
+	const char *const target[] = {out2, in1};
+
+	udp("REGISTER", "2002", 6999, "");
+	world_answer(&w, "200 OK", "");
+	call_up("5551", out1, sizeof(out1));
+	call_up("5552", out2, sizeof(out2));
+	call_up("2001", in1, sizeof(in1));
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(body, sizeof(body),
+			       "Refer-To: <cid:1@192.0.2.1>\n"
+			       "Content-Type: "
+			       "application/x-cisco-remotecc-request+xml\n\n"
+			       "<x-cisco-remotecc-request><softkeyeventmsg>"
+			       "<softkeyevent>Transfer</softkeyevent>"
+			       "<dialogid>%s</dialogid>"
+			       "<consultdialogid>%s</consultdialogid>"
+			       "</softkeyeventmsg></x-cisco-remotecc-request>",
+			       out1, target[i]);
+		ask_about("REFER", "2002", body);
+		if (i == 1) {
+			went_on("REFER ");
+			continue;
+		}
+		answered(&w.udp, "403");
+		ck_assert_int_eq(w.stop, STOP_RIGHTS);
+		ck_assert_str_eq(w.why, "calling-rights \"guard\" rule 3");
+	}
+}
+END_TEST
+
 /* One request with good credentials that is under way to the store. */
 static void park_one(int branch)
 {
@@ -1439,6 +1501,7 @@ static TCase *rights(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, calling_rights_and_presence_groups_are_asked);
 	tcase_add_test(tc, a_forward_to_the_outside_becomes_a_refusal);
+	tcase_add_test(tc, a_transfer_by_remotecc_needs_its_right);
 	return tc;
 }
 

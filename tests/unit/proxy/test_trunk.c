@@ -221,6 +221,23 @@ START_TEST(a_host_of_the_uri_names_a_trunk)
 }
 END_TEST
 
+/* The call manager forwards for a phone: that phone's rights count, and nothing
+ * goes out where they do not allow it. */
+START_TEST(a_call_that_was_forwarded_needs_the_forwarders_rights)
+{
+	say(&w.core, SIDE_CORE, "INVITE", "sip:5@named.example",
+	    "Diversion: <sip:2001@10.0.0.2>;reason=unconditional\n");
+	sent(&w.named, "INVITE");
+	say(&w.core, SIDE_CORE, "INVITE", "sip:5@named.example",
+	    "Diversion: <sip:2002@10.0.0.2>;reason=unconditional\n");
+	has(sent(&w.core, "SIP/2.0 403"), "Warning: 399 ");
+	ck_assert_int_eq(w.stop, STOP_RIGHTS);
+	ck_assert_str_eq(w.why, "calling-rights \"guard\" rule 2");
+	for (uint32_t i = 0; i < w.sent_count; i++)
+		ck_assert(!dest_eq(&w.sent[i].to, &w.named));
+}
+END_TEST
+
 START_TEST(a_trunk_that_only_comes_in_is_not_called)
 {
 	say(&w.core, SIDE_CORE, "INVITE", "sip:5@in.example", "");
@@ -644,6 +661,8 @@ int main(void)
 	tcase_add_test(tc, a_call_managers_call_goes_to_the_trunk);
 	tcase_add_test(tc, a_host_of_the_uri_names_a_trunk);
 	tcase_add_test(tc, a_trunk_that_only_comes_in_is_not_called);
+	tcase_add_test(tc,
+		       a_call_that_was_forwarded_needs_the_forwarders_rights);
 	tcase_add_test(tc, a_trunk_that_is_only_called_begins_nothing);
 	tcase_add_loop_test(tc, a_trunk_call_shows_what_trunk_lock_says, 0, 2);
 	tcase_add_test(tc, the_next_peer_is_asked_when_one_does_not_answer);

@@ -92,6 +92,8 @@ static const char *const rows[][4] = {
 	{"limits", "", "message-burst", "200"},
 	{"calling-rights", "guard", "rules", "deny call to=0900*"},
 	{"calling-rights", "guard", "rules", "deny forward to=outside"},
+	{"calling-rights", "guard", "rules",
+	 "deny transfer from=outside to=outside"},
 	{"calling-rights", "guard", "default", "allow"},
 	{"presence-group", "apart", "may-watch", "default"},
 	{"phone-model", "anything", "encrypts", "yes"},
