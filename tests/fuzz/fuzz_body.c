@@ -79,6 +79,29 @@ static void check_hosts(struct slice s)
 	fuzz_check(slice_eq(writer_slice(&w), writer_slice(&w2)));
 }
 
+/* The walks end, and what they find lies in the body. */
+static void check_named(struct slice s)
+{
+	static struct dialog_id_named n;
+	struct slice text;
+	size_t pos = 0;
+	size_t was = 0;
+
+	while (dialog_id_next_xml(s, &pos, &n)) {
+		fuzz_check(pos > was && pos <= s.len);
+		fuzz_check(n.ids.call_id.len <= DIALOG_ID_MAX);
+		was = pos;
+	}
+	pos = was = 0;
+	while (dialog_id_next_text(s, &pos, "softkeyevent", &text)) {
+		fuzz_check(pos > was && pos <= s.len);
+		fuzz_check(text.len == 0 ||
+			   (text.ptr >= s.ptr &&
+			    text.ptr + text.len <= s.ptr + s.len));
+		was = pos;
+	}
+}
+
 static void check_xml(struct slice s)
 {
 	static const struct sip_out_rules none;
@@ -91,6 +114,7 @@ static void check_xml(struct slice s)
 	writer_init(&w, out, sizeof(out));
 	dialog_id_copy_xml(&w, s, &r);
 	fuzz_check(writer_ok(&w));
+	check_named(s);
 }
 
 static void check_values(struct slice s)
