@@ -58,6 +58,7 @@ enum {
 	SAVE_CALL = 'C',
 	SAVE_BINDING = 'B',
 	SAVE_SUB = 'S',
+	SAVE_SKINNY = 'K', /* streams of a Skinny phone */
 	/* Requests that may have left after the last save. A line's are not
 	 * saved one by one, nor are a subscription's. */
 	CSEQ_GAP = 64,

@@ -21,6 +21,9 @@
 static void send_bytes(struct calls *c, struct sccp_phone *p, enum side to,
 		       struct slice bytes)
 {
+	/* A kept phone has nobody to send to. */
+	if (!p->end[to].is_linked)
+		return;
 	/* One order for all that a phone sends and hears: what opens a channel
 	 * waits for the media process, and all behind it. */
 	calls_emit(c, &(struct action){.kind = ACTION_SCCP_SEND,
@@ -135,10 +138,12 @@ void sccp_phone_end(struct calls *c, struct sccp_phone *p, const char *reason)
 
 	if (p->name[0] != '\0')
 		record_sccp(c,
-			    p->phase == SCCP_REGISTERED ? RECORD_UNREGISTERED
-							: RECORD_REFUSED,
+			    p->phase == SCCP_REGISTERED || p->is_kept
+				    ? RECORD_UNREGISTERED
+				    : RECORD_REFUSED,
 			    p, reason);
 	sccp_media_end(c, p);
+	sccp_save_done(c, p);
 	close_ep(c, p, SIDE_PHONE);
 	close_ep(c, p, SIDE_CORE);
 	calls_emit(c, &(struct action){.kind = ACTION_SCCP_UNLINK,
@@ -168,8 +173,8 @@ void sccp_arm(struct calls *c, struct sccp_phone *p)
 		c->err = ERR_NOMEM;
 }
 
-static struct sccp_phone *phone_new(struct calls *c,
-				    const struct event_sccp *ev)
+/* Neither connections nor a name yet. */
+static struct sccp_phone *phone_alloc(struct calls *c)
 {
 	uint32_t limit = c->p.sccp.phone_limit ? c->p.sccp.phone_limit
 					       : c->p.binding_limit;
@@ -185,9 +190,6 @@ static struct sccp_phone *phone_new(struct calls *c,
 	p->heard_ms = p->since_ms = c->now_ms;
 	p->rekey_ms = UINT64_MAX;
 	p->keepalive_ms = SCCP_KEEPALIVE_MS;
-	p->listener = ev->listener;
-	p->manager_count = ev->manager_count;
-	p->sig = ev->sig;
 	p->traits.encrypts = true;
 	bucket_init(&p->calls_bucket, 1, 1, c->now_ms);
 	if (obj_init(c, &p->obj, OBJ_SCCP) != 0) {
@@ -195,13 +197,42 @@ static struct sccp_phone *phone_new(struct calls *c,
 		return NULL;
 	}
 	c->sccp.count++;
-	if (link_ep(c, p, SIDE_PHONE, &ev->from) != 0 ||
-	    timerq_set(&c->sccp.timers, &p->timer, UINT64_MAX - 1) != 0) {
+	if (timerq_set(&c->sccp.timers, &p->timer, UINT64_MAX - 1) != 0) {
+		sccp_phone_free(c, p);
+		return NULL;
+	}
+	return p;
+}
+
+static struct sccp_phone *phone_new(struct calls *c,
+				    const struct event_sccp *ev)
+{
+	struct sccp_phone *p = phone_alloc(c);
+
+	if (!p)
+		return NULL;
+	p->listener = ev->listener;
+	p->manager_count = ev->manager_count;
+	p->sig = ev->sig;
+	if (link_ep(c, p, SIDE_PHONE, &ev->from) != 0) {
 		sccp_phone_free(c, p);
 		return NULL;
 	}
 	sccp_arm(c, p);
 	ask_link(c, p);
+	return p;
+}
+
+struct sccp_phone *sccp_phone_kept(struct calls *c)
+{
+	struct sccp_phone *p = phone_alloc(c);
+
+	if (!p)
+		return NULL;
+	p->is_kept = true;
+	/* As if it were so long until it has to say something. */
+	p->keepalive_ms = SCCP_KEPT_MS / (2 * SCCP_MISSED + 1) * 2;
+	sccp_arm(c, p);
 	return p;
 }
 
@@ -289,49 +320,6 @@ static bool take_register(struct calls *c, struct sccp_phone *p,
 		bucket_init(&p->calls_bucket, c->p.sccp.call_rate,
 			    c->p.sccp.call_rate, c->now_ms / 60);
 	return true;
-}
-
-/* Is p still within the rate of rule i? Without memory it is. */
-static bool is_within(struct calls *c, struct sccp_phone *p, uint32_t i)
-{
-	const struct sccp_params *s = &c->p.sccp;
-
-	if (!p->rates) {
-		p->rates = alloc_array(s->rule_count, sizeof(*p->rates));
-		for (uint32_t k = 0; p->rates && k < s->rule_count; k++)
-			bucket_init(&p->rates[k], s->rule[k].rate,
-				    s->rule[k].rate ? s->rule[k].rate : 1,
-				    c->now_ms);
-	}
-	return !p->rates || bucket_take(&p->rates[i], c->now_ms);
-}
-
-/* May m pass by the rules? The first that names it counts. */
-static bool may_pass(struct calls *c, struct sccp_phone *p, enum side from,
-		     const struct sccp_msg *m)
-{
-	uint32_t i = 0;
-
-	while (i < c->p.sccp.rule_count && (m->id < c->p.sccp.rule[i].first ||
-					    m->id > c->p.sccp.rule[i].last))
-		i++;
-	if (i == c->p.sccp.rule_count)
-		return true;
-	switch (c->p.sccp.rule[i].verdict) {
-	case SCCP_ALLOW:
-		return true;
-	case SCCP_LOG:
-		record_sccp_message(c, p, from, m);
-		return true;
-	case SCCP_RATE:
-		if (is_within(c, p, i))
-			return true;
-		break;
-	case SCCP_DROP:
-		break;
-	}
-	c->sccp.counts.dropped++;
-	return false;
 }
 
 /* A rate of calls by the minute, in a bucket that knows seconds: it is shown
@@ -469,7 +457,7 @@ static void from_phone(struct calls *c, const struct event_sccp *ev)
 			sccp_phone_end(c, p, end);
 		return;
 	}
-	if (!may_pass(c, p, SIDE_PHONE, ev->msg))
+	if (!sccp_may_pass(c, p, SIDE_PHONE, ev->msg))
 		return;
 	if (ev->msg->id == SCCP_REGISTER &&
 	    (!sccp_msg_is_whole(ev->msg) || !take_register(c, p, ev)))
@@ -605,7 +593,7 @@ static void from_core(struct calls *c, const struct event_sccp *ev)
 		c->sccp.counts.dropped++;
 		return;
 	}
-	if (!may_pass(c, p, SIDE_CORE, m))
+	if (!sccp_may_pass(c, p, SIDE_CORE, m))
 		return;
 	if (!sccp_msg_is_whole(m)) {
 		c->sccp.counts.malformed++;
@@ -732,6 +720,8 @@ bool sccp_next(const struct calls *c, uint32_t *pos, struct sccp_info *ret)
 		if (o->kind != OBJ_SCCP)
 			continue;
 		p = LIST_ENTRY(o, struct sccp_phone, obj);
+		if (p->is_kept)
+			continue; /* it is not there */
 		*ret = (struct sccp_info){
 			.id = handle_u64(o->self),
 			.device = slice_str(p->name),

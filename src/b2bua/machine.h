@@ -322,6 +322,10 @@ void core_move_timer(struct calls *c);
  * ERR_LIMIT. */
 MUST_CHECK int stream_ports_take(struct calls *c, uint64_t cookie,
 				 uint16_t port[2]);
+/* Take just these, of an object that is restored, and make its flows belong to
+ * cookie. ERR_NOTFOUND, ERR_EXISTS: they cannot be had. */
+MUST_CHECK int stream_ports_claim(struct calls *c, uint64_t cookie,
+				  const uint16_t port[2], struct flow flow[2]);
 /* Give them back. */
 void stream_ports_give(struct calls *c, const uint16_t port[2]);
 /* Cookie of whose inside port a is, or 0: nobody's of this worker. */

@@ -246,6 +246,8 @@ static void save_obj(struct calls *c, struct obj *o)
 		save_call(c, LIST_ENTRY(o, struct call, obj));
 	else if (o->kind == OBJ_SUB)
 		save_sub(c, LIST_ENTRY(o, struct sub, obj));
+	else if (o->kind == OBJ_SCCP)
+		sccp_save(c, LIST_ENTRY(o, struct sccp_phone, obj));
 }
 
 void save_touched(struct calls *c)
@@ -327,25 +329,9 @@ static int claim_stream(struct calls *c, struct stream *s, uint64_t cookie)
 	if (!s->has_flows)
 		return 0;
 	s->has_flows = false;
-	if (s->port[SIDE_CORE] < c->p.inside_port_min ||
-	    s->port[SIDE_CORE] > c->p.inside_port_max)
-		return ERR_NOTFOUND;
-	err = ports_claim(c->ports[SIDE_PHONE], s->port[SIDE_PHONE]);
-	if (err)
-		return err;
-	err = ports_claim(c->ports[SIDE_CORE], s->port[SIDE_CORE]);
-	if (err) {
-		(void)ports_give(c->ports[SIDE_PHONE], 0, s->port[SIDE_PHONE]);
-		return err;
-	}
-	c->port_owner[(s->port[SIDE_CORE] - c->p.inside_port_min) / 2] = cookie;
-	for (int side = 0; side < 2; side++) {
-		s->flow[side].call = cookie;
-		if (s->flow[side].id > c->next_flow)
-			c->next_flow = s->flow[side].id;
-	}
-	s->has_flows = true;
-	return 0;
+	err = stream_ports_claim(c, cookie, s->port, s->flow);
+	s->has_flows = !err;
+	return err;
 }
 
 int save_link_leg(struct calls *c, struct leg *leg,
@@ -508,6 +494,8 @@ int calls_restore(struct calls *c, struct slice bytes,
 		return restore_binding(c, &k, how);
 	if (kind == SAVE_SUB)
 		return save_restore_sub(c, &k, how);
+	if (kind == SAVE_SKINNY)
+		return sccp_restore(c, &k.r);
 	return ERR_BAD;
 }
 
@@ -526,6 +514,8 @@ int calls_save_all(struct calls *c, struct actions *ret_out)
 			LIST_ENTRY(o, struct call, obj)->is_saved = false;
 		else if (o->kind == OBJ_SUB)
 			LIST_ENTRY(o, struct sub, obj)->is_saved = false;
+		else if (o->kind == OBJ_SCCP)
+			LIST_ENTRY(o, struct sccp_phone, obj)->saved_hash = 0;
 		save_obj(c, o);
 	}
 	i = 0;

@@ -19,10 +19,12 @@ enum {
 	SCCP_GROUPS_MAX = 4,	   /* multicast, of one phone */
 	SCCP_PENDING_MAX = 16384,  /* bytes before the call manager is there */
 	SCCP_KEEPALIVE_MS = 60000, /* where nobody has said */
-	SCCP_MISSED = 3,       /* keepalives without a word from the phone */
-	SCCP_REKEY_MS = 400,   /* after the far phone has gone */
-	SCCP_SWITCH_MS = 1000, /* to say yes to another key */
-	SCCP_PARTY_LEN = 80    /* bytes of a number and name, with NUL */
+	SCCP_MISSED = 3,	/* keepalives without a word from the phone */
+	SCCP_KEPT_MS = 3600000, /* streams of a phone without connections */
+	SCCP_KEPT_IDLE_MS = 30000, /* they end when nothing came for so long */
+	SCCP_REKEY_MS = 400,	   /* after the far phone has gone */
+	SCCP_SWITCH_MS = 1000,	   /* to say yes to another key */
+	SCCP_PARTY_LEN = 80	   /* bytes of a number and name, with NUL */
 };
 
 /* One stream of a phone; flows by the side that they come from. */
@@ -49,6 +51,7 @@ struct sccp_stream {
 	uint16_t port[2];
 	struct flow flow[2];
 	struct far far;
+	bool is_idle[2];  /* of a kept phone: nothing came for long */
 	uint32_t open_id; /* OpenReceiveChannel or its video form */
 	struct sccp_phone *phone;
 	uint8_t *open; /* the message that opened it, raw; owned */
@@ -105,6 +108,8 @@ struct sccp_phone {
 	enum sccp_phase phase;
 	struct dest dest[2]; /* by side */
 	bool is_linked;	     /* the call manager is there */
+	bool is_kept; /* of a predecessor: without connections, until it comes */
+	uint64_t saved_hash; /* 0: nothing of it is saved */
 	uint32_t listener;
 	uint32_t manager; /* the one that is tried, or serves */
 	uint32_t manager_count;
@@ -156,6 +161,26 @@ void sccp_arm(struct calls *c, struct sccp_phone *p);
 /* Begin and end of this part of the machine. */
 MUST_CHECK int sccp_init(struct calls *c);
 void sccp_done(struct calls *c);
+
+/* A phone without connections; its name and streams are to come. NULL: there
+ * are too many, or no memory. */
+struct sccp_phone *sccp_phone_kept(struct calls *c);
+
+/* --- sccp_rule.c ---------------------------------------------------------- */
+/* May m, which came from that side of p, pass by the rules? */
+bool sccp_may_pass(struct calls *c, struct sccp_phone *p, enum side from,
+		   const struct sccp_msg *m);
+
+/* --- sccp_save.c ---------------------------------------------------------- */
+/* Save what p has now, if that is news. */
+void sccp_save(struct calls *c, struct sccp_phone *p);
+/* Nothing of p is to be kept. */
+void sccp_save_done(struct calls *c, struct sccp_phone *p);
+/* Make a phone without connections again. As calls_restore. */
+MUST_CHECK int sccp_restore(struct calls *c, struct reader *r);
+/* A flow of a kept phone fell silent, or is heard again. */
+void sccp_kept_idle(struct calls *c, struct sccp_phone *p,
+		    struct sccp_stream *s, const struct event *ev);
 
 /* --- sccp_media.c --------------------------------------------------------- */
 /* A message about media; true: dealt with (also where it is not passed on).

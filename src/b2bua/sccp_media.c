@@ -120,6 +120,7 @@ void sccp_update(struct calls *c, struct sccp_stream *s, struct flow before[2])
 			   .call = handle_u64(s->phone->obj.self)};
 
 	flows_of(c, s, s->flow);
+	save_touch(c, &s->phone->obj);
 	for (int side = 0; side < 2; side++) {
 		if (!stream_flow_eq(&before[side], &s->flow[side])) {
 			a.flow[0] = s->flow[side];
@@ -233,6 +234,7 @@ static void stream_end(struct calls *c, struct sccp_stream *s)
 		calls_emit(c, &a);
 	}
 	stream_ports_give(c, s->port);
+	save_touch(c, &s->phone->obj);
 	stream_free(c, s);
 }
 
@@ -629,7 +631,10 @@ void sccp_flow_event(struct calls *c, struct sccp_phone *p,
 	if (!s)
 		return;
 	c->cookie = handle_u64(p->obj.self);
-	if (ev->kind == EVENT_FLOW_FAILED)
+	if (p->is_kept &&
+	    (ev->kind == EVENT_FLOW_IDLE || ev->kind == EVENT_FLOW_ACTIVE))
+		sccp_kept_idle(c, p, s, ev);
+	else if (ev->kind == EVENT_FLOW_FAILED)
 		failed(c, s);
 	else if (ev->kind == EVENT_FLOW_JOINED)
 		sccp_set_far(c, s, &ev->flow);

@@ -114,6 +114,31 @@ int stream_ports_take(struct calls *c, uint64_t cookie, uint16_t port[2])
 	return 0;
 }
 
+int stream_ports_claim(struct calls *c, uint64_t cookie, const uint16_t port[2],
+		       struct flow flow[2])
+{
+	int err;
+
+	if (port[SIDE_CORE] < c->p.inside_port_min ||
+	    port[SIDE_CORE] > c->p.inside_port_max)
+		return ERR_NOTFOUND;
+	err = ports_claim(c->ports[SIDE_PHONE], port[SIDE_PHONE]);
+	if (err)
+		return err;
+	err = ports_claim(c->ports[SIDE_CORE], port[SIDE_CORE]);
+	if (err) {
+		(void)ports_give(c->ports[SIDE_PHONE], 0, port[SIDE_PHONE]);
+		return err;
+	}
+	*owner_of(c, port[SIDE_CORE]) = cookie;
+	for (int side = 0; side < 2; side++) {
+		flow[side].call = cookie;
+		if (flow[side].id > c->next_flow)
+			c->next_flow = flow[side].id;
+	}
+	return 0;
+}
+
 void stream_ports_give(struct calls *c, const uint16_t port[2])
 {
 	for (int side = 0; side < 2; side++)

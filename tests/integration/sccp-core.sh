@@ -7,7 +7,7 @@
 
 needs net_begin sp-sccp-core
 printf 'nameserver %s\noptions timeout:1\n' "$CM" >"$DIR/resolv.conf"
-needs sccp_pki a b
+needs sccp_pki a b c d
 # the call manager's certificate is another authority's
 needs cert_ca cmca
 needs cert cm cmca pbx.test "dns_name = pbx.test"
@@ -38,6 +38,10 @@ device \"$(sccp_name a)\" {
 }
 device \"$(sccp_name b)\" {
 	pool = \"floor-2\"
+}
+device \"$(sccp_name c)\" {
+}
+device \"$(sccp_name d)\" {
 }"
 ETC=$DIR/etc/sallyport
 needs mkdir -p "$ETC/trust/pbx"
@@ -74,7 +78,9 @@ needs sallyport_start
 # phone PHONE: at the one listener only
 phone() {
 	SCCP_STANDBY=()
-	sccp_secure_phone "$1" --time 300
+	local p=$1
+	shift
+	sccp_secure_phone "$p" --time 300 "$@"
 }
 for p in a b; do needs phone "$p"; done
 for p in a b; do
@@ -132,17 +138,33 @@ nothing_left() {
 }
 is_true "another call" call
 is_true "whose streams are counted" eval '! nothing_left'
-worker_dies() {
-	local pid a b
-	a=$(grep -c ' registered ' "$DIR/log/a")
-	b=$(grep -c ' registered ' "$DIR/log/b")
-	pid=$(role_pid worker)
-	[ -n "$pid" ] && kill -9 "$pid" &&
-		wait_for 20 "a is back" again a $((a + 1)) &&
-		wait_for 20 "b is back" again b $((b + 1))
+# two phones that take their time to come back, and go on talking meanwhile
+for p in a b; do sccp_say $p hangup; done
+is_true "it ends" eval 'sccp_do a 10 "wait idle 5" && sccp_do b 10 "wait idle 5"'
+needs sccp_end a b
+for p in c d; do needs phone "$p" --retry 7000; done
+for p in c d; do
+	is_true "phone $p registers" sccp_do "$p" 20 "wait registered 15"
+done
+slow_call() {
+	sccp_do c 40 "dial $(sccp_number d)" "wait state=connected 10" mark \
+		"wait media=25 10" "expect srtp" "wait security=3 5"
 }
-is_true "the worker is killed: phones register at its successor" worker_dies
-is_true "and call each other" call
-is_true "the call ends" hang_up
-is_true "no stream of a dead call is left" wait_for 10 "no flows" nothing_left
+is_true "they call" slow_call
+worker_dies() {
+	local pid
+	pid=$(role_pid worker)
+	[ -n "$pid" ] && kill -9 "$pid" && sleep 1 &&
+		sccp_do c 10 mark "wait media=50 4" "expect srtp" &&
+		sccp_do d 10 mark "wait media=50 4" "expect srtp" &&
+		! again c 2
+}
+is_true "the worker is killed: they hear each other all the same" worker_dies
+come_back() {
+	wait_for 20 "c is back" again c 2 && wait_for 20 "d is back" again d 2
+}
+is_true "they register at its successor" come_back
+is_true "then no stream of their dead call is left" wait_for 10 "no flows" \
+	nothing_left
+is_true "and they call again" slow_call
 test_end

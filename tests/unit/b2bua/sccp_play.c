@@ -6,12 +6,17 @@
 #include <check.h>
 #include <stdio.h>
 
+#include "b2bua/save.h"
+
 struct calls *c;
 static struct test_entropy entropy;
 uint64_t now_ms;
 static struct sent sent[SENT_MAX];
 uint32_t sent_count;
 struct flow flows[64]; /* as the relay has them now; id 0: none */
+static struct calls_params params;
+struct kept saved[SAVED_MAX];
+size_t saved_count;
 uint32_t closed;
 uint32_t records;
 uint32_t links; /* asked for */
@@ -62,6 +67,59 @@ uint32_t flow_count(void)
 	for (size_t i = 0; i < 64; i++)
 		n += flows[i].id != 0;
 	return n;
+}
+
+/* As the store keeps it: by its key. */
+static void keep(const struct action *a)
+{
+	struct slice key, rest;
+	size_t i = 0;
+
+	ck_assert_int_eq(save_split(a->bytes, &key, &rest), 0);
+	while (i < saved_count && !slice_eqs(key, saved[i].key))
+		i++;
+	if (a->kind == ACTION_FORGET) {
+		ck_assert_uint_lt(i, saved_count);
+		saved[i] = saved[--saved_count];
+		return;
+	}
+	ck_assert_uint_lt(i, SAVED_MAX);
+	ck_assert_uint_lt(rest.len, sizeof(saved[i].bytes));
+	if (i == saved_count)
+		saved_count++;
+	memcpy(saved[i].key, key.ptr, key.len);
+	saved[i].key[key.len] = '\0';
+	memcpy(saved[i].bytes, rest.ptr, rest.len);
+	saved[i].len = rest.len;
+}
+
+static void forget_saved(void)
+{
+	saved_count = 0;
+}
+
+static void reach_nobody(void *ctx, enum side side, struct dest *dest)
+{
+	(void)ctx;
+	(void)side;
+	dest->ep = HANDLE_NONE;
+}
+
+void restart(void)
+{
+	static const struct save_restore how = {.reach = reach_nobody};
+
+	c = calls_free(c);
+	params.entropy = test_entropy(&entropy, 99);
+	c = calls_new(&params, now_ms);
+	ck_assert_ptr_nonnull(c);
+	links = 0;
+	for (size_t i = 0; i < saved_count; i++)
+		ck_assert_int_eq(
+			calls_restore(c,
+				      slice_make(saved[i].bytes, saved[i].len),
+				      &how, now_ms),
+			0);
 }
 
 void take_one(const struct action *a)
@@ -115,6 +173,7 @@ void take_one(const struct action *a)
 		break;
 	case ACTION_SAVE:
 	case ACTION_FORGET:
+		keep(a);
 		break;
 	}
 }
@@ -168,10 +227,12 @@ void start(void)
 	p.entropy = test_entropy(&entropy, 7);
 	now_ms = 1000;
 	sent_count = closed = links = records = 0;
+	forget_saved();
 	memset(flows, 0, sizeof(flows));
 	traits = (struct sccp_traits){.encrypts = true};
 	policy.falls_back = false;
 	policy.media = MEDIA_SRTP_PREFER;
+	params = p;
 	c = calls_new(&p, now_ms);
 	ck_assert_ptr_nonnull(c);
 }

@@ -11,7 +11,7 @@
 #include "rewrite/sccp_out.h"
 #include "sccp/key.h"
 
-enum { SENT_MAX = 512, PHONES = 4 };
+enum { SENT_MAX = 512, PHONES = 4, SAVED_MAX = 8 };
 
 /* What one connection was sent, in order. */
 struct sent {
@@ -20,13 +20,22 @@ struct sent {
 	struct sccp_msg msg;
 };
 
+/* One object as the store has it. */
+struct kept {
+	char key[64];
+	uint8_t bytes[4096];
+	size_t len;
+};
+
 extern struct calls *c;
 extern uint64_t now_ms;
 extern uint32_t sent_count;
 extern struct flow flows[64]; /* as the relay has them now; id 0: none */
-extern uint32_t closed;	      /* connections */
-extern uint32_t records;      /* of messages that a rule wants logged */
-extern uint32_t links;	      /* asked for */
+extern struct kept saved[SAVED_MAX];
+extern size_t saved_count;
+extern uint32_t closed;	 /* connections */
+extern uint32_t records; /* of messages that a rule wants logged */
+extern uint32_t links;	 /* asked for */
 extern uint64_t link_id[PHONES];
 extern uint32_t link_manager;	  /* of the last one */
 extern struct sccp_out out;	  /* the message that is said next */
@@ -45,6 +54,9 @@ struct flow *flow_find(uint64_t id);
 /* The flow with this local address, which exists. */
 struct flow *flow_at(const struct addr *local);
 uint32_t flow_count(void);
+/* The process dies, and a successor begins with what was saved. The relay
+ * notices nothing. */
+void restart(void);
 /* One action of the machine, one event into it. */
 void take_one(const struct action *a);
 void step(const struct event *ev);
