@@ -322,10 +322,12 @@ static bool take_register(struct calls *c, struct sccp_phone *p,
 	return true;
 }
 
-/* A rate of calls by the minute, in a bucket that knows seconds: it is shown
+/* Its limit of calls at once, and a rate of calls by the minute, in a bucket that knows seconds: it is shown
  * a clock that goes sixty times slower. */
 static bool may_call(struct calls *c, struct sccp_phone *p)
 {
+	if (p->policy.call_limit > 0 && p->call_count >= p->policy.call_limit)
+		return false;
 	return c->p.sccp.call_rate == 0 ||
 	       bucket_take(&p->calls_bucket, c->now_ms / 60);
 }

@@ -86,7 +86,11 @@ for p in a b; do needs phone "$p"; done
 for p in a b; do
 	is_true "phone $p registers" sccp_do "$p" 20 "wait registered 15"
 done
-at() { [ "$(ctl --json registrations | grep -o "\"$1\"" | wc -l)" = 2 ]; }
+# where sallyportctl sees both, which have all they asked the call manager for
+at() {
+	[ "$(ctl --json registrations | grep -o "\"$1\"" | wc -l)" = 2 ] &&
+		sccp_do a 5 "wait registered 4" && sccp_do b 5 "wait registered 4"
+}
 is_true "at the call manager behind TLS and a name" at one
 call() {
 	sccp_do a 40 "dial $(sccp_number b)" "wait state=connected 10" mark \

@@ -251,6 +251,30 @@ START_TEST(a_phone_begins_so_many_calls_a_minute)
 }
 END_TEST
 
+START_TEST(a_phone_has_so_many_calls_at_once)
+{
+	enum { OFF_HOOK = 0x0006 };
+
+	policy.call_limit = 1;
+	register_phone(0, 11);
+	policy.call_limit = 0;
+	make(SCCP_CALL_STATE, 11, 36);
+	set(SCCP_STATE, 5);
+	set(SCCP_CALL, 900);
+	core_says(0);
+	make(OFF_HOOK, 11, 20);
+	phone_says(0);
+	ck_assert_uint_eq(count_to(0, SIDE_CORE, OFF_HOOK), 0);
+	make(SCCP_CALL_STATE, 11, 36);
+	set(SCCP_STATE, 2);
+	set(SCCP_CALL, 900);
+	core_says(0);
+	make(OFF_HOOK, 11, 20);
+	phone_says(0);
+	ck_assert_uint_eq(count_to(0, SIDE_CORE, OFF_HOOK), 1);
+}
+END_TEST
+
 START_TEST(stack_garbage_stays_inside)
 {
 	enum { TEXT = 0x0099 };
@@ -345,6 +369,7 @@ int main(void)
 	tcase_add_test(tc, rules_drop_messages_by_their_id);
 	tcase_add_test(tc, rules_log_messages_and_hold_their_rate);
 	tcase_add_test(tc, a_phone_begins_so_many_calls_a_minute);
+	tcase_add_test(tc, a_phone_has_so_many_calls_at_once);
 	tcase_add_test(tc, stack_garbage_stays_inside);
 	tcase_add_test(tc, what_is_between_bridges_passes_nowhere);
 	tcase_add_loop_test(tc, a_model_that_loses_wideband_does_not_offer_it,
