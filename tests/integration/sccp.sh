@@ -27,13 +27,13 @@ sccp-manager \"cm2\" { address = \"$CM:2001\" }
 
 sccp { rules = { \"drop 0x0049\" } }
 
-phone-model \"7960\" { type = 7 }
+phone-model \"7960\" { type = 7 suites = { \"AES_CM_128_HMAC_SHA1_32\" } }
 
 device \"$DEV_C\" {
 	lines = { \"2003\" }
 	media = srtp-preferred
 	srtp-fallback = yes
-	suites = { \"AES_CM_128_HMAC_SHA1_32\" }
+	suites = { \"AES_CM_128_HMAC_SHA1_80\" }
 }
 
 device \"SEP001122334404\" { security-mode = nonsecure }
@@ -69,6 +69,12 @@ call() {
 		"expect srtp" "wait security=$2 5" "expect refused=5"
 }
 is_true "two phones talk in SRTP, with a lock" call 2002 3
+# uses PHONE ALGORITHM: it was told that one, and no other
+uses() {
+	grep -E ' (receives|sends) .* algorithm=[1-9]' "$DIR/log/$1" >"$DIR/told" &&
+		! grep -v " algorithm=$2 " "$DIR/told"
+}
+is_true "by their model they use the suite that phones of 2006 know" uses a 1
 has_call() { ctl calls | tee "$DIR/calls" | grep -q "$1"; }
 is_true "operators see the call, and that it is encrypted" has_call Encrypted
 hold() {
@@ -87,6 +93,7 @@ no_flows() { ctl calls | grep -q SEP && return 1; return 0; }
 is_true "and leaves nothing" no_flows
 
 is_true "three versions of the protocol understand each other" call 2003 3
+is_true "a device that says so uses another suite" uses c 2
 is_true "the call ends" hangup c
 
 needs sccp_phone d px --server "$SP_OUT:2000" --name SEP001122334404 \
