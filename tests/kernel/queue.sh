@@ -5,7 +5,9 @@ set -uo pipefail
 . "$TOP/tests/kernel/guest-lib.sh"
 
 # a kernel that finds its modules loads them by itself
-needed() { modprobe -a nfnetlink_queue nf_tables nft_queue; }
+needed() {
+	modprobe -a nfnetlink_queue nf_tables nft_queue && nft list ruleset
+}
 no_rules() { ! nft list ruleset | grep sallyport_; }
 conforms() {
 	"$BUILD/tests/unit/media/test_queue" >/tmp/conform 2>&1

@@ -61,9 +61,13 @@ int main(void)
 	TCase *own = tcase_create("queue");
 	struct keeper *k;
 	char why[MEDIA_WHY_MAX];
-	int failed;
+	int failed, err = ERR_IO;
 
-	if (keeper_start(&r, &k, why) != 0) {
+	/* The first time, on a slow machine, the tool and the kernel's modules
+	 * may take longer to read than a daemon would wait. */
+	for (int i = 0; err && i < 5; i++)
+		err = keeper_start(&r, &k, why);
+	if (err) {
 		(void)fprintf(stderr, "no rules: %s\n", why);
 		return EXIT_FAILURE;
 	}
