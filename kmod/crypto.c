@@ -94,16 +94,31 @@ static void nf_srtp_was_soft(struct nf_srtp_session *s)
 		WRITE_ONCE(s->soft, READ_ONCE(s->soft) + 1);
 }
 
-void nf_srtp_session_ctr(struct nf_srtp_session *s, u32 ssrc, u64 index,
-			 u8 *data, u32 len)
+/* What a driver has begun is never done again: where it came to the text would
+ * be in the clear, under a tag that is right.
+ */
+static int nf_srtp_stat_of(enum nf_srtp_driven driven)
 {
+	if (driven == NF_SRTP_DRIVEN_DONE)
+		return 0;
+	return driven == NF_SRTP_DRIVEN_FORGED ? NF_SRTP_STAT_AUTH_FAIL
+					       : NF_SRTP_STAT_NO_MEM;
+}
+
+int nf_srtp_session_ctr(struct nf_srtp_session *s, u32 ssrc, u64 index,
+			u8 *data, u32 len)
+{
+	enum nf_srtp_driven driven = NF_SRTP_DRIVEN_NOT;
 	u8 iv[IV_BYTES];
 
 	nf_srtp_ctr_iv(s, ssrc, index, iv);
-	if (s->tfm && nf_srtp_driver_ctr(s->tfm, iv, data, len))
-		return;
+	if (s->tfm)
+		driven = nf_srtp_driver_ctr(s->tfm, iv, data, len);
+	if (driven != NF_SRTP_DRIVEN_NOT)
+		return nf_srtp_stat_of(driven);
 	nf_srtp_was_soft(s);
 	nf_srtp_soft_ctr(s->key, s->key_len, iv, data, len);
+	return 0;
 }
 
 void nf_srtp_session_mac(struct nf_srtp_session *s, const u8 *data, u32 len,
@@ -126,38 +141,43 @@ static void nf_srtp_soft_parts(const struct nf_srtp_session *s, const u8 *iv,
 	op->len = p->len;
 }
 
-void nf_srtp_session_seal(struct nf_srtp_session *s, u32 ssrc, u64 index,
-			  const struct nf_srtp_piece *p)
+int nf_srtp_session_seal(struct nf_srtp_session *s, u32 ssrc, u64 index,
+			 const struct nf_srtp_piece *p)
 {
+	enum nf_srtp_driven driven = NF_SRTP_DRIVEN_NOT;
 	u8 iv[NF_SRTP_IV_BYTES];
 	struct nf_srtp_aead op;
-
-	nf_srtp_gcm_iv(s, ssrc, index, iv);
-	if (s->tfm && nf_srtp_driver_seal(s->tfm, iv, p))
-		return;
-	nf_srtp_was_soft(s);
-	nf_srtp_soft_parts(s, iv, p, &op);
-	nf_srtp_soft_seal(&op, p->data + p->aad_len + p->len);
-}
-
-bool nf_srtp_session_open(struct nf_srtp_session *s, u32 ssrc, u64 index,
-			  const struct nf_srtp_piece *p, bool keep,
-			  bool careful)
-{
-	const u8 *tag = p->data + p->aad_len + p->len;
-	u8 iv[NF_SRTP_IV_BYTES];
-	struct nf_srtp_aead op;
-	int is_good = -1;
 
 	nf_srtp_gcm_iv(s, ssrc, index, iv);
 	if (s->tfm)
-		is_good = nf_srtp_driver_open(s->tfm, iv, p, keep, careful);
-	if (is_good >= 0)
-		return is_good;
+		driven = nf_srtp_driver_seal(s->tfm, iv, p);
+	if (driven != NF_SRTP_DRIVEN_NOT)
+		return nf_srtp_stat_of(driven);
 	nf_srtp_was_soft(s);
 	nf_srtp_soft_parts(s, iv, p, &op);
-	return keep ? nf_srtp_soft_check(&op, tag)
-		    : nf_srtp_soft_open(&op, tag);
+	nf_srtp_soft_seal(&op, p->data + p->aad_len + p->len);
+	return 0;
+}
+
+int nf_srtp_session_open(struct nf_srtp_session *s, u32 ssrc, u64 index,
+			 const struct nf_srtp_piece *p, bool keep, bool careful)
+{
+	const u8 *tag = p->data + p->aad_len + p->len;
+	enum nf_srtp_driven driven = NF_SRTP_DRIVEN_NOT;
+	u8 iv[NF_SRTP_IV_BYTES];
+	struct nf_srtp_aead op;
+	bool is_good;
+
+	nf_srtp_gcm_iv(s, ssrc, index, iv);
+	if (s->tfm)
+		driven = nf_srtp_driver_open(s->tfm, iv, p, keep, careful);
+	if (driven != NF_SRTP_DRIVEN_NOT)
+		return nf_srtp_stat_of(driven);
+	nf_srtp_was_soft(s);
+	nf_srtp_soft_parts(s, iv, p, &op);
+	is_good = keep ? nf_srtp_soft_check(&op, tag)
+		       : nf_srtp_soft_open(&op, tag);
+	return is_good ? 0 : NF_SRTP_STAT_AUTH_FAIL;
 }
 
 void nf_srtp_session_seal_parts(struct nf_srtp_session *s, u32 ssrc, u64 index,

@@ -47,21 +47,23 @@ int nf_srtp_session_init(struct nf_srtp_session *s,
 			 const struct nf_srtp_suite_row *suite, const u8 *key,
 			 const u8 *salt, u8 label, bool is_fast);
 void nf_srtp_session_done(struct nf_srtp_session *s);
-/* AES counter mode in place. */
-void nf_srtp_session_ctr(struct nf_srtp_session *s, u32 ssrc, u64 index,
-			 u8 *data, u32 len);
+/* AES counter mode in place. 0, or NF_SRTP_STAT_NO_MEM: data is of no use. */
+int nf_srtp_session_ctr(struct nf_srtp_session *s, u32 ssrc, u64 index,
+			u8 *data, u32 len);
 /* HMAC-SHA1. */
 void nf_srtp_session_mac(struct nf_srtp_session *s, const u8 *data, u32 len,
 			 u8 *mac);
-/* AES-GCM over one piece, in place; the tag is, or goes, behind it. */
-void nf_srtp_session_seal(struct nf_srtp_session *s, u32 ssrc, u64 index,
-			  const struct nf_srtp_piece *p);
-/* keep: only check. false: the tag is wrong; then the text is as it was, if
- * keep or careful.
+/* AES-GCM over one piece, in place; the tag is, or goes, behind it. 0, or
+ * NF_SRTP_STAT_NO_MEM: it is of no use.
  */
-bool nf_srtp_session_open(struct nf_srtp_session *s, u32 ssrc, u64 index,
-			  const struct nf_srtp_piece *p, bool keep,
-			  bool careful);
+int nf_srtp_session_seal(struct nf_srtp_session *s, u32 ssrc, u64 index,
+			 const struct nf_srtp_piece *p);
+/* keep: only check. NF_SRTP_STAT_AUTH_FAIL: the tag is wrong, or
+ * NF_SRTP_STAT_NO_MEM; then the text is as it was, if keep or careful.
+ */
+int nf_srtp_session_open(struct nf_srtp_session *s, u32 ssrc, u64 index,
+			 const struct nf_srtp_piece *p, bool keep,
+			 bool careful);
 /* The same for SRTCP, whose aad is in two pieces; always soft. */
 void nf_srtp_session_seal_parts(struct nf_srtp_session *s, u32 ssrc, u64 index,
 				const struct nf_srtp_aead *parts, u8 *tag);

@@ -238,19 +238,29 @@ void nf_srtp_driver_free(bool is_aead, void *tfm)
 		crypto_free_skcipher(tfm);
 }
 
-bool nf_srtp_driver_ctr(void *tfm, u8 *iv, u8 *data, u32 len)
+/* A walk over a packet that crosses a page may want memory, for the block that
+ * lies on both sides, when it is there: blocks before it are done by then.
+ */
+static enum nf_srtp_driven nf_srtp_driven(int err)
+{
+	if (likely(!err))
+		return NF_SRTP_DRIVEN_DONE;
+	return err == -EBADMSG ? NF_SRTP_DRIVEN_FORGED : NF_SRTP_DRIVEN_BROKEN;
+}
+
+enum nf_srtp_driven nf_srtp_driver_ctr(void *tfm, u8 *iv, u8 *data, u32 len)
 {
 	u8 mem[REQUEST_MAX] CRYPTO_MINALIGN_ATTR NF_SRTP_UNSET;
 	struct skcipher_request *req = (void *)mem;
 	struct scatterlist sg;
 
 	if (!nf_srtp_usable(&nf_srtp_chosen[0]))
-		return false;
+		return NF_SRTP_DRIVEN_NOT;
 	sg_init_one(&sg, data, len);
 	skcipher_request_set_tfm(req, tfm);
 	skcipher_request_set_callback(req, 0, NULL, NULL);
 	skcipher_request_set_crypt(req, &sg, &sg, len, iv);
-	return !crypto_skcipher_encrypt(req);
+	return nf_srtp_driven(crypto_skcipher_encrypt(req));
 }
 
 /*
@@ -308,22 +318,24 @@ static struct aead_request *nf_srtp_aead_request(u8 *mem, void *tfm,
 	return req;
 }
 
-bool nf_srtp_driver_seal(void *tfm, u8 *iv, const struct nf_srtp_piece *p)
+enum nf_srtp_driven nf_srtp_driver_seal(void *tfm, u8 *iv,
+					const struct nf_srtp_piece *p)
 {
 	u8 mem[REQUEST_MAX] CRYPTO_MINALIGN_ATTR NF_SRTP_UNSET;
 	struct aead_request *req;
 	struct scatterlist sg;
 
 	if (!nf_srtp_usable(&nf_srtp_chosen[1]))
-		return false;
+		return NF_SRTP_DRIVEN_NOT;
 	req = nf_srtp_aead_request(mem, tfm, p);
 	sg_init_one(&sg, p->data, p->aad_len + p->len + NF_SRTP_TAG_BYTES);
 	aead_request_set_crypt(req, &sg, &sg, p->len, iv);
-	return !crypto_aead_encrypt(req);
+	return nf_srtp_driven(crypto_aead_encrypt(req));
 }
 
-int nf_srtp_driver_open(void *tfm, u8 *iv, const struct nf_srtp_piece *p,
-			bool keep, bool careful)
+enum nf_srtp_driven nf_srtp_driver_open(void *tfm, u8 *iv,
+					const struct nf_srtp_piece *p,
+					bool keep, bool careful)
 {
 	u8 mem[REQUEST_MAX] CRYPTO_MINALIGN_ATTR NF_SRTP_UNSET;
 	u32 all = p->aad_len + p->len + NF_SRTP_TAG_BYTES;
@@ -333,7 +345,7 @@ int nf_srtp_driver_open(void *tfm, u8 *iv, const struct nf_srtp_piece *p,
 	int err;
 
 	if (!nf_srtp_usable(&nf_srtp_chosen[1]) || all > NF_SRTP_PACKET_MAX)
-		return -EBUSY;
+		return NF_SRTP_DRIVEN_NOT;
 	req = nf_srtp_aead_request(mem, tfm, p);
 	sg_init_one(&src, p->data, all);
 	if (keep || careful) {
@@ -347,7 +359,5 @@ int nf_srtp_driver_open(void *tfm, u8 *iv, const struct nf_srtp_piece *p,
 		memcpy(p->data + p->aad_len, aside + p->aad_len, p->len);
 	if (aside)
 		memzero_explicit(aside, all);
-	if (err && err != -EBADMSG)
-		return err;
-	return !err;
+	return nf_srtp_driven(err);
 }

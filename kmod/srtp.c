@@ -202,12 +202,16 @@ static int nf_srtp_protect_rtp(struct nf_srtp_key_state *k,
 		struct nf_srtp_piece piece = {p->data, p->header_len,
 					      p->len - p->header_len};
 
-		nf_srtp_session_seal(&k->rtp, p->ssrc, index, &piece);
+		err = nf_srtp_session_seal(&k->rtp, p->ssrc, index, &piece);
+		if (err)
+			return err;
 		memcpy(end + tag_len, k->mki, k->mki_len);
 	} else {
-		nf_srtp_session_ctr(&k->rtp, p->ssrc, index,
-				    p->data + p->header_len,
-				    p->len - p->header_len);
+		err = nf_srtp_session_ctr(&k->rtp, p->ssrc, index,
+					  p->data + p->header_len,
+					  p->len - p->header_len);
+		if (err)
+			return err;
 		nf_srtp_put32(end, index >> 16);
 		nf_srtp_session_mac(&k->rtp, p->data, p->len + 4, mac);
 		memcpy(end, k->mki, k->mki_len);
@@ -255,9 +259,11 @@ static int nf_srtp_protect_rtcp(struct nf_srtp_key_state *k,
 		nf_srtp_put32(end + tag_len, word);
 		memcpy(end + tag_len + NF_SRTP_INDEX_BYTES, k->mki, k->mki_len);
 	} else {
-		nf_srtp_session_ctr(&k->rtcp, p->ssrc, index,
-				    p->data + NF_SRTP_RTCP_MIN,
-				    p->len - NF_SRTP_RTCP_MIN);
+		err = nf_srtp_session_ctr(&k->rtcp, p->ssrc, index,
+					  p->data + NF_SRTP_RTCP_MIN,
+					  p->len - NF_SRTP_RTCP_MIN);
+		if (err)
+			return err;
 		nf_srtp_put32(end, word);
 		end += NF_SRTP_INDEX_BYTES;
 		nf_srtp_session_mac(&k->rtcp, p->data,
@@ -359,7 +365,6 @@ static int nf_srtp_unprotect_rtp(struct nf_srtp_key_state *k,
 {
 	u32 tag_len = k->suite->rtp_tag_len, body;
 	u8 *text = p->data + p->header_len;
-	bool is_good;
 	u64 index;
 	int err;
 
@@ -376,21 +381,20 @@ static int nf_srtp_unprotect_rtp(struct nf_srtp_key_state *k,
 		struct nf_srtp_piece piece = {p->data, p->header_len,
 					      body - p->header_len};
 
-		is_good = nf_srtp_session_open(&k->rtp, p->ssrc, index, &piece,
-					       keep, careful);
-	} else {
-		is_good = nf_srtp_check_rtp(k, p->data + body, p->data, index);
+		err = nf_srtp_session_open(&k->rtp, p->ssrc, index, &piece,
+					   keep, careful);
+	} else if (!nf_srtp_check_rtp(k, p->data + body, p->data, index)) {
+		err = NF_SRTP_STAT_AUTH_FAIL;
 	}
-	if (!is_good)
-		return NF_SRTP_STAT_AUTH_FAIL;
-	err = nf_srtp_accept(k, p, index);
+	if (!err)
+		err = nf_srtp_accept(k, p, index);
 	if (err || keep)
 		return err;
 	if (!k->suite->is_aead)
-		nf_srtp_session_ctr(&k->rtp, p->ssrc, index, text,
-				    body - p->header_len);
+		err = nf_srtp_session_ctr(&k->rtp, p->ssrc, index, text,
+					  body - p->header_len);
 	p->len = body;
-	return 0;
+	return err;
 }
 
 /* Where the parts of an SRTCP packet's trailer stand. */
@@ -464,11 +468,11 @@ static int nf_srtp_unprotect_rtcp(struct nf_srtp_key_state *k,
 	if (err || keep)
 		return err;
 	if (!k->suite->is_aead)
-		nf_srtp_session_ctr(&k->rtcp, p->ssrc, index,
-				    p->data + NF_SRTP_RTCP_MIN,
-				    body - NF_SRTP_RTCP_MIN);
+		err = nf_srtp_session_ctr(&k->rtcp, p->ssrc, index,
+					  p->data + NF_SRTP_RTCP_MIN,
+					  body - NF_SRTP_RTCP_MIN);
 	p->len = body;
-	return 0;
+	return err;
 }
 
 int nf_srtp_unprotect(struct nf_srtp_key_state *k, struct nf_srtp_packet *p,

@@ -84,11 +84,14 @@ int nf_srtp_key_resume(struct nf_srtp_key_state *k, u32 ssrc, u64 rtp,
 /* From now on nothing is protected or accepted. */
 void nf_srtp_key_close(struct nf_srtp_key_state *k);
 
-/* Protect p, which is parsed and has room for NF_SRTP_GROWTH. */
+/* Protect p, which is parsed and has room for NF_SRTP_GROWTH. On any other
+ * verdict than 0 it is not to be used.
+ */
 int nf_srtp_protect(struct nf_srtp_key_state *k, struct nf_srtp_packet *p);
 /*
- * Check and decrypt p, which is parsed. keep: it stays as it came. On any other
- * verdict than 0 it is as it came, too, if careful, else it is not to be used.
+ * Check and decrypt p, which is parsed. keep: it stays as it came. On a verdict
+ * that another key may mend (AUTH_FAIL, REPLAY) it is as it came, too, if
+ * careful; on any other than 0 it is not to be used.
  */
 int nf_srtp_unprotect(struct nf_srtp_key_state *k, struct nf_srtp_packet *p,
 		      bool keep, bool careful);

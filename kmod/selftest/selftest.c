@@ -199,18 +199,18 @@ static void nf_srtp_test_gcm_row(struct nf_srtp_bench *b, int row)
 	local_bh_disable();
 	nf_srtp_session_seal(&b->session, 0x5501a0b2, 0xf17b, &p);
 	nf_srtp_expect(b, "AES-GCM seal", row, !memcmp(b->buf, b->want, len));
-	kept = nf_srtp_session_open(&b->session, 0x5501a0b2, 0xf17b, &p, true,
-				    false);
+	kept = !nf_srtp_session_open(&b->session, 0x5501a0b2, 0xf17b, &p, true,
+				     false);
 	kept &= !memcmp(b->buf, b->want, len);
 	nf_srtp_expect(b, "AES-GCM check", row, kept);
 	b->buf[len - 1] ^= 1;
-	refused = !nf_srtp_session_open(&b->session, 0x5501a0b2, 0xf17b, &p,
-					false, true);
+	refused = nf_srtp_session_open(&b->session, 0x5501a0b2, 0xf17b, &p,
+				       false, true) == NF_SRTP_STAT_AUTH_FAIL;
 	b->buf[len - 1] ^= 1;
 	refused &= !memcmp(b->buf, b->want, len);
 	nf_srtp_expect(b, "AES-GCM refuse", row, refused);
-	opened = nf_srtp_session_open(&b->session, 0x5501a0b2, 0xf17b, &p,
-				      false, row);
+	opened = !nf_srtp_session_open(&b->session, 0x5501a0b2, 0xf17b, &p,
+				       false, row);
 	local_bh_enable();
 	nf_srtp_unhex(nf_srtp_gcm_plain, b->want);
 	nf_srtp_expect(b, "AES-GCM open", row,

@@ -1,6 +1,6 @@
 /*
  * The pure files of kmod/, compiled as they are for user space, and the cipher
- * drivers that are not there.
+ * drivers that are not there, or break off.
  */
 #include "shim/kmod.h"
 
@@ -14,6 +14,7 @@
 #include "kmod/suite.c"
 
 unsigned long jiffies = 1000;
+u32 shim_breaks_at;
 
 void nf_srtp_driver_refuse(bool yes)
 {
@@ -25,7 +26,7 @@ int nf_srtp_driver_alloc(bool is_aead, const u8 *key, u32 len, void **ret)
 	(void)is_aead;
 	(void)key;
 	(void)len;
-	*ret = NULL;
+	*ret = shim_breaks_at ? &shim_breaks_at : NULL;
 	return 0;
 }
 
@@ -35,13 +36,21 @@ void nf_srtp_driver_free(bool is_aead, void *tfm)
 	(void)tfm;
 }
 
-bool nf_srtp_driver_ctr(void *tfm, u8 *iv, u8 *data, u32 len)
+/* As much of len bytes as it does before it breaks off. */
+static enum nf_srtp_driven shim_drive(u8 *data, u32 len)
+{
+	u32 n = len < shim_breaks_at ? len : shim_breaks_at;
+
+	for (u32 i = 0; i < n; i++)
+		data[i] ^= 0x5a;
+	return n ? NF_SRTP_DRIVEN_BROKEN : NF_SRTP_DRIVEN_NOT;
+}
+
+enum nf_srtp_driven nf_srtp_driver_ctr(void *tfm, u8 *iv, u8 *data, u32 len)
 {
 	(void)tfm;
 	(void)iv;
-	(void)data;
-	(void)len;
-	return false;
+	return shim_drive(data, len);
 }
 
 bool nf_srtp_driver_mac(const u32 *inner, const u32 *outer, const u8 *data,
@@ -55,21 +64,22 @@ bool nf_srtp_driver_mac(const u32 *inner, const u32 *outer, const u8 *data,
 	return false;
 }
 
-bool nf_srtp_driver_seal(void *tfm, u8 *iv, const struct nf_srtp_piece *p)
+enum nf_srtp_driven nf_srtp_driver_seal(void *tfm, u8 *iv,
+					const struct nf_srtp_piece *p)
 {
 	(void)tfm;
 	(void)iv;
-	(void)p;
-	return false;
+	return shim_drive(p->data + p->aad_len, p->len);
 }
 
-int nf_srtp_driver_open(void *tfm, u8 *iv, const struct nf_srtp_piece *p,
-			bool keep, bool careful)
+enum nf_srtp_driven nf_srtp_driver_open(void *tfm, u8 *iv,
+					const struct nf_srtp_piece *p,
+					bool keep, bool careful)
 {
 	(void)tfm;
 	(void)iv;
-	(void)p;
-	(void)keep;
-	(void)careful;
-	return -1;
+	if (keep || careful)
+		return shim_breaks_at ? NF_SRTP_DRIVEN_BROKEN
+				      : NF_SRTP_DRIVEN_NOT;
+	return shim_drive(p->data + p->aad_len, p->len);
 }

@@ -1,7 +1,8 @@
 /*
  * What the pure files of kmod/ need of the kernel, for user space: its integer
  * types, its names for the C library's functions, AES and SHA-1 of nettle. No
- * locks (one thread) and no cipher drivers (driver.h): everything is soft.c.
+ * locks (one thread) and no cipher drivers (driver.h): everything is soft.c,
+ * unless a test wants one that fails.
  */
 #pragma once
 
@@ -34,6 +35,10 @@ enum { GFP_KERNEL, GFP_ATOMIC, SHA1_WORKSPACE_WORDS = 1, HZ = 250 };
 
 /* Time as the tests say. */
 extern unsigned long jiffies;
+/* 0: there is no driver. Else keys made now have one, which works on so many
+ * bytes of a packet and then finds no memory.
+ */
+extern u32 shim_breaks_at;
 
 typedef struct {
 	int unused;

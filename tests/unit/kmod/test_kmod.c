@@ -104,6 +104,11 @@ static bool parse(struct nf_srtp_packet *p, uint8_t *buf, size_t len, bool rtcp)
 	return nf_srtp_parse(p);
 }
 
+static bool suite_is_aead(int number)
+{
+	return nf_srtp_suite_find((u32)number)->is_aead;
+}
+
 /* --- the module's own ----------------------------------------------------- */
 
 START_TEST(the_tests_at_load_pass)
@@ -364,6 +369,48 @@ START_TEST(a_key_ends_before_its_index_does)
 }
 END_TEST
 
+/* A driver gives up in the middle of a packet. Half of that is text, and the
+ * tag over it would be right: it goes nowhere, and its index does not come
+ * back.
+ */
+START_TEST(what_a_driver_left_half_done_is_dropped)
+{
+	struct flow_key k = random_key((enum suite)(1 + _i), 12, 0);
+	uint8_t buf[BUF], sealed[BUF];
+	struct nf_srtp_packet p;
+	size_t len;
+
+	both_new(&k); /* without a driver */
+	len = protect_both(make_rtp(b.buf, 1, 7, 160), false);
+	memcpy(sealed, b.buf, len);
+	nf_srtp_key_done(&b.in);
+	nf_srtp_key_done(&b.out);
+	shim_breaks_at = 96;
+	key_init(&b.in, &k);
+	key_init(&b.out, &k);
+	ck_assert(parse(&p, buf, make_rtp(buf, 1, 7, 160), false));
+	ck_assert_int_eq(nf_srtp_protect(&b.out, &p), NF_SRTP_STAT_NO_MEM);
+	ck_assert(parse(&p, buf, make_rtp(buf, 1, 7, 160), false));
+	ck_assert_int_eq(nf_srtp_protect(&b.out, &p), NF_SRTP_STAT_REPLAY);
+	for (int careful = 0; careful < 2; careful++) {
+		memcpy(buf, sealed, len);
+		ck_assert(parse(&p, buf, len, false));
+		/* AES-CM has accepted it when it decrypts it. */
+		ck_assert_int_eq(nf_srtp_unprotect(&b.in, &p, false, careful),
+				 careful && !suite_is_aead(_i + 1)
+					 ? NF_SRTP_STAT_REPLAY
+					 : NF_SRTP_STAT_NO_MEM);
+	}
+	ck_assert(!suite_is_aead(_i + 1) || !memcmp(buf, sealed, len));
+	/* Not now: then it is done without. */
+	shim_breaks_at = 0;
+	ck_assert(parse(&p, buf, make_rtp(buf, 2, 7, 160), false));
+	ck_assert_int_eq(nf_srtp_protect(&b.out, &p), 0);
+	ck_assert_int_eq(nf_srtp_unprotect(&b.in, &p, false, false), 0);
+	both_free();
+}
+END_TEST
+
 /* --- beside libsrtp2 -------------------------------------------------------- */
 
 static void oracle_policy(srtp_crypto_policy_t *rtp, srtp_crypto_policy_t *rtcp,
@@ -598,6 +645,7 @@ int main(void)
 	tcase_add_loop_test(t, an_index_moves_to_src_rtp_and_back, 0, 6);
 	tcase_add_test(t, streams_are_limited);
 	tcase_add_test(t, a_key_ends_before_its_index_does);
+	tcase_add_loop_test(t, what_a_driver_left_half_done_is_dropped, 0, 6);
 	tcase_add_loop_test(t, libsrtp2_opens_what_the_module_closes_and_back,
 			    0, 6);
 	tcase_add_test(t, headers_are_read_as_in_src_rtp);
