@@ -10,13 +10,16 @@
  */
 #include "flow.h"
 
+#include <linux/inetdevice.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
 #include <linux/udp.h>
+#include <net/addrconf.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
+#include <net/xfrm.h>
 #ifdef HAVE_NET_GSO_H
 #include <net/gso.h>
 #endif
@@ -174,6 +177,34 @@ static bool nf_srtp_is_punted(const struct sk_buff *skb,
 	return !b || nf_srtp_kind(b, sizeof(buf)) == NF_SRTP_KIND_OTHER;
 }
 
+/* The loopback device, and devices whose disable_policy says so: routes, which
+ * say it to others, are not asked yet.
+ */
+static bool nf_srtp_is_exempt(const struct sk_buff *skb, u16 family)
+{
+	struct in_device *in4;
+#if IS_ENABLED(CONFIG_IPV6)
+	const struct inet6_dev *in6;
+
+	if (family == AF_INET6) {
+		in6 = __in6_dev_get(skb->dev);
+		return dev_net(skb->dev)->ipv6.devconf_all->disable_policy ||
+		       (in6 && in6->cnf.disable_policy);
+	}
+#endif
+	in4 = __in_dev_get_rcu(skb->dev);
+	return in4 && IN_DEV_ORCONF(in4, NOPOLICY);
+}
+
+/* May the packet have come as it did, in the clear or by IPsec? A socket would
+ * ask the same.
+ */
+static bool nf_srtp_is_allowed(struct sk_buff *skb, u16 family)
+{
+	return nf_srtp_is_exempt(skb, family) ||
+	       xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family);
+}
+
 static unsigned int nf_srtp_take(struct sk_buff *skb,
 				 const struct nf_srtp_arrival *a)
 {
@@ -182,6 +213,10 @@ static unsigned int nf_srtp_take(struct sk_buff *skb,
 	if (unlikely(nf_srtp_is_punted(skb, a))) {
 		nf_srtp_count(a->port->flow, NF_SRTP_STAT_PUNT, 1);
 		return NF_ACCEPT;
+	}
+	if (unlikely(!nf_srtp_is_allowed(skb, a->src.family))) {
+		nf_srtp_count(a->port->flow, NF_SRTP_STAT_BLOCKED, 1);
+		return NF_DROP;
 	}
 	if (unlikely(skb_is_gso(skb)))
 		nf_srtp_receive_bundle(skb, a);

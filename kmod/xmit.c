@@ -85,11 +85,10 @@ static struct dst_entry *nf_srtp_lookup6(const struct nf_srtp_exit *x,
 
 	memcpy(&fl6.daddr, x->to.ip, sizeof(fl6.daddr));
 	memcpy(&fl6.saddr, x->local->ip, sizeof(fl6.saddr));
-	dst = ip6_route_output(x->f->ns->net, NULL, &fl6);
-	if (dst->error) {
-		dst_release(dst);
+	/* with IPsec, which ip6_route_output leaves out */
+	dst = ip6_dst_lookup_flow(x->f->ns->net, NULL, &fl6, NULL);
+	if (IS_ERR(dst))
 		return NULL;
-	}
 	*cookie = rt6_get_cookie((struct rt6_info *)dst);
 	return dst;
 #else

@@ -306,7 +306,7 @@ enum nf_srtp_stat {
 	NF_SRTP_STAT_CHECKSUM,	   /* plain, and its UDP checksum is wrong */
 	NF_SRTP_STAT_PAYLOAD_TYPE, /* not in PAYLOAD_TYPES */
 	NF_SRTP_STAT_SSRC_LIMIT,   /* one SSRC too many, or too fast */
-	NF_SRTP_STAT_BLOCKED,	   /* F_BLOCKED, or not under a borrowed key */
+	NF_SRTP_STAT_BLOCKED,	   /* F_BLOCKED, borrowed key, IPsec policy */
 	NF_SRTP_STAT_NO_DEST,	   /* no peer, or its address is not known */
 	NF_SRTP_STAT_NO_ROUTE,
 	NF_SRTP_STAT_TOO_BIG, /* for the route's MTU */

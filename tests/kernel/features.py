@@ -390,8 +390,40 @@ def namespaces():
     subprocess.run(["ip", "netns", "del", "other"], check=True)
 
 
+def xfrm(what, way, src, dst, *more):
+    return subprocess.run(["ip", "xfrm", "policy", what, "dir", way, "src", src,
+                           "dst", dst, "proto", "udp", *more],
+                          capture_output=True).returncode == 0
+
+
+def ipsec():
+    """Media in the clear where a policy wants ESP."""
+    esp = ("tmpl", "proto", "esp", "mode", "transport")
+    for local, remote, x, y in ((LOCAL, REMOTE, a, b),
+                                (LOCAL6, REMOTE6, a6, b6)):
+        pair(local=local, remote=remote)
+        x.sendto(rtp(1), (local, 30000))
+        is_true("without a policy it passes", receive(y) is not None)
+        if not xfrm("add", "in", remote, local, *esp):
+            print("skipped: policies of IPsec, which this kernel has not")
+            return
+        x.sendto(rtp(2), (local, 30000))
+        is_true("what should have come by IPsec is dropped",
+                counted(1, "BLOCKED"))
+        xfrm("delete", "in", remote, local)
+        is_true("a policy for the way out",
+                xfrm("add", "out", local, remote, *esp))
+        x.sendto(rtp(3), (local, 30000))
+        is_true("comes to its end as well", all_counted(1, 3))
+        xfrm("delete", "out", local, remote)
+        x.sendto(rtp(4), (local, 30000))
+        packet = receive(y)
+        is_true("but not in the clear, and later ones pass again",
+                packet and packet[2:4] == b"\0\4", packet)
+
+
 PARTS = (refusals, all_suites, events, keys, hand_over, proven, shapes,
-         version6, limits, owners, namespaces)
+         version6, limits, ipsec, owners, namespaces)
 
 for part in PARTS:
     if len(sys.argv) == 1 or part.__name__ in sys.argv[1:]:
