@@ -282,6 +282,7 @@ static unsigned int nf_srtp_hook4(void *priv, struct sk_buff *skb,
 	const struct nf_srtp_net *ns = priv;
 	const struct iphdr *iph = ip_hdr(skb);
 	const struct udphdr *uh;
+	unsigned int verdict;
 	struct udphdr buf;
 
 	if (iph->protocol != IPPROTO_UDP)
@@ -292,7 +293,11 @@ static unsigned int nf_srtp_hook4(void *priv, struct sk_buff *skb,
 	uh = skb_header_pointer(skb, iph->ihl * 4, sizeof(buf), &buf);
 	if (!uh || !test_bit(ntohs(uh->dest), ns->ports))
 		return NF_ACCEPT;
-	return nf_srtp_ours4(ns, skb, state, uh);
+	/* What user space had in a queue comes from its process. */
+	local_bh_disable();
+	verdict = nf_srtp_ours4(ns, skb, state, uh);
+	local_bh_enable();
+	return verdict;
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -343,6 +348,7 @@ static unsigned int nf_srtp_hook6(void *priv, struct sk_buff *skb,
 	int at = sizeof(struct ipv6hdr);
 	const struct udphdr *uh;
 	bool is_fragment = false;
+	unsigned int verdict;
 	struct udphdr buf;
 
 	if (ipv6_hdr(skb)->nexthdr != IPPROTO_UDP)
@@ -352,7 +358,10 @@ static unsigned int nf_srtp_hook6(void *priv, struct sk_buff *skb,
 	uh = skb_header_pointer(skb, at, sizeof(buf), &buf);
 	if (!uh || !test_bit(ntohs(uh->dest), ns->ports))
 		return NF_ACCEPT;
-	return nf_srtp_ours6(ns, skb, state, uh, at, is_fragment);
+	local_bh_disable();
+	verdict = nf_srtp_ours6(ns, skb, state, uh, at, is_fragment);
+	local_bh_enable();
+	return verdict;
 }
 #endif
 
