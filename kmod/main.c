@@ -35,9 +35,18 @@ static void __net_exit nf_srtp_net_exit(struct net *net)
 	nf_srtp_net_stop(net_generic(net, nf_srtp_net_id));
 }
 
+/* The last packets' routes are released a grace period after their flows were,
+ * and count on what IPv6 keeps of the namespace, which goes next.
+ */
+static void __net_exit nf_srtp_net_exit_batch(struct list_head *nets)
+{
+	rcu_barrier();
+}
+
 static struct pernet_operations nf_srtp_net_ops = {
 	.init = nf_srtp_net_init,
 	.exit = nf_srtp_net_exit,
+	.exit_batch = nf_srtp_net_exit_batch,
 	.id = &nf_srtp_net_id,
 	.size = sizeof(struct nf_srtp_net),
 };
