@@ -27,7 +27,7 @@
 #endif
 
 enum {
-	REQUEST_MAX = 512, /* bytes of a request, on the stack */
+	REQUEST_MAX = 512, /* bytes of a request */
 	NAME_MAX_LEN = 64
 };
 
@@ -53,11 +53,17 @@ static struct nf_srtp_mode nf_srtp_chosen[2]; /* [is_aead] */
 static struct crypto_shash *nf_srtp_sha1;     /* NULL: soft */
 static bool nf_srtp_refused;
 
-/* Where a packet is opened that must stay as it is: of each processor,
- * NF_SRTP_PACKET_MAX bytes. Not in the processor's own memory, which may be
- * mapped memory: ciphers look for the pages behind an address.
+/* What AES-GCM works with, one for each processor: its request, in which some
+ * drivers keep what they scatter and gather, and where a packet is opened that
+ * must stay as it is. From kmalloc: of stacks and of alloc_percpu, which may be
+ * mapped anywhere, no scatterlist can be made.
  */
-static u8 *__percpu *nf_srtp_scratch;
+struct nf_srtp_scratch {
+	u8 request[REQUEST_MAX] CRYPTO_MINALIGN_ATTR;
+	u8 data[NF_SRTP_PACKET_MAX];
+};
+
+static DEFINE_PER_CPU(struct nf_srtp_scratch *, nf_srtp_scratch);
 
 const char *nf_srtp_driver_ctr_name(void)
 {
@@ -144,38 +150,35 @@ static void nf_srtp_choose(bool is_aead)
 	strscpy(m->driver, "soft", sizeof(m->driver));
 }
 
-static void nf_srtp_scratch_stop(void)
+static void nf_srtp_scratch_free(void)
 {
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		kfree(*per_cpu_ptr(nf_srtp_scratch, cpu));
-	free_percpu(nf_srtp_scratch);
+	for_each_possible_cpu(cpu) {
+		kfree_sensitive(per_cpu(nf_srtp_scratch, cpu));
+		per_cpu(nf_srtp_scratch, cpu) = NULL;
+	}
 }
 
-static int nf_srtp_scratch_start(void)
+static int nf_srtp_scratch_alloc(void)
 {
-	u8 *data;
+	struct nf_srtp_scratch *s;
 	int cpu;
 
-	nf_srtp_scratch = alloc_percpu(u8 *);
-	if (!nf_srtp_scratch)
-		return -ENOMEM;
 	for_each_possible_cpu(cpu) {
-		data = kmalloc_node(NF_SRTP_PACKET_MAX, GFP_KERNEL,
-				    cpu_to_node(cpu));
-		if (!data) {
-			nf_srtp_scratch_stop();
+		s = kmalloc_node(sizeof(*s), GFP_KERNEL, cpu_to_node(cpu));
+		if (!s) {
+			nf_srtp_scratch_free();
 			return -ENOMEM;
 		}
-		*per_cpu_ptr(nf_srtp_scratch, cpu) = data;
+		per_cpu(nf_srtp_scratch, cpu) = s;
 	}
 	return 0;
 }
 
 int nf_srtp_driver_start(void)
 {
-	int err = nf_srtp_scratch_start();
+	int err = nf_srtp_scratch_alloc();
 
 	if (err)
 		return err;
@@ -199,7 +202,7 @@ void nf_srtp_driver_stop(void)
 {
 	if (nf_srtp_sha1)
 		crypto_free_shash(nf_srtp_sha1);
-	nf_srtp_scratch_stop();
+	nf_srtp_scratch_free();
 }
 
 int nf_srtp_driver_alloc(bool is_aead, const u8 *key, u32 len, void **ret)
@@ -307,10 +310,11 @@ bool nf_srtp_driver_mac(const u32 *inner, const u32 *outer, const u8 *data,
 	       !nf_srtp_sha1_from(desc, outer, mac, SHA1_DIGEST_SIZE, mac);
 }
 
-static struct aead_request *nf_srtp_aead_request(u8 *mem, void *tfm,
+static struct aead_request *nf_srtp_aead_request(struct nf_srtp_scratch *s,
+						 void *tfm,
 						 const struct nf_srtp_piece *p)
 {
-	struct aead_request *req = (void *)mem;
+	struct aead_request *req = (void *)s->request;
 
 	aead_request_set_tfm(req, tfm);
 	aead_request_set_callback(req, 0, NULL, NULL);
@@ -321,13 +325,12 @@ static struct aead_request *nf_srtp_aead_request(u8 *mem, void *tfm,
 enum nf_srtp_driven nf_srtp_driver_seal(void *tfm, u8 *iv,
 					const struct nf_srtp_piece *p)
 {
-	u8 mem[REQUEST_MAX] CRYPTO_MINALIGN_ATTR NF_SRTP_UNSET;
 	struct aead_request *req;
 	struct scatterlist sg;
 
 	if (!nf_srtp_usable(&nf_srtp_chosen[1]))
 		return NF_SRTP_DRIVEN_NOT;
-	req = nf_srtp_aead_request(mem, tfm, p);
+	req = nf_srtp_aead_request(this_cpu_read(nf_srtp_scratch), tfm, p);
 	sg_init_one(&sg, p->data, p->aad_len + p->len + NF_SRTP_TAG_BYTES);
 	aead_request_set_crypt(req, &sg, &sg, p->len, iv);
 	return nf_srtp_driven(crypto_aead_encrypt(req));
@@ -337,7 +340,7 @@ enum nf_srtp_driven nf_srtp_driver_open(void *tfm, u8 *iv,
 					const struct nf_srtp_piece *p,
 					bool keep, bool careful)
 {
-	u8 mem[REQUEST_MAX] CRYPTO_MINALIGN_ATTR NF_SRTP_UNSET;
+	struct nf_srtp_scratch *s = this_cpu_read(nf_srtp_scratch);
 	u32 all = p->aad_len + p->len + NF_SRTP_TAG_BYTES;
 	struct scatterlist src, dst, *to = &src;
 	struct aead_request *req;
@@ -346,10 +349,10 @@ enum nf_srtp_driven nf_srtp_driver_open(void *tfm, u8 *iv,
 
 	if (!nf_srtp_usable(&nf_srtp_chosen[1]) || all > NF_SRTP_PACKET_MAX)
 		return NF_SRTP_DRIVEN_NOT;
-	req = nf_srtp_aead_request(mem, tfm, p);
+	req = nf_srtp_aead_request(s, tfm, p);
 	sg_init_one(&src, p->data, all);
 	if (keep || careful) {
-		aside = *this_cpu_ptr(nf_srtp_scratch);
+		aside = s->data;
 		sg_init_one(&dst, aside, all);
 		to = &dst;
 	}
