@@ -217,8 +217,11 @@ static int nf_srtp_leave(const struct nf_srtp_case *c,
 		return NF_SRTP_STAT_BLOCKED;
 	if (!way->from)
 		return NF_SRTP_STAT_NO_DEST;
-	if (is_through || (c->conf->flags & NF_SRTP_F_RAW))
-		return out->flags & NF_SRTP_F_BORROWED && !is_through
+	if (is_through)
+		return 0;
+	/* A datagram leaves as it came, never where only SRTP may. */
+	if (c->conf->flags & NF_SRTP_F_RAW)
+		return out->out || (out->flags & NF_SRTP_F_BORROWED)
 			       ? NF_SRTP_STAT_BLOCKED
 			       : 0;
 	if (out->flags & NF_SRTP_F_BORROWED)
