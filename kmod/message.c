@@ -3,9 +3,6 @@
 
 #include <linux/netdevice.h>
 
-#define NF_SRTP_KEY_AT(f, i) \
-	rcu_dereference_protected((f)->in[i], lockdep_is_held(&(f)->ns->mutex))
-
 static const struct nla_policy nf_srtp_addr_policy[NF_SRTP_ADDR_MAX + 1] = {
 	[NF_SRTP_ADDR_IP4] = {.type = NLA_U32},
 	[NF_SRTP_ADDR_IP6] = NLA_POLICY_EXACT_LEN(16),
@@ -164,8 +161,11 @@ static int nf_srtp_put_state(struct sk_buff *msg, struct nf_srtp_flow *f,
 	memcpy(latch, f->latch, sizeof(latch));
 	spin_unlock_bh(&f->lock);
 	nf_srtp_stats_add(f, sum);
-	sum[NF_SRTP_STAT_SOFT] += nf_srtp_soft_count(conf->out) +
-				  nf_srtp_soft_count(NF_SRTP_KEY_AT(f, 0));
+	rcu_read_lock();
+	sum[NF_SRTP_STAT_SOFT] +=
+		nf_srtp_soft_count(conf->out) +
+		nf_srtp_soft_count(rcu_dereference(f->in[NF_SRTP_KEY_CUR]));
+	rcu_read_unlock();
 	far = rcu_dereference_protected(f->far, lockdep_is_held(&f->ns->mutex));
 	if (nf_srtp_put_end_if(msg, NF_SRTP_A_REMOTE, &latch[0].signalled) ||
 	    nf_srtp_put_end_if(msg, NF_SRTP_A_REMOTE_RTCP,
@@ -200,6 +200,27 @@ static int nf_srtp_put_conf(struct sk_buff *msg,
 	return 0;
 }
 
+/* The keys of IN that are told. Packets may give them other roles and put the
+ * last reference, a grace period before they go: both are taken at one moment,
+ * and kept by the RCU read lock.
+ */
+static int nf_srtp_put_keys(struct sk_buff *msg, struct nf_srtp_flow *f)
+{
+	struct nf_srtp_key_ref *cur, *next;
+	int err;
+
+	rcu_read_lock();
+	spin_lock_bh(&f->lock);
+	cur = rcu_dereference(f->in[NF_SRTP_KEY_CUR]);
+	next = rcu_dereference(f->in[NF_SRTP_KEY_NEXT]);
+	spin_unlock_bh(&f->lock);
+	err = nf_srtp_put_key(msg, NF_SRTP_A_IN, cur);
+	if (!err)
+		err = nf_srtp_put_key(msg, NF_SRTP_A_IN_NEXT, next);
+	rcu_read_unlock();
+	return err;
+}
+
 int nf_srtp_put_flow(struct sk_buff *msg, struct nf_srtp_flow *f)
 {
 	const struct nf_srtp_conf *conf = rcu_dereference_protected(
@@ -216,17 +237,8 @@ int nf_srtp_put_flow(struct sk_buff *msg, struct nf_srtp_flow *f)
 	err = nf_srtp_put_conf(msg, conf);
 	if (!err)
 		err = nf_srtp_put_state(msg, f, conf);
-	/* Packets may give the keys of IN other roles, commands alone free
-	 * them: the last reference is put a grace period late.
-	 */
-	rcu_read_lock();
 	if (!err)
-		err = nf_srtp_put_key(msg, NF_SRTP_A_IN,
-				      rcu_dereference(f->in[NF_SRTP_KEY_CUR]));
-	if (!err)
-		err = nf_srtp_put_key(msg, NF_SRTP_A_IN_NEXT,
-				      rcu_dereference(f->in[NF_SRTP_KEY_NEXT]));
-	rcu_read_unlock();
+		err = nf_srtp_put_keys(msg, f);
 	return err ?: nf_srtp_put_key(msg, NF_SRTP_A_OUT, conf->out);
 }
 

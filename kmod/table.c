@@ -179,16 +179,21 @@ static void nf_srtp_flow_close(struct nf_srtp_flow *f)
 	struct nf_srtp_conf *conf;
 	int i;
 
-	rcu_read_lock();
-	conf = rcu_dereference(f->conf);
+	conf = rcu_dereference_protected(f->conf,
+					 lockdep_is_held(&f->ns->mutex));
 	if (conf && conf->out)
 		nf_srtp_key_close(&conf->out->state);
+	/* The next key must not become the present one, behind our back, between
+	 * the looks at the two.
+	 */
+	spin_lock_bh(&f->lock);
 	for (i = 0; i < NF_SRTP_KEY_ROLES; i++) {
-		k = rcu_dereference(f->in[i]);
+		k = rcu_dereference_protected(f->in[i],
+					      lockdep_is_held(&f->lock));
 		if (k)
 			nf_srtp_key_close(&k->state);
 	}
-	rcu_read_unlock();
+	spin_unlock_bh(&f->lock);
 }
 
 void nf_srtp_flow_hide(struct nf_srtp_flow *f)
