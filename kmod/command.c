@@ -107,31 +107,49 @@ static int nf_srtp_dump_flow(struct sk_buff *msg, struct netlink_callback *cb,
 	return 0;
 }
 
-/* One bucket, from the flow at which the message before was full. */
+/* How far a dump has come: what is in the bucket up to owner and id was told. */
+struct nf_srtp_dump {
+	u64 owner; /* 0: nothing yet */
+	u64 id;
+	u32 bucket;
+};
+
+static struct nf_srtp_dump *nf_srtp_dump_of(struct netlink_callback *cb)
+{
+	BUILD_BUG_ON(sizeof(struct nf_srtp_dump) > sizeof(cb->ctx));
+	return (void *)cb->ctx;
+}
+
+/* One bucket, behind the flow that was the last in the message before. Flows
+ * come and go between two messages; those that stay are told once.
+ */
 static int nf_srtp_dump_bucket(struct sk_buff *msg, struct netlink_callback *cb,
 			       struct nf_srtp_net *ns, struct nlattr **attrs)
 {
+	struct nf_srtp_dump *at = nf_srtp_dump_of(cb);
 	struct nlattr *owner = attrs[NF_SRTP_A_OWNER];
 	struct nlattr *call = attrs[NF_SRTP_A_CALL];
 	struct nf_srtp_flow *f;
-	long at = 0;
 
-	hlist_for_each_entry(f, &ns->by_id[cb->args[0]], by_id) {
-		if (at++ < cb->args[1])
+	hlist_for_each_entry(f, &ns->by_id[at->bucket], by_id) {
+		if (!nf_srtp_flow_is_after(f, at->owner, at->id))
 			continue;
 		if ((!owner || f->owner == nla_get_u64(owner)) &&
 		    (!call || f->call == nla_get_u64(call)) &&
 		    nf_srtp_dump_flow(msg, cb, f))
 			return -EMSGSIZE;
-		cb->args[1]++;
+		at->owner = f->owner;
+		at->id = f->id;
 	}
-	cb->args[1] = 0;
+	at->owner = 0;
+	at->id = 0;
 	return 0;
 }
 
 int nf_srtp_flow_dump(struct sk_buff *msg, struct netlink_callback *cb)
 {
 	struct nf_srtp_net *ns = nf_srtp_ns(sock_net(msg->sk));
+	struct nf_srtp_dump *at = nf_srtp_dump_of(cb);
 	struct nlattr *attrs[NF_SRTP_A_MAX + 1];
 	int err;
 
@@ -142,7 +160,7 @@ int nf_srtp_flow_dump(struct sk_buff *msg, struct netlink_callback *cb)
 	mutex_lock(&ns->mutex);
 	if (attrs[NF_SRTP_A_OWNER])
 		nf_srtp_owner_touch(ns, nla_get_u64(attrs[NF_SRTP_A_OWNER]));
-	for (; ns->by_id && cb->args[0] < NF_SRTP_BUCKETS; cb->args[0]++) {
+	for (; ns->by_id && at->bucket < NF_SRTP_BUCKETS; at->bucket++) {
 		if (nf_srtp_dump_bucket(msg, cb, ns, attrs))
 			break;
 	}

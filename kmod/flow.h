@@ -149,7 +149,7 @@ struct nf_srtp_net {
 	struct net *net;
 	unsigned long *ports;	    /* a bit for each; NULL: no flow yet */
 	struct hlist_head *by_port; /* NF_SRTP_BUCKETS, as ports */
-	struct hlist_head *by_id;   /* NF_SRTP_BUCKETS, as ports */
+	struct hlist_head *by_id;   /* NF_SRTP_BUCKETS, as ports; in order */
 	u32 seed;
 	bool has_hooks;
 	struct mutex mutex; /* commands */
@@ -176,6 +176,8 @@ struct nf_srtp_port *nf_srtp_port_find(const struct nf_srtp_net *ns,
 /* Flow by name, for commands. */
 struct nf_srtp_flow *nf_srtp_flow_find(const struct nf_srtp_net *ns, u64 owner,
 				       u64 id);
+/* Does f come behind that name, in a bucket of by_id? */
+bool nf_srtp_flow_is_after(const struct nf_srtp_flow *f, u64 owner, u64 id);
 /* Enter f into the tables, with its peer. -EEXIST, -EADDRINUSE, -ENOSPC. */
 int nf_srtp_flow_link(struct nf_srtp_flow *f);
 /* No packet finds f any more. */

@@ -144,6 +144,29 @@ static bool nf_srtp_port_taken(struct nf_srtp_net *ns,
 			ns->port_users[port] == U16_MAX);
 }
 
+bool nf_srtp_flow_is_after(const struct nf_srtp_flow *f, u64 owner, u64 id)
+{
+	return f->owner == owner ? f->id > id : f->owner > owner;
+}
+
+/* In the order of owner and ID: a dump may go on behind a flow that went. */
+static void nf_srtp_id_link(struct nf_srtp_net *ns, struct nf_srtp_flow *f)
+{
+	struct hlist_head *head =
+		&ns->by_id[nf_srtp_hash_id(ns, f->owner, f->id)];
+	struct nf_srtp_flow *g, *last = NULL;
+
+	hlist_for_each_entry(g, head, by_id) {
+		if (nf_srtp_flow_is_after(g, f->owner, f->id))
+			break;
+		last = g;
+	}
+	if (last)
+		hlist_add_behind(&f->by_id, &last->by_id);
+	else
+		hlist_add_head(&f->by_id, head);
+}
+
 int nf_srtp_flow_link(struct nf_srtp_flow *f)
 {
 	struct nf_srtp_net *ns = f->ns;
@@ -163,8 +186,7 @@ int nf_srtp_flow_link(struct nf_srtp_flow *f)
 		rcu_assign_pointer(f->peer, peer);
 		rcu_assign_pointer(peer->peer, f);
 	}
-	hlist_add_head(&f->by_id,
-		       &ns->by_id[nf_srtp_hash_id(ns, f->owner, f->id)]);
+	nf_srtp_id_link(ns, f);
 	nf_srtp_port_link(ns, &f->port[0]);
 	nf_srtp_port_link(ns, &f->port[1]);
 	if (!ns->flows++)

@@ -74,7 +74,9 @@
  *   FLOW_SET   a flow, all of it again            -
  *   FLOW_DEL   OWNER ID [PEER]                    the flow as in FLOW_GET, final
  *   FLOW_GET   OWNER ID                           the flow
- *     dump     [OWNER] [CALL]                     one message for each flow
+ *     dump     [OWNER] [CALL]                     one message for each flow;
+ *                                                 those that come or go
+ *                                                 meanwhile may be missing
  *   CALL_DEL   OWNER CALL                         FLOWS (how many went)
  *   FLUSH      OWNER                              FLOWS (how many went)
  *   JOIN       OWNER ID FAR_OWNER FAR_ID          -
