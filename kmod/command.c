@@ -146,6 +146,13 @@ static int nf_srtp_dump_bucket(struct sk_buff *msg, struct netlink_callback *cb,
 	return 0;
 }
 
+int nf_srtp_dump_start(struct netlink_callback *cb)
+{
+	/* The first message would else have less than a page. */
+	cb->min_dump_alloc = NF_SRTP_FLOW_BYTES;
+	return 0;
+}
+
 int nf_srtp_flow_dump(struct sk_buff *msg, struct netlink_callback *cb)
 {
 	struct nf_srtp_net *ns = nf_srtp_ns(sock_net(msg->sk));
@@ -161,11 +168,13 @@ int nf_srtp_flow_dump(struct sk_buff *msg, struct netlink_callback *cb)
 	if (attrs[NF_SRTP_A_OWNER])
 		nf_srtp_owner_touch(ns, nla_get_u64(attrs[NF_SRTP_A_OWNER]));
 	for (; ns->by_id && at->bucket < NF_SRTP_BUCKETS; at->bucket++) {
-		if (nf_srtp_dump_bucket(msg, cb, ns, attrs))
+		err = nf_srtp_dump_bucket(msg, cb, ns, attrs);
+		if (err)
 			break;
 	}
 	mutex_unlock(&ns->mutex);
-	return msg->len;
+	/* An empty message would be the end. */
+	return msg->len ?: err;
 }
 
 static int nf_srtp_answer_count(struct genl_info *info, u32 count)

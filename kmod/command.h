@@ -22,6 +22,7 @@ struct sk_buff *nf_srtp_answer(struct genl_info *info, u32 bytes, void **hdr);
 
 int nf_srtp_flow_del(struct sk_buff *skb, struct genl_info *info);
 int nf_srtp_flow_get(struct sk_buff *skb, struct genl_info *info);
+int nf_srtp_dump_start(struct netlink_callback *cb);
 int nf_srtp_flow_dump(struct sk_buff *msg, struct netlink_callback *cb);
 int nf_srtp_call_del(struct sk_buff *skb, struct genl_info *info);
 int nf_srtp_flush_owner(struct sk_buff *skb, struct genl_info *info);

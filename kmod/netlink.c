@@ -557,6 +557,7 @@ static const struct genl_ops nf_srtp_ops[] = {
 	NF_SRTP_OP(FLOW_DEL, nf_srtp_flow_del),
 	{.cmd = NF_SRTP_CMD_FLOW_GET,
 	 .doit = nf_srtp_flow_get,
+	 .start = nf_srtp_dump_start,
 	 .dumpit = nf_srtp_flow_dump,
 	 .flags = GENL_UNS_ADMIN_PERM},
 	NF_SRTP_OP(CALL_DEL, nf_srtp_call_del),

@@ -348,6 +348,15 @@ def owners():
              end("LOCAL", LOCAL, 40000 + 2 * i) + key("OUT", 1, i & 255))
     is_true("500 flows in a dump", len(g.do("FLOW_GET", u64("OWNER", 9),
                                             DUMP)) == 500)
+    streams = [(ssrc, 9, 9) for ssrc in range(1, 33)]
+    g.do("FLUSH", u64("OWNER", 9))
+    g.do("FLOW_ADD", name(1, 9) + end("LOCAL", LOCAL, 40000) +
+         key("OUT", 1, 1, streams=streams) + key("IN", 1, 2, streams=streams) +
+         key("IN_NEXT", 1, 3, streams=streams))
+    narrow = Family(room=2048)  # first messages of a dump are as small
+    narrow.room = 65536
+    is_true("a flow with all streams it may have is in a dump as well",
+            len(narrow.do("FLOW_GET", u64("OWNER", 9), DUMP)) == 1)
     rm = subprocess.run(["rmmod", "nf_srtp"], capture_output=True)
     is_true("the module stays while there are flows",
             rm.returncode and b"in use" in rm.stderr, rm.stderr)

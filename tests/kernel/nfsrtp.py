@@ -115,7 +115,9 @@ def rtcp(ssrc=0x11223344):
 class Family:
     """A netlink socket and the family's numbers."""
 
-    def __init__(self):
+    def __init__(self, room=65536):
+        """room: bytes it has for a message."""
+        self.room = room
         self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, GENL)
         self.sock.bind((0, 0))
         self.sock.setsockopt(270, 11, 1)  # SOL_NETLINK, NETLINK_EXT_ACK
@@ -166,7 +168,7 @@ class Family:
                        struct.pack("BBH", cmd, 1, 0) + payload)
         out = []
         while True:
-            data = self.sock.recv(65536)
+            data = self.sock.recv(self.room)
             while data:
                 n, kind, flag, _, _ = struct.unpack("IHHII", data[:16])
                 if kind == 2:
