@@ -358,11 +358,33 @@ static int nf_srtp_check_key_lens(struct nlattr **tb, u32 number,
 	return 0;
 }
 
-/* Take bytes out of the message, where none stay. */
-static void nf_srtp_take(struct nlattr *a, u8 *to)
+static void nf_srtp_wipe_key(struct nlattr *nest)
 {
-	memcpy(to, nla_data(a), nla_len(a));
-	memzero_explicit(nla_data(a), nla_len(a));
+	struct nlattr *a;
+	int left;
+
+	nla_for_each_nested(a, nest, left) {
+		if (nla_type(a) == NF_SRTP_KEY_KEY ||
+		    nla_type(a) == NF_SRTP_KEY_SALT)
+			memzero_explicit(nla_data(a), nla_len(a));
+	}
+}
+
+void nf_srtp_keys_wipe(struct genl_info *info)
+{
+	struct nlattr *a;
+	int left;
+
+	/* not only what was parsed: an attribute may be there twice */
+	nla_for_each_attr(a, nlmsg_attrdata(info->nlhdr, GENL_HDRLEN),
+			  nlmsg_attrlen(info->nlhdr, GENL_HDRLEN), left) {
+		switch (nla_type(a)) {
+		case NF_SRTP_A_IN:
+		case NF_SRTP_A_IN_NEXT:
+		case NF_SRTP_A_OUT:
+			nf_srtp_wipe_key(a);
+		}
+	}
 }
 
 static int nf_srtp_get_key(struct nlattr *a, struct nf_srtp_key_request *ret,
@@ -389,8 +411,8 @@ static int nf_srtp_get_key(struct nlattr *a, struct nf_srtp_key_request *ret,
 	err = nf_srtp_check_key_lens(tb, m->suite, extack);
 	if (err)
 		return err;
-	nf_srtp_take(tb[NF_SRTP_KEY_KEY], m->key);
-	nf_srtp_take(tb[NF_SRTP_KEY_SALT], m->salt);
+	nla_memcpy(m->key, tb[NF_SRTP_KEY_KEY], sizeof(m->key));
+	nla_memcpy(m->salt, tb[NF_SRTP_KEY_SALT], sizeof(m->salt));
 	if (tb[NF_SRTP_KEY_MKI]) {
 		m->mki_len = nla_len(tb[NF_SRTP_KEY_MKI]);
 		memcpy(m->mki, nla_data(tb[NF_SRTP_KEY_MKI]), m->mki_len);

@@ -56,7 +56,9 @@ int nf_srtp_get_end(struct nlattr *a, struct nf_srtp_end *ret,
 int nf_srtp_put_flow(struct sk_buff *msg, struct nf_srtp_flow *f);
 /* Append counters. */
 int nf_srtp_put_stats(struct sk_buff *msg, const u64 *sum);
-/* Read a flow. The keys in the message are wiped. */
+/* Wipe the keys in a request, whatever became of it. */
+void nf_srtp_keys_wipe(struct genl_info *info);
+/* Read a flow. */
 int nf_srtp_request_read(struct nlattr **attrs, struct nf_srtp_request *ret,
 			 struct netlink_ext_ack *extack);
 void nf_srtp_request_done(struct nf_srtp_request *rq);

@@ -64,7 +64,7 @@ static struct nf_srtp_form nf_srtp_form_of(u8 cmd)
 	}
 }
 
-static int nf_srtp_check_form(struct genl_info *info)
+static int nf_srtp_check_attrs(struct genl_info *info)
 {
 	struct nf_srtp_form form = nf_srtp_form_of(info->genlhdr->cmd);
 	int i;
@@ -81,6 +81,16 @@ static int nf_srtp_check_form(struct genl_info *info)
 		}
 	}
 	return 0;
+}
+
+static int nf_srtp_check_form(struct genl_info *info)
+{
+	int err = nf_srtp_check_attrs(info);
+
+	/* The refusal has a copy of the request. */
+	if (err)
+		nf_srtp_keys_wipe(info);
+	return err;
 }
 
 struct nf_srtp_net *nf_srtp_ns(const struct net *net)
@@ -529,6 +539,7 @@ static int nf_srtp_flow_put(struct genl_info *info,
 	if (!err)
 		err = put(ns, &rq, info->extack);
 	nf_srtp_request_done(&rq);
+	nf_srtp_keys_wipe(info);
 	mutex_unlock(&ns->mutex);
 	return err;
 }
