@@ -14,12 +14,13 @@ static bool __maybe_unused nf_srtp_held(const struct nf_srtp_flow *f)
 
 struct nf_srtp_flow *nf_srtp_flow_new(struct nf_srtp_net *ns)
 {
-	struct nf_srtp_flow *f = kzalloc(sizeof(*f), GFP_KERNEL);
+	struct nf_srtp_flow *f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
 	int cpu;
 
 	if (!f)
 		return NULL;
-	f->counters = alloc_percpu_gfp(struct nf_srtp_counters, GFP_KERNEL);
+	f->counters =
+		alloc_percpu_gfp(struct nf_srtp_counters, GFP_KERNEL_ACCOUNT);
 	if (!f->counters) {
 		kfree(f);
 		return NULL;
@@ -94,7 +95,7 @@ static void nf_srtp_key_free(struct work_struct *work)
 struct nf_srtp_key_ref *nf_srtp_key_new(const struct nf_srtp_master *m,
 					int *err)
 {
-	struct nf_srtp_key_ref *k = kzalloc(sizeof(*k), GFP_KERNEL);
+	struct nf_srtp_key_ref *k = kzalloc(sizeof(*k), GFP_KERNEL_ACCOUNT);
 
 	*err = k ? nf_srtp_key_init(&k->state, m) : -ENOMEM;
 	if (*err) {

@@ -225,7 +225,7 @@ static int nf_srtp_lease_set(struct nf_srtp_net *ns, u64 id, u32 lease_s,
 		return -ENOSPC;
 	}
 	if (!o) {
-		o = kzalloc(sizeof(*o), GFP_KERNEL);
+		o = kzalloc(sizeof(*o), GFP_KERNEL_ACCOUNT);
 		if (!o)
 			return -ENOMEM;
 		o->id = id;
@@ -344,7 +344,7 @@ static int nf_srtp_make_key(const struct nf_srtp_key_request *rq,
 
 static struct nf_srtp_conf *nf_srtp_make_conf(const struct nf_srtp_request *rq)
 {
-	struct nf_srtp_conf *c = kzalloc(sizeof(*c), GFP_KERNEL);
+	struct nf_srtp_conf *c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
 
 	if (!c)
 		return NULL;
