@@ -66,7 +66,14 @@ static struct dst_entry *nf_srtp_lookup4(const struct nf_srtp_exit *x)
 	};
 	struct rtable *rt = ip_route_output_flow(x->f->ns->net, &fl4, NULL);
 
-	return IS_ERR(rt) ? NULL : &rt->dst;
+	if (IS_ERR(rt))
+		return NULL;
+	/* Nor does a socket without SO_BROADCAST. */
+	if (rt->rt_flags & RTCF_BROADCAST) {
+		ip_rt_put(rt);
+		return NULL;
+	}
+	return &rt->dst;
 }
 
 static struct dst_entry *nf_srtp_lookup6(const struct nf_srtp_exit *x,
@@ -140,6 +147,12 @@ static void nf_srtp_push_udp(struct sk_buff *skb, const struct nf_srtp_exit *x)
 	uh->check = 0;
 }
 
+/* A group stays on the link, as a socket has it that says nothing else. */
+static u8 nf_srtp_hops4(const struct nf_srtp_exit *x, __be32 to)
+{
+	return ipv4_is_multicast(to) ? 1 : x->ttl ?: ip4_dst_hoplimit(x->dst);
+}
+
 static void nf_srtp_push_ip4(struct sk_buff *skb, const struct nf_srtp_exit *x)
 {
 	__be32 from = nf_srtp_ip4(x->local), to = nf_srtp_ip4(&x->to);
@@ -155,13 +168,21 @@ static void nf_srtp_push_ip4(struct sk_buff *skb, const struct nf_srtp_exit *x)
 	/* Without fragments there is nothing to identify (RFC 6864). */
 	iph->id = 0;
 	iph->frag_off = htons(IP_DF);
-	iph->ttl = x->ttl ?: ip4_dst_hoplimit(x->dst);
+	iph->ttl = nf_srtp_hops4(x, to);
 	iph->protocol = IPPROTO_UDP;
 	iph->saddr = from;
 	iph->daddr = to;
 	skb->protocol = htons(ETH_P_IP);
 	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
 }
+
+#if IS_ENABLED(CONFIG_IPV6)
+static u8 nf_srtp_hops6(const struct nf_srtp_exit *x, const struct in6_addr *to)
+{
+	return ipv6_addr_is_multicast(to) ? 1
+					  : x->ttl ?: ip6_dst_hoplimit(x->dst);
+}
+#endif
 
 static void nf_srtp_push_ip6(struct sk_buff *skb, const struct nf_srtp_exit *x)
 {
@@ -178,7 +199,7 @@ static void nf_srtp_push_ip6(struct sk_buff *skb, const struct nf_srtp_exit *x)
 	ip6_flow_hdr(iph, x->conf->dscp << 2, 0);
 	iph->payload_len = htons(len);
 	iph->nexthdr = IPPROTO_UDP;
-	iph->hop_limit = x->ttl ?: ip6_dst_hoplimit(x->dst);
+	iph->hop_limit = nf_srtp_hops6(x, &to);
 	iph->saddr = from;
 	iph->daddr = to;
 	skb->protocol = htons(ETH_P_IPV6);
