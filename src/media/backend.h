@@ -64,7 +64,8 @@ struct media_backend_ops {
 	/*
 	 * Replace remote, latch, keys, blocked of a flow (same id and local).
 	 * Unchanged keys keep their index and roll-over counter; a changed
-	 * remote starts latching anew. ERR_NOTFOUND, ERR_UNSUPPORTED.
+	 * remote starts latching anew. ERR_NOTFOUND, ERR_UNSUPPORTED,
+	 * ERR_STATE: out is a key that the flow had and left.
 	 */
 	int (*update)(struct media_backend *b, uint64_t owner,
 		      const struct flow *f);
@@ -101,6 +102,9 @@ struct media_backend_ops {
 	int (*give)(struct media_backend *b, uint64_t owner,
 		    const struct flow *f, const struct media_state *s,
 		    uint32_t n);
+	/* All of owner's flows that go on were claimed: what a predecessor
+	 * of this process left of the others ends. */
+	void (*sweep)(struct media_backend *b, uint64_t owner);
 	/* Counters of a flow now. ERR_NOTFOUND. */
 	int (*query)(struct media_backend *b, uint64_t owner, uint64_t id,
 		     struct flow_stats *ret);

@@ -250,7 +250,10 @@ static int move(struct choose *c, struct entry *e, struct backend *to)
 {
 	struct entry *pair[2] = {e, find(c, e->key[0], e->flow.peer_id)};
 	struct backend *from = e->at;
-	uint32_t n = pair[1] && pair[1] != e && pair[1]->at == e->at ? 2 : 1;
+	uint32_t n = pair[1] && pair[1] != e && pair[1]->at == e->at &&
+				     pair[1]->flow.peer_id == e->key[1]
+			     ? 2
+			     : 1;
 	struct media_state s[2];
 	int err;
 
@@ -309,6 +312,9 @@ static int move_joined(struct choose *c, struct entry *e, struct backend *to)
 	struct backend *from = e->at;
 	int err = move(c, e, to);
 
+	/* It was taken and given back: where it led, it leads again. */
+	if (err && err != ERR_CLOSED)
+		(void)move_far(c, half, from);
 	if (err)
 		return err;
 	err = move_far(c, half, to);
@@ -535,6 +541,16 @@ static void op_flush(struct media_backend *base, uint64_t owner)
 	}
 }
 
+static void op_sweep(struct media_backend *base, uint64_t owner)
+{
+	struct choose *c = choose_of(base);
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		if (c->backend[i].b)
+			ops_of(&c->backend[i])->sweep(c->backend[i].b, owner);
+	}
+}
+
 /* Two of a stream, in one backend or not at all; nobody asks for less. */
 static int op_take(struct media_backend *base, uint64_t owner,
 		   const uint64_t *id, uint32_t n, struct media_state *ret)
@@ -722,6 +738,7 @@ static const struct media_backend_ops ops = {
 	.give = op_give,
 	.query = op_query,
 	.flush = op_flush,
+	.sweep = op_sweep,
 	.event_fd = op_event_fd,
 	.next_event = op_next_event,
 	.free = op_free,

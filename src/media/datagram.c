@@ -183,3 +183,11 @@ int datagram_parse(struct slice packet, bool is_sum_checked,
 		*ret = d;
 	return err;
 }
+
+size_t datagram_copy(const struct datagram *d, void *buf, size_t cap)
+{
+	if (d->len > cap || d->payload.len < d->len)
+		return cap + 1;
+	memcpy(buf, d->payload.ptr, d->len);
+	return d->len;
+}

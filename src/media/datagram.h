@@ -25,3 +25,6 @@ struct datagram {
  */
 MUST_CHECK int datagram_parse(struct slice packet, bool is_sum_checked,
 			      struct datagram *ret);
+/* Copy the payload into buf[cap]; its length, or cap + 1 when it is longer or
+ * was cut: then buf has not got it. */
+size_t datagram_copy(const struct datagram *d, void *buf, size_t cap);

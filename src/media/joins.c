@@ -251,6 +251,11 @@ void joins_claim(struct joins *j, uint64_t owner, uint64_t id)
 		mark(j, e);
 }
 
+bool joins_has(const struct joins *j, uint64_t owner, uint64_t id)
+{
+	return find(j, owner, id) != NULL;
+}
+
 bool joins_unclaimed(const struct joins *j, uint64_t owner, uint64_t *ret_id)
 {
 	for (size_t i = 0; i < j->by_id.cap; i++) {

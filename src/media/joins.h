@@ -39,6 +39,8 @@ void joins_disown(struct joins *j, uint64_t owner);
 /* Somebody stands for flow id again; what its owner was told of it is told
  * anew. Nothing happens when it is unknown. */
 void joins_claim(struct joins *j, uint64_t owner, uint64_t id);
+/* Is the flow known? */
+bool joins_has(const struct joins *j, uint64_t owner, uint64_t id);
 /* A flow of owner that nobody stands for; false: none. O(flows). */
 bool joins_unclaimed(const struct joins *j, uint64_t owner, uint64_t *ret_id);
 /* All flows of owner are about to be removed. O(flows). */

@@ -220,6 +220,19 @@ void journal_drop(struct journal *j, struct journal_record *r)
 	put_free(j, i);
 }
 
+void journal_sweep(struct journal *j, uint64_t owner,
+		   bool (*is_kept)(void *arg, uint64_t owner, uint64_t id),
+		   void *arg)
+{
+	for (uint32_t i = 0; i < JOURNAL_FLOWS; i++) {
+		struct journal_record *r = &j->file->record[i];
+
+		if (r->id != 0 && r->owner == owner &&
+		    !is_kept(arg, owner, r->id))
+			journal_drop(j, r);
+	}
+}
+
 uint64_t journal_instance(const struct journal *j)
 {
 	return j->file->head.instance;

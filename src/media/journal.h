@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -36,6 +37,10 @@ MUST_CHECK int journal_prepare(int fd, const char *boot);
 MUST_CHECK int journal_open(int fd, struct journal **ret);
 /* Unmap; the records stay in the file. Takes NULL, returns NULL. */
 struct journal *journal_close(struct journal *j);
+/* Drop the records of owner's flows but those that is_kept(arg, owner, id). */
+void journal_sweep(struct journal *j, uint64_t owner,
+		   bool (*is_kept)(void *arg, uint64_t owner, uint64_t id),
+		   void *arg);
 /* A number drawn when the file was begun: whoever has the same journal goes on
  * with the same flows. */
 uint64_t journal_instance(const struct journal *j);

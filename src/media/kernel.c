@@ -94,8 +94,19 @@ static int remember(struct kernel_relay *r, uint64_t owner, uint64_t id,
 	return 0;
 }
 
+/* 0: plain. */
+static uint64_t out_print(const struct flow *conf)
+{
+	return conf->out.suite == SUITE_NONE ? 0 : rtp_srtp_print(&conf->out);
+}
+
 static void set_facts(struct kernel_flow *f, const struct flow *conf)
 {
+	uint64_t print = conf->is_borrowed ? 0 : out_print(conf);
+
+	if (print != f->out_print)
+		rtp_spent_add(&f->spent, f->out_print);
+	f->out_print = print;
 	f->local = conf->local;
 	f->peer_id = conf->peer_id;
 	f->idle_ms = conf->idle_ms;
@@ -209,6 +220,22 @@ void kernel_destroy(struct kernel_relay *r, struct kernel_flow *f,
 	forget(r, f);
 }
 
+/* A predecessor's flow that nobody has claimed does not keep its address from
+ * whom it is given to now. Removes it, if there is one. */
+static bool evict(struct kernel_relay *r, const struct addr *local)
+{
+	struct kernel_flow *f;
+	uint32_t i = 0;
+
+	while ((f = slots_next(&r->slots, &i))) {
+		if (f->is_waiting && addr_eq(&f->local, local)) {
+			kernel_destroy(r, f, NULL);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Ports first: while the module has not got the flow, what arrives waits in
  * the sockets and is handed over later. */
 static int create(struct kernel_relay *r, uint64_t owner,
@@ -230,11 +257,14 @@ static int create(struct kernel_relay *r, uint64_t owner,
 	set_facts(f, conf);
 	if (state) {
 		f->base = state->stats;
+		f->spent = state->spent;
 		f->is_idle = state->is_idle;
 		f->latched = state->proven[0];
 	}
 	err = open_sockets(r, f, state ? state->fd : NULL);
 	if (!err)
+		err = command_add(r, owner, conf, state);
+	if ((err == ERR_IO || err == ERR_EXISTS) && evict(r, &conf->local))
 		err = command_add(r, owner, conf, state);
 	/* Its ports are ours: then it is one of nobody we know. */
 	if (err == ERR_EXISTS)
@@ -313,6 +343,9 @@ static int revive(struct kernel_relay *r, uint64_t owner,
 		err = f ? ERR_EXISTS : ERR_STATE;
 	if (!err && !addr_eq(&f->local, &conf->local))
 		err = ERR_STATE;
+	/* Of another key nobody knows how far it was used. */
+	if (!err && f->out_print != out_print(conf))
+		err = ERR_STATE;
 	if (err)
 		return err;
 	set_facts(f, conf);
@@ -360,6 +393,9 @@ static int op_update(struct media_backend *b, uint64_t owner,
 	if (!err &&
 	    (!addr_eq(&f->local, &conf->local) || f->peer_id != conf->peer_id))
 		err = ERR_UNSUPPORTED;
+	if (!err && !conf->is_borrowed &&
+	    rtp_spent_has(&f->spent, out_print(conf)))
+		err = ERR_STATE;
 	if (!err)
 		err = command_set(r, owner, conf);
 	if (!err)
@@ -422,6 +458,7 @@ static void fill_state(const struct kernel_relay *r, struct kernel_flow *f,
 				    .out = a->out,
 				    .proven = {a->latched[0], a->latched[1]},
 				    .stats = stats_of(f, a),
+				    .spent = f->spent,
 				    .is_idle = f->is_idle,
 				    .fd = {f->fd[0], f->fd[1]}};
 	for (int i = 0; i < 2; i++) {
@@ -445,6 +482,8 @@ static int op_take(struct media_backend *b, uint64_t owner, const uint64_t *id,
 	}
 	/* Who does not know how far a key has come must not go on with it. */
 	err = command_take(r, owner, id, n, a);
+	for (uint32_t i = 0; !err && i < n; i++)
+		err = a[i].id == id[i] ? 0 : ERR_IO;
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < n; i++) {
@@ -491,6 +530,18 @@ static void op_flush(struct media_backend *b, uint64_t owner)
 	while ((f = slots_next(&r->slots, &i))) {
 		if (f->key[0] == owner)
 			forget(r, f);
+	}
+}
+
+static void op_sweep(struct media_backend *b, uint64_t owner)
+{
+	struct kernel_relay *r = relay_of(b);
+	struct kernel_flow *f;
+	uint32_t i = 0;
+
+	while ((f = slots_next(&r->slots, &i))) {
+		if (f->is_waiting && f->key[0] == owner)
+			kernel_destroy(r, f, NULL);
 	}
 }
 
@@ -557,6 +608,7 @@ static const struct media_backend_ops ops = {
 	.give = op_give,
 	.query = op_query,
 	.flush = op_flush,
+	.sweep = op_sweep,
 	.event_fd = op_event_fd,
 	.next_event = op_next_event,
 	.free = op_free,
@@ -574,6 +626,7 @@ static void found(void *arg, const struct kernel_answer *a)
 		return;
 	f->local = a->local;
 	f->latched = a->latched[0];
+	f->out_print = a->out.print;
 	f->is_waiting = true;
 }
 

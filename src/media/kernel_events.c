@@ -119,6 +119,25 @@ int kernel_dump(struct kernel_relay *r, kernel_link_fn fn)
 				 fn, r));
 }
 
+/* We were away for longer than the lease, and still believe in the flows. */
+static void tell_expired(struct kernel_relay *r, uint64_t owner)
+{
+	struct kernel_flow *f;
+	uint32_t i = 0, n = 0;
+
+	while ((f = slots_next(&r->slots, &i))) {
+		if (f->key[0] != owner || f->is_waiting)
+			continue;
+		n++;
+		emit(r, &(struct media_event){.kind = MEDIA_EVENT_FAILED,
+					      .owner = owner,
+					      .flow = f->key[1]});
+	}
+	log_error("nf_srtp ended flows whose lease had run out owner=%lu "
+		  "flows=%u",
+		  (unsigned long)owner, n);
+}
+
 static void read_events(struct kernel_relay *r)
 {
 	struct kernel_answer a;
@@ -130,8 +149,11 @@ static void read_events(struct kernel_relay *r)
 		err = kernel_link_event(&r->link, &a);
 		if (err == ERR_LIMIT)
 			(void)!kernel_dump(r, catch_up);
-		if (err || !kernel_owner_in(r, a.owner, &owner) ||
-		    !kernel_msg_event(&a, &e))
+		if (err || !kernel_owner_in(r, a.owner, &owner))
+			continue;
+		if (kernel_msg_is_expiry(&a))
+			tell_expired(r, owner);
+		if (!kernel_msg_event(&a, &e))
 			continue;
 		e.owner = owner;
 		note_event(r, &e);

@@ -21,6 +21,8 @@ struct kernel_flow {
 	uint64_t peer_id;
 	struct addr local;
 	struct addr latched; /* last reported */
+	uint64_t out_print;  /* of the key it sends under; 0: plain, borrowed */
+	struct rtp_spent spent;
 	uint32_t idle_ms;
 	bool is_idle;		/* reported */
 	bool is_waiting;	/* of a predecessor, nobody has revived it */

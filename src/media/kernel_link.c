@@ -83,8 +83,10 @@ static int on_error(const struct nlmsghdr *h, void *data)
 		x->err = ERR_BAD;
 		return MNL_CB_STOP;
 	}
-	x->err = err_of(-e->error);
-	if (x->err) {
+	/* An acknowledgement does not mend an answer that made no sense. */
+	if (e->error != 0)
+		x->err = err_of(-e->error);
+	if (e->error != 0) {
 		(void)snprintf(x->link->why, sizeof(x->link->why), "%s",
 			       strerror(-e->error));
 		read_text(x->link, h);

@@ -303,6 +303,8 @@ static int key_attr(const struct nlattr *a, void *data)
 {
 	struct media_streams *s = data;
 
+	if (mnl_attr_get_type(a) == NF_SRTP_KEY_FINGERPRINT)
+		s->print = get_u64(a);
 	if (mnl_attr_get_type(a) != NF_SRTP_KEY_STREAM)
 		return MNL_CB_OK;
 	/* One that is left out would be used a second time. */
@@ -446,6 +448,11 @@ int kernel_msg_read(const struct nlmsghdr *h, struct kernel_answer *ret)
 	ret->stats.id = ret->id;
 	ret->stats.latched = ret->latched[0];
 	return 0;
+}
+
+bool kernel_msg_is_expiry(const struct kernel_answer *e)
+{
+	return e->event == NF_SRTP_EVENT_EXPIRED;
 }
 
 bool kernel_msg_event(const struct kernel_answer *e, struct media_event *ret)

@@ -51,6 +51,8 @@ struct kernel_flow_options {
 	const struct media_state *state; /* it goes on there; NULL = new */
 };
 
+/* The lease of e's owner has run out: its flows are gone. */
+bool kernel_msg_is_expiry(const struct kernel_answer *e);
 /* FEATURES into buf (KERNEL_MSG_MAX bytes); family: the number the kernel gave
  * it. All of these leave sequence number and NLM_F_ACK to the caller. */
 struct nlmsghdr *kernel_msg_features(void *buf, uint16_t family);

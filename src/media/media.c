@@ -8,6 +8,7 @@
 struct media {
 	struct media_backend *backend;
 	struct joins *joins;
+	struct journal *journal; /* NULL: none */
 	struct addr bind[MEDIA_BIND_MAX];
 	uint32_t bind_count;
 	uint16_t port_min, port_max;
@@ -45,6 +46,7 @@ int media_new(const struct media_params *p, struct media **ret)
 	for (uint32_t i = 0; i < p->bind_count; i++)
 		m->bind[i] = p->bind[i];
 	m->bind_count = p->bind_count;
+	m->journal = p->socket.journal;
 	m->port_min = p->port_min;
 	m->port_max = p->port_max;
 	err = make_backend(p, &m->backend);
@@ -144,12 +146,23 @@ static int claim(struct media *m, uint64_t owner,
 	return err;
 }
 
+static bool is_known(void *arg, uint64_t owner, uint64_t id)
+{
+	const struct media *m = arg;
+
+	return joins_has(m->joins, owner, id);
+}
+
+/* What nobody claimed goes, also what a predecessor of this process left. */
 static void sweep(struct media *m, uint64_t owner)
 {
 	uint64_t id;
 
 	while (joins_unclaimed(m->joins, owner, &id))
 		(void)del(m, owner, id, NULL);
+	m->backend->ops->sweep(m->backend, owner);
+	if (m->journal)
+		journal_sweep(m->journal, owner, is_known, m);
 }
 
 static void flush(struct media *m, uint64_t owner)

@@ -23,6 +23,8 @@ struct path {
 	struct rtp_srtp *out;
 	struct rtp_srtp *in_old; /* the key before, until old_until_ms */
 	uint64_t old_until_ms;
+	uint64_t out_print; /* of out's key; 0: plain, or not our own */
+	struct rtp_spent spent;
 	struct journal_record *record; /* NULL: nothing is noted */
 	struct bucket new_ssrc;
 	struct flow_stats stats;
@@ -55,6 +57,14 @@ static int srtp_for(const struct flow_key *k, struct rtp_srtp **ret)
 	return 0;
 }
 
+/* Under a borrowed key nothing is protected here. */
+static uint64_t own_print(const struct flow *f)
+{
+	return f->out.suite == SUITE_NONE || f->is_borrowed
+		       ? 0
+		       : rtp_srtp_print(&f->out);
+}
+
 static void set_signalled(struct path *p, const struct flow *f)
 {
 	struct addr rtcp = f->remote_rtcp;
@@ -83,6 +93,7 @@ struct path *path_new(const struct flow *f, uint64_t now_ms)
 	if (srtp_for(&f->in, &p->in) || srtp_for(&f->out, &p->out))
 		return path_free(p);
 	set_flow(p, f);
+	p->out_print = own_print(f);
 	set_signalled(p, f);
 	bucket_init(&p->new_ssrc, PATH_SSRC_RATE, PATH_SSRC_BURST, now_ms);
 	p->stats.id = f->id;
@@ -155,6 +166,7 @@ void path_state(const struct path *p, struct media_state *ret)
 	for (int i = 0; i < 2; i++)
 		ret->proven[i] = p->latch[i].proven;
 	ret->stats = p->stats;
+	ret->spent = p->spent;
 	ret->is_idle = p->is_idle;
 }
 
@@ -183,6 +195,7 @@ int path_begin(struct path *p, const struct media_state *s)
 		p->latch[i].proven = s->proven[i];
 	p->stats = s->stats;
 	p->stats.id = p->flow.id;
+	p->spent = s->spent;
 	p->is_idle = s->is_idle;
 	p->epoch++;
 	return err;
@@ -199,8 +212,11 @@ int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
 {
 	bool new_in = !same_key(p->in, &f->in);
 	bool new_out = !same_key(p->out, &f->out);
+	uint64_t print = new_out ? own_print(f) : p->out_print;
 	struct rtp_srtp *in = NULL, *out = NULL;
 
+	if (new_out && rtp_spent_has(&p->spent, print))
+		return ERR_STATE;
 	if (new_in && srtp_for(&f->in, &in))
 		return ERR_NOMEM;
 	if (new_out && srtp_for(&f->out, &out)) {
@@ -226,6 +242,8 @@ int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
 	if (new_out) {
 		rtp_srtp_free(p->out);
 		p->out = out;
+		rtp_spent_add(&p->spent, p->out_print);
+		p->out_print = print;
 	}
 	if (!addr_eq(&f->remote, &p->flow.remote) ||
 	    !addr_eq(&f->remote_rtcp, &p->flow.remote_rtcp) ||

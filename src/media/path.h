@@ -86,7 +86,8 @@ struct path *path_free(struct path *p);
 /*
  * Take over remote, latch, keys, blocked and idle time of f. Contexts with an
  * unchanged key keep their index; a changed remote or latch mode forgets what
- * was learned. ERR_NOMEM: nothing changed.
+ * was learned. ERR_STATE: f sends under a key that this flow once had and left.
+ * ERR_NOMEM. After an error nothing has changed.
  */
 MUST_CHECK int path_update(struct path *p, const struct flow *f,
 			   uint64_t now_ms);

@@ -141,10 +141,11 @@ static bool relay_packet(struct queue_thread *t, struct slice packet,
 	*ret_what = NF_ACCEPT;
 	if (err)
 		return false; /* the kernel knows what to do with it */
-	memcpy(j->buf, d.payload.ptr,
-	       d.payload.len < sizeof(j->buf) ? d.payload.len : sizeof(j->buf));
-	j->pkt =
-		(struct path_packet){.buf = j->buf, .len = d.len, .src = d.src};
+	/* One that is too long, or is not all here, is counted as malformed. */
+	j->pkt = (struct path_packet){
+		.buf = j->buf,
+		.len = datagram_copy(&d, j->buf, PATH_PACKET_MAX),
+		.src = d.src};
 	j->received = d.len;
 	if (!socket_relay(t->relay, &d.dst, j, now))
 		return false;
@@ -399,6 +400,7 @@ static const struct media_backend_ops ops = {
 	.give = socket_give,
 	.query = socket_query,
 	.flush = socket_flush,
+	.sweep = socket_sweep,
 	.event_fd = socket_event_fd,
 	.next_event = socket_next_event,
 	.free = op_free,

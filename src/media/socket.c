@@ -356,6 +356,7 @@ static const struct media_backend_ops ops = {
 	.give = socket_give,
 	.query = socket_query,
 	.flush = socket_flush,
+	.sweep = socket_sweep,
 	.event_fd = socket_event_fd,
 	.next_event = socket_next_event,
 	.free = socket_free,

@@ -315,7 +315,9 @@ static int create(struct shard *s, uint64_t owner, const struct flow *conf,
 	}
 	socket_refresh_target(f);
 	peer = find_in(s, owner, conf->peer_id);
-	if (peer && peer != f)
+	/* Both say so, or neither has one. */
+	if (peer && peer != f && !peer->peer &&
+	    path_flow(peer->path)->peer_id == conf->id)
 		set_peers(f, peer);
 	return 0;
 }
@@ -581,4 +583,10 @@ void socket_flush(struct media_backend *b, uint64_t owner)
 
 	for (uint32_t i = 0; i < r->shards; i++)
 		socket_flush_shard(&r->shard[i], false, owner);
+}
+
+void socket_sweep(struct media_backend *b, uint64_t owner)
+{
+	(void)b;
+	(void)owner;
 }

@@ -147,5 +147,7 @@ int socket_query(struct media_backend *b, uint64_t owner, uint64_t id,
 		 struct flow_stats *ret);
 /* See media/backend.h. */
 void socket_flush(struct media_backend *b, uint64_t owner);
+/* See media/backend.h: a process' sockets end with it. */
+void socket_sweep(struct media_backend *b, uint64_t owner);
 /* Remove the flows of owner, or all. */
 void socket_flush_shard(struct shard *s, bool all, uint64_t owner);

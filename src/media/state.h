@@ -22,6 +22,7 @@ enum {
 
 /* All streams under one key. */
 struct media_streams {
+	uint64_t print; /* of the key, rtp_srtp_print; 0 = not told */
 	uint32_t count;
 	struct rtp_mark mark[RTP_SSRC_MAX];
 };
@@ -30,6 +31,7 @@ struct media_state {
 	struct media_streams in, out; /* under flow.in and flow.out */
 	struct addr proven[2];	      /* RTP, RTCP source; NONE = none yet */
 	struct flow_stats stats;
-	bool is_idle; /* MEDIA_EVENT_IDLE was the last of its kind */
-	int fd[2];    /* RTP, RTCP socket, bound; -1 = to be opened */
+	struct rtp_spent spent; /* keys that out had before */
+	bool is_idle;		/* MEDIA_EVENT_IDLE was the last of its kind */
+	int fd[2];		/* RTP, RTCP socket, bound; -1 = to be opened */
 };

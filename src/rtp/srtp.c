@@ -71,6 +71,23 @@ uint64_t rtp_srtp_print(const struct flow_key *k)
 	return v;
 }
 
+bool rtp_spent_has(const struct rtp_spent *s, uint64_t print)
+{
+	for (uint32_t i = 0; print != 0 && i < RTP_SPENT_MAX; i++) {
+		if (s->print[i] == print)
+			return true;
+	}
+	return false;
+}
+
+void rtp_spent_add(struct rtp_spent *s, uint64_t print)
+{
+	if (print == 0 || rtp_spent_has(s, print))
+		return;
+	s->print[s->next] = print;
+	s->next = (s->next + 1) % RTP_SPENT_MAX;
+}
+
 struct rtp_srtp *rtp_srtp_free(struct rtp_srtp *s)
 {
 	if (!s)

@@ -67,6 +67,21 @@ MUST_CHECK int rtp_srtp_begin(struct rtp_srtp *s, const struct rtp_mark *m,
 /* A number that tells keys apart and tells nothing about them: derived like
  * the session keys (RFC 3711 section 4.3), under a label of its own. */
 uint64_t rtp_srtp_print(const struct flow_key *k);
+
+/*
+ * The last keys that were sent under and are no more, by their prints; all zero
+ * is none. How far they came is forgotten, so none of them may be sent under
+ * again: the keystream would be used twice (RFC 3711 section 9.1).
+ */
+enum { RTP_SPENT_MAX = 4 };
+struct rtp_spent {
+	uint64_t print[RTP_SPENT_MAX];
+	uint32_t next;
+};
+/* print 0 is never one. */
+bool rtp_spent_has(const struct rtp_spent *s, uint64_t print);
+/* Instead of the oldest; 0 is not kept. */
+void rtp_spent_add(struct rtp_spent *s, uint64_t print);
 /* Wipe and free s (may be NULL); returns NULL. */
 struct rtp_srtp *rtp_srtp_free(struct rtp_srtp *s);
 /* Is s under exactly this key? Compared in constant time. */

@@ -266,6 +266,32 @@ START_TEST(a_damaged_packet_is_not_protected)
 }
 END_TEST
 
+/* A worker that was taken over names a flow as the peer of its own, which does
+ * not say the same: nothing becomes of it, then or when one of them ends. */
+START_TEST(a_flow_is_nobodys_peer_on_one_word)
+{
+	struct rig r = rig_new(AF_INET, FLOW_LATCH_OFF);
+	struct flow third = {.id = 200,
+			     .peer_id = r.flow[0].id,
+			     .local = conform_free_pair(AF_INET),
+			     .remote = r.self[0][0]};
+	uint8_t buf[MEDIA_WIRE_MAX];
+	struct writer w;
+
+	rig_talk(&r, 1);
+	writer_init(&w, buf, sizeof(buf));
+	media_wire_add(&w, 9, &third, 1);
+	ck_assert_int_eq(conform_ask(&r, &w)->err, 0);
+	rig_talk(&r, 2);
+	ck_assert_int_eq(rig_del(&r, 0), 0);
+	ck_assert_int_eq(rig_update(&r, 1), 0);
+	writer_init(&w, buf, sizeof(buf));
+	media_wire_update(&w, 10, &third);
+	ck_assert_int_eq(conform_ask(&r, &w)->err, 0);
+	rig_free(&r);
+}
+END_TEST
+
 TCase *conform_attack_cases(void)
 {
 	TCase *t = tcase_create("attacks");
@@ -279,5 +305,6 @@ TCase *conform_attack_cases(void)
 	tcase_add_test(t, what_is_malformed_is_counted);
 	tcase_add_test(t, a_train_of_datagrams_is_taken_apart);
 	tcase_add_test(t, a_damaged_packet_is_not_protected);
+	tcase_add_test(t, a_flow_is_nobodys_peer_on_one_word);
 	return t;
 }

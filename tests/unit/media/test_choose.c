@@ -18,7 +18,7 @@ struct fake {
 	uint32_t gives; /* that succeed before answer counts*/
 	uint64_t id[FLOWS];
 	uint32_t flows;
-	uint32_t joins, parts, revived;
+	uint32_t joins, parts, revived, sweeps;
 	int fd;
 	bool is_freed;
 };
@@ -146,6 +146,12 @@ static void op_flush(struct media_backend *b, uint64_t owner)
 	fake_of(b)->flows = 0;
 }
 
+static void op_sweep(struct media_backend *b, uint64_t owner)
+{
+	ck_assert_uint_eq(owner, 1);
+	fake_of(b)->sweeps++;
+}
+
 static int op_event_fd(struct media_backend *b)
 {
 	return fake_of(b)->fd;
@@ -175,6 +181,7 @@ static const struct media_backend_ops ops = {.features = op_features,
 					     .give = op_give,
 					     .query = op_query,
 					     .flush = op_flush,
+					     .sweep = op_sweep,
 					     .event_fd = op_event_fd,
 					     .next_event = op_next_event,
 					     .free = op_free};
@@ -392,6 +399,26 @@ START_TEST(joined_streams_move_together_or_not_at_all)
 }
 END_TEST
 
+/* The first half of a joined pair finds no room elsewhere: it is where it was,
+ * and has to lead where it led. */
+START_TEST(a_joined_stream_that_cannot_move_stays_joined)
+{
+	const uint64_t a[2] = {1, 1}, b[2] = {1, 3};
+	uint32_t moved;
+
+	ck_assert_int_eq(add(0), 0);
+	ck_assert_int_eq(add(1), 0);
+	ck_assert_int_eq(made->ops->join(made, a, b), 0);
+	ck_assert_uint_eq(one.joins, 1);
+	two.answer = ERR_LIMIT;
+	ck_assert_int_eq(media_choose_unload(made, FLOW_BACKEND_KERNEL, &moved),
+			 ERR_LIMIT);
+	ck_assert_uint_eq(one.flows, 4);
+	/* It was taken there, which ended the join. */
+	ck_assert_uint_eq(one.joins, 2);
+}
+END_TEST
+
 START_TEST(what_cannot_move_stays_where_it_was)
 {
 	uint32_t moved, n;
@@ -447,6 +474,8 @@ START_TEST(a_removed_or_flushed_flow_is_forgotten)
 	ck_assert_int_eq(made->ops->remove(made, 1, 1, &st), 0);
 	ck_assert_uint_eq(st.backend, FLOW_BACKEND_KERNEL);
 	ck_assert_int_eq(made->ops->remove(made, 1, 1, &st), ERR_NOTFOUND);
+	made->ops->sweep(made, 1);
+	ck_assert_uint_eq(one.sweeps + two.sweeps, 2);
 	made->ops->flush(made, 1);
 	ck_assert_int_eq(made->ops->update(made, 1, stream(1)), ERR_NOTFOUND);
 	ck_assert_int_eq(add(1), 0);
@@ -499,6 +528,7 @@ int main(void)
 	tcase_add_test(t, joined_streams_are_joined_again_elsewhere);
 	tcase_add_test(t, a_backend_is_taken_back_with_its_streams);
 	tcase_add_test(t, joined_streams_move_together_or_not_at_all);
+	tcase_add_test(t, a_joined_stream_that_cannot_move_stays_joined);
 	tcase_add_test(t, what_cannot_move_stays_where_it_was);
 	tcase_add_test(t, a_stream_that_is_lost_is_told);
 	tcase_add_test(t, a_removed_or_flushed_flow_is_forgotten);

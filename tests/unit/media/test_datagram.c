@@ -103,6 +103,25 @@ START_TEST(a_cut_packet_tells_how_long_it_was)
 }
 END_TEST
 
+/* What is missing must not be what the buffer held before. */
+START_TEST(a_cut_or_long_packet_is_not_copied)
+{
+	struct datagram d;
+	char to[8];
+
+	memcpy(buf, v4, sizeof(v4));
+	ck_assert_int_eq(parse(V4_LEN, false, &d), 0);
+	memset(to, '-', sizeof(to));
+	ck_assert_uint_eq(datagram_copy(&d, to, 5), 5);
+	ck_assert_mem_eq(to, "hello---", 8);
+	memset(to, '-', sizeof(to));
+	ck_assert_uint_eq(datagram_copy(&d, to, 4), 5);
+	ck_assert_int_eq(parse(V4_LEN - 2, true, &d), 0);
+	ck_assert_uint_eq(datagram_copy(&d, to, 8), 9);
+	ck_assert_mem_eq(to, "--------", 8);
+}
+END_TEST
+
 START_TEST(what_is_not_ours_is_left_to_the_kernel)
 {
 	static const struct {
@@ -135,6 +154,7 @@ int main(void)
 	tcase_add_test(t, ipv6_is_read_behind_options);
 	tcase_add_test(t, a_wrong_checksum_is_found_unless_it_was_checked);
 	tcase_add_test(t, a_cut_packet_tells_how_long_it_was);
+	tcase_add_test(t, a_cut_or_long_packet_is_not_copied);
 	tcase_add_loop_test(t, what_is_not_ours_is_left_to_the_kernel, 0, 8);
 	return run_case("media/datagram", t);
 }

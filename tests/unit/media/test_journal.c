@@ -170,6 +170,28 @@ START_TEST(there_is_an_end_of_records)
 }
 END_TEST
 
+static bool is_even(void *arg, uint64_t owner, uint64_t id)
+{
+	(void)arg;
+	return owner == 1 && id % 2 == 0;
+}
+
+/* What nobody has asked for after a restart makes room. */
+START_TEST(unclaimed_records_are_swept)
+{
+	struct journal *j = open_journal();
+
+	for (uint64_t i = 1; i <= JOURNAL_FLOWS; i++)
+		ck_assert_ptr_nonnull(journal_take(j, i % 3, i));
+	journal_sweep(j, 1, is_even, NULL);
+	for (uint64_t i = 1; i <= JOURNAL_FLOWS; i++)
+		ck_assert_int_eq(journal_find(j, i % 3, i) != NULL,
+				 i % 3 != 1 || i % 2 == 0);
+	ck_assert_ptr_nonnull(journal_take(j, 0, JOURNAL_FLOWS + 1));
+	journal_close(j);
+}
+END_TEST
+
 /* ---- keys ----------------------------------------------------------------- */
 
 static const enum suite suites[] = {
@@ -339,6 +361,7 @@ int main(void)
 	tcase_add_test(t, the_whole_file_is_on_the_disk);
 	tcase_add_test(t, a_full_disk_is_told);
 	tcase_add_test(t, there_is_an_end_of_records);
+	tcase_add_test(t, unclaimed_records_are_swept);
 	tcase_add_loop_test(t, no_index_is_used_by_two_processes, 0,
 			    ROWS(suites));
 	tcase_add_loop_test(t, no_replay_is_taken_by_the_next_process, 0,

@@ -1,0 +1,255 @@
+/*
+ * media/kernel.c over a module that answers as these cases have it: what becomes
+ * of the flows that a process left behind, when its successor is told of them,
+ * of others on their ports, or of nothing.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+#include <nf_srtp.h>
+
+#include "lib/run.h"
+#include "media/kernel.h"
+#include "media/kernel_link.h"
+#include "rtp/srtp.h"
+
+#define INSTANCE 0x1122334455660000u
+
+enum { OLD = 77, FRESH = 101, SECRET = 0x5a };
+
+static const struct addr port = {ADDR_V4, {127, 0, 0, 1}, 40000};
+
+static struct {
+	bool has_old; /* the flow of a predecessor */
+	int dels, adds, sets;
+	bool is_mute; /* the last word of a flow does not come */
+	bool has_expired;
+	int fd;
+} module;
+
+static struct media_backend *b;
+
+static struct flow flow_of(uint64_t id, uint8_t secret)
+{
+	struct flow f = {.id = id, .peer_id = id + 1, .local = port};
+
+	f.out.suite = SUITE_AES_CM_128_HMAC_SHA1_80;
+	memset(f.out.key, secret, 16);
+	return f;
+}
+
+static uint64_t owner_out(uint64_t owner)
+{
+	return (INSTANCE & ~(uint64_t)(MEDIA_KERNEL_OWNERS - 1)) | owner;
+}
+
+/* --- instead of media/kernel_link.c ---------------------------------------- */
+
+int kernel_link_open(struct kernel_link *l, char *reterr)
+{
+	(void)reterr;
+	*l = (struct kernel_link){.family = 30};
+	module.fd = eventfd(0, EFD_CLOEXEC);
+	return 0;
+}
+
+void kernel_link_close(struct kernel_link *l)
+{
+	(void)l;
+	(void)close(module.fd);
+}
+
+int kernel_link_event_fd(const struct kernel_link *l)
+{
+	(void)l;
+	return module.fd;
+}
+
+int kernel_link_event(struct kernel_link *l, struct kernel_answer *ret)
+{
+	(void)l;
+	if (!module.has_expired)
+		return ERR_AGAIN;
+	module.has_expired = false;
+	*ret = (struct kernel_answer){.owner = owner_out(1),
+				      .event = NF_SRTP_EVENT_EXPIRED};
+	return 0;
+}
+
+int kernel_link_do(struct kernel_link *l, struct nlmsghdr *h,
+		   struct kernel_answer *ret)
+{
+	const struct genlmsghdr *g = mnl_nlmsg_get_payload(h);
+
+	(void)l;
+	if (ret)
+		*ret = (struct kernel_answer){0};
+	switch (g->cmd) {
+	case NF_SRTP_CMD_FEATURES:
+		ret->features.suites = 0x7e;
+		ret->features.flows_max = 100;
+		break;
+	case NF_SRTP_CMD_FLOW_DEL:
+		module.dels++;
+		module.has_old = false;
+		break;
+	case NF_SRTP_CMD_FLOW_SET:
+		module.sets++;
+		break;
+	case NF_SRTP_CMD_FLOW_ADD:
+		module.adds++;
+		/* EADDRINUSE comes as that. */
+		return module.has_old ? ERR_IO : 0;
+	default:
+		break;
+	}
+	return 0;
+}
+
+int kernel_link_dump(struct kernel_link *l, struct nlmsghdr *h,
+		     kernel_link_fn fn, void *arg)
+{
+	const struct genlmsghdr *g = mnl_nlmsg_get_payload(h);
+	struct flow old = flow_of(OLD, SECRET);
+	struct kernel_answer a = {.owner = owner_out(1),
+				  .id = OLD,
+				  .local = port,
+				  .out.print = rtp_srtp_print(&old.out)};
+
+	(void)l;
+	if (g->cmd == NF_SRTP_CMD_FLOW_GET ? module.has_old : !module.is_mute)
+		fn(arg, &a);
+	return 0;
+}
+
+/* --- cases ----------------------------------------------------------------- */
+
+static void begin(void)
+{
+	struct media_kernel_params p = {.instance = INSTANCE, .lease_s = 300};
+	char why[MEDIA_WHY_MAX] = "";
+
+	module.dels = module.adds = module.sets = 0;
+	module.is_mute = module.has_expired = false;
+	module.has_old = true;
+	ck_assert_int_eq(media_kernel_new(&p, &b, why), 0);
+}
+
+static void done(void)
+{
+	b->ops->free(b);
+}
+
+START_TEST(what_its_owner_does_not_claim_is_swept)
+{
+	struct flow_stats st;
+
+	b->ops->sweep(b, 2);
+	ck_assert_int_eq(module.dels, 0);
+	b->ops->sweep(b, 1);
+	ck_assert_int_eq(module.dels, 1);
+	ck_assert_int_eq(b->ops->query(b, 1, OLD, &st), ERR_NOTFOUND);
+}
+END_TEST
+
+START_TEST(what_is_claimed_stays)
+{
+	struct flow f = flow_of(OLD, SECRET);
+	struct flow_stats st;
+
+	ck_assert_int_eq(b->ops->revive(b, 1, &f, 1), 0);
+	ck_assert_int_eq(module.sets, 1);
+	b->ops->sweep(b, 1);
+	ck_assert_int_eq(module.dels, 0);
+	ck_assert_int_eq(b->ops->query(b, 1, OLD, &st), 0);
+}
+END_TEST
+
+/* How far another key was used nobody knows. */
+START_TEST(a_flow_is_not_claimed_under_another_key)
+{
+	struct flow f = flow_of(OLD, SECRET + 1);
+
+	ck_assert_int_eq(b->ops->revive(b, 1, &f, 1), ERR_STATE);
+	f.out = (struct flow_key){0};
+	ck_assert_int_eq(b->ops->revive(b, 1, &f, 1), ERR_STATE);
+	ck_assert_int_eq(module.sets, 0);
+}
+END_TEST
+
+/* Else the module would go on with it, packets of the new call and all. */
+START_TEST(a_new_flow_has_the_port_of_one_that_waits)
+{
+	struct flow f = flow_of(FRESH, 3);
+
+	ck_assert_int_eq(b->ops->add(b, 1, &f, 1), 0);
+	ck_assert_int_eq(module.dels, 1);
+	ck_assert_int_eq(module.adds, 2);
+}
+END_TEST
+
+START_TEST(a_key_that_was_left_does_not_come_back)
+{
+	struct flow f = flow_of(OLD, SECRET);
+
+	ck_assert_int_eq(b->ops->revive(b, 1, &f, 1), 0);
+	f = flow_of(OLD, 4);
+	ck_assert_int_eq(b->ops->update(b, 1, &f), 0);
+	f = flow_of(OLD, SECRET);
+	ck_assert_int_eq(b->ops->update(b, 1, &f), ERR_STATE);
+	ck_assert_int_eq(module.sets, 2);
+}
+END_TEST
+
+/* Without it the next backend would begin anew with what was used. */
+START_TEST(a_flow_without_its_last_word_is_not_moved)
+{
+	struct flow f = flow_of(OLD, SECRET);
+	const uint64_t id = OLD;
+	struct media_state s;
+
+	ck_assert_int_eq(b->ops->revive(b, 1, &f, 1), 0);
+	module.is_mute = true;
+	ck_assert_int_eq(b->ops->take(b, 1, &id, 1, &s), ERR_IO);
+	module.is_mute = false;
+	ck_assert_int_eq(b->ops->take(b, 1, &id, 1, &s), 0);
+	for (int i = 0; i < 2; i++)
+		(void)close(s.fd[i]);
+}
+END_TEST
+
+START_TEST(flows_whose_lease_has_run_out_are_told_of)
+{
+	struct flow f = flow_of(OLD, SECRET);
+	uint64_t one = 1;
+	struct media_event e;
+
+	ck_assert_int_eq(b->ops->revive(b, 1, &f, 1), 0);
+	module.has_expired = true;
+	ck_assert_int_eq(write(module.fd, &one, sizeof(one)), sizeof(one));
+	ck_assert(b->ops->next_event(b, &e));
+	ck_assert_int_eq(e.kind, MEDIA_EVENT_FAILED);
+	ck_assert_uint_eq(e.flow, OLD);
+	ck_assert(!b->ops->next_event(b, &e));
+}
+END_TEST
+
+int main(void)
+{
+	TCase *t = tcase_create("claim");
+
+	tcase_add_checked_fixture(t, begin, done);
+	tcase_add_test(t, what_its_owner_does_not_claim_is_swept);
+	tcase_add_test(t, what_is_claimed_stays);
+	tcase_add_test(t, a_flow_is_not_claimed_under_another_key);
+	tcase_add_test(t, a_new_flow_has_the_port_of_one_that_waits);
+	tcase_add_test(t, a_key_that_was_left_does_not_come_back);
+	tcase_add_test(t, a_flow_without_its_last_word_is_not_moved);
+	tcase_add_test(t, flows_whose_lease_has_run_out_are_told_of);
+	return run_case("media/kernel", t);
+}
