@@ -647,6 +647,20 @@ void pipeline_reload(struct pipeline *p, const struct config *c,
 	}
 }
 
+void pipeline_forget_device(struct pipeline *p, const struct config_device *d,
+			    uint64_t now_ms)
+{
+	struct parked *k;
+	uint32_t i = 0;
+
+	while ((k = slots_next(&p->parked, &i))) {
+		if (k->unit.device != d)
+			continue;
+		pipeline_refuse(p, &k->unit, STOP_DEVICE, now_ms);
+		parked_free(p, k);
+	}
+}
+
 const struct pipeline_trunk *pipeline_trunk(const struct pipeline *p,
 					    uint32_t i)
 {

@@ -169,6 +169,9 @@ struct pipeline_trunk {
 	uint64_t over;	     /* a rate of its profile */
 };
 
+/* d is to be freed: requests of it that wait for an answer are refused. */
+void pipeline_forget_device(struct pipeline *p, const struct config_device *d,
+			    uint64_t now_ms);
 /* Counters of trunk number i of the configuration; lifetime of p. */
 const struct pipeline_trunk *pipeline_trunk(const struct pipeline *p,
 					    uint32_t i);

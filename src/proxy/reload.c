@@ -108,6 +108,7 @@ static void on_gone(void *ctx, const struct config_device *d)
 	while ((c = conns_next(&w->conns, &at, c)))
 		if (c->device == d)
 			forget_device(w, c);
+	pipeline_forget_device(w->pipeline, d, loop_now_ms(w->loop));
 }
 
 static void sweep(void *arg)
