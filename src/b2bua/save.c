@@ -596,8 +596,11 @@ void save_follow(struct calls *c, const struct binding *b)
 		struct call *call = TABLE_ENTRY(n, struct call, by_device);
 		struct leg *leg = &call->leg[SIDE_PHONE];
 
-		if (!leg->has_ep && leg_set_dest(c, leg, &b->dest) == 0)
-			save_touch(c, &call->obj);
+		if (leg->has_ep || leg_set_dest(c, leg, &b->dest) != 0)
+			continue;
+		/* The phone may have come back over something else. */
+		call->sig = b->sig;
+		save_touch(c, &call->obj);
 	}
 	save_follow_subs(c, b);
 }
