@@ -41,6 +41,15 @@ static const struct addr *core_addr(const struct stream *s)
 			     : &s->flow[SIDE_CORE].remote;
 }
 
+const struct call *join_stream_call(const struct calls *c,
+				    const struct call *call,
+				    const struct stream *s)
+{
+	const struct call *far = NULL;
+
+	return find_far(c, call, core_addr(s), &far) ? far : NULL;
+}
+
 struct call *join_call(const struct calls *c, const struct call *call)
 {
 	const struct call *far;

@@ -395,6 +395,10 @@ void media_abort(struct calls *c, struct call *call);
 void media_done(struct calls *c, struct call *call);
 
 /* --- join.c ------------------------------------------------------------- */
+/* The call whose phone is at the far end of s, or NULL. */
+const struct call *join_stream_call(const struct calls *c,
+				    const struct call *call,
+				    const struct stream *s);
 /* The call in whose inside address this call's far end is, or NULL. */
 struct call *join_call(const struct calls *c, const struct call *call);
 /*

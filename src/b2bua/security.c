@@ -65,21 +65,28 @@ enum call_security security_own(const struct call *call)
 							   : s;
 }
 
-/* A far end that another worker looks after, as the media process tells. */
-static enum call_security told_far(const struct call *call)
+/* The least of the far ends of all audio: calls of ours, or what another worker
+ * looks after, as the media process tells. */
+static enum call_security far_state(const struct calls *c,
+				    const struct call *call)
 {
 	enum call_security least = CALL_ENCRYPTED;
 	bool is_any = false;
 
 	for (size_t i = 0; i < STREAMS_MAX; i++) {
 		const struct stream *s = &call->media.stream[i];
+		const struct call *far;
+		enum call_security state = CALL_NONSECURE;
 
 		if (!s->has_flows || !s->is_audio)
 			continue;
-		if (!s->far.is_joined)
-			return CALL_NONSECURE;
-		if (s->far.security < least)
-			least = (enum call_security)s->far.security;
+		far = join_stream_call(c, call, s);
+		if (far)
+			state = security_own(far);
+		else if (s->far.is_joined)
+			state = (enum call_security)s->far.security;
+		if (state < least)
+			least = state;
 		is_any = true;
 	}
 	return is_any ? least : CALL_NONSECURE;
@@ -88,9 +95,8 @@ static enum call_security told_far(const struct call *call)
 enum call_security security_state(const struct calls *c,
 				  const struct call *call)
 {
-	const struct call *far = join_call(c, call);
 	enum call_security own = security_own(call);
-	enum call_security other = far ? security_own(far) : told_far(call);
+	enum call_security other = far_state(c, call);
 
 	return own < other ? own : other;
 }
