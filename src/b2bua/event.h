@@ -60,7 +60,7 @@ struct call_policy {
 	enum other_media other_media;
 	uint32_t
 		call_limit; /* simultaneous calls of the device; 0 = no limit */
-	bool trusts_identity; /* it may assert other identities than From */
+	bool trusts_identity; /* it may assert identities */
 	bool no_lock;	      /* the lock is not shown, whatever is agreed */
 	/* SCCP: where the far end of a stream is none of our phones the phone
 	 * sends and hears RTP, not SRTP that ends here. */

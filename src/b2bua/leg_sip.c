@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "sip/hdr.h"
 #include "sip/print.h"
+#include "sip/uri.h"
 
 enum { KEY_MAX = 512 };
 
@@ -213,6 +214,32 @@ struct sip_out_map leg_map(const struct dest *from, const struct dest *to,
 	};
 }
 
+static struct slice user_of(struct slice value)
+{
+	struct sip_nameaddr na;
+	struct sip_uri u;
+
+	return sip_nameaddr_parse(value, &na) == 0 &&
+			       sip_uri_parse(na.uri, &u) == 0
+		       ? u.user
+		       : SLICE_NULL;
+}
+
+struct slice leg_identity(const struct leg *leg)
+{
+	return leg->side == SIDE_PHONE && !leg->trunk && leg->dialog.remote
+		       ? user_of(slice_str(leg->dialog.remote))
+		       : SLICE_NULL;
+}
+
+struct slice leg_identity_new(const struct event_sip *ev)
+{
+	return ev->side == SIDE_PHONE && ev->trunk == 0 &&
+			       ev->msg->to_tag.len == 0
+		       ? user_of(ev->msg->from)
+		       : SLICE_NULL;
+}
+
 struct sip_out_rules leg_rules(const struct calls *c, const struct call *call,
 			       enum side from, bool has_body)
 {
@@ -221,6 +248,7 @@ struct sip_out_rules leg_rules(const struct calls *c, const struct call *call,
 		.to_phone = to_phone,
 		.pass_auth = call->pass_auth,
 		.trusts_identity = call->policy.trusts_identity,
+		.identity = leg_identity(&call->leg[from]),
 		.has_body = has_body,
 		.lookup = &c->lookup,
 		.map = leg_map(&call->leg[from].dest, &call->leg[!from].dest,

@@ -131,6 +131,10 @@ struct sip_out_map leg_map(const struct dest *from, const struct dest *to,
 /* Rules for passing m from one leg of call to the other. */
 struct sip_out_rules leg_rules(const struct calls *c, const struct call *call,
 			       enum side from, bool has_body);
+/* The user that leg's phone was proven to be when its dialog began, or empty;
+ * the same of a request outside of dialogs. */
+struct slice leg_identity(const struct leg *leg);
+struct slice leg_identity_new(const struct event_sip *ev);
 /* Learn from the peer's Allow, if m has one. */
 void leg_allow(struct leg *leg, const struct sip_msg *m);
 /* Link leg under its Call-ID and tag. ERR_NOMEM, ERR_LIMIT. */

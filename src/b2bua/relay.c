@@ -293,6 +293,8 @@ int relay_send(struct calls *c, struct relay *r, struct leg *to,
 		.to_phone = to_phone,
 		.pass_auth = r->pass_auth,
 		.trusts_identity = r->trunk && r->trunk->policy.trusts_identity,
+		.identity = to->sub ? leg_identity(&to->sub->leg[!to->side])
+				    : leg_identity_new(ev),
 		.has_body = true,
 		.map = leg_map(&ev->from, &to->dest, to_phone),
 		.lookup = &c->lookup,

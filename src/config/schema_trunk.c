@@ -163,9 +163,8 @@ const struct config_option config_profile_options[CONFIG_PROFILE_OPTIONS] = {
 	PROFILE(trusts_identity, "trust-identity", BOOL, "no",
 		.text = "Pass P-Asserted-Identity, P-Preferred-Identity and "
 			"Remote-Party-ID to the call managers, whomever they "
-			"name. no: only where they name the user of From. For "
-			"trunks whose other end asserts what it has checked "
-			"(RFC 3325)."),
+			"name. no: they are removed. For trunks whose other "
+			"end asserts what it has checked (RFC 3325)."),
 	PROFILE(lock, "trunk-lock", BOOL, "no",
 		.text = "A call over the trunk may show the lock on a phone, "
 			"while its signalling is TLS with encryption and its "

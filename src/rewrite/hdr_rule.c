@@ -209,26 +209,20 @@ static bool user_of(struct slice value, struct slice *ret)
 	return true;
 }
 
-/*
- * An identity that a phone asserts is believed as far as its From (or, in a
- * response, To) goes, which was checked against the device; RFC 3325 section
- * 5 has untrusted assertions removed.
- */
-static bool is_own_identity(const struct sip_msg *m, struct slice value)
+/* RFC 3325 section 5 has untrusted assertions removed; From and To of a message
+ * inside a dialog, or of a response, are the sender's claims like this one. */
+static bool is_own_identity(const struct sip_out_rules *r, struct slice value)
 {
 	struct slice said;
-	struct slice known;
 
-	return user_of(value, &said) &&
-	       user_of(m->is_request ? m->from : m->to, &known) &&
-	       slice_eq(said, known);
+	return r->identity.len > 0 && user_of(value, &said) &&
+	       slice_eq(said, r->identity);
 }
 
-static void copy_identity(struct writer *w, const struct sip_msg *m,
-			  const struct sip_hdr *h,
+static void copy_identity(struct writer *w, const struct sip_hdr *h,
 			  const struct sip_out_rules *r)
 {
-	if (r->to_phone || r->trusts_identity || is_own_identity(m, h->value))
+	if (r->to_phone || r->trusts_identity || is_own_identity(r, h->value))
 		copy_map(w, h, &r->map);
 }
 
@@ -357,8 +351,8 @@ static void copy_redirect(struct writer *w, const struct sip_msg *m,
 			copy_map(w, &m->hdr[i], &r->map);
 }
 
-static void copy_one(struct writer *w, const struct sip_msg *m,
-		     const struct sip_hdr *h, const struct sip_out_rules *r)
+static void copy_one(struct writer *w, const struct sip_hdr *h,
+		     const struct sip_out_rules *r)
 {
 	switch (find_rule(h)) {
 	case RULE_DROP:
@@ -372,7 +366,7 @@ static void copy_one(struct writer *w, const struct sip_msg *m,
 		copy_map(w, h, &r->map);
 		return;
 	case RULE_IDENTITY:
-		copy_identity(w, m, h, r);
+		copy_identity(w, h, r);
 		return;
 	case RULE_INSIDE:
 		if (!r->to_phone)
@@ -419,7 +413,7 @@ void hdr_rule_copy(struct writer *w, const struct sip_msg *m,
 	for (size_t i = 0; i < m->hdr_count; i++) {
 		const struct sip_hdr *h = &m->hdr[i];
 
-		copy_one(w, m, h, r);
+		copy_one(w, h, r);
 		if (find_rule(h) == RULE_CALL_INFO)
 			is_shown = copy_call_info(w, h, r, is_shown);
 	}

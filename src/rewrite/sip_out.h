@@ -56,7 +56,10 @@ struct sip_out_rules {
 	bool pass_auth; /* Authorization and challenges pass */
 	bool trusts_identity; /* P-Asserted-Identity and its like pass inside,
 				 whomever they name */
-	bool has_body; /* the source's body may go along, with the headers
+	struct slice
+		identity; /* the user that the sender was proven to be, whom
+				  alone he may assert; empty: nobody */
+	bool has_body;	  /* the source's body may go along, with the headers
 			   that describe it */
 	struct sip_out_map map;
 	const struct sip_out_lookup *lookup; /* NULL: nothing is mapped */

@@ -169,6 +169,7 @@ START_TEST(a_header_passes_as_its_row_says)
 				  .pass_auth = row->pass_auth,
 				  .has_body = row->has_body,
 				  .security = row->security,
+				  .identity = slice_str("1001"),
 				  .orientation_from = true};
 	struct writer w;
 	int len = snprintf(text, sizeof(text),
