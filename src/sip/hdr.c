@@ -40,6 +40,8 @@ static bool are_params_balanced(struct slice s)
 			if (n == 0)
 				return false;
 			i += n;
+		} else if (strchr(",<>", s.ptr[i])) {
+			return false; /* another value would begin there */
 		} else {
 			i++;
 		}
