@@ -351,7 +351,7 @@ static enum stage stage_authz(struct pipeline *p, struct unit *u,
 	}
 	if (!pipeline_gate_device(p, u, now_ms))
 		return STAGE_DONE;
-	if (u->conn && p->p.cb.admitted)
+	if (u->from.is_reliable && p->p.cb.admitted)
 		p->p.cb.admitted(p->p.cb.ctx, u->from.ep);
 	return STAGE_NEXT;
 }
