@@ -244,6 +244,13 @@ bool calls_far_party(struct calls *c, const struct sip_out_ids *ids,
 /* The call manager (by its index) whose listening address a connection of ours
  * or a datagram came from; UINT32_MAX: none. */
 uint32_t calls_manager(const struct calls *c, const struct addr *peer);
+/*
+ * Who is at the other end of the phone's or trunk's dialog that m, from outside,
+ * names: *ret_far, as a From or To value, and whose dialog it is (*ret_device,
+ * may be NULL). Slices are valid until the next call_step. False: there is none.
+ */
+bool calls_party(struct calls *c, const struct sip_msg *m,
+		 struct slice *ret_far, struct slice *ret_device);
 /* True when messages from this address are a call manager's, as far as an
  * address can prove it; ports do not count. */
 bool calls_is_core(const struct calls *c, const struct addr *peer);

@@ -332,6 +332,26 @@ struct leg *leg_find(struct calls *c, const struct sip_msg *m)
 	return leg;
 }
 
+bool calls_party(struct calls *c, const struct sip_msg *m,
+		 struct slice *ret_far, struct slice *ret_device)
+{
+	const struct leg *leg = NULL;
+	struct call *call;
+
+	/* A response belongs to whom its branch says, whatever else is in it. */
+	if (m->is_request)
+		leg = leg_by_ids(c, m->call_id, m->to_tag);
+	else if ((call = call_find(c, sip_txn_client_user(c->txns, m))))
+		leg = &call->leg[SIDE_PHONE];
+	if (!leg || leg->side != SIDE_PHONE || !leg->dialog.local)
+		return false;
+	*ret_far = slice_str(leg->dialog.local);
+	if (ret_device)
+		*ret_device = slice_str(leg->call ? leg->call->device
+						  : leg->sub->device);
+	return true;
+}
+
 bool leg_is_peer(const struct leg *leg, const struct event_sip *ev)
 {
 	if (ev->side != leg->side)

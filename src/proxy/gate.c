@@ -309,11 +309,20 @@ static enum gate_answer judge_call(const struct config *c,
 	return judge_act(c, p->rights, &a, rule);
 }
 
-/*
- * Inside a call the far party is handed over, whom To names; outside of one
- * it is whom the request is sent to. Several Refer-To are several transfers
- * for whoever reads the last.
- */
+/* Who is handed over: inside a call the far party, outside of one whom the
+ * request is sent to. */
+static int transferred(const struct gate_party *p, const struct sip_msg *m,
+		       char *buf, struct slice *ret)
+{
+	if (p->far.len > 0)
+		return number_in(p->far, buf, ret);
+	/* In a dialog nobody knows, which is refused later. */
+	if (m->to_tag.len > 0)
+		return number_in(m->to, buf, ret);
+	return number_of(m->ruri, buf, ret);
+}
+
+/* Several Refer-To are several transfers for whoever reads the last. */
 static enum gate_answer judge_transfer(const struct config *c,
 				       const struct gate_party *p,
 				       const struct sip_msg *m,
@@ -322,7 +331,7 @@ static enum gate_answer judge_transfer(const struct config *c,
 	char from[GATE_NUMBER_MAX], to[GATE_NUMBER_MAX];
 	struct act a = {.name = "transfer"};
 	enum gate_answer answer = GATE_OPEN;
-	bool can_read = number_in(m->to, from, &a.from) == 0;
+	bool can_read = transferred(p, m, from, &a.from) == 0;
 
 	a.from_side = can_read ? side_of(c, a.from) : SLICE_NULL;
 	for (size_t i = 0; i < m->hdr_count && answer == GATE_OPEN; i++) {
@@ -546,7 +555,7 @@ enum gate_answer gate_response(const struct config *c,
 	if (m->is_request || m->status < 300 || m->status > 399 ||
 	    m->method != SIP_METHOD_INVITE || !p->rights)
 		return GATE_OPEN;
-	if (number_in(m->from, from, &a.from) != 0)
+	if (number_in(p->far.len > 0 ? p->far : m->from, from, &a.from) != 0)
 		return unreadable(rule, p->rights);
 	a.from_side = side_of(c, a.from);
 	while (answer == GATE_OPEN &&

@@ -45,6 +45,10 @@ struct gate_party {
 	const struct config_rules *rights;  /* NULL: none */
 	const struct config_device *device; /* NULL: it is a trunk */
 	const struct gate_dialogs *dialogs; /* NULL: nobody knows any */
+	/* Who is at the other end of the message's dialog, as the call machine
+	 * knows it: what its From and To say inside a dialog proves nothing.
+	 * Empty: it is in none. */
+	struct slice far;
 };
 
 /* A request on a trunk, and what is known of its credentials. */

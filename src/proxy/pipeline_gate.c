@@ -8,25 +8,31 @@
 
 enum { RULE_MAX = 512 }; /* bytes of what a rule is called in the log */
 
-/* Whom a forward came from: the device of the connection, or of the line. */
+/* Whom a forward came from: the device that was called. */
 static const struct config_device *device_of_response(const struct pipeline *p,
-						      const struct unit *u)
+						      const struct unit *u,
+						      struct slice device)
 {
-	if (u->conn)
+	if (u->conn && u->conn->device)
 		return u->conn->device;
-	return config_device_by_line(p->in.config, ingress_user(u->msg.to));
+	return device.len > 0
+		       ? retirees_current(p->in.retirees, p->in.config, device)
+		       : NULL;
 }
 
 /* Who may not forward where he says has refused the call. */
 void pipeline_gate_response(struct pipeline *p, struct unit *u)
 {
-	const struct config_device *d =
-		u->trunk ? NULL : device_of_response(p, u);
-	struct gate_party party = {.device = d};
+	const struct config_device *d;
+	struct gate_party party = {.device = NULL};
+	struct slice device = SLICE_NULL;
 	char text[RULE_MAX];
 	struct writer rule;
 
 	writer_init(&rule, text, sizeof(text) - 1);
+	(void)calls_party(p->p.calls, &u->msg, &party.far, &device);
+	d = u->trunk ? NULL : device_of_response(p, u, device);
+	party.device = d;
 	party.rights = u->trunk ? u->trunk->rights : d ? d->rights : NULL;
 	if (gate_response(p->in.config, &party, &u->msg, &rule) == GATE_OPEN)
 		return;
@@ -86,6 +92,7 @@ bool pipeline_gate_device(struct pipeline *p, const struct unit *u,
 				   .rights = u->device->rights,
 				   .presence_group = u->device->presence_group};
 
+	(void)calls_party(p->p.calls, &u->msg, &party.far, NULL);
 	return is_open(p, u, &party, now_ms);
 }
 
@@ -105,6 +112,7 @@ bool pipeline_gate_trunk(struct pipeline *p, const struct unit *u,
 	char text[RULE_MAX];
 	struct writer rule;
 
+	(void)calls_party(p->p.calls, &u->msg, &party.far, NULL);
 	/* Credentials are the next stage's business. */
 	if (v.result != AUTHZ_FORBID)
 		return !is_proved || is_open(p, u, &party, now_ms);

@@ -177,6 +177,8 @@ MUST_CHECK int sip_txn_request(struct sip_txns *t, struct handle txn,
  * client transaction. Valid until t is used again. */
 const struct dest *sip_txn_client_dest(struct sip_txns *t,
 				       const struct sip_msg *m);
+/* The user number of the client transaction whose response m is; 0: none. */
+uint64_t sip_txn_client_user(struct sip_txns *t, const struct sip_msg *m);
 /* The client transaction whose response m is; none when there is none. */
 struct handle sip_txn_client_find(struct sip_txns *t, const struct sip_msg *m);
 /* Change the user number of txn; ERR_NOTFOUND. */

@@ -163,6 +163,13 @@ const struct dest *sip_txn_client_dest(struct sip_txns *t,
 	return x ? &x->dest : NULL;
 }
 
+uint64_t sip_txn_client_user(struct sip_txns *t, const struct sip_msg *m)
+{
+	const struct txn *x = find_of(t, m);
+
+	return x ? x->user : 0;
+}
+
 struct handle sip_txn_client_find(struct sip_txns *t, const struct sip_msg *m)
 {
 	const struct txn *x = find_of(t, m);
