@@ -83,6 +83,18 @@ static bool has_contact(enum sip_method method)
 	       method == SIP_METHOD_REFER;
 }
 
+/* A subscription to somebody's state has nothing to do with a call; outside of
+ * dialogs method lists and presence groups judge it. */
+static bool watches(const struct sip_msg *m)
+{
+	struct slice package;
+
+	text_cut(sip_msg_value(m, SIP_HDR_EVENT), ';', &package, NULL);
+	text_cut(text_trim(package), '.', &package, NULL);
+	return m->method == SIP_METHOD_SUBSCRIBE &&
+	       (text_ieqs(package, "presence") || text_ieqs(package, "dialog"));
+}
+
 /* Things that must not be passed on now; answered then. */
 static bool refuse_now(struct calls *c, struct leg *leg,
 		       const struct event_sip *ev)
@@ -96,6 +108,10 @@ static bool refuse_now(struct calls *c, struct leg *leg,
 	}
 	if (!is_relayed(ev->msg->method)) {
 		sip_refuse(c, ev, 501, "method", "");
+		return true;
+	}
+	if (leg->side == SIDE_PHONE && watches(ev->msg)) {
+		sip_refuse(c, ev, 489, "presence inside a call", "");
 		return true;
 	}
 	if (ev->msg->method == SIP_METHOD_REFER && !refer_room(c, leg)) {

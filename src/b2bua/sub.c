@@ -301,6 +301,29 @@ static unsigned may_send(const struct sub *s, const struct leg *leg,
 	return 501;
 }
 
+static bool is_other_package(const struct sub *s, const struct sip_msg *m)
+{
+	struct slice ours;
+	struct slice theirs;
+
+	text_cut(slice_str(s->event), ';', &ours, NULL);
+	text_cut(sip_msg_value(m, SIP_HDR_EVENT), ';', &theirs, NULL);
+	return m->method == SIP_METHOD_SUBSCRIBE &&
+	       !text_ieq(text_trim(ours), text_trim(theirs));
+}
+
+/* What begins something else in the dialog would pass the gates unseen, which
+ * judge it outside of dialogs: the status it is refused with, or 0. */
+static unsigned unjudged(const struct sub *s, const struct event_sip *ev)
+{
+	if (is_other_package(s, ev->msg))
+		return 489;
+	/* There is no call here whose party it would hand over. */
+	if (ev->msg->method == SIP_METHOD_REFER && ev->trunk && !s->is_refer)
+		return 403;
+	return 0;
+}
+
 void sub_request(struct calls *c, struct leg *leg, const struct event_sip *ev)
 {
 	struct sub *s = leg->sub;
@@ -308,6 +331,8 @@ void sub_request(struct calls *c, struct leg *leg, const struct event_sip *ev)
 	unsigned status = may_send(s, leg, method);
 
 	save_touch(c, &s->obj);
+	if (!status)
+		status = unjudged(s, ev);
 	if (!status && !s->leg[!leg->side].dialog.remote_tag)
 		status = 500; /* the other dialog is not made yet */
 	if (!status &&
