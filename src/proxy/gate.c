@@ -607,7 +607,10 @@ static enum gate_answer judge_presence(const struct config *c,
 				       const struct sip_msg *m,
 				       struct writer *rule)
 {
-	enum gate_answer answer = judge_watched(c, p, m->ruri, rule);
+	/* Inside a dialog the URI is a Contact of ours; the list may be new. */
+	enum gate_answer answer = m->to_tag.len > 0
+					  ? GATE_OPEN
+					  : judge_watched(c, p, m->ruri, rule);
 	struct gate_list list;
 	struct slice uri;
 
@@ -624,7 +627,7 @@ enum gate_answer gate_request(const struct config *c,
 {
 	bool is_new = m->to_tag.len == 0;
 
-	if (m->method == SIP_METHOD_SUBSCRIBE && is_new &&
+	if (m->method == SIP_METHOD_SUBSCRIBE &&
 	    (has_package(m, "presence") || has_package(m, "dialog")))
 		return judge_presence(c, p, m, rule);
 	if (m->method == SIP_METHOD_INVITE && is_new && p->rights)

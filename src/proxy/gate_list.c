@@ -5,12 +5,33 @@
 
 static const char list_type[] = "application/resource-lists+xml";
 
+static const struct slice unreadable = SLICE("uri=\"&\"");
+
+/* As text, and without what could hide a member (encodings, UTF-16, entities). */
+static bool is_readable(struct slice body, struct slice encoding)
+{
+	return (encoding.len == 0 || text_ieqs(encoding, "identity")) &&
+	       (body.len == 0 || !memchr(body.ptr, 0, body.len)) &&
+	       text_find(body, "<!") < 0;
+}
+
+static struct slice encoding_of(const struct sip_msg *m)
+{
+	for (size_t i = 0; i < m->hdr_count; i++)
+		if (text_ieqs(m->hdr[i].name, "Content-Encoding") ||
+		    text_ieqs(m->hdr[i].name, "e"))
+			return m->hdr[i].value;
+	return SLICE_NULL;
+}
+
 void gate_list_init(struct gate_list *l, const struct sip_msg *m)
 {
 	struct slice type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE);
 	struct slice body = m->body;
+	struct slice encoding = encoding_of(m);
 	struct sip_multipart parts;
 	struct sip_part part;
+	int err;
 
 	*l = (struct gate_list){.rest = SLICE_NULL};
 	if (m->package.len > 0) {
@@ -18,14 +39,25 @@ void gate_list_init(struct gate_list *l, const struct sip_msg *m)
 		body = m->package;
 	}
 	if (sip_type_is(type, list_type)) {
-		l->rest = body;
+		l->rest = is_readable(body, encoding) ? body : unreadable;
 		return;
 	}
-	if (sip_multipart_open(type, body, &parts) != 0)
+	if (type.len < 10 || !text_ieqs(slice_sub(type, 0, 10), "multipart/"))
 		return;
-	while (sip_multipart_next(&parts, &part) == 0)
-		if (sip_type_is(part.type, list_type))
+	err = encoding.len > 0 ? ERR_BAD
+			       : sip_multipart_open(type, body, &parts);
+	while (!err && (err = sip_multipart_next(&parts, &part)) == 0) {
+		bool is_list = sip_type_is(part.type, list_type);
+
+		if (text_ieqs(slice_sub(part.type, 0, 10), "multipart/") ||
+		    (is_list && (l->rest.len > 0 ||
+				 !is_readable(part.body, part.encoding))))
+			err = ERR_BAD;
+		else if (is_list)
 			l->rest = part.body;
+	}
+	if (err != ERR_NOTFOUND)
+		l->rest = unreadable;
 }
 
 /* s from its first byte that is no blank. Not text_trim, whose look at the
