@@ -272,6 +272,9 @@ void sccp_call_info(struct calls *c, struct sccp_phone *p,
 		take_parties(call, m);
 		keep_info(call, m);
 	}
+	/* What could not be taken back must not be shown. */
+	if (!call || !call->info)
+		status = SCCP_SECURITY_NONE;
 	send_info(c, p, call, m, status);
 }
 

@@ -360,6 +360,32 @@ START_TEST(video_is_encrypted_or_refused_by_policy)
 }
 END_TEST
 
+/* _i calls of the phone (shared lines) are known before the one that is looked at. */
+START_TEST(the_lock_goes_in_a_call_that_found_no_place)
+{
+	struct addr a;
+
+	register_phone(0, 17);
+	register_phone(1, 17);
+	for (uint32_t ref = 1; ref <= (uint32_t)_i; ref++) {
+		make(SCCP_CALL_INFO_V2, 17, 88);
+		set(SCCP_LINE, 1);
+		set(SCCP_CALL, ref);
+		set(SCCP_CALL_TYPE, 2);
+		set(SCCP_SECURITY, 1);
+		core_says(0);
+	}
+	call_between(17);
+	a = addr_in(last(0, SIDE_CORE, SCCP_OPEN_RECEIVE_ACK));
+	far_is(EVENT_FLOW_JOINED, &a, 2);
+	call_info(0, 1);
+	ck_assert_msg(shown(0) == SCCP_SECURITY_ENCRYPTED || _i >= 16, "%u",
+		      shown(0));
+	far_is(EVENT_FLOW_PARTED, &a, 0);
+	ck_assert_uint_eq(shown(0), SCCP_SECURITY_NONE);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("sccp_call");
@@ -379,5 +405,9 @@ int main(void)
 			    2);
 	tcase_add_test(tc, there_is_room_for_so_many_groups);
 	tcase_add_loop_test(tc, video_is_encrypted_or_refused_by_policy, 0, 2);
+	tcase_add_loop_test(tc, the_lock_goes_in_a_call_that_found_no_place, 2,
+			    3);
+	tcase_add_loop_test(tc, the_lock_goes_in_a_call_that_found_no_place, 16,
+			    17);
 	return run_case("b2bua/sccp_call", tc);
 }
