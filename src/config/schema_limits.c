@@ -13,8 +13,9 @@ const struct config_option config_limit_rows[CONFIG_LIMIT_ROWS] = {
 	      .text = "Connections from one address at once; phones behind one "
 		      "translator share it."),
 	LIMIT(handshakes, "handshakes", "256", 1, 100000,
-	      .text = "TLS handshakes waiting or under way at once; further "
-		      "connections wait in the kernel."),
+	      .text = "Connections of phones at once that have not proved "
+		      "who they are; TLS and plain ones are counted apart. "
+		      "Further ones wait in the kernel."),
 	LIMIT(handshakes_per_address, "handshakes-per-address", "16", 1, 100000,
 	      .text = "The same from one address, beyond which they are "
 		      "refused; phones behind one translator share it."),

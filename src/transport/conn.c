@@ -304,6 +304,7 @@ void conn_trust(struct conn *c)
 		return;
 	c->is_pending = false;
 	c->ep.t->stats.pending--;
+	c->ep.t->pending[c->proto]--;
 	if (c->source)
 		c->source->pending--;
 	listeners_wake(c->ep.t);
@@ -743,6 +744,7 @@ int conn_new(struct transport *t, const struct conn_params *p,
 	c->is_pending = p->is_pending;
 	if (c->is_pending) {
 		t->stats.pending++;
+		t->pending[c->proto]++;
 		if (c->source)
 			c->source->pending++;
 	}

@@ -111,6 +111,8 @@ struct transport {
 	void *ctx;
 	struct transport_limits limits;
 	struct transport_stats stats;
+	/* stats.pending by protocol. */
+	uint32_t pending[TRANSPORT_PROTO_COUNT];
 	struct slots eps;	/* all kinds */
 	uint32_t ep_count;	/* all but connections */
 	struct list conns;	/* also those whose handle is stale */

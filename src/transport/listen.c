@@ -149,13 +149,14 @@ static void pause_listener(struct listener *l)
 /*
  * As many connections are unauthenticated as may be: further ones wait in the
  * kernel. After a restart all phones come at once, and turning them away would
- * only make them come again.
+ * only make them come again. TLS and plain connections are counted apart: who
+ * opens plain ones and says nothing keeps nobody from TLS.
  */
 static bool must_wait(struct listener *l)
 {
 	struct transport *t = l->ep.t;
 
-	if (l->is_trusted || t->stats.pending < t->limits.pending_max)
+	if (l->is_trusted || t->pending[l->proto] < t->limits.pending_max)
 		return false;
 	t->stats.accept_waits++;
 	loop_fd_set(t->loop, &l->w, 0);
@@ -163,7 +164,7 @@ static bool must_wait(struct listener *l)
 	if (transport_may_log(t))
 		log_warn("transport: too many unauthenticated connections, "
 			 "more have to wait count=%u",
-			 t->stats.pending);
+			 t->pending[l->proto]);
 	return true;
 }
 

@@ -72,8 +72,9 @@ struct transport_limits {
 	uint32_t conn_max;	     /* connections, both directions; 4096 */
 	uint32_t conn_source_max;    /* accepted from one IPv4 address or IPv6
 				      /64; 64 */
-	uint32_t pending_max;	     /* accepted and not yet trusted; more
-					wait in the kernel; 512 */
+	uint32_t pending_max;	     /* accepted and not yet trusted, of TLS
+					and of plain ones; more wait in the
+					kernel; 512 */
 	uint32_t pending_source_max; /* the same from one source; 16 */
 	uint32_t read_max;	     /* bytes of one stream's buffer; 81920 */
 	uint32_t write_max;	     /* bytes waiting for one peer; 262144 */

@@ -948,6 +948,29 @@ static struct tls_creds *creds(const char *key, const struct test_cert *cert)
 	return c;
 }
 
+START_TEST(plain_connections_that_say_nothing_keep_no_tls_waiting)
+{
+	struct tls_creds *c = NULL;
+	struct addr plain, tls;
+	int fd[3];
+
+	start((struct transport_limits){.pending_max = 1});
+	c = creds("server", server_cert);
+	(void)listen_on(TRANSPORT_TCP, NULL, false, &plain);
+	(void)listen_on(TRANSPORT_TLS, c, false, &tls);
+	(void)tls_creds_unref(c);
+	fd[0] = dial(&plain);
+	fd[1] = dial(&plain);
+	RUN_UNTIL(stats()->accept_waits == 1);
+	ck_assert_uint_eq(stats()->pending, 1);
+	fd[2] = dial(&tls);
+	RUN_UNTIL(stats()->pending == 2);
+	for (int i = 0; i < 3; i++)
+		(void)close(fd[i]);
+	RUN_UNTIL(stats()->pending == 0);
+}
+END_TEST
+
 START_TEST(tls_listener_and_connector_meet)
 {
 	struct transport_connect p = {.proto = TRANSPORT_TLS};
@@ -1347,6 +1370,8 @@ static Suite *suite(void)
 	tcase_add_test(limits,
 		       peer_that_does_not_read_is_closed_at_the_write_limit);
 	tcase_add_test(tls, tls_listener_and_connector_meet);
+	tcase_add_test(tls,
+		       plain_connections_that_say_nothing_keep_no_tls_waiting);
 	tcase_add_test(tls, tls_carries_more_than_a_record_and_a_buffer);
 	tcase_add_test(tls, tls_without_certificate_is_refused_and_told);
 	tcase_add_test(tls, handshakes_take_turns);
