@@ -131,6 +131,16 @@ static bool has_package(const struct sip_msg *m, const char *name)
 	return false;
 }
 
+static bool mentions(struct slice s, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; i + n <= s.len; i++)
+		if (text_ieqs(slice_sub(s, i, n), word))
+			return true;
+	return false;
+}
+
 /* Does the URI of a Refer-To carry a Replaces header, however it is spelled
  * (RFC 3261 section 19.1.1: names may be escaped)? */
 static bool replaces_in_uri(struct slice refer_to)
@@ -142,7 +152,7 @@ static bool replaces_in_uri(struct slice refer_to)
 
 	/* What cannot be read might be read by somebody else. */
 	if (sip_nameaddr_parse(refer_to, &na) != 0)
-		return text_find(refer_to, "eplaces") >= 0;
+		return mentions(refer_to, "replaces");
 	(void)text_cut(na.uri, '?', NULL, &rest);
 	while (rest.len > 0) {
 		(void)text_cut(rest, '&', &field, &rest);
