@@ -398,7 +398,8 @@ static const struct config_option device_options[] = {
 		       "keys. nonsecure: any transport, no certificate."),
 	DEVICE(digest, "digest", BOOL, "no",
 	       .text = "Challenge the device's requests with digest "
-		       "authentication."),
+		       "authentication. Skinny has none: there such a device "
+		       "needs TLS."),
 	DEVICE(digest_user, "digest-user", NAME, "", .example = "",
 	       .when = CONFIG_WHEN_RESET,
 	       .text = "User name the device must answer challenges with; see "
