@@ -141,7 +141,8 @@ static size_t add_row(struct config_tuple *t, const char *const *row,
 	return n;
 }
 
-static struct config *make_config(const char *const (*more)[4], size_t count)
+struct config *world_config(const char *const (*more)[4], size_t count,
+			    const char *without)
 {
 	static struct config_tuple t[2 * (ROWS_MAX + WORLD_MORE_MAX)];
 	struct config_report rep;
@@ -149,8 +150,11 @@ static struct config *make_config(const char *const (*more)[4], size_t count)
 	size_t n = 0;
 
 	must(count <= WORLD_MORE_MAX, "too many rows");
-	for (size_t i = 1; i < ROWS_MAX; i++)
+	for (size_t i = 1; i < ROWS_MAX; i++) {
+		if (without && strcmp(rows[i][1], without) == 0)
+			continue;
 		n += add_row(t + n, rows[i], rows[i - 1], (uint32_t)i);
+	}
 	for (size_t i = 0; i < count; i++)
 		n += add_row(t + n, more[i], i ? more[i - 1] : rows[0],
 			     (uint32_t)(ROWS_MAX + i));
@@ -290,6 +294,14 @@ static void on_stopped(void *ctx, enum pipeline_stop why,
 	(void)snprintf(w->why, sizeof(w->why), "%s", text);
 }
 
+static void on_admitted(void *ctx, struct handle conn)
+{
+	struct world *w = ctx;
+
+	(void)conn;
+	w->admitted++;
+}
+
 /* ---- composition --------------------------------------------------------- */
 
 static struct addr ip(const char *text)
@@ -387,9 +399,11 @@ static void make_pipeline(struct world *w)
 				.ctx = w};
 	struct pipeline_params p = {.config = w->config,
 				    .calls = w->calls,
+				    .retirees = &w->retirees,
 				    .cb = {.credential = on_credential,
 					   .check = on_check,
 					   .stopped = on_stopped,
+					   .admitted = on_admitted,
 					   .ctx = w},
 				    .entropy = {.fill = NULL},
 				    .nonce_key =
@@ -448,7 +462,7 @@ void world_init_more(struct world *w, const char *const (*more)[4],
 	w->hiding = (struct dest){.ep = {.index = 5, .gen = 2},
 				  .peer = ip("198.51.100.9:5060"),
 				  .local = ip("192.0.2.1:5074")};
-	w->config = make_config(more, count);
+	w->config = world_config(more, count, NULL);
 	w->phone = (struct conn){
 		.ep = {.index = 10, .gen = 1},
 		.dest = {.ep = {.index = 10, .gen = 1},
@@ -463,6 +477,7 @@ void world_init_more(struct world *w, const char *const (*more)[4],
 	};
 	must(w->phone.device, "device");
 	w->answerer = &w->core;
+	retirees_init(&w->retirees);
 	make_calls(w);
 	make_pipeline(w);
 	tell_trunks(w);
@@ -473,6 +488,7 @@ void world_done(struct world *w)
 	pipeline_free(w->pipeline);
 	egress_free(w->egress);
 	calls_free(w->calls);
+	retirees_done(&w->retirees);
 	config_unref(w->config);
 	free(w->sent);
 	free(w->store);

@@ -9,6 +9,7 @@
 #include "authn/digest.h"
 #include "lib/entropy.h"
 #include "proxy/pipeline.h"
+#include "proxy/retirees.h"
 
 enum {
 	WORLD_SENT_MAX = 64,
@@ -46,6 +47,8 @@ struct world {
 	struct egress *egress;
 	struct pipeline *pipeline;
 	struct test_entropy entropy;
+	struct retirees retirees;
+	uint32_t admitted;  /* connections told to be known */
 	struct conn phone;  /* TLS, SEP000000000001 */
 	struct dest udp;    /* a phone at the datagram listener */
 	struct dest hiding; /* at another one: unknown-lines = challenge */
@@ -87,6 +90,10 @@ void world_init(struct world *w);
  * at most WORLD_MORE_MAX. */
 void world_init_more(struct world *w, const char *const (*more)[4],
 		     size_t count);
+/* What world_init_more makes its configuration of, without the rows of one
+ * section of that label; the caller's reference. */
+struct config *world_config(const char *const (*more)[4], size_t count,
+			    const char *without);
 /* Free all. */
 void world_done(struct world *w);
 /* Forget what was sent and stopped. */
