@@ -89,6 +89,11 @@ says() {
 }
 is_gone() { [ -z "$(module)" ] && [ ! -e "$root/var/lib/dkms/nf_srtp" ]; }
 
+# DKMS makes itself a key to sign with, which was not there before
+had_key=
+[ ! -e /var/lib/dkms/mok.key ] || had_key=1
+key_goes() { [ -n "$had_key" ] || rm -f /var/lib/dkms/mok.key /var/lib/dkms/mok.pub; }
+
 dkms_part() {
 	is_true "its sources are put where DKMS looks for them" machine
 	is_true "DKMS takes them" dkms_ add -m nf_srtp -v "$version"
@@ -112,6 +117,7 @@ dkms_part() {
 		says "module nf_srtp is not loaded: Secure Boot takes only signed modules (mokutil --import the key that DKMS signs with, then modprobe nf_srtp)"
 	is_true "DKMS removes it" dkms_ remove nf_srtp/"$version" --all
 	is_true "and nothing of it is left" is_gone
+	key_goes
 }
 
 # --- other series -------------------------------------------------------------
