@@ -39,7 +39,9 @@
  * With --joined (two phones whose calls lead into each other) instead:
  *
  *  - there is no RTP and no RTCP inside, except that the first JOIN_MAX packets
- *    of a sender may be there, those from before the two calls were joined;
+ *    of a sender may be there, those from before the two calls were joined, and
+ *    LAST_MAX reports that came up and did not go down: a party's last one finds
+ *    that the far half of the call has just gone;
  *  - every packet that went down decrypts to what a packet that came up, from
  *    the other phone, decrypts to.
  *
@@ -66,6 +68,7 @@ enum {
 	STREAM_MAX = 128,
 	PACKETS_MAX = 50000, /* kept of one side */
 	JOIN_MAX = 5,	     /* packets inside before calls are joined */
+	LAST_MAX = 2,	     /* RTCP inside after that */
 	RUN = 8		     /* bytes that must not repeat outside */
 };
 
@@ -471,15 +474,24 @@ static bool is_before_the_join(const struct side *outside, const struct rtp *r)
 	return has_come_up;
 }
 
+/* r, RTCP inside, came up and did not go down. */
+static bool is_last_report(const struct side *outside, const struct rtp *r)
+{
+	return side_has(outside, r, true) && !side_has(outside, r, false);
+}
+
 static void compare_all_joined(struct check *c)
 {
 	struct packet none = {0};
-	unsigned long before = 0;
+	unsigned long before = 0, last = 0;
 
 	for (unsigned long i = 0; i < c->inside.count; i++)
 		before += is_before_the_join(&c->outside, &c->inside.rtp[i]);
+	for (unsigned long i = 0; i < c->inside_rtcp.count; i++)
+		last += is_last_report(&c->outside_rtcp,
+				       &c->inside_rtcp.rtp[i]);
 	if (before < c->inside.count || before > JOIN_MAX ||
-	    c->inside_rtcp.count)
+	    last < c->inside_rtcp.count || last > LAST_MAX)
 		fail(c, "there is no media inside", &none);
 	(void)printf("inside:  %lu RTP packets, %lu RTCP, %lu SIP packets in"
 		     " plain text\n",

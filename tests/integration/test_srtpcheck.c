@@ -33,14 +33,17 @@ enum fault {
 
 /* Of a joined call. */
 enum joined {
-	JOINED_SAME,	  /* down is what came up */
-	JOINED_OTHER_KEY, /* the same under another key */
-	JOINED_INSIDE,	  /* one packet was inside */
-	JOINED_LATE,	  /* the first one was, and did not go down */
-	JOINED_LEAK,	  /* the first one was, and went down as well */
-	JOINED_INVENTED,  /* one went down that never came up */
-	JOINED_ECHO,	  /* a phone hears itself */
-	JOINED_SILENT	  /* nothing came down */
+	JOINED_SAME,	       /* down is what came up */
+	JOINED_OTHER_KEY,      /* the same under another key */
+	JOINED_INSIDE,	       /* one packet was inside */
+	JOINED_LATE,	       /* the first one was, and did not go down */
+	JOINED_LEAK,	       /* the first one was, and went down as well */
+	JOINED_INVENTED,       /* one went down that never came up */
+	JOINED_ECHO,	       /* a phone hears itself */
+	JOINED_SILENT,	       /* nothing came down */
+	JOINED_REPORT,	       /* RTCP was inside, and did not go down */
+	JOINED_REPORT_LEAK,    /* it was, and went down as well */
+	JOINED_REPORT_INVENTED /* it was, and never came up */
 };
 
 enum {
@@ -295,6 +298,28 @@ static void joined_packet(FILE *out, FILE *in, const srtp_t s[2], unsigned seq,
 		frame(in, 17, INSIDE, 40000, INSIDE, 40002, clear, len);
 }
 
+/* A report from the one party, inside too. */
+static void joined_report(FILE *out, FILE *in, const srtp_t s[2],
+			  enum joined how)
+{
+	static const uint8_t bye[8] = {0x81, 203, 0, 1, 1, 2, 3, 4};
+	uint8_t up[64], down[64];
+	int up_len = sizeof(bye), down_len = sizeof(bye);
+
+	memcpy(up, bye, sizeof(bye));
+	memcpy(down, bye, sizeof(bye));
+	ck_assert_int_eq(srtp_protect_rtcp(s[0], up, &up_len),
+			 srtp_err_status_ok);
+	ck_assert_int_eq(srtp_protect_rtcp(s[1], down, &down_len),
+			 srtp_err_status_ok);
+	if (how != JOINED_REPORT_INVENTED)
+		frame(out, 17, PHONE, 20001, OURS, 30001, up, (size_t)up_len);
+	if (how == JOINED_REPORT_LEAK)
+		frame(out, 17, OURS, 30005, OTHER_PHONE, 20005, down,
+		      (size_t)down_len);
+	frame(in, 17, INSIDE, 40001, INSIDE, 40003, bye, sizeof(bye));
+}
+
 static int joined_verdict(enum joined how, const char *mode)
 {
 	uint8_t key[2][30];
@@ -316,6 +341,8 @@ static int joined_verdict(enum joined how, const char *mode)
 	s[1] = context(key[1], false);
 	for (unsigned seq = 0; seq < PACKETS; seq++)
 		joined_packet(out, in, s, seq, how);
+	if (how >= JOINED_REPORT)
+		joined_report(out, in, s, how);
 	(void)fclose(out);
 	(void)fclose(in);
 	ck_assert_int_eq(srtp_dealloc(s[0]), srtp_err_status_ok);
@@ -332,10 +359,17 @@ static const struct {
 	enum joined how;
 	int joined, end_to_end, mixed;
 } joined_row[] = {
-	{JOINED_SAME, 0, 0, 0},	  {JOINED_OTHER_KEY, 0, 1, 0},
-	{JOINED_INSIDE, 1, 1, 0}, {JOINED_LATE, 0, 0, 0},
-	{JOINED_LEAK, 1, 1, 0},	  {JOINED_INVENTED, 1, 1, 1},
-	{JOINED_ECHO, 1, 1, 1},	  {JOINED_SILENT, 1, 1, 1},
+	{JOINED_SAME, 0, 0, 0},
+	{JOINED_OTHER_KEY, 0, 1, 0},
+	{JOINED_INSIDE, 1, 1, 0},
+	{JOINED_LATE, 0, 0, 0},
+	{JOINED_LEAK, 1, 1, 0},
+	{JOINED_INVENTED, 1, 1, 1},
+	{JOINED_ECHO, 1, 1, 1},
+	{JOINED_SILENT, 1, 1, 1},
+	{JOINED_REPORT, 0, 0, 0},
+	{JOINED_REPORT_LEAK, 1, 1, 0},
+	{JOINED_REPORT_INVENTED, 1, 1, 1},
 };
 
 START_TEST(a_joined_call_is_what_it_is_said_to_be)
