@@ -156,6 +156,9 @@ START_TEST(every_suite_refuses_forgeries_and_replays)
 	rig_send(&r, 1, false, len);
 	while (rig_query(&r, 1).replay == 0)
 		continue;
+	/* On two processors one may overtake another. */
+	while (rig_query(&r, 1).auth_fail < (len - 2 + 8) / 9)
+		continue;
 	ck_assert_uint_eq(rig_query(&r, 1).auth_fail, (len - 2 + 8) / 9);
 	talk(&r, NULL, &phone, 6);
 	party_done(&phone);
