@@ -581,6 +581,19 @@ void conn_handshakes(void *arg)
 		loop_work_add(t->loop, &t->handshake_work);
 }
 
+/* c is heard again when its turn comes in list turns, which work takes up. */
+static void wait_turn(struct conn *c, struct list *turns,
+		      struct loop_work *work)
+{
+	struct transport *t = c->ep.t;
+
+	if (!list_empty(&c->turn_node))
+		return;
+	list_append(turns, &c->turn_node);
+	loop_fd_pause(t->loop, &c->w);
+	loop_work_add(t->loop, work);
+}
+
 /*
  * A step of a handshake may cost milliseconds, a message costs microseconds:
  * when many phones come at once, their handshakes take turns, a few per round
@@ -588,13 +601,7 @@ void conn_handshakes(void *arg)
  */
 static void queue_handshake(struct conn *c)
 {
-	struct transport *t = c->ep.t;
-
-	if (!list_empty(&c->turn_node))
-		return;
-	list_append(&t->handshakes, &c->turn_node);
-	loop_fd_pause(t->loop, &c->w);
-	loop_work_add(t->loop, &t->handshake_work);
+	wait_turn(c, &c->ep.t->handshakes, &c->ep.t->handshake_work);
 }
 
 /*
@@ -604,13 +611,7 @@ static void queue_handshake(struct conn *c)
  */
 static void queue_parting(struct conn *c)
 {
-	struct transport *t = c->ep.t;
-
-	if (!list_empty(&c->turn_node))
-		return;
-	list_append(&t->partings, &c->turn_node);
-	loop_fd_pause(t->loop, &c->w);
-	loop_work_add(t->loop, &t->parting_work);
+	wait_turn(c, &c->ep.t->partings, &c->ep.t->parting_work);
 }
 
 static void on_connected(struct conn *c)
