@@ -44,14 +44,14 @@ monitor=$(cat "$DIR/pid/sallyportd")
 role_pid() {
 	local p
 	for p in $(pgrep -P "$monitor"); do
-		tr '\0' ' ' <"/proc/$p/cmdline" | grep -qw -- "$1" && echo "$p"
+		tr '\0' ' ' <"/proc/$p/cmdline" | finds -w -- "$1" && echo "$p"
 	done | head -1
 }
 # rss ROLE: resident kB of all processes with that role
 rss() {
 	local p
 	for p in $(pgrep -P "$monitor"); do
-		tr '\0' ' ' <"/proc/$p/cmdline" | grep -qw -- "--role=$1" &&
+		tr '\0' ' ' <"/proc/$p/cmdline" | finds -w -- "--role=$1" &&
 			cat "/proc/$p/status"
 	done | awk '/^VmRSS/ { n += $2 } END { print n }'
 }

@@ -90,7 +90,7 @@ proved() {
 		return 1
 	}
 }
-subscriptions() { ctl --json status | grep -q "\"subscriptions\": *$1"; }
+subscriptions() { ctl --json status | finds "\"subscriptions\": *$1"; }
 needs capture_start all
 is_true "b talks to a, holds it, and asks c" both
 is_true "b transfers: a talks to c, b has no call" transfer

@@ -64,7 +64,7 @@ installed() {
 	local missing=0 f
 	for f in sallyportd sallyportctl sallyport.conf sallyportd.service \
 		sallyportd.8 sallyport.conf.5 sallyportctl.8; do
-		find "$DIR/dest" -name "$f" | grep -q . ||
+		find "$DIR/dest" -name "$f" | finds . ||
 			{ echo "$f is not there"; missing=1; }
 	done
 	return $missing

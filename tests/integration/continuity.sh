@@ -25,7 +25,7 @@ both_served() {
 role_pids() {
 	local p
 	for p in $(pgrep -P "$(cat "$DIR/pid/sallyportd")"); do
-		tr '\0' ' ' <"/proc/$p/cmdline" | grep -q -- "--role=$1 " &&
+		tr '\0' ' ' <"/proc/$p/cmdline" | finds -- "--role=$1 " &&
 			echo "$p"
 	done
 }
@@ -95,7 +95,7 @@ resume() {
 is_held() {
 	local id
 	for id in $(ctl --json calls | sed -n 's/.*"id": *\([0-9]*\).*/\1/p'); do
-		ctl --json call "$id" | grep -q '"held": true' || return 1
+		ctl --json call "$id" | finds '"held": true' || return 1
 	done
 }
 # goes_on NAME WHO ROLE...: a call, the kill, the end by WHO

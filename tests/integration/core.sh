@@ -33,9 +33,9 @@ with() {
 	sallyport_start
 }
 state_is() {
-	ctl --json status | tr -d ' \n' | grep -q "\"state\":\"$1\""
+	ctl --json status | tr -d ' \n' | finds "\"state\":\"$1\""
 }
-has_tcp() { in_ns sp ss -Htn dst "$CM:$1" | grep -q ESTAB; }
+has_tcp() { in_ns sp ss -Htn dst "$CM:$1" | finds ESTAB; }
 no_tcp() { ! has_tcp 5060; }
 
 needs with "tcp:$CM:5060"

@@ -71,13 +71,13 @@ unknown() {
 			ctl device import -
 }
 is_true "so are an unknown column, semicolons and an open quote" unknown
-nothing() { phone_c_registers && ! ctl --json device export | grep -q 5001; }
+nothing() { phone_c_registers && ! ctl --json device export | finds 5001; }
 is_true "nothing of it was taken" nothing
 
 good() {
 	printf '%s\n' 'lines,name,description' '"5001 5002",SEP0000000000A1,"Hall, ""left"""' >"$csv"
 	says '"devices-added": 1' ctl --json device import --dry-run "$csv" &&
-		! ctl --json device export | grep -q 5001 &&
+		! ctl --json device export | finds 5001 &&
 		says '"devices-added": 1' ctl --json device import "$csv" &&
 		says '"devices-added": 0' ctl --json device import "$csv" &&
 		phone_c_registers

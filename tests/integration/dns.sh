@@ -79,6 +79,6 @@ is_true "it has the registration" \
 
 ip -n "$NS-cm" addr add 10.77.1.4/24 dev eth0
 needs dns_start 10.77.1.4
-moved() { ! place "$CM2" up && ctl --json status | grep -q 10.77.1.4; }
+moved() { ! place "$CM2" up && ctl --json status | finds 10.77.1.4; }
 is_true "a new answer moves the second place" wait_for 30 "it moves" moved
 test_end

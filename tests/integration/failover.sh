@@ -36,7 +36,7 @@ state_is() {
 		grep -q "\"name\":\"$1\",[^}]*\"state\":\"$2\""
 }
 # knows KAMAILIO USER: it has a registration of the user
-knows() { kamailio_users "$1" | grep -q "AoR: $2"; }
+knows() { kamailio_users "$1" | finds "AoR: $2"; }
 both_at() { knows "$1" "$USER_A" && knows "$1" "$USER_B"; }
 # kill_all NAME: without a word, all processes of it
 kill_all() {

@@ -36,7 +36,7 @@ phone_asks() {
 		-t t1 -m 1 -recv_timeout 20000 127.0.0.1:15061
 }
 is_true "each method is asked, answered and notified" phone_asks
-subscriptions() { ctl --json status | grep -q "\"subscriptions\": *$1"; }
+subscriptions() { ctl --json status | finds "\"subscriptions\": *$1"; }
 is_true "no subscription is left" wait_for 10 "they end" subscriptions 0
 
 # The other way: somebody inside subscribes to a phone.

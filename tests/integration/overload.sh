@@ -46,8 +46,8 @@ phone_c_waits() {
 }
 is_true "the call manager says 503: a phone registers at the next" phone_c_waits
 is_there() {
-	kamailio_users kamailio2 | grep -q "AoR: $USER_C" &&
-		! kamailio_users kamailio | grep -q "AoR: $USER_C"
+	kamailio_users kamailio2 | finds "AoR: $USER_C" &&
+		! kamailio_users kamailio | finds "AoR: $USER_C"
 }
 is_true "there it is, and at the first it is not" is_there
 

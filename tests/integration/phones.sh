@@ -58,7 +58,7 @@ one_call() {
 	call_a_to_b && sleep 1 || return 1
 	id=$(ctl --json calls --device "$DEV_A" | sed -n 's/.*"id": *\([0-9]*\).*/\1/p')
 	seen=$(ctl --json call "$id") || return 1
-	ctl call "$id" | grep -q '^legs: *side=phone peer=' || return 1
+	ctl call "$id" | finds '^legs: *side=phone peer=' || return 1
 	! ctl call 12345 2>/dev/null || { echo "call 12345?"; return 1; }
 	call_end
 	for pattern in '"transport": "tls"' '"transport": "udp"' \

@@ -48,11 +48,11 @@ is_true "which is logged" grep -q \
 	'reason="the credentials were refused" realm="'$REALM'"' \
 	"$DIR/log/sallyportd"
 needs realm_add "$SECRET"
-listed() { ctl realm list | grep -q "^$REALM" && ! ctl user list | grep -q '@'; }
+listed() { ctl realm list | finds "^$REALM" && ! ctl user list | finds '@'; }
 is_true "the realm is listed, apart from the users" listed
 hidden() {
 	! grep -qa "$SECRET" "$DIR/state"/* "$DIR/log/sallyportd" &&
-		! ctl --json realm list | grep -q "$SECRET"
+		! ctl --json realm list | finds "$SECRET"
 }
 is_true "its password is to be seen nowhere" hidden
 is_true "with it a phone registers" phone_c_registers

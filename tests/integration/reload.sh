@@ -114,6 +114,6 @@ hangs_up() {
 	wait_for 15 "the calls have ended" no_calls
 }
 is_true "it may hang up" hangs_up
-gone() { ! in_ns sp ss -Hnt state established src "$SP_OUT:5061" dst "$PHONE_A" | grep -q .; }
+gone() { ! in_ns sp ss -Hnt state established src "$SP_OUT:5061" dst "$PHONE_A" | finds .; }
 is_true "then its connection is closed" wait_for 10 "the connection ends" gone
 test_end

@@ -81,7 +81,7 @@ watched_again() {
 	tail "$DIR/log/watcher" "$DIR/log/watched.errors"
 	return 1
 }
-subscriptions() { ctl --json status | grep -q "\"subscriptions\": *$1"; }
+subscriptions() { ctl --json status | finds "\"subscriptions\": *$1"; }
 # the worker that has it
 watching_worker() {
 	ctl --json registrations --device "$DEV_W" |
@@ -95,7 +95,7 @@ all_killed() {
 	mv "$DIR/log/sallyportd" "$DIR/log/sallyportd.1"
 	sallyport_start
 }
-knows_user() { ctl user list | grep -qw "$USER_C"; }
+knows_user() { ctl user list | finds -w "$USER_C"; }
 
 is_true "a phone registers" serves
 for role in worker=0 worker=1 media keys store; do
@@ -118,7 +118,7 @@ last_words() {
 	[ "$(ctl log --tail 3 | wc -l)" = 3 ]
 }
 is_true "log shows what was said, also by who was killed" last_words
-level() { ctl log debug && ctl --json log | grep -q '"level": "debug"' &&
+level() { ctl log debug && ctl --json log | finds '"level": "debug"' &&
 	! ctl log loud 2>/dev/null && ctl log info; }
 is_true "the level can be changed" level
 monitor_lives() { kill -0 "$monitor"; }

@@ -65,7 +65,7 @@ is_true "srtpcheck: from phone to phone under one key set, nothing inside" \
 	sccp_prove pair --end-to-end
 needs sccp_capture one
 is_true "another call" a_calls_b
-shows_calls() { ctl calls; ctl --json calls | grep -q '"Encrypted"'; }
+shows_calls() { ctl calls; ctl --json calls | finds '"Encrypted"'; }
 is_true "sallyportctl shows it" shows_calls
 
 held() {

@@ -61,7 +61,7 @@ needs phone b pb "$DEV_B" 20 --answer
 needs phone c px "$DEV_C" 11 --answer
 registered() { sccp_do "$1" 20 "wait registered 15"; }
 for p in a b c; do is_true "$p registers over TLS" registered $p; done
-shows() { ctl registrations | grep -q "$1"; }
+shows() { ctl registrations | finds "$1"; }
 is_true "operators see it" shows "$DEV_A"
 
 call() {
@@ -75,7 +75,7 @@ uses() {
 		! grep -v " algorithm=$2 " "$DIR/told"
 }
 is_true "by their model they use the suite that phones of 2006 know" uses a 1
-has_call() { ctl calls | tee "$DIR/calls" | grep -q "$1"; }
+has_call() { ctl calls | tee "$DIR/calls" | finds "$1"; }
 is_true "operators see the call, and that it is encrypted" has_call Encrypted
 hold() {
 	sccp_do a 60 hold "wait state=hold 10" "wait silent 10" &&
@@ -89,7 +89,7 @@ hangup() {
 		sccp_do "$1" 30 "wait idle 10" "wait silent 5"
 }
 is_true "the call ends" hangup b
-no_flows() { ctl calls | grep -q SEP && return 1; return 0; }
+no_flows() { ctl calls | finds SEP && return 1; return 0; }
 is_true "and leaves nothing" no_flows
 
 is_true "three versions of the protocol understand each other" call 2003 3
@@ -160,6 +160,6 @@ is_true "the call manager dies, and the next one takes the phones" failover
 is_true "also the other phone" registered b
 is_true "they talk there" call 2002 3
 is_true "the call ends" hangup b
-counts() { ctl status | tee "$DIR/status" | grep -qi sccp; }
+counts() { ctl status | tee "$DIR/status" | finds -i sccp; }
 is_true "status counts Skinny" counts
 test_end

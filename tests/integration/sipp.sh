@@ -27,7 +27,7 @@ calls_out() {
 	sipp_run "out-$1" px uac-srtp "$USER_C" "$PASS_C" 3001 -t t1 -m "$1" \
 		-r "$2" -l 30 127.0.0.1:15061
 }
-no_bindings() { ! ctl --json registrations | grep -q '"aor"'; }
+no_bindings() { ! ctl --json registrations | finds '"aor"'; }
 
 is_true "a phone registers over TLS with digest" phone_c_registers
 wrong_password() {

@@ -79,7 +79,7 @@ needs sallyport_user "$USER_C" "$PASS_C"
 needs stunnel_start stunnel-c "$DEV_C" 15061
 
 # --- which certificate ---
-is_shown() { local cn=$1; shift; shows 5061 "$@" | grep -q "CN = $cn"; }
+is_shown() { local cn=$1; shift; shows 5061 "$@" | finds "CN = $cn"; }
 is_true "a client that can gets the ECDSA certificate" \
 	is_shown server.ec -servername sallyport.demo
 is_true "one that cannot gets the RSA one" is_shown sallyport.demo -tls1_2 \
@@ -90,8 +90,8 @@ is_true "a phone registers over it" phone_c_registers
 
 # --- the token ---
 token_serves() {
-	peer 5062 -tls1_2 | grep -q 'CN = server.token' &&
-		peer 5062 -tls1_3 | grep -q 'Verify return code: 0'
+	peer 5062 -tls1_2 | finds 'CN = server.token' &&
+		peer 5062 -tls1_3 | finds 'Verify return code: 0'
 }
 is_true "a key in a PKCS#11 token signs TLS 1.2 and 1.3" token_serves
 keys_confined() {
@@ -108,7 +108,7 @@ is_true "from within the keys process's confines" keys_confined
 # VERSION: with what was kept
 resumes() {
 	local port=$1 version=$2 sess=$DIR/sess-$1$2
-	peer "$port" "$version" -sess_in "$sess" | grep -q '^Reused, '
+	peer "$port" "$version" -sess_in "$sess" | finds '^Reused, '
 }
 keeps_session() {
 	local port=$1 version=$2
@@ -121,7 +121,7 @@ is_true "a TLS 1.2 session can be kept" keeps_session 5061 -tls1_2
 is_true "and resumed" resumes 5061 -tls1_2
 by_id() {
 	peer 5061 -tls1_2 -no_ticket -sess_out "$DIR/sess-id" >/dev/null
-	peer 5061 -tls1_2 -no_ticket -sess_in "$DIR/sess-id" | grep -q '^Reused, '
+	peer 5061 -tls1_2 -no_ticket -sess_in "$DIR/sess-id" | finds '^Reused, '
 }
 is_true "a peer without tickets resumes by session ID" by_id
 restart() {
@@ -186,7 +186,7 @@ revoked() {
 		--template <(printf 'crl_next_update = 30\ncrl_number = 1\n') \
 		--outfile "$DIR/etc/sallyport/trust/device/ca.crl" 2>/dev/null
 	ctl reload || return
-	! CERT=$DEV_B peer 5061 -tls1_3 -quiet | grep -q x
+	! CERT=$DEV_B peer 5061 -tls1_3 -quiet | finds x
 	grep -q 'reason=revoked' "$DIR/log/sallyportd"
 }
 is_true "a revocation list takes force at a reload" revoked
@@ -210,7 +210,7 @@ staple() {
 is_true "an OCSP response is taken up" staple
 stapled() {
 	peer 5061 -tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256 -status \
-		-servername sallyport.demo | grep -q 'OCSP Response Status: successful'
+		-servername sallyport.demo | finds 'OCSP Response Status: successful'
 }
 is_true "and shown to a client that asks" stapled
 foreign_staple() {
@@ -228,7 +228,7 @@ old_peer() {
 	shift 3
 	CERT=$cert peer "$port" -tls1 -cipher "$cipher:@SECLEVEL=0" "$@"
 }
-speaks() { old_peer "$@" | grep -q "Cipher is $3\$"; }
+speaks() { old_peer "$@" | finds "Cipher is $3\$"; }
 OLD=SEP00000000A001 AUTH=SEP00000000A002
 old_config() {
 	openssl req -new -newkey rsa:1024 -nodes -keyout "$DIR/pki/$OLD.key" \
@@ -263,7 +263,7 @@ null_refused() {
 is_true "NULL-SHA with a device in encrypted mode is closed" null_refused
 is_true "NULL-SHA with one in authenticated mode is served" \
 	speaks 5063 "$AUTH" NULL-SHA
-prefers_aes() { old_peer 5063 "$AUTH" NULL-SHA:AES128-SHA | grep -q 'Cipher is AES128-SHA$'; }
+prefers_aes() { old_peer 5063 "$AUTH" NULL-SHA:AES128-SHA | finds 'Cipher is AES128-SHA$'; }
 is_true "who can encrypt does" prefers_aes
 not_by_default() { ! speaks 5061 "$1" "$2"; }
 is_true "a default listener has no TLS 1.0" not_by_default "$OLD" AES128-SHA
@@ -273,7 +273,7 @@ gnutls_null() {
 		'NONE:+VERS-TLS1.0:+NULL:+SHA1:+RSA:+COMP-NULL:+SIGN-ALL:+CTYPE-X509' \
 		--x509cafile "$DIR/pki/ca.crt" --x509certfile "$DIR/pki/$AUTH.crt" \
 		--x509keyfile "$DIR/pki/$AUTH.key" -p 5063 "$SP_OUT" \
-		--no-ca-verification </dev/null 2>&1 | grep -q 'TLS1.0.*NULL'
+		--no-ca-verification </dev/null 2>&1 | finds 'TLS1.0.*NULL'
 }
 is_true "gnutls-cli agrees about NULL" gnutls_null
 # sip CERT: stdin to the old listener over NULL-SHA; what comes back
@@ -329,7 +329,7 @@ is_true "other devices are not concerned" heard "$DEV_A"
 is_true "an operator resets it" ctl device reset-lsc "$DEV_C"
 is_true "and the MIC is taken again" heard "$DEV_C"
 is_true "what is not there cannot be reset" eval "! ctl device reset-lsc nobody"
-counted() { ctl --json status | grep -q '"mic-after-lsc": [1-9]'; }
+counted() { ctl --json status | finds '"mic-after-lsc": [1-9]'; }
 is_true "a refusal is counted by its reason" \
 	eval "heard lsc && ! heard '$DEV_C' && counted"
 
@@ -343,7 +343,7 @@ listed() {
 		grep -q '^token .*own.*CN=server.token' "$DIR/log/certs"
 }
 is_true "certs lists certificates and trust" listed
-in_status() { ctl --json status | grep -q '"certificates-expiring": [1-9]'; }
+in_status() { ctl --json status | finds '"certificates-expiring": [1-9]'; }
 is_true "status counts those that expire soon" in_status
 warned() { grep -q 'expires in 2[0-9] days' "$DIR/log/sallyportd"; }
 is_true "and the log warns of those that expire soon" warned

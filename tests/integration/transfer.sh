@@ -23,7 +23,7 @@ third_waits() {
 }
 is_true "a third party waits inside" third_waits
 is_true "baresip calls linphone" call_a_to_b
-talks_to() { ctl calls | grep "$1" | grep -q established; }
+talks_to() { ctl calls | grep "$1" | finds established; }
 transfer() {
 	linphone_cmd "transfer sip:3001@$SP_OUT"
 	wait_for 20 "baresip talks to the third" talks_to 3001
@@ -38,6 +38,6 @@ ends() {
 	wait_for 15 "all calls end" is_over
 }
 is_true "the third party gets its BYE, and nothing is left" ends
-subscriptions() { ctl --json status | grep -q "\"subscriptions\": *$1"; }
+subscriptions() { ctl --json status | finds "\"subscriptions\": *$1"; }
 is_true "no subscription is left" wait_for 40 "they end" subscriptions 0
 test_end

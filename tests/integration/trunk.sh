@@ -160,7 +160,7 @@ calls() {
 	sipp_run "$1" "$2" uac-plain - - - -s 1001 -t u1 -m "$6" -r 20 \
 		-i "$3" -p "$4" "$5"
 }
-no_calls() { ! ctl --json calls | grep -q '"id"'; }
+no_calls() { ! ctl --json calls | finds '"id"'; }
 
 # ---- both ways ----
 needs answers cm-in cm "$CM" 5065 10
@@ -175,7 +175,7 @@ is_true "no call is left" wait_for 10 "calls end" no_calls
 needs answers b-out pb "$PHONE_B" 5060 6
 is_true "the second peer gets the calls when the first is gone" \
 	calls over cm "$CM" 5065 "$SP_IN:5080" 5
-peer_is_down() { ctl --json trunks | tr -d ' \n' | grep -q \
+peer_is_down() { ctl --json trunks | tr -d ' \n' | finds \
 	"\"peer\":\"$1:5060\",[^}]*\"state\":\"down\""; }
 is_true "which is shown" peer_is_down "$PHONE_A"
 is_true "and logged" grep -q 'trunk peer name=carrier .*state=down' \

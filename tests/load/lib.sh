@@ -1,6 +1,8 @@
 # What the measuring scripts share: processes and their end, what they cost, and
 # a row of results. Callers have $BUILD, $RESULTS and $DIR; finish ends all.
 
+. "$(dirname "${BASH_SOURCE[0]}")/../integration/lib/finds.sh"
+
 PIDS=()
 
 say() { printf '  %s\n' "$*"; }
@@ -35,7 +37,7 @@ wait_for() {
 }
 
 ctl() { "$BUILD/src/sallyportctl" -s "$DIR/control.sock" "$@"; }
-listens() { ss -Hln"$1" src "$2" | grep -q .; }
+listens() { ss -Hln"$1" src "$2" | finds .; }
 
 # tree PID: it and all its descendants
 tree() {

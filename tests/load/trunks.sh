@@ -98,7 +98,7 @@ start() {
 	done
 	worker=
 	for p in $(pgrep -P "$pid"); do
-		! tr '\0' ' ' <"/proc/$p/cmdline" | grep -q -- '--role=worker' ||
+		! tr '\0' ' ' <"/proc/$p/cmdline" | finds -- '--role=worker' ||
 			worker=$p
 	done
 	[ -n "$worker" ] || die "$1 did not start"

@@ -50,7 +50,7 @@ hardened() {
 hardened_now=$(hardened) && grade=true || grade=false
 printf '%s\n' "$hardened_now"
 is_true "systemd-analyze security: exposure of at most 3.0" $grade
-logs() { journal | grep -q 'ready'; }
+logs() { journal | finds 'ready'; }
 is_true "its lines are in the journal" logs
 fields() {
 	[ -n "$(journal SALLYPORT_ROLE=sallyportd)" ] &&
@@ -67,13 +67,13 @@ reloads() {
 	local pid
 	pid=$(main_pid)
 	timeout 60 systemctl reload $S && [ "$(main_pid)" = "$pid" ] &&
-		journal | grep -q 'devices-added=1'
+		journal | finds 'devices-added=1'
 }
 is_true "systemctl reload takes a new device, the process stays" reloads
 breaks() {
 	printf 'nonsense = 1\n' >"$ETC"/conf.d/one.conf
 	! timeout 60 systemctl reload $S 2>/dev/null && is_active &&
-		journal | grep -q 'conf.d/one.conf:1: unknown option'
+		journal | finds 'conf.d/one.conf:1: unknown option'
 }
 is_true "a broken file fails the reload, and the service goes on" breaks
 rm "$ETC"/conf.d/one.conf
@@ -94,8 +94,8 @@ child_killed() {
 	kill -9 "$old"
 	served() {
 		[ "$(main_pid)" = "$pid" ] && ! kill -0 "$old" 2>/dev/null &&
-			sallyportctl --json status | grep -q '"worker 0"' &&
-			journal | grep -q 'killed by signal 9'
+			sallyportctl --json status | finds '"worker 0"' &&
+			journal | finds 'killed by signal 9'
 	}
 	within 60 served
 }
@@ -109,7 +109,7 @@ child_hangs() {
 	kill -STOP "$old"
 	replaced() { ! kill -0 "$old" 2>/dev/null && is_active; }
 	within 150 replaced && [ "$(main_pid)" = "$pid" ] &&
-		journal | grep -q 'media process does not answer'
+		journal | finds 'media process does not answer'
 }
 is_true "a process that hangs is killed and started anew" child_hangs
 monitor_hangs() {
@@ -124,7 +124,7 @@ monitor_hangs() {
 	[ "$(main_pid)" = "$pid" ] || { echo "not fed"; return 1; }
 	kill -STOP "$pid"
 	another() { [ "$(main_pid)" != "$pid" ] && is_active && sallyportctl status; }
-	within 120 another && journalctl -q -o cat | grep -q 'Watchdog timeout'
+	within 120 another && journalctl -q -o cat | finds 'Watchdog timeout'
 }
 is_true "a monitor that hangs trips the watchdog and is started again" \
 	monitor_hangs

@@ -107,8 +107,8 @@ answers() {
 		grep -q '^SIP/2.0 403'
 }
 silent() { ! answers; }
-says() { ctl ipsec | grep "$1" | grep -q "$2"; }
-held() { ctl --json status | tr -d '\n' | grep -q '"addresses": 1,'; }
+says() { ctl ipsec | grep "$1" | finds "$2"; }
+held() { ctl --json status | tr -d '\n' | finds '"addresses": 1,'; }
 
 is_true "without a policy the trunk is not protected" \
 	within 30 says carrier 'no policy demands ESP towards it'
@@ -118,7 +118,7 @@ is_true "a tunnel is set up" up
 is_true "the trunk is protected" within 20 says carrier protected
 is_true "the gateway, too" within 5 says pstn protected
 is_true "the trunk is served" within 10 answers
-encrypted() { ip -n sp -s xfrm state | grep -q 'proto esp' &&
+encrypted() { ip -n sp -s xfrm state | finds 'proto esp' &&
 	[ "$(ip -n sp -s xfrm state | awk '/bytes/ { n += $1 } END { print n }')" -gt 500 ]; }
 is_true "what went over the wire went through ESP" encrypted
 noted() { grep -q 'IPsec protects trunk=carrier' $D/log; }

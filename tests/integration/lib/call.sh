@@ -23,15 +23,15 @@ capture_stop() {
 }
 
 # said FILE FROM PATTERN: FILE has PATTERN after its line number FROM
-said() { tail -n "+$(($2 + 1))" "$1" | grep -qaE "$3"; }
+said() { tail -n "+$(($2 + 1))" "$1" | finds -aE "$3"; }
 lines() { wc -l <"$1"; }
 
 # calls_up N: sallyportd shows N established calls
 calls_up() { [ "$(ctl --json calls | grep -o '"established"' | wc -l)" = "$1" ]; }
-no_calls() { ! ctl --json calls | grep -q '"state"'; }
+no_calls() { ! ctl --json calls | finds '"state"'; }
 
 # registered DEVICE: sallyportd has a registration of that device
-registered() { ctl --json registrations | grep -q "\"$1\""; }
+registered() { ctl --json registrations | finds "\"$1\""; }
 
 # echo_start: an endpoint inside that is no phone of ours and says again what it
 # hears; kamailio finds it as 9100

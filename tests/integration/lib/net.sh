@@ -10,6 +10,8 @@
 # touched; names carry the pid of the script, so that runs do not collide.
 # Callers set -euo pipefail, then: net_begin NAME; ...; the trap ends it all.
 
+. "$(dirname "${BASH_SOURCE[0]}")/finds.sh"
+
 SP_OUT=10.77.0.1 SP_IN=10.77.1.1 CM=10.77.1.2
 PHONE_A=10.77.0.11 PHONE_B=10.77.0.12 PHONE_X=10.77.0.13
 
@@ -76,7 +78,7 @@ is_up() { kill -0 "$(cat "$DIR/pid/$1" 2>/dev/null)" 2>/dev/null; }
 # is_ours PID: a process in a namespace of this run; nothing else is ever
 # killed, whatever a pid file says and whoever has that pid by now
 is_ours() {
-	[ -n "$1" ] && ip netns identify "$1" 2>/dev/null | grep -q "^$NS-"
+	[ -n "$1" ] && ip netns identify "$1" 2>/dev/null | finds "^$NS-"
 }
 
 # stop NAME: TERM, KILL after 5 s
@@ -109,7 +111,7 @@ wait_for() {
 }
 
 # listens NS PROTO ADDR:PORT: somebody listens there (PROTO t or u)
-listens() { in_ns "$1" ss -Hln"$2" src "$3" | grep -q .; }
+listens() { in_ns "$1" ss -Hln"$2" src "$3" | finds .; }
 
 # Stop what was started, newest last; what is left in our own namespaces goes
 # with them. With KEEP=1 everything stays (run-demo --keep).

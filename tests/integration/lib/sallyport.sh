@@ -96,7 +96,7 @@ role_pid() {
 	monitor=$(cat "$DIR/pid/sallyportd")
 	is_ours "$monitor" || return 1
 	for p in $(pgrep -P "$monitor"); do
-		tr '\0' ' ' <"/proc/$p/cmdline" | grep -qw -- "$1" && echo "$p"
+		tr '\0' ' ' <"/proc/$p/cmdline" | finds -w -- "$1" && echo "$p"
 	done | head -1
 }
 

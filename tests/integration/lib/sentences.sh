@@ -1,5 +1,7 @@
 # Sentences that are true or not, and their sum: what every test ends with.
 
+. "$(dirname "${BASH_SOURCE[0]}")/finds.sh"
+
 passed=0 failed=0
 
 # is_true SENTENCE COMMAND...: counted; what it said is in $it_said, and is shown
