@@ -54,6 +54,7 @@ enum record_kind {
 struct action {
 	enum action_kind kind;
 	uint64_t call; /* cookie; 0 = belongs to no call, never parked */
+	bool is_alone; /* FLOW_ADD: if it fails, the call's other streams go on */
 	struct flow flow[2];
 	struct dest dest;
 	enum record_kind record;

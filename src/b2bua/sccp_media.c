@@ -148,7 +148,8 @@ void sccp_update_all(struct calls *c, struct sccp_phone *p)
 static int stream_begin(struct calls *c, struct sccp_stream *s)
 {
 	uint64_t cookie = handle_u64(s->phone->obj.self);
-	struct action a = {.kind = ACTION_FLOW_ADD, .call = cookie};
+	struct action a = {
+		.kind = ACTION_FLOW_ADD, .call = cookie, .is_alone = true};
 	int err = stream_ports_take(c, cookie, s->port);
 
 	if (err)

@@ -1,5 +1,7 @@
 #include "proxy/egress.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/list.h"
 #include "base/table.h"
@@ -12,7 +14,7 @@ struct waiting {
 	struct timerq_node timer;
 	struct list failed; /* linked while its failure is untold */
 	uint64_t call;
-	uint64_t flow; /* first flow of the request in flight */
+	uint64_t flow[2]; /* of the request in flight */
 	uint32_t number;
 	bool is_failed;
 	struct actions parked;
@@ -91,7 +93,7 @@ static int waiting_link(struct egress *e, struct waiting *w)
 	return err;
 }
 
-/* The request of w failed: keep what must still be done, tell the machine. */
+/* The request of w failed: the machine is told, see egress_next_failed. */
 static void waiting_fail(struct egress *e, struct waiting *w)
 {
 	timerq_clear(&e->timers, &w->timer);
@@ -117,7 +119,8 @@ static struct waiting *waiting_new(struct egress *e, const struct action *a)
 static void ask_media(struct egress *e, struct waiting *w,
 		      const struct action *a, uint64_t now_ms)
 {
-	w->flow = a->flow[0].id;
+	w->flow[0] = a->flow[0].id;
+	w->flow[1] = a->flow[1].id;
 	if (timerq_set(&e->timers, &w->timer, now_ms + EGRESS_MEDIA_MS) != 0 ||
 	    e->cb.flow_add(e->cb.ctx, w->number, a->flow) != 0)
 		waiting_fail(e, w);
@@ -169,9 +172,10 @@ static void execute(struct egress *e, const struct action *a)
 
 static void park(struct egress *e, struct waiting *w, const struct action *a)
 {
-	/* A call that floods while it waits, or no memory: it fails whole. */
-	if (w->parked.count >= EGRESS_PARKED_MAX ||
-	    actions_add(&w->parked, a) != 0)
+	/* A call that floods while it waits, or no memory: it fails whole. What
+	 * is no promise is kept all the same, for after the failure. */
+	if (actions_add(&w->parked, a) != 0 ||
+	    (w->parked.count > EGRESS_PARKED_MAX && !w->is_failed))
 		waiting_fail(e, w);
 }
 
@@ -188,7 +192,7 @@ static void run_one(struct egress *e, const struct action *a, uint64_t now_ms)
 
 	if (w && w->is_failed && is_promise(a))
 		return; /* its SDP would promise ports that do not exist */
-	if (w && !w->is_failed) {
+	if (w) {
 		park(e, w, a);
 		return;
 	}
@@ -196,9 +200,8 @@ static void run_one(struct egress *e, const struct action *a, uint64_t now_ms)
 		execute(e, a);
 		return;
 	}
-	if (!w)
-		w = waiting_new(e, a);
-	if (w && !w->is_failed)
+	w = waiting_new(e, a);
+	if (w)
 		ask_media(e, w, a, now_ms);
 }
 
@@ -246,7 +249,8 @@ void egress_media_down(struct egress *e)
 
 uint64_t egress_deadline(const struct egress *e)
 {
-	return timerq_next(&e->timers);
+	/* A failure is told at once, whoever caused it. */
+	return list_empty(&e->failed) ? timerq_next(&e->timers) : 0;
 }
 
 void egress_expire(struct egress *e, uint64_t now_ms)
@@ -257,24 +261,56 @@ void egress_expire(struct egress *e, uint64_t now_ms)
 		waiting_fail(e, TIMERQ_ENTRY(n, struct waiting, timer));
 }
 
-bool egress_next_failed(struct egress *e, uint64_t *ret_call,
+/* Is a, which waited behind the flows that failed, still to be done? */
+static bool still_counts(const uint64_t failed[2], const struct action *a)
+{
+	switch (a->kind) {
+	case ACTION_FLOW_ADD:
+		return a->is_alone;
+	case ACTION_FLOW_UPDATE:
+		return a->flow[0].id != failed[0] && a->flow[0].id != failed[1];
+	case ACTION_SIP_SEND:
+		return false; /* see is_promise */
+	case ACTION_FLOW_DEL:
+	case ACTION_SCCP_SEND:
+	case ACTION_SCCP_LINK:
+	case ACTION_SCCP_UNLINK:
+	case ACTION_CONN_CLOSE:
+	case ACTION_AUTH:
+	case ACTION_AUTH_INFO:
+	case ACTION_ARRIVED:
+	case ACTION_RECORD:
+	case ACTION_SAVE:
+	case ACTION_FORGET:
+		break;
+	}
+	return true;
+}
+
+bool egress_next_failed(struct egress *e, uint64_t now_ms, uint64_t *ret_call,
 			uint64_t *ret_flow)
 {
+	struct actions rest;
 	struct waiting *w;
+	uint64_t flow[2];
 
 	if (list_empty(&e->failed))
 		return false;
 	w = LIST_ENTRY(e->failed.next, struct waiting, failed);
 	*ret_call = w->call;
-	*ret_flow = w->flow;
-	/* Flows that were parked for removal, and records, still count. */
-	for (uint32_t i = 0; i < w->parked.count; i++)
-		if (!is_promise(&w->parked.item[i]) &&
-		    w->parked.item[i].kind != ACTION_FLOW_UPDATE)
-			execute(e, &w->parked.item[i]);
-	/* The addition may have happened after all (a late answer). */
-	e->cb.flow_del(e->cb.ctx, w->flow);
+	*ret_flow = w->flow[0];
+	memcpy(flow, w->flow, sizeof(flow));
+	rest = w->parked;
+	w->parked = (struct actions){.item = NULL};
 	waiting_free(e, w);
+	/* The addition may have happened after all (a late answer). */
+	e->cb.flow_del(e->cb.ctx, flow[0]);
+	e->cb.flow_del(e->cb.ctx, flow[1]);
+	/* May add other flows: then what is behind those waits anew. */
+	for (uint32_t i = 0; i < rest.count; i++)
+		if (still_counts(flow, &rest.item[i]))
+			run_one(e, &rest.item[i], now_ms);
+	actions_done(&rest);
 	return true;
 }
 

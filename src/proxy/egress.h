@@ -5,6 +5,10 @@
  * true; other calls go on. What a batch wanted to send is dropped when its
  * flows are refused, and the call machine is told. The world is a struct of
  * callbacks: the worker's transport and channel, or a recorder in tests.
+ *
+ * A SIP call whose flows are refused is over. All streams of a Skinny phone
+ * share one cookie, and one that is refused leaves the others: what waited for
+ * them is done in its order, further additions are asked for in their turn.
  */
 #pragma once
 
@@ -65,8 +69,9 @@ uint64_t egress_deadline(const struct egress *e);
 /* Give up requests whose time is over. */
 void egress_expire(struct egress *e, uint64_t now_ms);
 /* Take one refused flow that the call machine must hear of as
- * EVENT_FLOW_FAILED; false when there is none. */
-bool egress_next_failed(struct egress *e, uint64_t *ret_call,
+ * EVENT_FLOW_FAILED; false when there is none. What waited behind it and still
+ * counts is executed or waits for the next addition; now_ms: monotonic. */
+bool egress_next_failed(struct egress *e, uint64_t now_ms, uint64_t *ret_call,
 			uint64_t *ret_flow);
 /* Calls that wait for the media process now. */
 uint32_t egress_waiting(const struct egress *e);

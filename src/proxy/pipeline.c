@@ -367,14 +367,14 @@ static void step(struct pipeline *p, const struct event *ev, uint64_t now_ms)
 }
 
 /* Refused flows come back into the machine as events until none is left;
- * each failure ends a call, so this ends too. */
+ * each failure ends a call or a stream, so this ends too. */
 static void run_failures(struct pipeline *p, uint64_t now_ms)
 {
 	struct event ev = {.kind = EVENT_FLOW_FAILED};
 
-	while (egress_next_failed(p->p.egress, &ev.flow.call, &ev.flow.flow)) {
+	while (egress_next_failed(p->p.egress, now_ms, &ev.flow.call,
+				  &ev.flow.flow))
 		step(p, &ev, now_ms);
-	}
 }
 
 void pipeline_event(struct pipeline *p, const struct event *ev, uint64_t now_ms)
