@@ -37,7 +37,7 @@ struct config_build {
 
 /* Options of the sections trunk and trunk-profile (schema_trunk.c), and the
  * words they share with those of devices (schema.c). */
-enum { CONFIG_TRUNK_OPTIONS = 14, CONFIG_PROFILE_OPTIONS = 29 };
+enum { CONFIG_TRUNK_OPTIONS = 14, CONFIG_PROFILE_OPTIONS = 30 };
 extern const struct config_option config_trunk_options[CONFIG_TRUNK_OPTIONS];
 extern const struct config_option
 	config_profile_options[CONFIG_PROFILE_OPTIONS];
@@ -46,6 +46,7 @@ extern const char *const config_words_offer[];
 extern const char *const config_words_other[];
 extern const char *const config_words_qop[];
 extern const char *const config_words_nextnonce[];
+extern const char *const config_words_digest_uri[];
 
 enum {
 	CONFIG_WHY_MAX = 512,

@@ -240,6 +240,13 @@ enum config_nextnonce {
 	CONFIG_NEXTNONCE_NEVER
 };
 
+/* Must the URI that a digest is about be that of the request? */
+enum config_digest_uri {
+	CONFIG_URI_AUTO, /* unless TLS protects the way here */
+	CONFIG_URI_MATCH,
+	CONFIG_URI_ANY
+};
+
 struct config_listener {
 	const char *name;
 	struct config_endpoint address;
@@ -423,6 +430,7 @@ struct config_device {
 	struct config_digests digests; /* none: config_device_digests */
 	struct config_words qop;       /* enum config_qop, one at least */
 	enum config_nextnonce nextnonce;
+	enum config_digest_uri digest_uri;
 	enum config_media_policy media; /* as configured, never AUTO */
 	struct config_suites suites;	/* accepted */
 	bool has_suites; /* derived: suites says more than the default */
@@ -459,6 +467,7 @@ struct config_trunk_profile {
 	struct config_digests digests; /* challenged with, one at least */
 	struct config_words qop;       /* enum config_qop, one at least */
 	enum config_nextnonce nextnonce;
+	enum config_digest_uri digest_uri;
 	uint32_t nonce_lifetime_min;	   /* minutes */
 	enum config_media_policy media;	   /* never AUTO when built */
 	struct config_suites suites;	   /* accepted */

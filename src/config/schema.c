@@ -25,6 +25,7 @@ static const char *const words_unknown[] = {"ignore", "refuse", NULL};
 static const char *const words_crl[] = {"refuse", "warn", NULL};
 const char *const config_words_qop[] = {"auth", "auth-int", NULL};
 const char *const config_words_nextnonce[] = {"auto", "always", "never", NULL};
+const char *const config_words_digest_uri[] = {"auto", "match", "any", NULL};
 static const char *const words_lines[] = {"challenge", "refuse", NULL};
 static const char *const any_transport[] = {"udp", "tcp", "tls", NULL};
 /* Skinny goes over the two that follow udp, in their order. */
@@ -421,6 +422,13 @@ static const struct config_option device_options[] = {
 		       "request (Authentication-Info). auto: where its old one "
 		       "would soon be stale, or is good for one request only, "
 		       "so that a challenge is spared; always; never."),
+	DEVICE(digest_uri, "digest-uri", WORD, "auto",
+	       .words = config_words_digest_uri,
+	       .text = "match: credentials must name the user and host of the "
+		       "request's own URI (RFC 7616 section 3.4.6), so that "
+		       "nobody on the way uses them for another call. any: for "
+		       "phones that write something else. auto: match, unless "
+		       "the request came over TLS."),
 	DEVICE(media, "media", WORD, "auto", .words = words_media,
 	       .text = "srtp-required: calls without SRTP are refused (488). "
 		       "srtp-preferred: RTP where the phone offers nothing "

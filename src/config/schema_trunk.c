@@ -133,6 +133,10 @@ const struct config_option config_profile_options[CONFIG_PROFILE_OPTIONS] = {
 		.words = config_words_nextnonce,
 		.text = "Whether a 2xx tells the nonce of the next request; "
 			"see section device."),
+	PROFILE(digest_uri, "digest-uri", WORD, "auto",
+		.words = config_words_digest_uri,
+		.text = "Whether credentials must name the user and host of "
+			"the request's own URI; see section device."),
 	PROFILE(nonce_lifetime_min, "nonce-lifetime", UINT, "10", .min = 1,
 		.max = 1440, .unit = "minutes",
 		.text = "How long a nonce is good; after that the challenge "

@@ -59,6 +59,19 @@ bool ingress_mode_allows(const struct config *c, const struct config_device *d,
 	return false;
 }
 
+static bool checks_uri(enum config_digest_uri rule, const struct unit *u)
+{
+	switch (rule) {
+	case CONFIG_URI_AUTO:
+		return u->sig == SIG_NONSECURE;
+	case CONFIG_URI_MATCH:
+		return true;
+	case CONFIG_URI_ANY:
+		break;
+	}
+	return false;
+}
+
 struct digest_scope ingress_scope(const struct ingress *in,
 				  const struct unit *u)
 {
@@ -77,11 +90,13 @@ struct digest_scope ingress_scope(const struct ingress *in,
 		s.digests = &u->trunk->profile->digests;
 		s.qop = &u->trunk->profile->qop;
 		s.nextnonce = u->trunk->profile->nextnonce;
+		s.checks_uri = checks_uri(u->trunk->profile->digest_uri, u);
 		s.nonce.realm = s.realm;
 		s.nonce.lifetime_ms =
 			u->trunk->profile->nonce_lifetime_min * 60000ULL;
 	} else if (d) {
 		s.nextnonce = d->nextnonce;
+		s.checks_uri = checks_uri(d->digest_uri, u);
 		s.user = slice_str(d->digest_user);
 	}
 	return s;
@@ -103,6 +118,22 @@ static bool is_qop_offered(const struct config_words *l, struct slice qop)
 		    (qop.len == 0 && l->item[i] == CONFIG_QOP_AUTH))
 			return true;
 	return false;
+}
+
+/*
+ * Is the URI of the credentials the request's own (RFC 7616 section 3.4.6)? We
+ * are the first to get a request of a phone or peer, so that no proxy has
+ * changed it (RFC 3261 section 22.4); and we go by the request-URI, not by
+ * Route.
+ */
+static bool is_uri_right(const struct unit *u)
+{
+	struct sip_uri ours, theirs;
+
+	if (sip_uri_parse(u->msg.ruri, &ours) != 0 ||
+	    sip_uri_parse(u->cred.uri, &theirs) != 0)
+		return slice_eq(u->msg.ruri, u->cred.uri);
+	return sip_uri_is_same_party(&ours, &theirs);
 }
 
 bool ingress_find_cred(const struct ingress *in, const struct unit *u,
@@ -137,6 +168,11 @@ enum authn_verdict ingress_judge_cred(const struct ingress *in, struct unit *u,
 	    (scope.user.len > 0 && !slice_eq(cr->username, scope.user)) ||
 	    (cr->qop.len > 0 && nonce_count_parse(cr->nc, &nc) != 0))
 		return AUTHN_WRONG;
+	if (scope.checks_uri && !is_uri_right(u)) {
+		u->why = "digest-uri: the credentials are for another "
+			 "request-URI";
+		return AUTHN_WRONG;
+	}
 	u->user = cr->username;
 	switch (nonce_check(&scope.nonce, cr->nonce, now_ms, &u->nonce)) {
 	case NONCE_OK:

@@ -299,6 +299,8 @@ static enum stage stage_authn(struct pipeline *p, struct unit *u,
 
 	if (u->side == SIDE_CORE || !u->msg.is_request)
 		return STAGE_NEXT;
+	if (pipeline_heartbeat(p, u, now_ms))
+		return STAGE_DONE;
 	v = u->trunk ? authn_trunk(p, u, now_ms, &must_check)
 		     : ingress_authn(&p->in, u, now_ms, &must_check, &why);
 	switch (v) {
@@ -314,7 +316,9 @@ static enum stage stage_authn(struct pipeline *p, struct unit *u,
 		break;
 	case AUTHN_WRONG:
 		pipeline_wrong(p, u,
-			       "digest user, nonce or nonce count is wrong",
+			       u->why ? u->why
+				      : "digest user, nonce or nonce count is "
+					"wrong",
 			       now_ms);
 		break;
 	case AUTHN_REFUSE:
@@ -446,6 +450,12 @@ static void malformed(struct pipeline *p, struct unit *u,
 			(void)strangers_note(p->in.strangers, &u->from.peer,
 					     slice_str("malformed"), SLICE_NULL,
 					     1, now_ms);
+	}
+	if (is_known && u->side == SIDE_PHONE &&
+	    limit_take_addr(p->in.limit, &u->from.peer, now_ms) != 0) {
+		pipeline_stop_unit(p, u, STOP_RATE,
+				   "too many messages from this source");
+		return;
 	}
 	pipeline_stop_unit(p, u, STOP_MALFORMED, why->reason);
 	if (is_known)

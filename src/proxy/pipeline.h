@@ -108,6 +108,9 @@ struct unit {
 	struct slice user;
 	struct sip_cred cred;	 /* of a request under check */
 	struct nonce_info nonce; /* of the same */
+	/* What is wrong with them, for the log; static. NULL: user, nonce or
+	 * nonce count. */
+	const char *why;
 	/* Header line for a 2xx of it: the nonce of the next request; empty:
 	 * none. Views the pipeline. */
 	struct slice auth_info;
@@ -221,6 +224,7 @@ struct digest_scope {
 	const struct config_digests *digests;
 	const struct config_words *qop; /* enum config_qop */
 	enum config_nextnonce nextnonce;
+	bool checks_uri;   /* it must be the request's own */
 	struct slice user; /* who must answer; empty: whoever has credentials */
 	struct nonce_params nonce;
 };

@@ -58,6 +58,17 @@ void pipeline_next_nonce(struct pipeline *p, struct unit *u, uint64_t now_ms);
 void pipeline_wrong(struct pipeline *p, const struct unit *u, const char *text,
 		    uint64_t now_ms);
 
+/*
+ * Answer the heartbeat that Cisco's phones send to a call manager they stand by
+ * for (REGISTER, cisco-keep-alive, Expires 0). It changes nothing, and phones
+ * answer no challenge for it: so whoever sends it without a certificate hears
+ * 200 with nothing in it, whether there is such a line or not. False: it is
+ * none, or its sender is known by his certificate, or the listener does not
+ * hide lines.
+ */
+bool pipeline_heartbeat(struct pipeline *p, const struct unit *u,
+			uint64_t now_ms);
+
 /* --- pipeline_gate.c ----------------------------------------------------- */
 /* Presence groups and calling rights of u's device. False: answered. */
 bool pipeline_gate_device(struct pipeline *p, const struct unit *u,

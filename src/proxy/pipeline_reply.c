@@ -206,6 +206,16 @@ static bool hides_lines(const struct pipeline *p, const struct unit *u)
 	       c->listener[u->listener].unknown_lines == CONFIG_LINES_CHALLENGE;
 }
 
+bool pipeline_heartbeat(struct pipeline *p, const struct unit *u,
+			uint64_t now_ms)
+{
+	if ((u->conn && u->conn->device) || u->trunk || !hides_lines(p, u) ||
+	    !sip_is_keep_alive(&u->msg))
+		return false;
+	pipeline_reply(p, u, 200, NULL, NULL, now_ms);
+	return true;
+}
+
 /* Those who try out lines or passwords, at a rate; status lists them. */
 static bool may_answer(struct pipeline *p, const struct unit *u,
 		       uint64_t now_ms)

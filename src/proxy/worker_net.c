@@ -248,7 +248,9 @@ static bool is_held_back(struct worker *w, const struct addr *peer)
 	return true;
 }
 
-/* RFC 5626 section 3.5.1: a double CRLF is answered with a single one. */
+/* RFC 5626 section 3.5.1: a double CRLF on a connection is answered with a
+ * single one. Not in a datagram, whose source may be forged: the RFC has STUN
+ * there. */
 static void pong(struct worker *w, const struct dest *to)
 {
 	static const struct slice crlf = SLICE("\r\n");
@@ -315,9 +317,7 @@ static void datagram(void *ctx, uint32_t tag, const struct dest *from,
 				 reason, addr_str(&from->peer, addr));
 		return;
 	}
-	if (f.kind == SIP_FRAME_PING)
-		pong(w, from);
-	else if (f.kind == SIP_FRAME_MSG)
+	if (f.kind == SIP_FRAME_MSG)
 		pipeline_run(w->pipeline,
 			     &(struct pipeline_in){
 				     .bytes = slice_sub(bytes, 0, f.len),

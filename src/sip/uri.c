@@ -202,8 +202,13 @@ static bool user_eq(struct slice a, struct slice b)
 	return i == a.len && k == b.len;
 }
 
+bool sip_uri_is_same_party(const struct sip_uri *a, const struct sip_uri *b)
+{
+	return text_ieq(a->host, b->host) && user_eq(a->user, b->user);
+}
+
 bool sip_uri_eq(const struct sip_uri *a, const struct sip_uri *b)
 {
 	return text_ieq(a->scheme, b->scheme) && a->port == b->port &&
-	       text_ieq(a->host, b->host) && user_eq(a->user, b->user);
+	       sip_uri_is_same_party(a, b);
 }

@@ -40,5 +40,8 @@ bool sip_param_next(struct slice *params, struct slice *ret_name,
 /* Value of the first ;name=value parameter; true when present (the value may be
  * empty). ret_value may be NULL. */
 bool sip_param(struct slice params, const char *name, struct slice *ret_value);
+/* Do both name the same user (none, too) at the same host? Scheme, port and
+ * parameters do not count; escapes are compared by what they stand for. */
+bool sip_uri_is_same_party(const struct sip_uri *a, const struct sip_uri *b);
 /* Equal as RFC 3261 section 19.1.4 asks for scheme, user, host and port. */
 bool sip_uri_eq(const struct sip_uri *a, const struct sip_uri *b);

@@ -107,10 +107,11 @@ void take_nonce(char nonce[128])
 const char *authorization(const struct cred *c)
 {
 	static char text[1024];
-	struct digest_fields f = {.alg = DIGEST_MD5,
-				  .method = slice_str(c->method),
-				  .uri = slice_str("sip:192.0.2.1"),
-				  .nonce = slice_str(c->nonce)};
+	struct digest_fields f = {
+		.alg = DIGEST_MD5,
+		.method = slice_str(c->method),
+		.uri = slice_str(c->uri ? c->uri : "sip:192.0.2.1"),
+		.nonce = slice_str(c->nonce)};
 	struct digest_hex ha1;
 	struct digest_hex body;
 	struct digest_hex r;
@@ -143,10 +144,10 @@ const char *authorization(const struct cred *c)
 	ck_assert_int_eq(digest_response(digest_hex_slice(&ha1), &f, &r), 0);
 	(void)snprintf(text, sizeof(text),
 		       "Authorization: Digest username=\"%s\", realm=\"%s\", "
-		       "nonce=\"%s\", uri=\"sip:192.0.2.1\", "
+		       "nonce=\"%s\", uri=\"%.*s\", "
 		       "response=\"%.*s\"%s\n",
-		       c->user, w.config->realm, c->nonce, (int)r.len, r.text,
-		       qop);
+		       c->user, w.config->realm, c->nonce, (int)f.uri.len,
+		       f.uri.ptr, (int)r.len, r.text, qop);
 	return text;
 }
 

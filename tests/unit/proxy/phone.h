@@ -34,6 +34,7 @@ struct cred {
 	const char *user, *password, *nonce;
 	const char *nc; /* "" = no qop */
 	const char *method;
+	const char *uri;       /* NULL = sip:192.0.2.1 */
 	const char *algorithm; /* NULL = not named: MD5 */
 	const char *body;      /* not NULL: auth-int over it */
 };

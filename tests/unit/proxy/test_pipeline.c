@@ -302,6 +302,29 @@ START_TEST(a_flood_over_udp_is_dropped_over_tls_told_503)
 }
 END_TEST
 
+/* Whoever forges sources has us answer others: no faster than anything else. */
+START_TEST(what_is_malformed_is_answered_at_a_rate)
+{
+	uint32_t answers = 0;
+
+	for (int i = 1; i <= 300; i++) {
+		udp("OPTIONS", "4711", i, "Content-Length: x\n");
+		answers += w.sent_count;
+		if (i == 1)
+			answered(&w.udp, "400");
+	}
+	ck_assert_uint_ge(answers, 100);
+	ck_assert_uint_lt(answers, 210);
+	ck_assert_uint_eq(answers + pipeline_stops(w.pipeline)[STOP_RATE], 300);
+	/* They count with everything else. */
+	udp("REGISTER", "2002", 900, "");
+	ck_assert_int_eq(w.stop, STOP_RATE);
+	world_pass(&w, w.now + 1000);
+	udp("REGISTER", "2002", 901, "");
+	went_on("REGISTER ");
+}
+END_TEST
+
 START_TEST(the_call_manager_is_not_limited)
 {
 	for (int i = 1; i <= 400; i++) {
@@ -413,6 +436,7 @@ static TCase *sources(void)
 	tcase_add_test(t,
 		       the_call_manager_is_known_by_its_address_not_its_port);
 	tcase_add_test(t, a_flood_over_udp_is_dropped_over_tls_told_503);
+	tcase_add_test(t, what_is_malformed_is_answered_at_a_rate);
 	tcase_add_test(t, the_call_manager_is_not_limited);
 	tcase_add_test(t, dropping_an_unknown_call_does_nothing);
 	tcase_add_test(

@@ -332,6 +332,85 @@ START_TEST(credentials_for_another_method_are_wrong)
 }
 END_TEST
 
+static const struct {
+	const char *method, *uri;
+	enum config_digest_uri rule;
+	bool is_right;
+} digest_uris[] = {
+	{"REGISTER", "sip:192.0.2.1", CONFIG_URI_AUTO, true},
+	{"INVITE", "sip:2009@192.0.2.1", CONFIG_URI_AUTO, true},
+	/* Written differently, but about the same. */
+	{"INVITE", "sip:2009@192.0.2.1:5060;user=phone", CONFIG_URI_AUTO, true},
+	{"INVITE", "sip:200%39@192.0.2.1", CONFIG_URI_MATCH, true},
+	/* Whoever is on the way took an answer for one call for another, or
+	 * the one of a registration for a call. */
+	{"INVITE", "sip:2008@192.0.2.1", CONFIG_URI_AUTO, false},
+	{"INVITE", "sip:2009@192.0.2.7", CONFIG_URI_AUTO, false},
+	{"INVITE", "sip:192.0.2.1", CONFIG_URI_AUTO, false},
+	{"INVITE", "sip:20099@192.0.2.1", CONFIG_URI_MATCH, false},
+	{"REGISTER", "sip:2003@192.0.2.1", CONFIG_URI_MATCH, false},
+	{"INVITE", "tel:2009", CONFIG_URI_AUTO, false},
+	{"INVITE", "", CONFIG_URI_AUTO, false},
+	{"INVITE", "sip:192.0.2.1", CONFIG_URI_ANY, true},
+	{"INVITE", "tel:2009", CONFIG_URI_ANY, true},
+};
+
+/* RFC 7616 section 3.4.6 */
+START_TEST(credentials_are_for_the_request_uri)
+{
+	bool is_right = digest_uris[_i].is_right;
+	char nonce[128];
+	struct cred c = {.user = "carol",
+			 .password = "secret",
+			 .nonce = nonce,
+			 .nc = "00000001",
+			 .method = digest_uris[_i].method,
+			 .uri = digest_uris[_i].uri};
+
+	fetch_nonce(nonce);
+	digest_device()->digest_uri = digest_uris[_i].rule;
+	udp(c.method, "2003", 100, authorization(&c));
+	ck_assert_uint_eq(w.store_count, is_right);
+	if (is_right)
+		return;
+	answered(&w.udp, "401");
+	ck_assert_int_eq(w.stop, STOP_PASSWORD);
+	ck_assert_ptr_nonnull(strstr(w.why, "digest-uri"));
+}
+END_TEST
+
+/* Over TLS nobody is on the way, and phones write what they like. */
+START_TEST(over_tls_the_uri_is_compared_where_it_is_asked_for)
+{
+	struct cred c = {.user = "2001",
+			 .password = "secret",
+			 .nc = "00000001",
+			 .method = "REGISTER",
+			 .uri = "sip:127.0.0.1:15061"};
+	struct config_device *d;
+	char nonce[128];
+
+	c.nonce = nonce;
+	memcpy(&d, &w.phone.device, sizeof(d));
+	d->digest = true;
+	for (int i = 0; i < 2; i++) {
+		d->digest_uri = i == 0 ? CONFIG_URI_AUTO : CONFIG_URI_MATCH;
+		tls("REGISTER", "2001", 10 * i + 1);
+		answered(&w.phone.dest, "401");
+		take_nonce(nonce);
+		world_forget(&w);
+		world_say(&w, &w.phone.dest, SIDE_PHONE, &w.phone,
+			  request("REGISTER", "2001", 10 * i + 2,
+				  authorization(&c)));
+		if (i == 0)
+			ck_assert_uint_eq(w.store_count, 1);
+		else
+			answered(&w.phone.dest, "401");
+	}
+	d->digest = false;
+}
+END_TEST
+
 START_TEST(a_digest_user_is_good_for_its_own_lines_only)
 {
 	char nonce[128];
@@ -543,6 +622,9 @@ static TCase *digest(void)
 	tcase_add_test(t, a_nonce_count_is_good_once_in_any_order);
 	tcase_add_test(t, without_qop_a_nonce_is_good_once_then_stale);
 	tcase_add_test(t, credentials_for_another_method_are_wrong);
+	tcase_add_loop_test(t, credentials_are_for_the_request_uri, 0,
+			    ROWS(digest_uris));
+	tcase_add_test(t, over_tls_the_uri_is_compared_where_it_is_asked_for);
 	tcase_add_test(t, a_digest_user_is_good_for_its_own_lines_only);
 	tcase_add_test(t, credentials_that_are_not_stored_give_403);
 	tcase_add_test(t, a_silent_store_gives_503_after_three_seconds);

@@ -261,7 +261,8 @@ END_TEST
 /* ---- keep-alive ------------------------------------------------------------- */
 
 /* A REGISTER of 2003 over UDP with these Contact and Expires lines. */
-static void heartbeat(const char *lines)
+/* From this peer, of this line, with these header lines. */
+static void beat(const struct dest *from, const char *line, const char *lines)
 {
 	char text[2048];
 	static int branch = 7000;
@@ -271,15 +272,57 @@ static void heartbeat(const char *lines)
 		       "Via: SIP/2.0/UDP 198.51.100.7:5060;"
 		       "branch=z9hG4bK%d;rport\n"
 		       "Max-Forwards: 70\n"
-		       "From: <sip:2003@192.0.2.1>;tag=a\n"
-		       "To: <sip:2003@192.0.2.1>\n"
+		       "From: <sip:%s@192.0.2.1>;tag=a\n"
+		       "To: <sip:%s@192.0.2.1>\n"
 		       "Call-ID: heartbeat\n"
 		       "CSeq: %d REGISTER\n%s",
-		       branch, branch, lines);
+		       branch, line, line, branch, lines);
 	branch++;
 	world_forget(&w);
-	world_say(&w, &w.udp, SIDE_PHONE, NULL, text);
+	world_say(&w, from, SIDE_PHONE, NULL, text);
 }
+
+static void heartbeat(const char *lines)
+{
+	beat(&w.udp, "2003", lines);
+}
+
+/* Text without what differs from answer to answer. */
+static void without_names(char *text, const char *line)
+{
+	static const char *const marks[] = {";branch=", ";tag=", "CSeq: "};
+	char *p;
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		for (p = text; (p = strstr(p, marks[i])); p++)
+			for (char *q = p + strlen(marks[i]);
+			     *q != '\0' && !strchr("; \r", *q); q++)
+				*q = 'x';
+	for (p = text; (p = strstr(p, line)); p++)
+		memcpy(p, "line", strlen(line));
+}
+
+/* Who sends it has not proven who he is, so the answer says nothing: neither
+ * of the device nor of its mode, nor, after a while, by silence. */
+START_TEST(a_heartbeat_tells_no_line_from_none)
+{
+	static const char lines[] =
+		"Contact: <sip:x@198.51.100.7>;cisco-keep-alive\nExpires: 0\n";
+	static char first[WORLD_TEXT_MAX];
+
+	for (int i = 0; i < 40 * ROWS(names); i++) {
+		const char *line = names[i % ROWS(names)];
+
+		beat(&w.hiding, line, lines);
+		answered(&w.hiding, "200");
+		without_names(w.sent[0].text, line);
+		if (i == 0)
+			memcpy(first, w.sent[0].text, sizeof(first));
+		ck_assert_str_eq(w.sent[0].text, first);
+		world_pass(&w, w.now + 100);
+	}
+}
+END_TEST
 
 START_TEST(the_heartbeat_of_a_cisco_phone_is_answered_without_a_challenge)
 {
@@ -372,6 +415,7 @@ static TCase *heartbeats(void)
 	tcase_add_loop_test(t, what_only_looks_like_a_heartbeat_is_challenged,
 			    0, 10);
 	tcase_add_test(t, a_heartbeat_leaves_a_registration_alone);
+	tcase_add_test(t, a_heartbeat_tells_no_line_from_none);
 	return t;
 }
 

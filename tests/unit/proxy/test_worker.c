@@ -23,14 +23,14 @@ static struct config *config;
 static struct test_entropy entropy;
 static int phone, cm; /* the peers' sockets */
 static int media, store, keys;
-static struct sockaddr_in listener, core;
+static struct sockaddr_in listener, stream, core;
 static char text[TEXT_MAX];
 
-/* A datagram socket on loopback; *ret is its address. */
-static int udp(struct sockaddr_in *ret)
+/* A socket of this type on loopback; *ret is its address. */
+static int bound(int type, struct sockaddr_in *ret)
 {
 	socklen_t len = sizeof(*ret);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	*ret = (struct sockaddr_in){.sin_family = AF_INET,
 				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -38,6 +38,11 @@ static int udp(struct sockaddr_in *ret)
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)ret, len), 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)ret, &len), 0);
 	return fd;
+}
+
+static int udp(struct sockaddr_in *ret)
+{
+	return bound(SOCK_DGRAM, ret);
 }
 
 static struct slice print(char *buf, const char *prefix,
@@ -51,7 +56,7 @@ static struct slice print(char *buf, const char *prefix,
 
 static void make_config(const struct sockaddr_in *peer)
 {
-	char l[64], p[64], c[64];
+	char l[64], s[64], p[64], c[64];
 	struct slice ip = slice_str("127.0.0.1");
 	struct slice dev = slice_str("SEP000000000002");
 	struct slice dig = slice_str("SEP000000000003");
@@ -59,6 +64,9 @@ static void make_config(const struct sockaddr_in *peer)
 		{"listener", slice_str("l"), NULL, SLICE_NULL, "t", 1, false},
 		{"listener", slice_str("l"), "address",
 		 print(l, "udp:", &listener), "t", 1, false},
+		{"listener", slice_str("s"), NULL, SLICE_NULL, "t", 1, false},
+		{"listener", slice_str("s"), "address",
+		 print(s, "tcp:", &stream), "t", 1, false},
 		{"call-manager", slice_str("cm"), NULL, SLICE_NULL, "t", 2,
 		 false},
 		{"call-manager", slice_str("cm"), "address",
@@ -114,11 +122,12 @@ static void setup(void)
 {
 	struct sockaddr_in peer, any;
 	char why[WORKER_ERR_MAX];
-	int fd = udp(&listener);
+	int fd[] = {udp(&listener), bound(SOCK_STREAM, &stream)};
 	int core_fd = udp(&core);
 	struct worker_params p = {
-		.listener_fd = &fd, .core_fd = &core_fd, .stats = on_stats};
+		.listener_fd = fd, .core_fd = &core_fd, .stats = on_stats};
 
+	ck_assert_int_eq(listen(fd[1], 8), 0);
 	phone = udp(&any);
 	cm = udp(&peer);
 	make_config(&peer);
@@ -192,11 +201,26 @@ START_TEST(a_registration_reaches_the_call_manager)
 }
 END_TEST
 
-START_TEST(a_keep_alive_is_answered)
+/* RFC 5626 section 3.5.1: on connections. A datagram like that keeps an address
+ * translator's entry, and who answered it would do so to forged addresses. */
+START_TEST(a_keep_alive_is_answered_on_connections_only)
 {
-	says(phone, &listener, "\r\n\r\n");
-	ck_assert_uint_eq(wait_at(phone), 2);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(
+		connect(fd, (const struct sockaddr *)&stream, sizeof(stream)),
+		0);
+	ck_assert_int_eq(send(fd, "\r\n\r\n", 4, 0), 4);
+	ck_assert_uint_eq(wait_at(fd), 2);
 	ck_assert_str_eq(text, "\r\n");
+	(void)close(fd);
+	says(phone, &listener, "\r\n\r\n");
+	says(cm, &core, "\r\n\r\n");
+	/* What comes first is the answer to what was sent last. */
+	phone_registers("4711", "");
+	(void)wait_at(phone);
+	ck_assert_ptr_eq(strstr(text, "SIP/2.0 401 "), text);
+	ck_assert_int_lt(recv(cm, text, 3, MSG_DONTWAIT), 0);
 }
 END_TEST
 
@@ -398,7 +422,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_registration_reaches_the_call_manager);
-	tcase_add_test(t, a_keep_alive_is_answered);
+	tcase_add_test(t, a_keep_alive_is_answered_on_connections_only);
 	tcase_add_test(t,
 		       the_store_is_asked_for_a_credential_and_its_no_is_a_403);
 	tcase_add_test(t,
