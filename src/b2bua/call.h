@@ -236,11 +236,11 @@ bool trunk_next(const struct calls *c, uint64_t *pos, struct core_info *ret);
 uint32_t calls_of_device(const struct calls *c, struct slice device);
 /*
  * The URI of the other party of a call outside that these ids name, the sender's
- * tag and ours in either order; valid until the next call_step. False: no call
- * has them.
+ * tag and ours in either order, and the user part of the Contact that the sender
+ * knows it by; valid until the next call_step. False: no call has them.
  */
 bool calls_far_party(struct calls *c, const struct sip_out_ids *ids,
-		     struct slice *ret_uri);
+		     struct slice *ret_uri, struct slice *ret_contact);
 /* The call manager (by its index) whose listening address a connection of ours
  * or a datagram came from; UINT32_MAX: none. */
 uint32_t calls_manager(const struct calls *c, const struct addr *peer);

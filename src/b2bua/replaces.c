@@ -76,12 +76,13 @@ static bool find_dialog(void *ctx, bool to_phone, const struct sip_out_ids *in,
 }
 
 bool calls_far_party(struct calls *c, const struct sip_out_ids *ids,
-		     struct slice *ret_uri)
+		     struct slice *ret_uri, struct slice *ret_contact)
 {
 	const struct leg *leg = find_named(c, SIDE_PHONE, ids);
 
 	if (!leg || !leg->call)
 		return false;
+	*ret_contact = slice_str(leg->contact_user);
 	*ret_uri = slice_str(leg->call->caller == SIDE_PHONE ? leg->call->to
 							     : leg->call->from);
 	return true;

@@ -268,13 +268,20 @@ static void put_rule(struct writer *rule, const struct config_rules *r, int n)
 		writer_dec(rule, (uint64_t)n + 1);
 }
 
-static enum gate_answer unreadable(struct writer *rule,
-				   const struct config_rules *r)
+static enum gate_answer cannot(struct writer *rule,
+			       const struct config_rules *r, const char *why)
 {
 	writer_str(rule, "calling-rights \"");
 	writer_str(rule, r->name);
-	writer_str(rule, "\": a number cannot be read");
+	writer_str(rule, "\": ");
+	writer_str(rule, why);
 	return GATE_RIGHTS;
+}
+
+static enum gate_answer unreadable(struct writer *rule,
+				   const struct config_rules *r)
+{
+	return cannot(rule, r, "a number cannot be read");
 }
 
 struct act {
@@ -332,29 +339,81 @@ static int transferred(const struct gate_party *p, const struct sip_msg *m,
 	return number_of(m->ruri, buf, ret);
 }
 
+/*
+ * Whom one speaks with is who the dialog says, whatever number stands beside it;
+ * *ret_is_contact: that is the Contact of the dialog, which is nobody's number.
+ * Of several, for whoever reads the last, each.
+ */
+static enum gate_answer judge_replaced(const struct config *c,
+				       const struct gate_party *p,
+				       const struct act *from, struct slice uri,
+				       bool *ret_is_contact,
+				       struct writer *rule)
+{
+	struct sip_uri u = {.port = 0};
+	struct slice user = sip_uri_parse(uri, &u) == 0 ? u.user : SLICE_NULL;
+	enum gate_answer answer = GATE_OPEN;
+	struct dialog_id_named n;
+	struct act a = *from;
+	char to[GATE_NUMBER_MAX];
+	size_t pos = 0;
+
+	*ret_is_contact = false;
+	while (answer == GATE_OPEN && dialog_id_next_uri(uri, &pos, &n)) {
+		struct slice far, contact;
+
+		if (n.ids.call_id.len == 0 || !p->dialogs ||
+		    !p->dialogs->far(p->dialogs->ctx, &n.ids, &far, &contact))
+			return cannot(rule, p->rights,
+				      "names a dialog that is not known");
+		if (number_of(far, to, &a.to) != 0 || a.from_side.len == 0)
+			return unreadable(rule, p->rights);
+		*ret_is_contact |= user.len > 0 && slice_eq(user, contact);
+		answer = judge_act(c, p->rights, &a, rule);
+	}
+	return answer;
+}
+
+/* Where one value of Refer-To leads. */
+static enum gate_answer judge_target(const struct config *c,
+				     const struct gate_party *p,
+				     const struct act *from, struct slice value,
+				     struct writer *rule)
+{
+	char to[GATE_NUMBER_MAX];
+	struct sip_nameaddr na;
+	struct act a = *from;
+	enum gate_answer answer;
+	bool is_contact;
+	int err;
+
+	if (sip_nameaddr_parse(value, &na) != 0)
+		return unreadable(rule, p->rights);
+	answer = judge_replaced(c, p, from, na.uri, &is_contact, rule);
+	if (answer != GATE_OPEN || is_contact)
+		return answer;
+	err = number_of(na.uri, to, &a.to);
+	if (err == ERR_NOTFOUND) /* cid: of a body, urn: of a service */
+		return GATE_OPEN;
+	return err || a.from_side.len == 0 ? unreadable(rule, p->rights)
+					   : judge_act(c, p->rights, &a, rule);
+}
+
 /* Several Refer-To are several transfers for whoever reads the last. */
 static enum gate_answer judge_transfer(const struct config *c,
 				       const struct gate_party *p,
 				       const struct sip_msg *m,
 				       struct writer *rule)
 {
-	char from[GATE_NUMBER_MAX], to[GATE_NUMBER_MAX];
+	char from[GATE_NUMBER_MAX];
 	struct act a = {.name = "transfer"};
 	enum gate_answer answer = GATE_OPEN;
-	bool can_read = transferred(p, m, from, &a.from) == 0;
 
-	a.from_side = can_read ? side_of(c, a.from) : SLICE_NULL;
-	for (size_t i = 0; i < m->hdr_count && answer == GATE_OPEN; i++) {
-		int err;
-
-		if (m->hdr[i].id != SIP_HDR_REFER_TO)
-			continue;
-		err = number_in(m->hdr[i].value, to, &a.to);
-		if (err == ERR_NOTFOUND) /* cid: of a body, urn: of a service */
-			continue;
-		answer = err || !can_read ? unreadable(rule, p->rights)
-					  : judge_act(c, p->rights, &a, rule);
-	}
+	if (transferred(p, m, from, &a.from) == 0)
+		a.from_side = side_of(c, a.from);
+	for (size_t i = 0; i < m->hdr_count && answer == GATE_OPEN; i++)
+		if (m->hdr[i].id == SIP_HDR_REFER_TO)
+			answer = judge_target(c, p, &a, m->hdr[i].value, rule);
 	return answer;
 }
 
@@ -400,6 +459,7 @@ static void find_calls(const struct gate_party *p, struct slice xml,
 		       struct named_calls *ret)
 {
 	struct dialog_id_named n;
+	struct slice contact;
 	size_t pos = 0;
 
 	ret->count = 0;
@@ -411,8 +471,9 @@ static void find_calls(const struct gate_party *p, struct slice xml,
 		}
 		ret->is_target[ret->count] =
 			text_ieqs(n.outer, "consultdialogid");
-		if (!p->dialogs || !p->dialogs->far(p->dialogs->ctx, &n.ids,
-						    &ret->uri[ret->count]))
+		if (!p->dialogs ||
+		    !p->dialogs->far(p->dialogs->ctx, &n.ids,
+				     &ret->uri[ret->count], &contact))
 			ret->uri[ret->count] = SLICE_NULL;
 		ret->count++;
 	}

@@ -33,9 +33,10 @@ struct gate_facts {
 /* Who knows the dialogs of whoever sent a message. */
 struct gate_dialogs {
 	/* URI of the other party of the dialog that the sender knows by these
-	 * ids; false: there is none. */
+	 * ids, and the user part of the Contact that stands for it; false:
+	 * there is none. */
 	bool (*far)(void *ctx, const struct sip_out_ids *ids,
-		    struct slice *ret_uri);
+		    struct slice *ret_uri, struct slice *ret_contact);
 	void *ctx;
 };
 

@@ -44,9 +44,9 @@ void pipeline_gate_response(struct pipeline *p, struct unit *u)
 }
 
 static bool far_party(void *ctx, const struct sip_out_ids *ids,
-		      struct slice *ret_uri)
+		      struct slice *ret_uri, struct slice *ret_contact)
 {
-	return calls_far_party(ctx, ids, ret_uri);
+	return calls_far_party(ctx, ids, ret_uri, ret_contact);
 }
 
 /* A call manager's INVITE that was forwarded by who may not. */

@@ -229,6 +229,49 @@ static void copy_headers(struct writer *w, struct slice headers,
 	}
 }
 
+/* Does the name of a header in a URI say that it names a dialog to be replaced
+ * or joined? */
+static bool connects(struct slice name)
+{
+	uint8_t buf[16];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	unescape(&w, name);
+	name = text_trim(writer_slice(&w));
+	return text_ieqs(name, "Replaces") || text_ieqs(name, "Join");
+}
+
+bool dialog_id_next_uri(struct slice uri, size_t *pos,
+			struct dialog_id_named *ret)
+{
+	struct slice headers, item, name, value, params;
+	struct writer w;
+
+	(void)text_cut(uri, '?', NULL, &headers);
+	headers = slice_from(headers, *pos);
+	while (headers.len > 0) {
+		size_t len = headers.len;
+
+		text_cut(headers, '&', &item, &headers);
+		*pos += len - headers.len;
+		text_cut(item, '=', &name, &value);
+		if (!connects(name))
+			continue;
+		writer_init(&w, ret->value, sizeof(ret->value));
+		unescape(&w, value);
+		ret->ids = (struct sip_out_ids){.call_id = SLICE_NULL};
+		ret->outer = SLICE_NULL;
+		if (!writer_ok(&w) || is_control(writer_slice(&w)))
+			return true;
+		text_cut(writer_slice(&w), ';', &ret->ids.call_id, &params);
+		ret->ids.call_id = text_trim(ret->ids.call_id);
+		read_params(params, &ret->ids);
+		return true;
+	}
+	return false;
+}
+
 /* A Contact of ours stands for somebody on the other side. */
 static bool copy_contact(struct writer *w, const struct sip_uri *u,
 			 const struct sip_out_rules *r)

@@ -30,12 +30,22 @@ enum { DIALOG_ID_MAX = 512 /* bytes of one id */ };
 
 /* A dialog that a body of XML names. */
 struct dialog_id_named {
-	struct sip_out_ids ids; /* views buf; tags may be empty */
+	struct sip_out_ids ids; /* views buf or value; tags may be empty */
 	struct slice outer;	/* the element they stand in, without prefix */
-	uint8_t buf[3][DIALOG_ID_MAX];
+	union {
+		uint8_t buf[3][DIALOG_ID_MAX];
+		uint8_t value[3 * DIALOG_ID_MAX];
+	};
 };
 /* The next dialog that xml names from *pos (at first 0) on; false: none. */
 bool dialog_id_next_xml(struct slice xml, size_t *pos,
+			struct dialog_id_named *ret);
+/*
+ * The next dialog that a header of this URI (as in Refer-To) names to be replaced
+ * or joined, from *pos (at first 0) on, its name and value decoded; false: none.
+ * One that cannot be read has an empty Call-ID. outer is empty.
+ */
+bool dialog_id_next_uri(struct slice uri, size_t *pos,
 			struct dialog_id_named *ret);
 /* The text behind the next tag of this name (whatever its prefix and case)
  * from *pos on, trimmed, up to the next tag; views xml. False: none. */

@@ -41,6 +41,7 @@ trunk-profile "asked" {
 	digest-algorithms = { "MD5" }
 	digest-qop = { "auth-int" }
 	digest-nextnonce = always
+	digest-uri = any # SIPp names its server there
 }
 trunk-profile "secure" { subjects = { "*.carrier.example" } srtp = off }
 trunk "carrier" {

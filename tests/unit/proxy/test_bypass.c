@@ -545,12 +545,13 @@ static void gone(void *ctx, const struct config_device *d)
 	pipeline_forget_device(w.pipeline, d, w.now);
 }
 
-static const char *auth(const char *nonce, const char *nc, const char *method)
+static const char *auth(const char *nonce, const char *nc, const char *method,
+			const char *uri)
 {
 	static char t[1024];
 	struct digest_fields f = {.alg = DIGEST_MD5,
 				  .method = slice_str(method),
-				  .uri = slice_str("sip:192.0.2.1"),
+				  .uri = slice_str(uri),
 				  .nonce = slice_str(nonce),
 				  .qop = slice_str("auth"),
 				  .nc = slice_str(nc),
@@ -565,8 +566,8 @@ static const char *auth(const char *nonce, const char *nc, const char *method)
 	snprintf(
 		t, sizeof(t),
 		"Authorization: Digest username=\"carol\", realm=\"%s\", nonce=\"%s\", "
-		"uri=\"sip:192.0.2.1\", response=\"%.*s\", qop=auth, nc=%s, cnonce=\"0a4f113b\"\n",
-		w.config->realm, nonce, (int)r.len, r.text, nc);
+		"uri=\"%s\", response=\"%.*s\", qop=auth, nc=%s, cnonce=\"0a4f113b\"\n",
+		w.config->realm, nonce, uri, (int)r.len, r.text, nc);
 	return t;
 }
 
@@ -588,7 +589,9 @@ START_TEST(a_connection_that_has_proved_itself_is_admitted)
 		    "OPTIONS sip:192.0.2.1 SIP/2.0\nVia: SIP/2.0/TCP 198.51.100.7;branch=z9hG4bKo%d\nMax-Forwards: 70\n"
 		    "From: <sip:%s@192.0.2.1>;tag=a\nTo: <sip:x@192.0.2.1>\nCall-ID: o%d\nCSeq: 1 OPTIONS\n%s",
 		    i, line, i,
-		    i && _i ? auth(nonce, "00000001", "OPTIONS") : "");
+		    i && _i ? auth(nonce, "00000001", "OPTIONS",
+				   "sip:192.0.2.1")
+			    : "");
 		world_settle(&w);
 		if (i == 0 && _i)
 			snprintf(nonce, sizeof(nonce), "%s",
@@ -614,7 +617,7 @@ START_TEST(a_request_that_waits_outlives_no_device)
 	    "INVITE sip:5551@192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bKi\n"
 	    "Max-Forwards: 70\nFrom: <sip:2003@192.0.2.1>;tag=a\nTo: <sip:5551@192.0.2.1>\n"
 	    "Call-ID: c1\nCSeq: 1 INVITE\nContact: <sip:2003@198.51.100.7:5060>\n%s",
-	    auth(nonce, "00000001", "INVITE"));
+	    auth(nonce, "00000001", "INVITE", "sip:5551@192.0.2.1"));
 	world_settle(&w);
 	ck_assert_ptr_nonnull(to(&w.core, "INVITE"));
 	snprintf(w.asked, sizeof(w.asked), "%s", to(&w.core, "INVITE"));
@@ -639,7 +642,7 @@ START_TEST(a_request_that_waits_outlives_no_device)
 	config_unref(old);
 	/* A request in its dialog waits for the store. */
 	inside(&w.udp, NULL, "INFO", 2, "2003", "5551",
-	       auth(nonce, "00000002", "INFO"));
+	       auth(nonce, "00000002", "INFO", contact));
 	ck_assert_uint_eq(w.store_count, 1);
 	/* Meanwhile the call ends, and the worker sweeps. */
 	world_answer(&w, "486 Busy Here", "");

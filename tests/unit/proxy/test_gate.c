@@ -131,7 +131,8 @@ static const struct {
 	 "calling-rights \"lobby\" rule 1"},
 	{'A', "REFER sip:5551@x SIP/2.0", "<sip:1001@x>", "<sip:5551@x>;tag=b",
 	 "Refer-To: <sip:5552@x?Replaces=c%3Bto-tag%3Da%3Bfrom-tag%3Db>\n",
-	 GATE_RIGHTS, "calling-rights \"lobby\" rule 1"},
+	 GATE_RIGHTS,
+	 "calling-rights \"lobby\": names a dialog that is not known"},
 	{'A', "REFER sip:5551@x SIP/2.0", "<sip:1001@x>", "<sip:5551@x>;tag=b",
 	 "r: tel:+5552\n", GATE_RIGHTS, "calling-rights \"lobby\" rule 1"},
 	{'A', "REFER sip:5551@x SIP/2.0", "<sip:1001@x>", "<sip:5551@x>;tag=b",
@@ -388,11 +389,12 @@ END_TEST
 /* ---- remotecc ------------------------------------------------------------------ */
 
 /* Calls of the phone: out1 and out2 lead outside, in1 to 1002. */
-static bool far(void *ctx, const struct sip_out_ids *ids, struct slice *ret_uri)
+static bool far(void *ctx, const struct sip_out_ids *ids, struct slice *ret_uri,
+		struct slice *ret_contact)
 {
-	static const char *const known[][2] = {{"out1", "sip:0123@x"},
-					       {"out&2", "sip:0456@x"},
-					       {"in1", "sip:1002@x"}};
+	static const char *const known[][3] = {{"out1", "sip:0123@x", "t1"},
+					       {"out&2", "sip:0456@x", "t2"},
+					       {"in1", "sip:1002@x", "t3"}};
 
 	(void)ctx;
 	for (size_t i = 0; i < 3; i++)
@@ -400,6 +402,7 @@ static bool far(void *ctx, const struct sip_out_ids *ids, struct slice *ret_uri)
 		    slice_eqs(ids->tag[0], "l") &&
 		    slice_eqs(ids->tag[1], "r")) {
 			*ret_uri = slice_str(known[i][1]);
+			*ret_contact = slice_str(known[i][2]);
 			return true;
 		}
 	return false;
@@ -489,6 +492,65 @@ START_TEST(a_transfer_by_remotecc_is_judged_like_a_refer)
 }
 END_TEST
 
+#define IN1   "in1%3Bto-tag%3Dl%3Bfrom-tag%3Dr"
+#define OUT1  "out1%3Bto-tag%3Dl%3Bfrom-tag%3Dr"
+#define LOBBY "calling-rights \"lobby\" rule 1"
+#define LOST  "calling-rights \"lobby\": names a dialog that is not known"
+
+/* Somebody outside is handed over to whom one speaks with. */
+static const struct {
+	const char *uri;
+	enum gate_answer want;
+	const char *rule;
+} replaced[] = {
+	{"sip:1002@x?Replaces=" IN1, GATE_OPEN, ""},
+	/* Our Contact, which is nobody's number. */
+	{"sip:t3@192.0.2.1?Replaces=" IN1, GATE_OPEN, ""},
+	{"sip:t3@192.0.2.1?a=b&Replaces=" IN1 "&Require=replaces", GATE_OPEN,
+	 ""},
+	/* The number says inside, the dialog leads outside. */
+	{"sip:1002@x?Replaces=" OUT1, GATE_RIGHTS, LOBBY},
+	{"sip:t1@192.0.2.1?Replaces=" OUT1, GATE_RIGHTS, LOBBY},
+	{"sip:1002@x?Repl%61ces=" OUT1, GATE_RIGHTS, LOBBY},
+	{"sip:1002@x?replaces=%6Fut1%3Bfrom-tag%3Dr%3Bto-tag%3Dl", GATE_RIGHTS,
+	 LOBBY},
+	{"sip:1002@x?Join=" OUT1, GATE_RIGHTS, LOBBY},
+	{"sip:1002@x?Replaces=" IN1 "&Replaces=" OUT1, GATE_RIGHTS, LOBBY},
+	/* The other way: who is called does not know the dialog. */
+	{"sip:0456@x?Replaces=" IN1, GATE_RIGHTS, LOBBY},
+	/* Another dialog's Contact. */
+	{"sip:t1@192.0.2.1?Replaces=" IN1, GATE_RIGHTS, LOBBY},
+	/* Whose dialogs these are nobody knows. */
+	{"sip:1002@x?Replaces=other%3Bto-tag%3Dl%3Bfrom-tag%3Dr", GATE_RIGHTS,
+	 LOST},
+	{"sip:1002@x?Replaces=in1", GATE_RIGHTS, LOST},
+	{"sip:1002@x?Replaces", GATE_RIGHTS, LOST},
+	{"sip:1002@x?Replaces=in1%0D%0A%3Bto-tag%3Dl%3Bfrom-tag%3Dr",
+	 GATE_RIGHTS, LOST},
+};
+
+START_TEST(an_attended_transfer_is_judged_by_its_dialog)
+{
+	struct gate_dialogs dialogs = {.far = far};
+	struct gate_party p = party('A');
+	static struct sip_msg m;
+	char extra[512], got[256];
+	struct writer rule;
+
+	p.dialogs = &dialogs;
+	p.far = slice_str("sip:5551@x");
+	(void)snprintf(extra, sizeof(extra), "Refer-To: <%s>\n",
+		       replaced[_i].uri);
+	parse("REFER sip:5551@x SIP/2.0", "<sip:1001@x>", "<sip:5551@x>;tag=b",
+	      extra, "", &m);
+	writer_init(&rule, got, sizeof(got) - 1);
+	ck_assert_int_eq(gate_request(config, &p, &m, &rule),
+			 replaced[_i].want);
+	got[rule.len] = '\0';
+	ck_assert_str_eq(got, replaced[_i].rule);
+}
+END_TEST
+
 static const struct {
 	const char *start, *from, *extra;
 	enum gate_answer want;
@@ -549,6 +611,7 @@ int main(void)
 	LOOP(members_of_a_list_are_watched_too, lists);
 	tcase_add_test(tc, a_list_without_end_is_not_watched);
 	LOOP(a_message_is_of_the_kinds_its_row_says, kinds);
+	LOOP(an_attended_transfer_is_judged_by_its_dialog, replaced);
 	tcase_add_test(tc, rules_see_headers_bodies_and_parties);
 	tcase_add_loop_test(tc, a_transfer_by_remotecc_is_judged_like_a_refer,
 			    0, sizeof(remotecc) / sizeof(remotecc[0]));

@@ -200,7 +200,7 @@ END_TEST
  * into ids. */
 static void call_up(const char *number, char *ids, size_t cap)
 {
-	char id[128], tag[128];
+	char id[128], tag[128], contact[128];
 	const char *text = NULL;
 
 	ask_about("INVITE", number, "");
@@ -217,10 +217,11 @@ static void call_up(const char *number, char *ids, size_t cap)
 	ck_assert_ptr_nonnull(text);
 	ck_assert_msg(strncmp(text, "SIP/2.0 200", 11) == 0, "%s", text);
 	between(strstr(text, "To: "), ";tag=", "\r;>", tag, sizeof(tag));
+	between(text, "Contact: <", ">", contact, sizeof(contact));
 	(void)snprintf(ids, cap,
 		       "<callid>%s</callid><localtag>a</localtag>"
-		       "<remotetag>%s</remotetag>",
-		       id, tag);
+		       "<remotetag>%s</remotetag><contact>%s</contact>",
+		       id, tag, contact);
 }
 
 /* As Cisco's phones complete a transfer: the same rule as for Refer-To. */
@@ -255,6 +256,42 @@ START_TEST(a_transfer_by_remotecc_needs_its_right)
 		ck_assert_int_eq(w.stop, STOP_RIGHTS);
 		ck_assert_str_eq(w.why, "calling-rights \"guard\" rule 3");
 	}
+}
+END_TEST
+
+/* What names the dialog, from call_up, into the URI of a Refer-To. */
+static void refer_to(const char *user, const char *ids, char *ret, size_t cap)
+{
+	char id[128], remote[128];
+
+	between(ids, "<callid>", "<", id, sizeof(id));
+	between(ids, "<remotetag>", "<", remote, sizeof(remote));
+	(void)snprintf(ret, cap,
+		       "Refer-To: <sip:%s@192.0.2.1?Replaces=%s%%3Bto-tag%%3D%s"
+		       "%%3Bfrom-tag%%3Da>\n",
+		       user, id, remote);
+}
+
+START_TEST(an_attended_transfer_needs_its_right)
+{
+	char out[512], in[512], to[1024];
+
+	udp("REGISTER", "2002", 6999, "");
+	world_answer(&w, "200 OK", "");
+	call_up("5552", out, sizeof(out));
+	call_up("2001", in, sizeof(in));
+	refer_to("2001", out, to, sizeof(to));
+	ask_about("REFER", "5551", to);
+	answered(&w.udp, "403");
+	ck_assert_str_eq(w.why, "calling-rights \"guard\" rule 3");
+	refer_to("2001", in, to, sizeof(to));
+	ask_about("REFER", "5551", to);
+	went_on("REFER ");
+	/* By the Contact of the dialog, which is no number of anybody's. */
+	between(in, "<contact>sip:", "@", out, sizeof(out));
+	refer_to(out, in, to, sizeof(to));
+	ask_about("REFER", "5551", to);
+	went_on("REFER ");
 }
 END_TEST
 
@@ -401,6 +438,7 @@ static TCase *rights(void)
 	tcase_add_test(tc, calling_rights_and_presence_groups_are_asked);
 	tcase_add_test(tc, a_forward_to_the_outside_becomes_a_refusal);
 	tcase_add_test(tc, a_transfer_by_remotecc_needs_its_right);
+	tcase_add_test(tc, an_attended_transfer_needs_its_right);
 	return tc;
 }
 
