@@ -90,7 +90,8 @@ struct media_backend_ops {
 	 * Remove n flows, the two of a stream, all or none and in one step: a
 	 * packet finds both or neither. ret[n] gets what give needs to go on
 	 * elsewhere; nothing has left, or will, beyond what it tells, and its
-	 * descriptors are the caller's. A join of theirs ends. ERR_NOTFOUND.
+	 * descriptors are the caller's. A join of theirs ends. ERR_NOTFOUND;
+	 * ERR_CLOSED: they are gone, and what give needs of them is not known.
 	 */
 	int (*take)(struct media_backend *b, uint64_t owner, const uint64_t *id,
 		    uint32_t n, struct media_state *ret);

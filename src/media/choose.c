@@ -242,9 +242,25 @@ static void tell_lost(struct choose *c, const struct entry *e)
 					     .flow = e->key[1]};
 }
 
+/* Nobody relays them any more, and their owner is told. */
+static int lose(struct choose *c, struct entry *const *e, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		log_error("a flow was lost on its way from=%s owner=%lu "
+			  "flow=%lu",
+			  flow_backend_str(e[i]->at->which),
+			  (unsigned long)e[i]->key[0],
+			  (unsigned long)e[i]->key[1]);
+		tell_lost(c, e[i]);
+		forget(c, e[i]);
+	}
+	return ERR_CLOSED;
+}
+
 /*
  * Both flows of e's stream to another backend. On errors they are where they
- * were, if that had not the room any more either they are gone: ERR_CLOSED.
+ * were; if that had not the room any more either, or did not know how far they
+ * had come, they are gone: ERR_CLOSED.
  */
 static int move(struct choose *c, struct entry *e, struct backend *to)
 {
@@ -260,6 +276,8 @@ static int move(struct choose *c, struct entry *e, struct backend *to)
 	if (from == to)
 		return 0;
 	err = take(from, pair, n, s);
+	if (err == ERR_CLOSED)
+		return lose(c, pair, n);
 	if (err)
 		return err;
 	err = give(to, pair, n, s);
@@ -269,16 +287,9 @@ static int move(struct choose *c, struct entry *e, struct backend *to)
 	}
 	if (give(from, pair, n, s) == 0)
 		return err;
-	log_error("a stream was lost on its way from=%s to=%s owner=%lu "
-		  "flow=%lu",
-		  flow_backend_str(from->which), flow_backend_str(to->which),
-		  (unsigned long)e->key[0], (unsigned long)e->key[1]);
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n; i++)
 		close_state(&s[i]);
-		tell_lost(c, pair[i]);
-		forget(c, pair[i]);
-	}
-	return ERR_CLOSED;
+	return lose(c, pair, n);
 }
 
 static int join_inside(const struct entry *e)
@@ -564,8 +575,12 @@ static int op_take(struct media_backend *base, uint64_t owner,
 		return ERR_NOTFOUND;
 	b = e->at;
 	err = ops_of(b)->take(b->b, owner, id, n, ret);
-	for (uint32_t i = 0; !err && i < n; i++)
-		forget(c, find(c, owner, id[i]));
+	for (uint32_t i = 0; i < n && (!err || err == ERR_CLOSED); i++) {
+		e = find(c, owner, id[i]);
+		if (err)
+			tell_lost(c, e);
+		forget(c, e);
+	}
 	return err;
 }
 

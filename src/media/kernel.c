@@ -94,16 +94,19 @@ static int remember(struct kernel_relay *r, uint64_t owner, uint64_t id,
 	return 0;
 }
 
-/* 0: plain. */
+/* 0: plain. Costs a key derivation. */
 static uint64_t out_print(const struct flow *conf)
 {
 	return conf->out.suite == SUITE_NONE ? 0 : rtp_srtp_print(&conf->out);
 }
 
-static void set_facts(struct kernel_flow *f, const struct flow *conf)
+/* print: conf's, by out_print. */
+static void set_facts(struct kernel_flow *f, const struct flow *conf,
+		      uint64_t print)
 {
-	uint64_t print = conf->is_borrowed ? 0 : out_print(conf);
-
+	/* What leaves under a borrowed key, this flow does not number. */
+	if (conf->is_borrowed)
+		print = 0;
 	if (print != f->out_print)
 		rtp_spent_add(&f->spent, f->out_print);
 	f->out_print = print;
@@ -254,7 +257,7 @@ static int create(struct kernel_relay *r, uint64_t owner,
 	err = remember(r, owner, conf->id, &f);
 	if (err)
 		return err;
-	set_facts(f, conf);
+	set_facts(f, conf, out_print(conf));
 	if (state) {
 		f->base = state->stats;
 		f->spent = state->spent;
@@ -337,6 +340,7 @@ static int revive(struct kernel_relay *r, uint64_t owner,
 		  const struct flow *conf)
 {
 	struct kernel_flow *f = kernel_find_any(r, owner, conf->id);
+	uint64_t print = out_print(conf);
 	int err = check_flow(r, owner, conf);
 
 	if (!err && (!f || !f->is_waiting))
@@ -344,11 +348,11 @@ static int revive(struct kernel_relay *r, uint64_t owner,
 	if (!err && !addr_eq(&f->local, &conf->local))
 		err = ERR_STATE;
 	/* Of another key nobody knows how far it was used. */
-	if (!err && f->out_print != out_print(conf))
+	if (!err && f->out_print != print)
 		err = ERR_STATE;
 	if (err)
 		return err;
-	set_facts(f, conf);
+	set_facts(f, conf, print);
 	err = open_sockets(r, f, NULL);
 	if (!err)
 		err = command_set(r, owner, conf);
@@ -385,6 +389,7 @@ static int op_update(struct media_backend *b, uint64_t owner,
 {
 	struct kernel_relay *r = relay_of(b);
 	struct kernel_flow *f = kernel_find(r, owner, conf->id);
+	uint64_t print = out_print(conf);
 	int err;
 
 	if (!f)
@@ -393,13 +398,12 @@ static int op_update(struct media_backend *b, uint64_t owner,
 	if (!err &&
 	    (!addr_eq(&f->local, &conf->local) || f->peer_id != conf->peer_id))
 		err = ERR_UNSUPPORTED;
-	if (!err && !conf->is_borrowed &&
-	    rtp_spent_has(&f->spent, out_print(conf)))
+	if (!err && !conf->is_borrowed && rtp_spent_has(&f->spent, print))
 		err = ERR_STATE;
 	if (!err)
 		err = command_set(r, owner, conf);
 	if (!err)
-		set_facts(f, conf);
+		set_facts(f, conf, print);
 	return err;
 }
 
@@ -469,6 +473,14 @@ static void fill_state(const struct kernel_relay *r, struct kernel_flow *f,
 	}
 }
 
+static int lose(struct kernel_relay *r, uint64_t owner, const uint64_t *id,
+		uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		kernel_destroy(r, kernel_find(r, owner, id[i]), NULL);
+	return ERR_CLOSED;
+}
+
 static int op_take(struct media_backend *b, uint64_t owner, const uint64_t *id,
 		   uint32_t n, struct media_state *ret)
 {
@@ -480,12 +492,15 @@ static int op_take(struct media_backend *b, uint64_t owner, const uint64_t *id,
 		if (!kernel_find(r, owner, id[i]))
 			return ERR_NOTFOUND;
 	}
-	/* Who does not know how far a key has come must not go on with it. */
 	err = command_take(r, owner, id, n, a);
-	for (uint32_t i = 0; !err && i < n; i++)
-		err = a[i].id == id[i] ? 0 : ERR_IO;
 	if (err)
 		return err;
+	/* The module has done it. Who does not know how far a key has come
+	 * must not go on with it: then the stream ends. */
+	for (uint32_t i = 0; i < n; i++) {
+		if (a[i].id != id[i])
+			return lose(r, owner, id, n);
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		struct kernel_flow *f = kernel_find(r, owner, id[i]);
 

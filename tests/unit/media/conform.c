@@ -234,30 +234,36 @@ END_TEST
 
 START_TEST(addresses_that_are_not_ours_are_denied)
 {
-	struct addr lo = {ADDR_V4, {127, 0, 0, 1}, 0};
-	struct media_params p = {.bind = &lo,
+	struct addr at[2] = {conform_free_pair(AF_INET),
+			     conform_free_pair(AF_INET)};
+	bool is_down = at[0].port > at[1].port;
+	const struct addr low = at[is_down], high = at[!is_down];
+	struct media_params p = {.bind = &low,
 				 .bind_count = 1,
-				 .port_min = 40000,
-				 .port_max = 40100};
+				 .port_min = low.port,
+				 .port_max = (uint16_t)(high.port + 2)};
 	struct rig r = {0};
 
 	r.media = conform_media(&p);
 	for (uint64_t i = 0; i < 2; i++) {
 		r.flow[i].id = i + 1;
 		r.flow[i].peer_id = 2 - i;
-		r.flow[i].local =
-			addr_with_port(&lo, (uint16_t)(40000 + 2 * i));
+		r.flow[i].local = low;
 	}
-	r.flow[1].local.port = 5060;
+	r.flow[1].local.port = (uint16_t)(low.port - 2);
 	ck_assert_int_eq(rig_add(&r), ERR_DENIED);
-	r.flow[1].local.port = 40100; /* RTCP would be beyond */
+	/* RTCP would be beyond */
+	r.flow[1].local.port = (uint16_t)(high.port + 2);
 	ck_assert_int_eq(rig_add(&r), ERR_DENIED);
-	r.flow[1].local.port = 40002;
-	r.flow[1].local.ip[3] = 2;
+	r.flow[1].local = high;
+	r.flow[1].local.ip[3]++;
 	ck_assert_int_eq(rig_add(&r), ERR_DENIED);
-	r.flow[1].local.ip[3] = 1;
-	r.flow[1].local.port = 40003;
+	r.flow[1].local = high;
+	r.flow[1].local.port++;
 	ck_assert_int_eq(rig_add(&r), ERR_BAD);
+	/* and those that are, are not */
+	r.flow[1].local = high;
+	ck_assert_int_eq(rig_add(&r), 0);
 	media_free(r.media);
 }
 END_TEST

@@ -19,6 +19,7 @@ struct fake {
 	uint64_t id[FLOWS];
 	uint32_t flows;
 	uint32_t joins, parts, revived, sweeps;
+	bool forgets; /* what it is asked for by take */
 	int fd;
 	bool is_freed;
 };
@@ -107,9 +108,11 @@ static int op_take(struct media_backend *b, uint64_t owner, const uint64_t *id,
 	(void)owner;
 	for (uint32_t i = 0; i < n; i++) {
 		ck_assert_int_eq(drop(fake_of(b), id[i]), 0);
+		if (fake_of(b)->forgets)
+			continue;
 		ret[i] = (struct media_state){.fd = {dup(0), -1}};
 	}
-	return 0;
+	return fake_of(b)->forgets ? ERR_CLOSED : 0;
 }
 
 static int op_give(struct media_backend *b, uint64_t owner,
@@ -441,27 +444,55 @@ START_TEST(what_cannot_move_stays_where_it_was)
 }
 END_TEST
 
+/* That the n flows from 1 on have failed, and nothing else. */
+static void lost(unsigned n)
+{
+	struct media_event e;
+	uint64_t seen = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		ck_assert(made->ops->next_event(made, &e));
+		ck_assert_int_eq(e.kind, MEDIA_EVENT_FAILED);
+		ck_assert_uint_eq(e.owner, 1);
+		seen |= 1u << e.flow;
+	}
+	ck_assert_uint_eq(seen, (2u << n) - 2);
+	ck_assert(!made->ops->next_event(made, &e));
+	ck_assert_int_eq(backend_of(1), -1);
+}
+
 /* Neither takes it: nobody must believe that it goes on. */
 START_TEST(a_stream_that_is_lost_is_told)
 {
-	struct media_event e;
 	uint32_t moved;
-	uint64_t seen = 0;
 
 	ck_assert_int_eq(add(0), 0);
 	ck_assert_int_eq(add(1), 0);
 	one.answer = two.answer = ERR_NOMEM;
 	ck_assert_int_eq(media_choose_unload(made, FLOW_BACKEND_KERNEL, &moved),
 			 0);
-	for (int i = 0; i < 4; i++) {
-		ck_assert(made->ops->next_event(made, &e));
-		ck_assert_int_eq(e.kind, MEDIA_EVENT_FAILED);
-		ck_assert_uint_eq(e.owner, 1);
-		seen |= 1u << e.flow;
-	}
-	ck_assert_uint_eq(seen, 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4);
-	ck_assert(!made->ops->next_event(made, &e));
-	ck_assert_int_eq(backend_of(1), -1);
+	lost(4);
+}
+END_TEST
+
+/* Where it was it is not, and nobody knows how far its keys have come. */
+START_TEST(a_stream_without_its_last_word_is_lost)
+{
+	const uint64_t id[2] = {1, 2};
+	struct media_state s[2];
+	uint32_t moved;
+
+	one.forgets = true;
+	ck_assert_int_eq(add(0), 0);
+	ck_assert_int_eq(media_choose_unload(made, FLOW_BACKEND_KERNEL, &moved),
+			 0);
+	lost(2);
+	ck_assert_uint_eq(two.flows, 0);
+	two.forgets = true;
+	ck_assert_int_eq(add(0), 0);
+	ck_assert_uint_eq(two.flows, 2);
+	ck_assert_int_eq(made->ops->take(made, 1, id, 2, s), ERR_CLOSED);
+	lost(2);
 }
 END_TEST
 
@@ -531,6 +562,7 @@ int main(void)
 	tcase_add_test(t, a_joined_stream_that_cannot_move_stays_joined);
 	tcase_add_test(t, what_cannot_move_stays_where_it_was);
 	tcase_add_test(t, a_stream_that_is_lost_is_told);
+	tcase_add_test(t, a_stream_without_its_last_word_is_lost);
 	tcase_add_test(t, a_removed_or_flushed_flow_is_forgotten);
 	suite_add_tcase(s, t);
 	tcase_add_test(sweep, no_memory_is_survived);

@@ -22,7 +22,8 @@
 
 enum { OLD = 77, FRESH = 101, SECRET = 0x5a };
 
-static const struct addr port = {ADDR_V4, {127, 0, 0, 1}, 40000};
+/* An even one that is free. */
+static struct addr port;
 
 static struct {
 	bool has_old; /* the flow of a predecessor */
@@ -129,6 +130,23 @@ int kernel_link_dump(struct kernel_link *l, struct nlmsghdr *h,
 
 /* --- cases ----------------------------------------------------------------- */
 
+static void find_port(void)
+{
+	struct sockaddr_storage ss;
+
+	do {
+		const struct addr any = {ADDR_V4, {127, 0, 0, 1}, 0};
+		socklen_t len = addr_to_sockaddr(&any, &ss);
+		int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+		ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, len), 0);
+		ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&ss, &len),
+				 0);
+		ck_assert_int_eq(addr_from_sockaddr(&ss, &port), 0);
+		(void)close(fd);
+	} while (port.port % 2);
+}
+
 static void begin(void)
 {
 	struct media_kernel_params p = {.instance = INSTANCE, .lease_s = 300};
@@ -137,6 +155,7 @@ static void begin(void)
 	module.dels = module.adds = module.sets = 0;
 	module.is_mute = module.has_expired = false;
 	module.has_old = true;
+	find_port();
 	ck_assert_int_eq(media_kernel_new(&p, &b, why), 0);
 }
 
@@ -206,6 +225,12 @@ START_TEST(a_key_that_was_left_does_not_come_back)
 }
 END_TEST
 
+static void close_taken(const struct media_state *s)
+{
+	for (int i = 0; i < 2; i++)
+		(void)close(s->fd[i]);
+}
+
 /* Without it the next backend would begin anew with what was used. */
 START_TEST(a_flow_without_its_last_word_is_not_moved)
 {
@@ -215,11 +240,36 @@ START_TEST(a_flow_without_its_last_word_is_not_moved)
 
 	ck_assert_int_eq(b->ops->revive(b, 1, &f, 1), 0);
 	module.is_mute = true;
-	ck_assert_int_eq(b->ops->take(b, 1, &id, 1, &s), ERR_IO);
+	ck_assert_int_eq(b->ops->take(b, 1, &id, 1, &s), ERR_CLOSED);
+	ck_assert_int_eq(b->ops->take(b, 1, &id, 1, &s), ERR_NOTFOUND);
+	/* Its number and its ports are free. */
 	module.is_mute = false;
+	ck_assert_int_eq(b->ops->add(b, 1, &f, 1), 0);
 	ck_assert_int_eq(b->ops->take(b, 1, &id, 1, &s), 0);
+	close_taken(&s);
+}
+END_TEST
+
+/* The module has removed both, and told of one. */
+START_TEST(half_a_stream_is_not_moved)
+{
+	struct flow f[2] = {flow_of(OLD, SECRET), flow_of(OLD + 1, 3)};
+	const uint64_t id[2] = {OLD, OLD + 1};
+	struct media_state s[2];
+	int dels;
+
+	f[1].peer_id = OLD;
+	ck_assert_int_eq(b->ops->revive(b, 1, f, 1), 0);
+	module.has_old = false;
+	find_port();
+	f[1].local = port;
+	ck_assert_int_eq(b->ops->add(b, 1, f + 1, 1), 0);
+	dels = module.dels;
+	ck_assert_int_eq(b->ops->take(b, 1, id, 2, s), ERR_CLOSED);
+	ck_assert_int_eq(module.dels, dels + 2);
 	for (int i = 0; i < 2; i++)
-		(void)close(s.fd[i]);
+		ck_assert_int_eq(b->ops->take(b, 1, id + i, 1, s),
+				 ERR_NOTFOUND);
 }
 END_TEST
 
@@ -250,6 +300,7 @@ int main(void)
 	tcase_add_test(t, a_new_flow_has_the_port_of_one_that_waits);
 	tcase_add_test(t, a_key_that_was_left_does_not_come_back);
 	tcase_add_test(t, a_flow_without_its_last_word_is_not_moved);
+	tcase_add_test(t, half_a_stream_is_not_moved);
 	tcase_add_test(t, flows_whose_lease_has_run_out_are_told_of);
 	return run_case("media/kernel", t);
 }
