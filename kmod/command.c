@@ -285,6 +285,10 @@ int nf_srtp_packet(struct sk_buff *skb, struct genl_info *info)
 		rcu_read_unlock();
 		local_bh_enable();
 	}
+	if (err == -EAFNOSUPPORT)
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    info->attrs[NF_SRTP_A_SOURCE],
+				    "SOURCE is of another family than LOCAL");
 	mutex_unlock(&ns->mutex);
 	return err;
 }

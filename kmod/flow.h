@@ -87,12 +87,6 @@ struct nf_srtp_port {
 	bool is_rtcp;
 };
 
-/* A kind of event that is told once a second, with a number. */
-struct nf_srtp_tally {
-	u64 count;
-	unsigned long told; /* jiffies */
-};
-
 enum { NF_SRTP_KEY_CUR, NF_SRTP_KEY_NEXT, NF_SRTP_KEY_OLD, NF_SRTP_KEY_ROLES };
 
 enum {
@@ -101,7 +95,14 @@ enum {
 	NF_SRTP_TALLY_REPLAY,
 	NF_SRTP_TALLY_MTU,
 	NF_SRTP_TALLY_WORN,
+	NF_SRTP_TALLY_OTHER, /* EVENT_REFUSED */
 	NF_SRTP_TALLIES
+};
+
+/* Events that are told once a second, with a number. */
+struct nf_srtp_tallies {
+	unsigned long told[NF_SRTP_TALLIES]; /* jiffies; 0: never */
+	u32 count[NF_SRTP_TALLIES];	     /* since then */
 };
 
 struct nf_srtp_flow {
@@ -122,7 +123,7 @@ struct nf_srtp_flow {
 	struct nf_srtp_latch_state latch[2];  /* RTP, RTCP */
 	unsigned long old_until;	      /* jiffies, of NF_SRTP_KEY_OLD */
 	struct nf_srtp_route __rcu *route[2]; /* to this flow's party */
-	struct nf_srtp_tally tally[NF_SRTP_TALLIES];
+	struct nf_srtp_tallies tallies;
 	/* Commands only. */
 	struct hlist_node by_id;
 	u64 owner;
@@ -268,12 +269,14 @@ int nf_srtp_xmit(struct sk_buff *skb, u32 payload, struct nf_srtp_flow *f,
 void nf_srtp_route_free(struct nf_srtp_route *r);
 
 /* --- event.c ---------------------------------------------------------------- */
-/* Tell of f: kind of event, address (may be NULL), number. Any context. */
+/* Tell of f: kind of event, address (may be NULL), for SSRC_NEW which. Any
+ * context.
+ */
 void nf_srtp_event(const struct nf_srtp_flow *f, u32 kind,
-		   const struct nf_srtp_end *addr, bool on_rtcp, u64 number);
-/* Count, and tell at most once a second. */
+		   const struct nf_srtp_end *addr, bool on_rtcp, u32 ssrc);
+/* Count, and tell at most once a second. mtu: of the route, for TOO_BIG. */
 void nf_srtp_tally(struct nf_srtp_flow *f, u32 verdict,
-		   const struct nf_srtp_end *src, u32 number);
+		   const struct nf_srtp_end *src, u32 mtu);
 void nf_srtp_event_expired(struct nf_srtp_net *ns, u64 owner, u32 flows);
 
 /* --- netlink.c --------------------------------------------------------------- */

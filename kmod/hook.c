@@ -115,9 +115,11 @@ static bool nf_srtp_is_damaged(struct sk_buff *skb,
 			   a->src.family);
 }
 
-static void nf_srtp_drop(struct sk_buff *skb, struct nf_srtp_flow *f, u32 why)
+static void nf_srtp_drop(struct sk_buff *skb, const struct nf_srtp_arrival *a,
+			 u32 why)
 {
-	nf_srtp_count(f, why, 1);
+	nf_srtp_count(a->port->flow, why, 1);
+	nf_srtp_tally(a->port->flow, why, &a->src, 0);
 	kfree_skb(skb);
 }
 
@@ -125,22 +127,21 @@ static void nf_srtp_drop(struct sk_buff *skb, struct nf_srtp_flow *f, u32 why)
 static void nf_srtp_receive(struct sk_buff *skb,
 			    const struct nf_srtp_arrival *a)
 {
-	struct nf_srtp_flow *f = a->port->flow;
 	const struct udphdr *uh;
 	u32 len;
 
 	if (!pskb_may_pull(skb, a->udp + UDP_BYTES)) {
-		nf_srtp_drop(skb, f, NF_SRTP_STAT_MALFORMED);
+		nf_srtp_drop(skb, a, NF_SRTP_STAT_MALFORMED);
 		return;
 	}
 	uh = (void *)(skb->data + a->udp);
 	len = ntohs(uh->len);
 	if (len < UDP_BYTES || len > skb->len - a->udp)
-		nf_srtp_drop(skb, f, NF_SRTP_STAT_MALFORMED);
+		nf_srtp_drop(skb, a, NF_SRTP_STAT_MALFORMED);
 	else if (nf_srtp_is_damaged(skb, a))
-		nf_srtp_drop(skb, f, NF_SRTP_STAT_CHECKSUM);
+		nf_srtp_drop(skb, a, NF_SRTP_STAT_CHECKSUM);
 	else if (nf_srtp_prepare(skb, a->udp + len))
-		nf_srtp_drop(skb, f, NF_SRTP_STAT_NO_MEM);
+		nf_srtp_drop(skb, a, NF_SRTP_STAT_NO_MEM);
 	else
 		nf_srtp_forward(skb, a, len - UDP_BYTES);
 }
@@ -153,7 +154,7 @@ static void nf_srtp_receive_bundle(struct sk_buff *skb,
 
 	list = skb_gso_segment(skb, 0);
 	if (IS_ERR_OR_NULL(list)) {
-		nf_srtp_drop(skb, a->port->flow, NF_SRTP_STAT_MALFORMED);
+		nf_srtp_drop(skb, a, NF_SRTP_STAT_MALFORMED);
 		return;
 	}
 	consume_skb(skb);
@@ -216,6 +217,7 @@ static unsigned int nf_srtp_take(struct sk_buff *skb,
 	}
 	if (unlikely(!nf_srtp_is_allowed(skb, a->src.family))) {
 		nf_srtp_count(a->port->flow, NF_SRTP_STAT_BLOCKED, 1);
+		nf_srtp_tally(a->port->flow, NF_SRTP_STAT_BLOCKED, &a->src, 0);
 		return NF_DROP;
 	}
 	if (unlikely(skb_is_gso(skb)))

@@ -309,7 +309,10 @@ int nf_srtp_judge(const struct nf_srtp_port *port,
 	}
 	if (verdict) {
 		nf_srtp_count(f, verdict, 1);
-		nf_srtp_tally(f, verdict, src, 0);
+		/* What is on hold is no news. */
+		if (!((c.conf->flags | out->flags) & NF_SRTP_F_BLOCKED) ||
+		    verdict != NF_SRTP_STAT_BLOCKED)
+			nf_srtp_tally(f, verdict, src, 0);
 	}
 	return verdict;
 }

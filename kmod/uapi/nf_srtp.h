@@ -119,8 +119,13 @@
  *     EVENT_REPLAY      SOURCE, COUNT
  *     EVENT_SSRC_NEW    SSRC
  *     EVENT_KEY_NEXT    IN_NEXT is IN now
- *     EVENT_KEY_WORN    OUT or IN nears the end of its index (2^47, 2^30)
+ *     EVENT_KEY_WORN    OUT or IN nears the end of its index (2^47, 2^30):
+ *                       COUNT packets beyond
  *     EVENT_MTU         COUNT packets too long for the route, MTU
+ *     EVENT_REFUSED     SOURCE, COUNT of other packets that were not let pass,
+ *                       VERDICT the last one's counter: STAT_MALFORMED,
+ *                       CHECKSUM, PAYLOAD_TYPE, SSRC_LIMIT, or BLOCKED (by
+ *                       IPsec or for a key, not what F_BLOCKED holds)
  *     EVENT_EXPIRED     the OWNER's lease ran out, FLOWS are gone
  *   The rejects, and MTU, are sent at most once a second for each flow. Events
  *   may be lost when nobody reads (ENOBUFS): then dump.
@@ -211,6 +216,8 @@ enum nf_srtp_attr {
 	NF_SRTP_A_DRIVER_GCM, /* string, "" none */
 	NF_SRTP_A_DRIVER_MAC, /* string */
 	NF_SRTP_A_HOOK,	      /* string, "prerouting" or "input" */
+	/* Events. */
+	NF_SRTP_A_VERDICT, /* u32, enum nf_srtp_stat */
 	__NF_SRTP_A_MAX
 };
 
@@ -337,6 +344,7 @@ enum nf_srtp_event {
 	NF_SRTP_EVENT_KEY_WORN,
 	NF_SRTP_EVENT_MTU,
 	NF_SRTP_EVENT_EXPIRED,
+	NF_SRTP_EVENT_REFUSED,
 	__NF_SRTP_EVENT_MAX
 };
 

@@ -10,9 +10,10 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from nfsrtp import A, DUMP, KEY, STREAM, Family, attr, end, key, master, \
+from nfsrtp import A, DUMP, KEY, STAT, STREAM, Family, attr, end, key, master, \
     name, parse, rtcp, rtp, stats, u32, u64, u8  # noqa: E402
 
+RAW, BORROWED = 0x4, 0x8  # NF_SRTP_F_*
 LOCAL, REMOTE, LOCAL6, REMOTE6 = "10.9.0.1", "10.9.0.2", "fd00::1", "fd00::2"
 libc = ctypes.CDLL(None)
 HERE = os.open("/proc/self/ns/net", os.O_RDONLY)
@@ -140,6 +141,32 @@ def refusals():
                  True))
     refused(22, "IPv6 to an IPv4 flow", "FLOW_ADD",
             name(9) + end("LOCAL", LOCAL, 30020) + end("REMOTE", LOCAL6, 1))
+    new = name(9) + end("LOCAL", LOCAL, 30020)
+    nine = [(ssrc, 9, 9) for ssrc in range(1, 34)]
+    for number, what, more in (
+            (34, "a grace of more than a minute", u32("GRACE_MS", 60001)),
+            (34, "a network longer than IPv4", u8("LATCH_PREFIX", 33)),
+            (34, "a rule about sources there is not", u8("LATCH", 9)),
+            (22, "a flag there is not", u32("FLAGS", 1 << 31)),
+            (34, "a suite there is not", attr(A["OUT"], attr(
+                KEY["SUITE"], struct.pack("H", 7)), True)),
+            (22, "a next key without a key", key("IN_NEXT", 1, 5)),
+            (22, "keys for what is no RTP", u32("FLAGS", RAW) +
+             key("OUT", 1, 5)),
+            (22, "RTCP at another address", end("LOCAL_RTCP", REMOTE, 30021)),
+            (28, "more streams than a key has",
+             key("OUT", 1, 5, streams=nine)),
+            (17, "a stream twice", key("OUT", 1, 5, streams=nine[:1] * 2)),
+            (34, "an index past the end",
+             key("OUT", 1, 5, streams=[(1, 1 << 49, 0)])),
+            (2, "a key by a fingerprint nobody has", attr(A["OUT"], attr(
+                KEY["FINGERPRINT"], b"12345678"), True))):
+        refused(number, what, "FLOW_ADD", new + more)
+    refused(22, "a flow without an address", "FLOW_ADD", name(9))
+    refused(97, "a packet from another family", "PACKET", name(1) +
+            end("SOURCE", LOCAL6, 9) + attr(A["PAYLOAD"], rtp(1)))
+    refused(2, "joining what is not there", "JOIN",
+            name(1) + u64("FAR_OWNER", 7) + u64("FAR_ID", 77))
     is_true("and what was there goes on", talk(1))
 
 
@@ -169,6 +196,28 @@ def events():
     got = [(e["EVENT"], e.get("ID")) for e in listener.events(*wanted)]
     for want in wanted:
         is_true("event %s of flow %d" % want, want in got, got)
+
+
+def told(ident, verdict):
+    """An event of flow ident says that a packet met this end."""
+    got = [e for e in listener.events(("REFUSED", ident))
+           if e["EVENT"] == "REFUSED"]
+    return bool(got) and got[0]["COUNT"] >= 1 and \
+        got[0]["VERDICT"] == STAT["NF_SRTP_STAT_" + verdict]
+
+
+def other_refusals():
+    """The first of each kind is told, if nothing else was within a second."""
+    for verdict, more, packet in (
+            ("MALFORMED", b"", b"\x80\0" + bytes(4)),
+            ("PAYLOAD_TYPE", attr(A["PAYLOAD_TYPES"], bytes([1]) + bytes(15)),
+             rtp(1, pt=8)),
+            ("BLOCKED", u32("FLAGS", BORROWED), rtp(1))):
+        pair(more)
+        listener.forget()
+        a.sendto(packet, (LOCAL, 30000))
+        is_true("%s is told" % verdict, counted(1, verdict) and
+                told(1, verdict))
 
 
 LATE = u32("GRACE_MS", 60000)
@@ -435,7 +484,7 @@ def ipsec():
                 packet and packet[2:4] == b"\0\4", packet)
 
 
-PARTS = (refusals, all_suites, events, keys, hand_over, proven, shapes,
+PARTS = (refusals, all_suites, events, other_refusals, keys, hand_over, proven, shapes,
          version6, limits, ipsec, owners, namespaces)
 
 for part in PARTS:
