@@ -63,9 +63,7 @@ machine() {
 		"$root/lib/modules/$VERSION" &&
 		: >"$root/proc/modules" &&
 		ln -s "$(realpath "$KDIR")" "$root/lib/modules/$VERSION/build" &&
-		kmake -C "$BUILD" install-dkms DESTDIR="$root" &&
-		version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' \
-			"$root"/usr/src/nf_srtp-*/dkms.conf)
+		kmake -C "$BUILD" install-dkms DESTDIR="$root"
 }
 module() { find "$root/lib/modules/$VERSION" -name 'nf_srtp.ko*'; }
 is_installed() { [ "$(module)" = "$root/lib/modules/$VERSION/updates/dkms/nf_srtp.ko" ]; }
@@ -193,7 +191,8 @@ is_true "root, and the packages" packages
 lab_kernel 6.1 || exit 1
 is_true "sparse has nothing to say" sparse_says_nothing
 is_true "checkpatch has nothing to say" checkpatch
-version=
+# of the package: sentences are said in processes of their own
+version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$SOURCE/dkms.conf")
 dkms_part
 other_series
 sentences_end
