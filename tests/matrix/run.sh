@@ -24,7 +24,7 @@ cd "$TOP" || exit 1
 FOREIGN="libc6-dev libgcc-12-dev linux-libc-dev check libgnutls28-dev
  nettle-dev libosip2-dev libsrtp2-dev libconfuse-dev libsqlite3-dev
  libjansson-dev libseccomp-dev libcap-ng-dev libsystemd-dev
- libnetfilter-queue-dev libmnl-dev"
+ libnetfilter-queue-dev libmnl-dev libc-ares-dev"
 ROWS=${*:-i386 s390x tsan valgrind fuzz}
 
 say() {

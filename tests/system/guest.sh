@@ -36,7 +36,14 @@ directories() {
 is_true "tmpfiles makes the directories" directories
 is_true "the installed configuration is in order" sallyportd -n
 systemctl daemon-reload
-starts() { timeout 120 systemctl start $S || { journal; false; }; }
+# what a unit waits for is a job; what it said is in the journal
+why_not() {
+	systemctl list-jobs --no-pager | tail -8
+	systemctl status --no-pager -n 0 $S | head -6
+	journal | tail -8
+	return 1
+}
+starts() { timeout 120 systemctl start $S || why_not; }
 is_true "the service starts and says it is ready" starts
 is_active || sentences_end
 is_true "sallyportctl is answered" sallyportctl status

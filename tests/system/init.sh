@@ -2,7 +2,8 @@
 # with nothing to start but the test.
 cd /new || exec poweroff -f
 # The host's own services are not ours to start, and it may be a container, which
-# this is not; fstab is of other disks.
+# this is not; fstab is of other disks. systemd-tmpfiles-setup would walk through
+# all that lies in its /tmp; the test calls systemd-tmpfiles for what is ours.
 rm -rf etc/systemd/system etc/fstab etc/machine-id .dockerenv run/.containerenv
 mkdir -p etc/systemd/system
 : >etc/fstab
@@ -13,7 +14,8 @@ for unit in systemd-udevd.service systemd-udevd-control.socket \
 	proc-sys-fs-binfmt_misc.automount systemd-pstore.service \
 	systemd-random-seed.service systemd-update-utmp.service \
 	systemd-machine-id-commit.service systemd-sysusers.service \
-	systemd-tmpfiles-setup-dev.service kmod-static-nodes.service \
+	systemd-tmpfiles-setup.service systemd-tmpfiles-setup-dev.service \
+	kmod-static-nodes.service \
 	systemd-modules-load.service systemd-pcrphase-sysinit.service \
 	systemd-pcrphase.service systemd-timesyncd.service \
 	systemd-journal-flush.service systemd-sysctl.service \
