@@ -31,10 +31,10 @@ say() {
 	printf '%s\n' "$*"
 }
 
-# sysroot ARCH: unpack what FOREIGN needs, once
+# sysroot ARCH: unpack what FOREIGN needs, once for each such list
 sysroot() {
 	local arch=$1 dir=$CACHE/$1 mirror suite list
-	[ -e "$dir/complete" ] && return 0
+	[ "$(cat "$dir/complete" 2>/dev/null)" = "$FOREIGN" ] && return 0
 	rm -rf "$dir"
 	mkdir -p "$dir/root"
 	# where this machine gets its own packages from
@@ -52,7 +52,7 @@ sysroot() {
 	find "$dir/root" -xtype l -lname '/*' | while read -r l; do
 		ln -sfn "$dir/root$(readlink "$l")" "$l"
 	done
-	: >"$dir/complete"
+	printf '%s\n' "$FOREIGN" >"$dir/complete"
 }
 
 # configure_in DIR ARGUMENT...: a build directory made anew
