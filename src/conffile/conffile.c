@@ -243,15 +243,30 @@ static void scan_brace(struct scanner *s, char c)
 		s->depth--;
 }
 
+static bool is_comment(enum scan mode)
+{
+	return mode == SCAN_LINE || mode == SCAN_BLOCK;
+}
+
+static void blank(char *from, const char *to)
+{
+	for (; from <= to; from++) {
+		if (*from != '\n')
+			*from = ' ';
+	}
+}
+
 /*
  * Two things libconfuse takes silently are refused here: ${NAME}, which it
- * would expand from the environment, and a section the file ends in.
+ * would expand from the environment, and a section the file ends in. Comments
+ * are blanked: libconfuse 3.3 counts the line of each three times.
  */
-static bool is_refused(struct load *l, const char *text)
+static bool is_refused(struct load *l, char *text)
 {
 	struct scanner s = {.mode = SCAN_TEXT, .line = 1};
 
 	for (const char *p = text; *p; p++) {
+		char *first = text + (p - text);
 		enum scan before = s.mode;
 
 		if (p[0] == '$' && p[1] == '{' &&
@@ -264,6 +279,8 @@ static bool is_refused(struct load *l, const char *text)
 		s.line += *p == '\n';
 		scan_brace(&s, *p);
 		s.mode = scan_step(s.mode, &p);
+		if (is_comment(before) || is_comment(s.mode))
+			blank(first, p);
 		if (before == SCAN_TEXT)
 			s.quote = s.line;
 	}
