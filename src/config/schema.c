@@ -405,8 +405,7 @@ static const struct config_option device_options[] = {
 	       .when = CONFIG_WHEN_RESET,
 	       .text = "User name the device must answer challenges with; see "
 		       "sallyportctl user add."),
-	DEVICE(digests, "digest-algorithms", DIGESTS, "",
-	       .example = "{ \"SHA-256\", \"MD5\" }",
+	DEVICE(digests, "digest-algorithms", DIGESTS, "", .example = "",
 	       .text = "Algorithms the device is challenged with, best "
 		       "first. None stands for those of its phone-model, or "
 		       "else for digest-algorithms at the top level."),
@@ -439,8 +438,7 @@ static const struct config_option device_options[] = {
 	       "\"AES_CM_128_HMAC_SHA1_32\" }",
 	       .text = "SRTP suites that are accepted, best first; offered "
 		       "too unless offer-suites names others."),
-	DEVICE(offer_suites, "offer-suites", SUITES, "",
-	       .example = "{ \"AES_CM_128_HMAC_SHA1_80\" }",
+	DEVICE(offer_suites, "offer-suites", SUITES, "", .example = "",
 	       .text = "SRTP suites that are offered to the device, best "
 		       "first; none stands for those of suites. For phones "
 		       "that stumble over a long list."),
