@@ -647,7 +647,7 @@ static void found(void *arg, const struct kernel_answer *a)
 
 static int start(struct kernel_relay *r)
 {
-	uint32_t every = r->params.lease_s / 3 + 1;
+	time_t every = (time_t)(r->params.lease_s / 3 + 1);
 	struct itimerspec t = {.it_interval.tv_sec = every,
 			       .it_value.tv_sec = every};
 	int err;
