@@ -37,6 +37,7 @@ struct watch {
 	struct dns_watch w;
 	char host[HOST_BYTES];
 	enum step step;
+	bool is_off; /* nobody asks for it; free once step is STEP_NONE */
 	struct target target[TARGETS_MAX];
 	uint32_t target_count;
 	uint32_t next;	/* target whose address is asked for */
@@ -141,6 +142,8 @@ static void on_state(void *arg, ares_socket_t fd, int readable, int writable)
 static void again_in(struct watch *w, uint32_t seconds)
 {
 	w->step = STEP_NONE;
+	if (w->is_off)
+		return;
 	if (loop_timer_set(w->d->p.loop, &w->timer,
 			   loop_now_ms(w->d->p.loop) +
 				   (uint64_t)seconds * 1000) != 0)
@@ -150,7 +153,8 @@ static void again_in(struct watch *w, uint32_t seconds)
 static void give_up(struct watch *w, const char *why)
 {
 	again_in(w, DNS_RETRY_S);
-	w->d->p.failed(w->d->p.ctx, w->id, why);
+	if (!w->is_off)
+		w->d->p.failed(w->d->p.ctx, w->id, why);
 }
 
 static bool is_same(const struct watch *w)
@@ -197,7 +201,7 @@ static void finish(struct watch *w)
 		ttl = DNS_TTL_MAX_S;
 	again_in(w, ttl);
 	sort_found(w);
-	if (is_same(w))
+	if (w->is_off || is_same(w))
 		return;
 	memcpy(w->place, w->found, sizeof(w->place));
 	w->place_count = w->found_count;
@@ -486,23 +490,43 @@ struct dns *dns_free(struct dns *d)
 	return alloc_free(d);
 }
 
+/* Number of a watch that nothing is told of; DNS_WATCHES_MAX: none. */
+static uint32_t free_watch(const struct dns *d)
+{
+	for (uint32_t i = 0; i < d->watch_count; i++)
+		if (d->watch[i].is_off && d->watch[i].step == STEP_NONE)
+			return i;
+	return d->watch_count;
+}
+
 int dns_watch(struct dns *d, const struct dns_watch *p, uint32_t *ret_id)
 {
-	struct watch *w = &d->watch[d->watch_count];
+	uint32_t id = free_watch(d);
+	struct watch *w = &d->watch[id];
 	int err;
 
-	if (d->watch_count == DNS_WATCHES_MAX ||
-	    strlen(p->host) >= sizeof(w->host))
+	if (id == DNS_WATCHES_MAX || strlen(p->host) >= sizeof(w->host))
 		return ERR_LIMIT;
-	*w = (struct watch){.d = d, .id = d->watch_count, .w = *p};
+	*w = (struct watch){.d = d, .id = id, .w = *p, .is_off = true};
 	(void)snprintf(w->host, sizeof(w->host), "%s", p->host);
 	loop_timer_init(&w->timer, on_due, w);
 	/* From the loop: what the caller does with the answer may need more
 	 * than is there yet. */
 	err = loop_timer_set(d->p.loop, &w->timer, loop_now_ms(d->p.loop));
+	if (id == d->watch_count)
+		d->watch_count++;
 	if (err)
 		return err;
-	*ret_id = w->id;
-	d->watch_count++;
+	w->is_off = false;
+	*ret_id = id;
 	return 0;
+}
+
+void dns_unwatch(struct dns *d, uint32_t id)
+{
+	struct watch *w = &d->watch[id];
+
+	/* c-ares may have a question of it under way, and tells it to w. */
+	w->is_off = true;
+	loop_timer_clear(d->p.loop, &w->timer);
 }

@@ -64,6 +64,9 @@ struct dns *dns_free(struct dns *d);
 /* Watch a name from now on; its number is *ret_id. ERR_LIMIT, ERR_NOMEM. */
 MUST_CHECK int dns_watch(struct dns *d, const struct dns_watch *w,
 			 uint32_t *ret_id);
+/* Watch no more: nothing is said of id from now on, and the number may be given
+ * to another name. */
+void dns_unwatch(struct dns *d, uint32_t id);
 /*
  * The least time to live (seconds) of the answers in a DNS message (RFC 1035
  * section 4.1). ERR_BAD when it is none or ends inside of a record,

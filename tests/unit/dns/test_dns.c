@@ -152,11 +152,13 @@ static void on_question(void *arg, uint32_t events)
 	(void)!sendto(server.fd, out, w.len, 0, (struct sockaddr *)&from, len);
 }
 
+static uint32_t expected_id; /* of the watch that is told of */
+
 static void on_changed(void *ctx, uint32_t id, const struct dns_place *p,
 		       uint32_t n)
 {
 	(void)ctx;
-	ck_assert_uint_eq(id, 0);
+	ck_assert_uint_eq(id, expected_id);
 	memcpy(place, p, n * sizeof(*p));
 	place_count = n;
 	changes++;
@@ -369,6 +371,40 @@ START_TEST(there_is_room_for_so_many_names)
 }
 END_TEST
 
+START_TEST(a_name_that_is_watched_no_more_makes_room)
+{
+	struct dns_watch p = {.host = "cm.test", .port = 1, .family = ADDR_V4};
+	uint32_t id;
+
+	for (int i = 0; i < DNS_WATCHES_MAX; i++)
+		ck_assert_int_eq(dns_watch(dns, &p, &id), 0);
+	dns_unwatch(dns, 7);
+	ck_assert_int_eq(dns_watch(dns, &p, &id), 0);
+	ck_assert_uint_eq(id, 7);
+	ck_assert_int_eq(dns_watch(dns, &p, &id), ERR_LIMIT);
+}
+END_TEST
+
+/* Its question is under way: the answer is nobody's, nor another's. */
+START_TEST(nothing_is_told_of_a_name_that_is_watched_no_more)
+{
+	struct dns_watch p = {.host = "cm.test", .family = ADDR_V4};
+	uint32_t first, second;
+
+	ck_assert_int_eq(dns_watch(dns, &p, &first), 0);
+	ck_assert_int_eq(loop_step(loop, 0), 0);
+	dns_unwatch(dns, first);
+	ck_assert_int_eq(dns_watch(dns, &p, &second), 0);
+	ck_assert_uint_ne(first, second);
+	expected_id = second;
+	for (int i = 0; i < ROUNDS && changes + failures == 0; i++)
+		ck_assert_int_eq(loop_step(loop, 10), 0);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(loop_step(loop, 10), 0);
+	ck_assert_uint_eq(changes + failures, 1);
+}
+END_TEST
+
 /* A name is looked up with one allocation missing: it fails, or is found. */
 static void sweep_body(void *arg)
 {
@@ -424,6 +460,8 @@ int main(void)
 	tcase_add_test(t, a_server_that_is_down_keeps_the_last_answer);
 	tcase_add_loop_test(t, a_server_that_lies_is_not_believed, 0, 3);
 	tcase_add_test(t, there_is_room_for_so_many_names);
+	tcase_add_test(t, a_name_that_is_watched_no_more_makes_room);
+	tcase_add_test(t, nothing_is_told_of_a_name_that_is_watched_no_more);
 	tcase_add_test(t, missing_memory_leaks_nothing);
 	return run_case("dns/dns", t);
 }
