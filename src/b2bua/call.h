@@ -229,9 +229,19 @@ MUST_CHECK int sccp_policy(struct calls *c, uint64_t id,
 			   struct actions *ret_out);
 /* Walk the places of the call managers: start *pos at 0; false at the end. */
 bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret);
-/* Walk the places of the trunks' peers: start *pos at 0; false at the end.
- * O(trunks) for the walk. */
-bool trunk_next(const struct calls *c, uint64_t *pos, struct core_info *ret);
+/* Walk the places of the peers of trunk number: start *pos at 0; false at the
+ * end. */
+bool trunk_next(const struct calls *c, uint32_t number, uint32_t *pos,
+		struct core_info *ret);
+/* Number of the trunk of this name, gone or not; UINT32_MAX: none. O(1). */
+uint32_t calls_trunk_number(const struct calls *c, struct slice name);
+/* Its name, while it is known. */
+struct slice calls_trunk_name(const struct calls *c, uint32_t number);
+/* Does the number belong to a trunk, though it may be gone? */
+bool calls_trunk_is_known(const struct calls *c, uint32_t number);
+/* Is there a call, a subscription or a request of trunk number? O(1) where it
+ * has a call, else O(all of them). */
+bool calls_trunk_is_used(const struct calls *c, uint32_t number);
 /* Calls a device or trunk has now. O(its calls). */
 uint32_t calls_of_device(const struct calls *c, struct slice device);
 /*

@@ -89,6 +89,16 @@ bool core_is_expected(const struct calls *c, const struct sip_msg *m,
 	return !q || !q->trunk || q->trunk == t;
 }
 
+bool core_has_trunk(const struct calls *c, const struct trunk *t)
+{
+	for (size_t i = 0; i < c->core_reqs.cap; i++)
+		for (struct table_node *n = c->core_reqs.bucket[i]; n;
+		     n = n->next)
+			if (TABLE_ENTRY(n, struct core_req, node)->trunk == t)
+				return true;
+	return false;
+}
+
 static struct core *group_of(struct calls *c, struct trunk *t)
 {
 	return t ? &t->group : &c->core;

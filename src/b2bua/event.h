@@ -164,9 +164,15 @@ struct event_core {
 	uint32_t count;
 };
 
-/* A trunk; its name and number stay the same for ever. */
+/*
+ * A trunk; its name and number belong together until it is gone and nothing of
+ * it is left (calls_trunk_is_known). is_gone: nothing new begins with it, what
+ * has begun goes on; told again, it is forgotten as soon as nothing of it is
+ * left. Only number and is_gone count then.
+ */
 struct event_trunk {
 	uint32_t number;
+	bool is_gone;
 	struct slice name; /* as event_sip's device */
 	struct call_policy policy;
 	uint32_t managers; /* bits: the call managers it is served by */

@@ -270,7 +270,8 @@ void core_reqs_free(struct calls *c);
 
 /* --- trunk.c ------------------------------------------------------------ */
 /* A system outside that is no phone: its peers are a group like that of the
- * call managers. Owned by struct calls, as long as that lives. */
+ * call managers. Owned by struct calls, until it is gone and nobody points to
+ * it (trunk_set). */
 struct trunk {
 	struct core group; /* of its peers; manager is the peer's number */
 	struct core_entry *entry;
@@ -300,6 +301,8 @@ void trunk_rearm(struct calls *c, struct trunk *t);
 /* The URI of a request, or a To, for the peer at to: where it names us, as
  * the call manager reaches us, it gets the peer's address. */
 void trunk_map(struct sip_out_map *map, const struct leg *to);
+/* Does a request to a peer of t, or on its behalf, wait for an answer? */
+bool core_has_trunk(const struct calls *c, const struct trunk *t);
 /* EVENT_TRUNK, EVENT_CORE of a trunk. */
 void trunk_set(struct calls *c, const struct event_trunk *ev);
 /* As trunk_set. */

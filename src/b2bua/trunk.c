@@ -5,6 +5,7 @@
  */
 #include "b2bua/machine.h"
 
+#include "b2bua/sub.h"
 #include "base/alloc.h"
 
 struct trunk *trunk_of(const struct calls *c, const struct event_sip *ev)
@@ -97,6 +98,30 @@ static struct trunk *trunk_new(struct calls *c, const struct event_trunk *ev)
 	return trunk_free(c, t);
 }
 
+/* More places than it had room for: entries are known by their number. */
+static int make_room(struct trunk *t, uint32_t places)
+{
+	uint32_t cap = places < CORE_PLACES_MAX ? places : CORE_PLACES_MAX;
+	struct core_entry *e;
+
+	if (cap <= t->group.cap)
+		return 0;
+	e = alloc_resize(t->entry, cap, sizeof(*e));
+	if (!e)
+		return ERR_NOMEM;
+	t->entry = t->group.entry = e;
+	t->group.cap = cap;
+	return 0;
+}
+
+static void trunk_gone(struct calls *c, uint32_t number)
+{
+	if (calls_trunk_is_used(c, number))
+		return;
+	trunk_free(c, c->trunk[number]);
+	c->trunk[number] = NULL;
+}
+
 void trunk_set(struct calls *c, const struct event_trunk *ev)
 {
 	struct trunk *t;
@@ -105,10 +130,14 @@ void trunk_set(struct calls *c, const struct event_trunk *ev)
 		c->err = ERR_LIMIT;
 		return;
 	}
+	if (ev->is_gone) {
+		trunk_gone(c, ev->number);
+		return;
+	}
 	if (!c->trunk[ev->number])
 		c->trunk[ev->number] = trunk_new(c, ev);
 	t = c->trunk[ev->number];
-	if (!t) {
+	if (!t || make_room(t, ev->places) != 0) {
 		c->err = ERR_NOMEM;
 		return;
 	}
@@ -166,18 +195,65 @@ void trunk_timer(struct calls *c)
 	}
 }
 
-bool trunk_next(const struct calls *c, uint64_t *pos, struct core_info *ret)
+/* ---- what is asked from outside ------------------------------------------------ */
+
+bool trunk_next(const struct calls *c, uint32_t number, uint32_t *pos,
+		struct core_info *ret)
 {
-	uint32_t number = (uint32_t)(*pos >> 32);
-	uint32_t at = (uint32_t)*pos;
+	return calls_trunk_is_known(c, number) &&
+	       core_info_of(&c->trunk[number]->group, pos, c->now_ms, ret);
+}
 
-	for (; number < c->p.trunk_limit; number++, at = 0) {
-		const struct trunk *t = c->trunk[number];
+uint32_t calls_trunk_number(const struct calls *c, struct slice name)
+{
+	const struct trunk *t = trunk_by_name(c, name);
 
-		if (!t || !core_info_of(&t->group, &at, c->now_ms, ret))
-			continue;
-		*pos = (uint64_t)number << 32 | at;
-		return true;
+	return t ? t->number : UINT32_MAX;
+}
+
+bool calls_trunk_is_known(const struct calls *c, uint32_t number)
+{
+	return number < c->p.trunk_limit && c->trunk[number];
+}
+
+struct slice calls_trunk_name(const struct calls *c, uint32_t number)
+{
+	return slice_str(c->trunk[number]->name);
+}
+
+static bool obj_has(struct obj *o, const struct trunk *t)
+{
+	switch (o->kind) {
+	case OBJ_CALL:
+		return LIST_ENTRY(o, struct call, obj)->leg[SIDE_PHONE].trunk ==
+		       t;
+	case OBJ_SUB:
+		return LIST_ENTRY(o, struct sub, obj)->leg[SIDE_PHONE].trunk ==
+		       t;
+	case OBJ_RELAY:
+		return LIST_ENTRY(o, struct relay, obj)->trunk == t;
+	case OBJ_MID:
+	case OBJ_REG:
+	case OBJ_SCCP:
+	case OBJ_SCCP_CALL:
+		break;
 	}
 	return false;
+}
+
+bool calls_trunk_is_used(const struct calls *c, uint32_t number)
+{
+	const struct trunk *t;
+	struct obj *o;
+	uint32_t i = 0;
+
+	if (!calls_trunk_is_known(c, number))
+		return false;
+	t = c->trunk[number];
+	if (table_find(&c->devices, slice_str(t->name)))
+		return true;
+	while ((o = slots_next(&c->objs, &i)))
+		if (obj_has(o, t))
+			return true;
+	return core_has_trunk(c, t);
 }

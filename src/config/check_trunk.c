@@ -517,6 +517,7 @@ static int check_trunk(struct config_build *b, const struct config_item *it)
 	struct config_trunk *t = OBJ(it, config_trunk);
 	int err;
 
+	t->number = (uint32_t)(t - b->c->trunk);
 	set_listeners(b, it);
 	set_managers(b, it);
 	err = set_peers(b, it);

@@ -527,6 +527,9 @@ struct config_trunk {
 	 * known, tell that: the kernel takes them there. */
 	uint32_t worker;
 	bool is_steered;
+	/* In one worker, below 2 * CONFIG_TRUNKS_MAX. When built its index; a
+	 * worker that takes up another configuration keeps those it gave. */
+	uint32_t number;
 	struct table_node by_name;
 };
 
@@ -684,6 +687,16 @@ bool config_trunk_is(const struct config_trunk *t,
  * without subjects accepts any. */
 bool config_trunk_names(const struct config_trunk *t, const struct slice *name,
 			size_t count);
+/* Is the address one of t's sources? O(sources of t). */
+bool config_trunk_has_source(const struct config_trunk *t,
+			     const struct addr *a);
+/* Do a and b ask the same of a certificate? */
+bool config_trunk_same_names(const struct config_trunk *a,
+			     const struct config_trunk *b);
+/* Are a and b told by the same listeners, sources and kind of proof? Both of
+ * configurations with the same listeners. O(sources). */
+bool config_trunk_same_sources(const struct config_trunk *a,
+			       const struct config_trunk *b);
 /* Do two trunks' subjects, or one's and a name, agree? subject may begin with
  * "*.": exactly one label. Case does not count. */
 bool config_subject_match(struct slice subject, struct slice name);
@@ -749,6 +762,15 @@ enum config_media_policy config_device_media(const struct config *c,
  * listener.home and call_manager.first_worker; O(trunks + sources).
  */
 void config_share(struct config *c, uint32_t workers);
+/*
+ * The same for c, which follows running: what is bound and whom messages find
+ * stays as it is, so trunks keep their workers, and a new one belongs to the
+ * worker that has its listener or the address of its own call managers. A trunk
+ * for which that does not go together is an error in rep, since it needs a
+ * restart. ERR_BAD when there was one. running has what config_share fills in.
+ */
+MUST_CHECK int config_share_on(struct config *c, const struct config *running,
+			       uint32_t workers, struct config_report *rep);
 /* What worker number (from 0) is bound to towards call manager m: the port is
  * local-address's plus its number, but its first_worker and worker 0 have
  * changed places. */

@@ -7,7 +7,9 @@
 enum {
 	PACK_OPEN = 0xff,	 /* in place of an option: a section begins */
 	PACK_OPEN_STORED = 0xfe, /* the same, from the store */
+	PACK_SHARE = 0xfd,	 /* in place of a section: a list of workers */
 	PACK_HEADER = 4,	 /* section, option, length */
+	SHARE_STEERED = 0x80,	 /* bit of a trunk's worker */
 	PACK_MAX = ALLOC_MAX
 };
 
@@ -31,6 +33,8 @@ static const void *counterpart(const struct config *c,
 		return config_section_at(c, s, 0);
 	if (strcmp(s->name, "device") == 0)
 		return config_device_find(c, label);
+	if (strcmp(s->name, "trunk") == 0)
+		return config_trunk_find(c, label);
 	for (uint32_t n = 0; n < config_section_count(c, s); n++) {
 		const void *o = config_section_at(c, s, n);
 
@@ -208,6 +212,83 @@ int config_pack(const struct config *running, const struct config *next,
 	return err;
 }
 
+/* ---- whose what is --------------------------------------------------- */
+
+/* Lists of workers, an octet for each item in the order of the sections. */
+enum share { SHARE_LISTENERS, SHARE_MANAGERS, SHARE_TRUNKS, SHARES };
+
+static uint32_t share_count(const struct config *c, unsigned which)
+{
+	return which == SHARE_LISTENERS	 ? c->listener_count
+	       : which == SHARE_MANAGERS ? c->call_manager_count
+					 : c->trunk_count;
+}
+
+static unsigned share_of(const struct config *c, unsigned which, uint32_t i)
+{
+	return which == SHARE_LISTENERS ? c->listener[i].home
+	       : which == SHARE_MANAGERS
+		       ? c->call_manager[i].first_worker
+		       : c->trunk[i].worker |
+				 (c->trunk[i].is_steered ? SHARE_STEERED : 0U);
+}
+
+static void set_share(struct config *c, unsigned which, uint32_t i,
+		      unsigned value)
+{
+	switch ((enum share)which) {
+	case SHARE_LISTENERS:
+		c->listener[i].home = value;
+		break;
+	case SHARE_MANAGERS:
+		c->call_manager[i].first_worker = value;
+		break;
+	case SHARE_TRUNKS:
+		c->trunk[i].worker = value & (SHARE_STEERED - 1);
+		c->trunk[i].is_steered = value & SHARE_STEERED;
+		break;
+	case SHARES:
+		break;
+	}
+}
+
+_Static_assert(CONFIG_WORKERS_MAX < 0x80, "a worker and a bit are an octet");
+
+int config_pack_share(const struct config *c, struct buf *ret)
+{
+	uint8_t head[PACK_HEADER];
+	struct writer w;
+	int err = 0;
+
+	for (unsigned which = 0; !err && which < SHARES; which++) {
+		uint32_t n = share_count(c, which);
+
+		writer_init(&w, head, sizeof(head));
+		writer_u8(&w, PACK_SHARE);
+		writer_u8(&w, (uint8_t)which);
+		writer_u16be(&w, (uint16_t)n);
+		err = buf_add(ret, writer_slice(&w), PACK_MAX);
+		for (uint32_t i = 0; !err && i < n; i++) {
+			uint8_t octet = (uint8_t)share_of(c, which, i);
+
+			err = buf_add(ret, slice_make(&octet, 1), PACK_MAX);
+		}
+	}
+	return err;
+}
+
+static int take_share(struct config *c, struct reader *r)
+{
+	for (unsigned which = 0; which < SHARES; which++) {
+		if (reader_u8(r) != PACK_SHARE || reader_u8(r) != which ||
+		    reader_u16be(r) != share_count(c, which))
+			return ERR_BAD;
+		for (uint32_t i = 0; i < share_count(c, which); i++)
+			set_share(c, which, i, reader_u8(r));
+	}
+	return reader_end(r) ? 0 : ERR_BAD;
+}
+
 /* ---- unpacking ------------------------------------------------------- */
 
 struct tuples {
@@ -256,25 +337,40 @@ static int read_tuple(struct reader *r, struct slice *label,
 	return 0;
 }
 
+/* Are the lists of workers next? */
+static bool is_share(const struct reader *r)
+{
+	struct reader ahead = *r;
+
+	return reader_u8(&ahead) == PACK_SHARE;
+}
+
 int config_unpack(struct slice bytes, struct config_report *rep,
 		  struct config **ret_config)
 {
 	struct tuples t = {.count = 0};
 	struct config_tuple tuple;
 	struct slice label = SLICE_NULL;
+	struct config *c = NULL;
 	struct reader r;
 	int err = 0;
 
 	reader_init(&r, bytes);
-	while (!err && reader_left(&r) > 0) {
+	while (!err && reader_left(&r) > 0 && !is_share(&r)) {
 		err = read_tuple(&r, &label, &tuple);
 		if (!err)
 			err = add(&t, &tuple);
 	}
-	if (!err && !reader_end(&r))
+	if (!err && !reader_ok(&r))
 		err = ERR_BAD;
 	if (!err)
-		err = config_build(t.item, t.count, "/", rep, ret_config);
+		err = config_build(t.item, t.count, "/", rep, &c);
 	alloc_free(t.item);
+	if (!err && reader_left(&r) > 0)
+		err = take_share(c, &r);
+	if (err)
+		config_unref(c);
+	else
+		*ret_config = c;
 	return err;
 }

@@ -37,8 +37,11 @@ void config_diff(const struct config *old, const struct config *next,
  */
 MUST_CHECK int config_pack(const struct config *running,
 			   const struct config *next, struct buf *ret);
+/* Append what config_share filled in, for the config_unpack of what is before
+ * it. ERR_NOMEM, ERR_LIMIT. */
+MUST_CHECK int config_pack_share(const struct config *c, struct buf *ret);
 /*
- * Build what config_pack wrote; messages (of config_build, without lines) go
+ * Build what config_pack and config_pack_share wrote; messages (of config_build, without lines) go
  * to rep, which is initialised. ERR_BAD when bytes are something else, or
  * values of running and next do not go together; ERR_NOMEM.
  */

@@ -619,7 +619,7 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .max = CONFIG_TRUNKS_MAX,
 	 .option = config_trunk_options,
 	 .count = CONFIG_TRUNK_OPTIONS,
-	 .when = CONFIG_WHEN_RESTART,
+	 .when = CONFIG_WHEN_NOW,
 	 .is_example = true,
 	 .text = "A SIP trunk: another system outside, such as a carrier's "
 		 "session border controller, a proxy or a gateway, with which "
@@ -670,7 +670,7 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .max = CONFIG_GATEWAYS_MAX,
 	 .option = config_gateway_rows,
 	 .count = CONFIG_GATEWAY_ROWS,
-	 .when = CONFIG_WHEN_RESTART,
+	 .when = CONFIG_WHEN_NOW,
 	 .is_example = true,
 	 .text = "A gateway that the call manager controls by MGCP or H.323, "
 		 "which Sallyport does not speak: whether IPsec protects it is "

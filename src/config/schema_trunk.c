@@ -14,10 +14,8 @@ static const char *const words_srtp[] = {"auto", "off", "allowed", "required",
 	CONFIG_ROW(config_trunk, m, key, kind, dflt, __VA_ARGS__)
 
 const struct config_option config_trunk_options[CONFIG_TRUNK_OPTIONS] = {
-	TRUNK(description, "description", TEXT, "", .when = CONFIG_WHEN_NOW,
-	      .text = "Text for people."),
+	TRUNK(description, "description", TEXT, "", .text = "Text for people."),
 	TRUNK(profile_name, "profile", NAME, NULL, .example = "carrier-tls",
-	      .when = CONFIG_WHEN_NOW,
 	      .text = "The trunk-profile that the trunk is held to."),
 	TRUNK(listeners, "listeners", NAMES, NULL, .example = "{ \"trunks\" }",
 	      .text = "Listeners where the trunk's requests arrive and from "
@@ -36,7 +34,6 @@ const struct config_option config_trunk_options[CONFIG_TRUNK_OPTIONS] = {
 		      "requests come from, besides those of its peers that are "
 		      "given as addresses."),
 	TRUNK(subjects, "subjects", TEXTS, "", .example = "",
-	      .when = CONFIG_WHEN_NOW,
 	      .text = "Names that the certificate of the trunk must have, one "
 		      "of them, instead of the profile's subjects."),
 	TRUNK(identify, "identify", WORD, "auto", .words = words_identify,
@@ -47,7 +44,6 @@ const struct config_option config_trunk_options[CONFIG_TRUNK_OPTIONS] = {
 		      "that are given are looked at in any case where the peer "
 		      "shows a certificate."),
 	TRUNK(direction, "direction", WORD, "both", .words = words_direction,
-	      .when = CONFIG_WHEN_NOW,
 	      .text = "Who may begin calls and send other requests outside of "
 		      "dialogs: the other end (in), the call managers (out), "
 		      "or both."),
@@ -60,15 +56,13 @@ const struct config_option config_trunk_options[CONFIG_TRUNK_OPTIONS] = {
 	TRUNK(hosts, "hosts", TEXTS, "", .example = "",
 	      .text = "Hosts of request-URIs by which a call manager means "
 		      "this trunk, whatever the local-address it sends to."),
-	TRUNK(realm, "realm", TEXT, "", .when = CONFIG_WHEN_NOW,
+	TRUNK(realm, "realm", TEXT, "",
 	      .text = "Realm in which the trunk's requests are challenged; "
 		      "empty is the name of the trunk."),
 	TRUNK(presence_group, "presence-group", NAME, "default",
-	      .when = CONFIG_WHEN_NOW,
 	      .text = "Presence group of who comes by the trunk: whom he may "
 		      "watch (SUBSCRIBE to presence and dialog)."),
 	TRUNK(calling_rights, "calling-rights", NAME, "", .example = "",
-	      .when = CONFIG_WHEN_NOW,
 	      .text = "Section calling-rights: where those who come by the "
 		      "trunk may call and transfer to; empty: anywhere the "
 		      "call manager lets them."),

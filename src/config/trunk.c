@@ -162,12 +162,41 @@ bool config_trunk_names(const struct config_trunk *t, const struct slice *name,
 	return l->count == 0;
 }
 
-static bool has_source(const struct config_trunk *t, const struct addr *a)
+bool config_trunk_has_source(const struct config_trunk *t, const struct addr *a)
 {
 	for (uint32_t i = 0; i < t->source_count; i++)
 		if (addr_in_prefix(a, &t->source[i].addr, t->source[i].bits))
 			return true;
 	return false;
+}
+
+/* ---- has it changed? ------------------------------------------------------ */
+
+bool config_trunk_same_names(const struct config_trunk *a,
+			     const struct config_trunk *b)
+{
+	const struct config_strings *x = config_trunk_subjects(a);
+	const struct config_strings *y = config_trunk_subjects(b);
+
+	for (uint32_t i = 0; i < x->count && i < y->count; i++)
+		if (strcmp(x->item[i], y->item[i]) != 0)
+			return false;
+	return x->count == y->count && a->identify == b->identify &&
+	       a->profile->mutual_tls == b->profile->mutual_tls &&
+	       a->profile->security_mode == b->profile->security_mode;
+}
+
+bool config_trunk_same_sources(const struct config_trunk *a,
+			       const struct config_trunk *b)
+{
+	if (a->source_count != b->source_count || a->identify != b->identify ||
+	    a->listener_bits != b->listener_bits)
+		return false;
+	for (uint32_t i = 0; i < a->source_count; i++)
+		if (a->source[i].bits != b->source[i].bits ||
+		    !addr_eq(&a->source[i].addr, &b->source[i].addr))
+			return false;
+	return true;
 }
 
 /* ---- who is it ----------------------------------------------------------- */
@@ -181,7 +210,7 @@ bool config_trunk_is(const struct config_trunk *t, const struct config_claim *q)
 	if (q->listener >= CONFIG_LISTENERS_MAX ||
 	    !(t->listener_bits >> q->listener & 1))
 		return false;
-	if (needs_address && !has_source(t, &q->source))
+	if (needs_address && !config_trunk_has_source(t, &q->source))
 		return false;
 	if (needs_cert && q->name_count == 0)
 		return false;

@@ -151,6 +151,91 @@ void config_share(struct config *c, uint32_t workers)
 	}
 }
 
+/* ---- the same while it runs ------------------------------------------------------ */
+
+/* What is bound stays bound: listeners and call managers come with a restart
+ * only, so each is there under its name. */
+static void keep_places(struct config *c, const struct config *running)
+{
+	for (uint32_t k = 0; k < c->listener_count; k++)
+		for (uint32_t i = 0; i < running->listener_count; i++)
+			if (strcmp(c->listener[k].name,
+				   running->listener[i].name) == 0)
+				c->listener[k].home = running->listener[i].home;
+	for (uint32_t k = 0; k < c->call_manager_count; k++)
+		for (uint32_t i = 0; i < running->call_manager_count; i++)
+			if (strcmp(c->call_manager[k].name,
+				   running->call_manager[i].name) == 0)
+				c->call_manager[k].first_worker =
+					running->call_manager[i].first_worker;
+}
+
+/* The worker of a trunk that joins: where what it needs is already. */
+static uint32_t place_new(const struct config *c, const struct config_trunk *t)
+{
+	for (uint32_t k = 0; k < c->call_manager_count; k++)
+		if (t->own_bits >> k & 1)
+			return c->call_manager[k].first_worker;
+	for (uint32_t k = 0; !t->is_steered && k < c->listener_count; k++)
+		if (t->listener_bits >> k & 1)
+			return c->listener[k].home;
+	return t->worker;
+}
+
+/* Why t cannot be served by its worker without a restart; NULL: it can. */
+static const char *misplaced(const struct config *c,
+			     const struct config_trunk *t)
+{
+	for (uint32_t k = 0; !t->is_steered && k < c->listener_count; k++)
+		if ((t->listener_bits >> k & 1) &&
+		    c->listener[k].home != t->worker)
+			return "its sources do not tell whose it is, and its "
+			       "listeners belong to another worker";
+	for (uint32_t k = 0; k < c->call_manager_count; k++)
+		if ((t->own_bits >> k & 1) &&
+		    c->call_manager[k].first_worker != t->worker)
+			return "the local-address of its own call-manager "
+			       "belongs to another worker";
+	if (is_named_by_host(t) && t->worker != 0)
+		return "told by hosts alone it belongs to the first worker";
+	return NULL;
+}
+
+static void complain_misplaced(struct config_report *rep,
+			       const struct config_trunk *t, const char *why)
+{
+	char buf[CONFIG_WHY_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	writer_str(&w, "trunk \"");
+	writer_str(&w, t->name);
+	writer_str(&w, "\": needs a restart: ");
+	writer_str(&w, why);
+	config_report_add(rep, true, "workers", 0, writer_slice(&w));
+}
+
+int config_share_on(struct config *c, const struct config *running,
+		    uint32_t workers, struct config_report *rep)
+{
+	uint32_t before = rep->errors;
+
+	config_share(c, workers);
+	keep_places(c, running);
+	for (uint32_t i = 0; i < c->trunk_count; i++) {
+		struct config_trunk *t = &c->trunk[i];
+		const struct config_trunk *was =
+			config_trunk_find(running, slice_str(t->name));
+		const char *why;
+
+		t->worker = was ? was->worker : place_new(c, t);
+		why = misplaced(c, t);
+		if (why)
+			complain_misplaced(rep, t, why);
+	}
+	return rep->errors > before ? ERR_BAD : 0;
+}
+
 /* ---- is there enough? ----------------------------------------------------------- */
 
 /* "call-manager "cm": the port of worker 2, 192.0.2.1:5072, " and why. */

@@ -76,39 +76,39 @@ _Static_assert((int)CONFIG_STEERED_MAX == (int)TRANSPORT_RULES_MAX,
 
 /* Sources of trunks go to the trunk's worker, others at a listener for trunks
  * to its home, and those of phones wherever they fall. */
-static int steer(struct monitor *m, uint32_t at,
-		 const struct config_listener *l)
+static int steer(struct monitor *m, uint32_t listener)
 {
-	const struct config *c = m->config;
-	struct transport_rule *rule =
-		alloc_array(TRANSPORT_RULES_MAX, sizeof(*rule));
-	size_t n = 0;
-	int err = ERR_NOMEM;
+	const struct config_listener *l = &m->config->listener[listener];
+	struct steer *s = alloc_zero(sizeof(*s));
+	int err = s ? 0 : ERR_NOMEM;
 
-	for (uint32_t i = 0; rule && i < c->trunk_count; i++) {
-		const struct config_trunk *t = &c->trunk[i];
-
-		if (!t->is_steered ||
-		    !(t->listener_bits >> (l - c->listener) & 1))
-			continue;
-		for (uint32_t k = 0; k < t->source_count; k++)
-			if (n < TRANSPORT_RULES_MAX)
-				rule[n++] = (struct transport_rule){
-					.net = t->source[k].addr,
-					.bits = (uint8_t)t->source[k].bits,
-					.to = t->worker};
-	}
-	if (rule)
+	if (!err) {
+		steer_fill(s, m->config, listener, m->steer[listener]);
 		err = transport_steer_by(
-			m->fd[at], l->address.addr.family, m->workers, rule, n,
+			m->fd[m->config->core_count + listener],
+			l->address.addr.family, m->workers, s->rule, s->count,
 			l->serves == CONFIG_TRUNKS ? l->home
 						   : TRANSPORT_HASHED);
-	alloc_free(rule);
-	if (err)
+	}
+	if (err) {
 		log_error("listener \"%s\": cannot share it among workers: %s",
 			  l->name,
 			  err == ERR_IO ? strerror(errno) : err_str(err));
-	return err;
+		alloc_free(s);
+		return err;
+	}
+	alloc_free(m->steer[listener]);
+	m->steer[listener] = s;
+	return 0;
+}
+
+void monitor_steer(struct monitor *m)
+{
+	if (m->workers == 1)
+		return;
+	/* One that fails, which it has said, goes on as it was. */
+	for (uint32_t i = 0; i < m->config->listener_count; i++)
+		(void)!steer(m, i);
 }
 
 /*
@@ -132,7 +132,7 @@ static int bind_listener(struct monitor *m, uint32_t at,
 	for (uint32_t i = 0; !err && i < m->workers; i++)
 		err = bind_one(&p, true, &m->fd[i * m->sockets + at]);
 	if (!err)
-		err = steer(m, at, l);
+		err = steer(m, at - m->config->core_count);
 	return err;
 }
 
@@ -608,6 +608,8 @@ static int monitor_open(struct monitor *m)
 	if (!err)
 		err = config_pack(NULL, m->config, &bytes);
 	if (!err)
+		err = config_pack_share(m->config, &bytes);
+	if (!err)
 		err = setup_config_fd(buf_slice(&bytes), &m->config_fd);
 	buf_done(&bytes);
 	if (!err)
@@ -629,6 +631,8 @@ static void monitor_close(struct monitor *m)
 {
 	monitor_watch_end(m);
 	monitor_ipsec_end(m);
+	for (uint32_t i = 0; i < CONFIG_LISTENERS_MAX; i++)
+		m->steer[i] = alloc_free(m->steer[i]);
 	m->control = control_free(m->control);
 	m->procs = procs_free(m->procs);
 	monitor_media_close(m);

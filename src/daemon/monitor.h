@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "config/devset.h"
 #include "control/control.h"
+#include "daemon/steer.h"
 #include "daemon/wire.h"
 #include "media/backend.h"
 #include "log/log.h"
@@ -86,6 +87,7 @@ struct monitor {
 	uint32_t workers;
 	uint32_t sockets; /* of a worker: managers', then listeners' */
 	int *fd;	  /* workers times sockets, a worker's together */
+	struct steer *steer[CONFIG_LISTENERS_MAX]; /* of listeners; or NULL */
 	struct lease lease[DWIRE_LIMITS];
 	struct log_ring *ring; /* our own last messages */
 	struct procs *procs;
@@ -168,10 +170,16 @@ void monitor_watch_level(struct monitor *m, enum log_level level);
 void monitor_device_import(void *ctx, uint64_t token, const json_t *args);
 /* Handler of "device delete". */
 void monitor_device_delete(void *ctx, uint64_t token, const json_t *args);
+/* Have the kernel take what comes to listeners to the workers that the
+ * configuration in force says. */
+void monitor_steer(struct monitor *m);
 /* Watch what IPsec has to protect, as the configuration says. ERR_NOMEM. */
 MUST_CHECK int monitor_ipsec_begin(struct monitor *m);
 /* No more; harmless before the beginning. */
 void monitor_ipsec_end(struct monitor *m);
+/* The configuration is another: watch what it says. What is known of an address
+ * that was watched before stays. */
+void monitor_ipsec_follow(struct monitor *m);
 /* Tell a worker what IPsec protects now. */
 void monitor_ipsec_tell(struct monitor *m, struct monitor_child *worker);
 /* Handler of "ipsec". */

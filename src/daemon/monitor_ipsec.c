@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "daemon/monitor.h"
@@ -147,10 +148,8 @@ int monitor_ipsec_begin(struct monitor *m)
 	return err ? err : begin_watch(m->ipsec);
 }
 
-void monitor_ipsec_end(struct monitor *m)
+static void free_watch(struct monitor_ipsec *x)
 {
-	struct monitor_ipsec *x = m->ipsec;
-
 	if (!x)
 		return;
 	ipsec_watch_free(x->watch);
@@ -158,7 +157,62 @@ void monitor_ipsec_end(struct monitor *m)
 	alloc_free(x->verdict);
 	alloc_free(x->open);
 	config_unref(x->config);
-	m->ipsec = alloc_free(x);
+	alloc_free(x);
+}
+
+void monitor_ipsec_end(struct monitor *m)
+{
+	free_watch(m->ipsec);
+	m->ipsec = NULL;
+}
+
+/* ---- another configuration -------------------------------------------------- */
+
+static bool is_same_guard(const struct config_guard *a,
+			  const struct config_guard *b)
+{
+	return strcmp(a->name, b->name) == 0 && addr_eq(&a->peer, &b->peer) &&
+	       a->ipsec == b->ipsec && a->is_gateway == b->is_gateway;
+}
+
+static bool is_watched(const struct monitor_ipsec *x, const struct config *c)
+{
+	struct config_guard g;
+	uint32_t n = 0;
+
+	for (; config_guard_at(c, n, &g); n++)
+		if (!x || n >= x->count || !is_same_guard(&g, &x->guard[n]))
+			return false;
+	return n == (x ? x->count : 0);
+}
+
+/* Until the first reading: an address that was protected is so still. */
+static void take_verdicts(struct monitor_ipsec *x,
+			  const struct monitor_ipsec *old)
+{
+	for (uint32_t i = 0; old && i < x->count; i++)
+		for (uint32_t k = 0; k < old->count; k++)
+			if (addr_ip_eq(&x->guard[i].peer, &old->guard[k].peer))
+				x->verdict[i] = old->verdict[k];
+}
+
+void monitor_ipsec_follow(struct monitor *m)
+{
+	struct monitor_ipsec *old = m->ipsec;
+
+	if (is_watched(old, m->config))
+		return;
+	m->ipsec = NULL;
+	if (monitor_ipsec_begin(m) != 0) {
+		log_error("IPsec: no memory: what was guarded before is "
+			  "watched, and nothing else");
+		monitor_ipsec_end(m);
+		m->ipsec = old;
+		return;
+	}
+	if (m->ipsec)
+		take_verdicts(m->ipsec, old);
+	free_watch(old);
 }
 
 /* ---- the operator ------------------------------------------------------------- */

@@ -193,7 +193,9 @@ static int merge(struct monitor *m, const struct config *next,
 	if (!err)
 		err = config_unpack(buf_slice(ret_bytes), &inner, ret);
 	if (!err)
-		config_share(*ret, m->workers);
+		err = config_share_on(*ret, m->config, m->workers, &inner);
+	if (!err)
+		err = config_pack_share(*ret, ret_bytes);
 	/* Its warnings are next's; an error tells of old and new together. */
 	for (const struct config_message *e = inner.first; err && e;
 	     e = e->next)
@@ -263,6 +265,8 @@ static int adopt(struct monitor *m, struct config *c, struct slice bytes)
 	m->config = config_ref(c);
 	monitor_watch_level(m, (enum log_level)c->log_level);
 	monitor_lease_limits(m);
+	monitor_steer(m);
+	monitor_ipsec_follow(m);
 	return 0;
 }
 

@@ -13,11 +13,10 @@ static void put_text(json_t *obj, const char *name, struct slice s)
 
 /* ---- trunks -------------------------------------------------------------- */
 
-static json_t *trunk_row(struct worker *w, uint32_t number)
+static json_t *trunk_row(struct worker *w, const struct config_trunk *t)
 {
-	const struct config_trunk *t = &worker_config(w)->trunk[number];
 	const struct pipeline_trunk *n =
-		pipeline_trunk(worker_pipeline(w), number);
+		pipeline_trunk(worker_pipeline(w), t->number);
 	struct slice name = slice_str(t->name);
 	json_t *row = json_object();
 
@@ -46,37 +45,50 @@ static void add_place(json_t *row, const struct core_info *info)
 	reports_put(row, "failures", info->failures);
 }
 
-/* Rows of the trunks of this worker among first..end - 1. */
-static void add_without_place(struct piece *p, struct worker *w, uint32_t first,
-			      uint32_t end)
+static void add_trunk(struct piece *p, struct worker *w,
+		      const struct config_trunk *t)
 {
-	const struct config *c = worker_config(w);
+	struct core_info info;
+	bool is_any = false;
+	uint32_t pos = 0;
 
-	for (uint32_t i = first; i < end; i++)
-		if (c->trunk[i].worker == worker_number(w))
-			piece_add(p, trunk_row(w, i));
+	while (trunk_next(worker_calls(w), t->number, &pos, &info)) {
+		json_t *row = trunk_row(w, t);
+
+		add_place(row, &info);
+		piece_add(p, row);
+		is_any = true;
+	}
+	if (!is_any && t->worker == worker_number(w))
+		piece_add(p, trunk_row(w, t));
+}
+
+/* Configured no more, but in calls that go on. */
+static void add_gone(struct piece *p, struct worker *w, uint32_t number)
+{
+	struct slice name = worker_trunk_gone(w, number);
+	json_t *row;
+
+	if (name.len == 0)
+		return;
+	row = json_object();
+	put_text(row, "trunk", name);
+	reports_put(row, "worker", worker_number(w));
+	reports_put(row, "calls", calls_of_device(worker_calls(w), name));
+	put_text(row, "state", slice_str("removed"));
+	piece_add(p, row);
 }
 
 void reports_trunks(struct worker *w, reports_emit_fn emit, void *ctx)
 {
 	const struct config *c = worker_config(w);
-	struct core_info info;
 	struct piece p;
-	uint64_t pos = 0;
-	uint32_t next = 0; /* without a row yet */
 
 	piece_begin(&p, emit, ctx);
-	while (trunk_next(worker_calls(w), &pos, &info)) {
-		uint32_t number = (uint32_t)(pos >> 32);
-		json_t *row;
-
-		add_without_place(&p, w, next, number);
-		next = number + 1;
-		row = trunk_row(w, number);
-		add_place(row, &info);
-		piece_add(&p, row);
-	}
-	add_without_place(&p, w, next, c->trunk_count);
+	for (uint32_t i = 0; i < c->trunk_count; i++)
+		add_trunk(&p, w, &c->trunk[i]);
+	for (uint32_t n = 0; n < PIPELINE_TRUNKS_MAX; n++)
+		add_gone(&p, w, n);
 	piece_end(&p);
 }
 

@@ -167,10 +167,8 @@ static void reload(struct role *r, const int *fds, size_t n)
 	char text[128];
 	int err = n > 0 ? setup_config_read(fds[0], &next) : ERR_BAD;
 
-	if (!err) {
-		config_share(next, r->count);
+	if (!err)
 		err = worker_reload(r->worker, next, &done);
-	}
 	if (err) {
 		reload_failed(r, "configuration", err_str(err));
 		config_unref(next);
@@ -442,7 +440,6 @@ int role_worker(uint32_t number, uint32_t count)
 	open_monitor(r);
 	r->number = number;
 	r->count = count;
-	config_share(r->config, count);
 	open_worker(r);
 	enter_sandbox(r->config);
 	loop_timer_init(&r->use_timer, on_use_timer, r);

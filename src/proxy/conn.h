@@ -31,6 +31,7 @@ struct conn {
 	bool is_sccp;	   /* Skinny, else SIP */
 	const struct config_device *device; /* by certificate, or NULL */
 	const struct config_trunk *trunk;   /* whose it is, or NULL */
+	bool is_former; /* of the trunk's past (proxy/formers.h) */
 	char subject[CONN_SUBJECT_MAX]; /* of the certificate, RFC 4514 text */
 };
 

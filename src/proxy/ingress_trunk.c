@@ -3,16 +3,13 @@
  * for, and whether the profile lets it in. A message from inside is looked at
  * for the trunk that it is meant for.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "proxy/pipeline.h"
-
-uint32_t ingress_trunk_number(const struct config *c,
-			      const struct config_trunk *t)
-{
-	return (uint32_t)(t - c->trunk);
-}
 
 static const struct config_listener *listener_of(const struct ingress *in,
 						 const struct unit *u)
@@ -30,18 +27,26 @@ bool ingress_is_for_trunks(const struct ingress *in, const struct unit *u)
 }
 
 /* A connection's was found when it came up. */
-static const struct config_trunk *whose(const struct ingress *in,
-					const struct unit *u)
+static const struct config_trunk *
+whose(const struct ingress *in, const struct unit *u, bool *ret_is_former)
 {
+	const struct config_trunk *t;
+
 	const struct config_listener *l = listener_of(in, u);
 	struct config_claim q = {.listener = u->listener,
 				 .source = u->from.peer};
 
+	*ret_is_former = u->conn && u->conn->is_former;
 	if (u->conn)
 		return u->conn->trunk;
 	if (!l || l->serves == CONFIG_PHONES)
 		return NULL;
-	return config_trunk_identify(in->config, &q);
+	t = config_trunk_identify(in->config, &q);
+	if (t)
+		return t;
+	t = formers_identify(in->formers, in->config, &q);
+	*ret_is_former = t != NULL;
+	return t;
 }
 
 /* By the address it came in at, or by the call manager it came from over a
@@ -88,9 +93,8 @@ static const struct config_trunk *for_whom(const struct ingress *in,
 void ingress_trunk_find(const struct ingress *in, const struct calls *calls,
 			struct unit *u)
 {
-	if (in->config->trunk_count == 0)
-		return;
-	u->trunk = u->side == SIDE_CORE ? for_whom(in, calls, u) : whose(in, u);
+	u->trunk = u->side == SIDE_CORE ? for_whom(in, calls, u)
+					: whose(in, u, &u->is_former);
 }
 
 /* ---- what its profile allows -------------------------------------------------- */
@@ -121,7 +125,7 @@ static bool mode_allows(const struct config_trunk_profile *p,
 static struct trunk_gate *gate_of(const struct ingress *in,
 				  const struct unit *u)
 {
-	return &in->gate[ingress_trunk_number(in->config, u->trunk)];
+	return &in->gate[u->trunk->number];
 }
 
 bool ingress_trunk_rate(struct ingress *in, const struct unit *u,
@@ -138,6 +142,13 @@ bool ingress_trunk_rate(struct ingress *in, const struct unit *u,
 		return true;
 	g->count.over++;
 	return false;
+}
+
+bool ingress_trunk_is_new(const struct unit *u)
+{
+	return u->is_former && u->msg.is_request && u->msg.to_tag.len == 0 &&
+	       u->msg.method != SIP_METHOD_ACK &&
+	       u->msg.method != SIP_METHOD_CANCEL;
 }
 
 enum pipeline_stop ingress_trunk_gate(struct ingress *in, const struct unit *u,
@@ -176,32 +187,78 @@ bool ingress_trunk_digest(const struct unit *u)
 	       sip_uri_parse(u->msg.ruri, &uri) != 0 || uri.user.len > 0;
 }
 
-int ingress_trunk_config(struct ingress *in, uint64_t now_ms)
+/* ---- another configuration -------------------------------------------------------- */
+
+int ingress_trunk_numbers(const struct calls *calls, struct config *next)
+{
+	uint32_t n;
+
+	for (uint32_t i = 0; i < next->trunk_count; i++) {
+		struct config_trunk *t = &next->trunk[i];
+
+		t->number = calls_trunk_number(calls, slice_str(t->name));
+	}
+	n = 0;
+	for (uint32_t i = 0; i < next->trunk_count; i++) {
+		struct config_trunk *t = &next->trunk[i];
+
+		if (t->number != UINT32_MAX)
+			continue;
+		while (n < PIPELINE_TRUNKS_MAX &&
+		       calls_trunk_is_known(calls, n))
+			n++;
+		if (n == PIPELINE_TRUNKS_MAX)
+			return ERR_LIMIT;
+		t->number = n++;
+	}
+	return 0;
+}
+
+int ingress_trunk_room(struct ingress *in, const struct config *c)
+{
+	uint32_t count = in->gate_count;
+	struct trunk_gate *g;
+
+	for (uint32_t i = 0; i < c->trunk_count; i++)
+		if (c->trunk[i].number >= count)
+			count = c->trunk[i].number + 1;
+	if (count == in->gate_count)
+		return 0;
+	g = alloc_resize(in->gate, count, sizeof(*g));
+	if (!g)
+		return ERR_NOMEM;
+	for (uint32_t i = in->gate_count; i < count; i++)
+		g[i] = (struct trunk_gate){.name = ""};
+	in->gate = g;
+	in->gate_count = count;
+	return 0;
+}
+
+static void gate_init(struct trunk_gate *g, const char *name, uint64_t now_ms)
+{
+	*g = (struct trunk_gate){.name = ""};
+	(void)snprintf(g->name, sizeof(g->name), "%s", name);
+	bucket_init(&g->requests, 0, 1, now_ms);
+	bucket_init(&g->calls, 0, 1, now_ms);
+	/* Full, whatever the burst will be. */
+	g->requests.level_ms = UINT64_MAX / 2;
+	g->calls.level_ms = UINT64_MAX / 2;
+}
+
+void ingress_trunk_config(struct ingress *in, uint64_t now_ms)
 {
 	const struct config *c = in->config;
 
-	if (!in->gate) {
-		in->gate = alloc_array(c->trunk_count + 1U, sizeof(*in->gate));
-		if (!in->gate)
-			return ERR_NOMEM;
-		in->gate_count = c->trunk_count;
-		for (uint32_t i = 0; i < c->trunk_count; i++) {
-			bucket_init(&in->gate[i].requests, 0, 1, now_ms);
-			bucket_init(&in->gate[i].calls, 0, 1, now_ms);
-			/* Full, whatever the burst will be. */
-			in->gate[i].requests.level_ms = UINT64_MAX / 2;
-			in->gate[i].calls.level_ms = UINT64_MAX / 2;
-		}
-	}
-	/* Trunks do not come and go without a restart. */
-	for (uint32_t i = 0; i < c->trunk_count && i < in->gate_count; i++) {
+	for (uint32_t i = 0; i < c->trunk_count; i++) {
 		const struct config_trunk_profile *p = c->trunk[i].profile;
+		struct trunk_gate *g = &in->gate[c->trunk[i].number];
 
-		bucket_set(&in->gate[i].requests, p->request_rate,
-			   p->request_burst);
-		bucket_set(&in->gate[i].calls, p->call_rate, p->request_burst);
+		/* The number may have been another trunk's. */
+		if (strcmp(g->name, c->trunk[i].name) != 0)
+			gate_init(g, c->trunk[i].name, now_ms);
+		bucket_set(&g->requests, p->request_rate, p->request_burst);
+		bucket_set(&g->calls, p->call_rate, p->request_burst);
 	}
-	return 0;
 }
 
 /* ---- as the call machine wants it ----------------------------------------------- */

@@ -25,6 +25,7 @@ struct pipeline *pipeline_new(const struct pipeline_params *params)
 		return NULL;
 	p->p = *params;
 	p->in.retirees = params->retirees;
+	p->in.formers = params->formers;
 	p->in.nonce = (struct nonce_params){
 		.key = slice_make(p->p.nonce_key, sizeof(p->p.nonce_key)),
 		.worker = params->worker,
@@ -38,8 +39,9 @@ struct pipeline *pipeline_new(const struct pipeline_params *params)
 	slots_init(&p->parked, PIPELINE_PARKED_MAX);
 	timerq_init(&p->timers);
 	if (!p->in.window || !p->in.limit || !p->in.strangers ||
-	    ingress_trunk_config(&p->in, params->since_ms) != 0)
+	    ingress_trunk_room(&p->in, c) != 0)
 		return pipeline_free(p);
+	ingress_trunk_config(&p->in, params->since_ms);
 	return p;
 }
 
@@ -174,7 +176,7 @@ static void fill_event(struct pipeline *p, const struct unit *u,
 				  .sig = u->sig,
 				  .auth_info = u->auth_info};
 	if (u->trunk) {
-		ret->trunk = ingress_trunk_number(p->in.config, u->trunk) + 1;
+		ret->trunk = u->trunk->number + 1;
 		if (u->side == SIDE_CORE)
 			return; /* it is meant for the trunk */
 		ingress_trunk_policy(u->trunk, policy);
@@ -269,6 +271,13 @@ static enum stage stage_trunk(struct pipeline *p, struct unit *u,
 
 	if (u->side == SIDE_CORE || !u->trunk || !u->msg.is_request)
 		return STAGE_NEXT;
+	if (ingress_trunk_is_new(u)) {
+		if (u->listener < p->in.config->listener_count)
+			stranger(p, u, now_ms);
+		else
+			pipeline_refuse(p, u, STOP_STRANGER, now_ms);
+		return STAGE_DONE;
+	}
 	why = ingress_trunk_gate(&p->in, u, now_ms);
 	if (why != STOP_NONE) {
 		pipeline_refuse(p, u, why, now_ms);
@@ -628,6 +637,18 @@ void pipeline_conn_down(struct pipeline *p, struct handle ep, uint64_t now_ms)
 	pipeline_event(p, &ev, now_ms);
 }
 
+static void drop_parked(struct pipeline *p, struct parked *k,
+			enum pipeline_stop why, uint64_t now_ms)
+{
+	pipeline_refuse(p, &k->unit, why, now_ms);
+	parked_free(p, k);
+}
+
+int pipeline_room(struct pipeline *p, const struct config *c)
+{
+	return ingress_trunk_room(&p->in, c);
+}
+
 void pipeline_reload(struct pipeline *p, const struct config *c,
 		     uint64_t now_ms)
 {
@@ -637,23 +658,25 @@ void pipeline_reload(struct pipeline *p, const struct config *c,
 	take_config(p, c);
 	limit_set_rate(p->in.limit, c->limits.message_rate,
 		       c->limits.message_burst);
-	/* Without memory for gates there was none from the start. */
-	(void)!ingress_trunk_config(&p->in, now_ms);
+	ingress_trunk_config(&p->in, now_ms);
 	while ((k = slots_next(&p->parked, &i))) {
 		struct slice name;
 
 		if (k->unit.trunk) {
-			k->unit.trunk = config_trunk_find(
+			const struct config_trunk *t = config_trunk_find(
 				c, slice_str(k->unit.trunk->name));
+
+			if (t)
+				k->unit.trunk = t;
+			else
+				drop_parked(p, k, STOP_STRANGER, now_ms);
 			continue;
 		}
 		name = slice_str(k->unit.device->name);
 
 		k->unit.device = retirees_current(p->in.retirees, c, name);
-		if (k->unit.device)
-			continue;
-		pipeline_refuse(p, &k->unit, STOP_DEVICE, now_ms);
-		parked_free(p, k);
+		if (!k->unit.device)
+			drop_parked(p, k, STOP_DEVICE, now_ms);
 	}
 }
 
@@ -664,11 +687,20 @@ void pipeline_forget_device(struct pipeline *p, const struct config_device *d,
 	uint32_t i = 0;
 
 	while ((k = slots_next(&p->parked, &i))) {
-		if (k->unit.device != d)
-			continue;
-		pipeline_refuse(p, &k->unit, STOP_DEVICE, now_ms);
-		parked_free(p, k);
+		if (k->unit.device == d)
+			drop_parked(p, k, STOP_DEVICE, now_ms);
 	}
+}
+
+void pipeline_forget_trunk(struct pipeline *p, const struct config_trunk *t,
+			   uint64_t now_ms)
+{
+	struct parked *k;
+	uint32_t i = 0;
+
+	while ((k = slots_next(&p->parked, &i)))
+		if (k->unit.trunk == t)
+			drop_parked(p, k, STOP_STRANGER, now_ms);
 }
 
 const struct pipeline_trunk *pipeline_trunk(const struct pipeline *p,

@@ -28,6 +28,7 @@
 #include "priv/keys_wire.h"
 #include "proxy/conn.h"
 #include "proxy/egress.h"
+#include "proxy/formers.h"
 #include "proxy/retirees.h"
 #include "sip/hdr.h"
 #include "sip/msg.h"
@@ -35,6 +36,8 @@
 enum {
 	PIPELINE_PARKED_MAX = 2048, /* requests waiting for store or keys */
 	PIPELINE_PARK_MS = 3000,    /* patience with store and keys */
+	/* Numbers of trunks: some are gone, but have calls. */
+	PIPELINE_TRUNKS_MAX = 2 * CONFIG_TRUNKS_MAX,
 	PIPELINE_NONCES_MAX = 100000
 };
 
@@ -82,6 +85,7 @@ struct pipeline_params {
 	const struct config *config;	 /* outlives the pipeline, or the next
 					pipeline_reload */
 	const struct retirees *retirees; /* outlives the pipeline */
+	const struct formers *formers;	 /* the same */
 	struct calls *calls;		 /* outlives the pipeline */
 	struct egress *egress;		 /* outlives the pipeline */
 	struct pipeline_cb cb;
@@ -103,6 +107,7 @@ struct unit {
 			      CONFIG_LISTENER_NONE */
 	const struct config_device *device; /* NULL until known */
 	const struct config_trunk *trunk;   /* it is this one's; NULL: none's */
+	bool is_former; /* of the trunk's past: begins nothing */
 	/* Digest user that was proved, or is under check; views msg. A trunk's
 	 * application is known by it. */
 	struct slice user;
@@ -157,10 +162,12 @@ uint64_t pipeline_deadline(const struct pipeline *p);
 void pipeline_expire(struct pipeline *p, uint64_t now_ms);
 /* A connection is gone: parked units forget it, its calls hear of it. */
 void pipeline_conn_down(struct pipeline *p, struct handle ep, uint64_t now_ms);
+/* Room for what the trunks of c need. ERR_NOMEM. */
+MUST_CHECK int pipeline_room(struct pipeline *p, const struct config *c);
 /*
- * Another configuration from now on; it outlives the pipeline or the next
- * call. Requests that wait belong to the device of the same name, or are
- * refused when it is gone and not among the retirees.
+ * Another configuration from now on, for which there is room; it outlives the
+ * pipeline or the next call. Requests that wait belong to the device or trunk of
+ * the same name, or are refused when it is gone and not among the retirees.
  */
 void pipeline_reload(struct pipeline *p, const struct config *c,
 		     uint64_t now_ms);
@@ -175,7 +182,11 @@ struct pipeline_trunk {
 /* d is to be freed: requests of it that wait for an answer are refused. */
 void pipeline_forget_device(struct pipeline *p, const struct config_device *d,
 			    uint64_t now_ms);
-/* Counters of trunk number i of the configuration; lifetime of p. */
+/* The same of a trunk. */
+void pipeline_forget_trunk(struct pipeline *p, const struct config_trunk *t,
+			   uint64_t now_ms);
+/* Counters of trunk number i (config_trunk.number); until the next
+ * pipeline_room. */
 const struct pipeline_trunk *pipeline_trunk(const struct pipeline *p,
 					    uint32_t i);
 /* Who came to listeners for trunks and was nobody; lifetime of p. */
@@ -200,6 +211,7 @@ enum stage {
 
 /* A trunk's rates, and what became of its requests. */
 struct trunk_gate {
+	char name[CONFIG_NAME_MAX + 1]; /* the trunk's; empty: nobody's */
 	struct bucket requests, calls;
 	struct pipeline_trunk count;
 };
@@ -209,6 +221,7 @@ struct ingress {
 	/* Devices that are configured no more but have calls: those may be
 	 * gone on with and ended. */
 	const struct retirees *retirees;
+	const struct formers *formers; /* the same of trunks; or NULL */
 	struct nonce_params nonce;
 	struct nonce_window *window;
 	struct limit *limit;
@@ -258,6 +271,9 @@ void ingress_trunk_find(const struct ingress *in, const struct calls *calls,
  * calls? STOP_NONE or why not. */
 enum pipeline_stop ingress_trunk_gate(struct ingress *in, const struct unit *u,
 				      uint64_t now_ms);
+/* Does it begin something, though its trunk may only go on with what it has
+ * begun? */
+bool ingress_trunk_is_new(const struct unit *u);
 /* May the trunk of u send one more request now? */
 bool ingress_trunk_rate(struct ingress *in, const struct unit *u,
 			uint64_t now_ms);
@@ -265,14 +281,20 @@ bool ingress_trunk_rate(struct ingress *in, const struct unit *u,
 bool ingress_trunk_digest(const struct unit *u);
 /* Is the listener of u for trunks alone? */
 bool ingress_is_for_trunks(const struct ingress *in, const struct unit *u);
-/* Gates for the trunks of in->config, or new rates for them. ERR_NOMEM. */
-MUST_CHECK int ingress_trunk_config(struct ingress *in, uint64_t now_ms);
+/*
+ * Numbers for the trunks of next: those that calls knows by name keep theirs,
+ * though they may be gone; the others get numbers that it knows nobody by.
+ * ERR_LIMIT: there is none left below PIPELINE_TRUNKS_MAX. O(trunks).
+ */
+MUST_CHECK int ingress_trunk_numbers(const struct calls *calls,
+				     struct config *next);
+/* Room for gates of the trunks of c. ERR_NOMEM. */
+MUST_CHECK int ingress_trunk_room(struct ingress *in, const struct config *c);
+/* Gates for the trunks of in->config, or new rates for them: there is room. */
+void ingress_trunk_config(struct ingress *in, uint64_t now_ms);
 /* The trunk's policy as the call machine wants it. */
 void ingress_trunk_policy(const struct config_trunk *t,
 			  struct call_policy *ret);
-/* Number of t in the configuration. */
-uint32_t ingress_trunk_number(const struct config *c,
-			      const struct config_trunk *t);
 
 /* Which device speaks, and does it have to prove it? AUTHN_OK: go on;
  * AUTHN_CHALLENGE, AUTHN_STALE, AUTHN_WRONG: answer 401; AUTHN_REFUSE: *ret_stop

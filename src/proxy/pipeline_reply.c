@@ -108,7 +108,7 @@ void pipeline_refuse(struct pipeline *p, const struct unit *u,
 static struct pipeline_trunk *trunk_count(struct pipeline *p,
 					  const struct unit *u)
 {
-	return &p->in.gate[ingress_trunk_number(p->in.config, u->trunk)].count;
+	return &p->in.gate[u->trunk->number].count;
 }
 
 void pipeline_forbid(struct pipeline *p, const struct unit *u,

@@ -28,10 +28,8 @@ static void rebind_conns(struct worker *w, struct worker_reload *ret)
 	size_t at = 0;
 
 	while ((c = conns_next(&w->conns, &at, c))) {
-		/* Trunks do not come and go without a restart. */
-		if (c->trunk)
-			c->trunk = config_trunk_find(w->config,
-						     slice_str(c->trunk->name));
+		if (worker_trunk_judge(w, c))
+			ret->connections++;
 		if (!c->device)
 			continue;
 		c->device = retirees_current(&w->retirees, w->config,
@@ -111,15 +109,23 @@ static void on_gone(void *ctx, const struct config_device *d)
 	pipeline_forget_device(w->pipeline, d, loop_now_ms(w->loop));
 }
 
+void worker_sweep_later(struct worker *w)
+{
+	/* Without memory for the timer the next reload sweeps. */
+	if (loop_timer_set(w->loop, &w->sweep,
+			   loop_now_ms(w->loop) + SWEEP_MS) != 0)
+		log_warn("connections of removed devices and trunks stay open");
+}
+
 static void sweep(void *arg)
 {
 	struct worker *w = arg;
+	bool is_any =
+		retirees_sweep(&w->retirees, w->config, has_calls, on_gone, w);
 
-	/* Without memory for the timer the next reload sweeps. */
-	if (retirees_sweep(&w->retirees, w->config, has_calls, on_gone, w) &&
-	    loop_timer_set(w->loop, &w->sweep,
-			   loop_now_ms(w->loop) + SWEEP_MS) != 0)
-		log_warn("connections of removed devices stay open");
+	is_any |= worker_trunk_sweep(w);
+	if (is_any)
+		worker_sweep_later(w);
 }
 
 static int retire(struct worker *w, const struct config *next)
@@ -163,6 +169,7 @@ int worker_update_calls(struct worker *w, const struct config *c)
 void worker_reload_init(struct worker *w)
 {
 	retirees_init(&w->retirees);
+	formers_init(&w->formers);
 	loop_timer_init(&w->sweep, sweep, w);
 }
 
@@ -170,6 +177,7 @@ void worker_reload_done(struct worker *w)
 {
 	loop_timer_clear(w->loop, &w->sweep);
 	retirees_done(&w->retirees);
+	formers_done(&w->formers);
 	w->held = config_unref(w->held);
 }
 
@@ -181,6 +189,10 @@ int worker_reload(struct worker *w, struct config *next,
 
 	*ret = (struct worker_reload){.connections = 0};
 	if (!err)
+		err = worker_trunk_prepare(w, next);
+	if (!err)
+		err = worker_shield_follow(w, next);
+	if (!err)
 		err = worker_update_calls(w, next);
 	if (err) {
 		sweep(w); /* what is configured still does not retire */
@@ -191,7 +203,7 @@ int worker_reload(struct worker *w, struct config *next,
 	worker_limit(w);
 	worker_sccp_watch(w);
 	pipeline_reload(w->pipeline, next, loop_now_ms(w->loop));
-	worker_trunk_tell(w);
+	worker_trunk_reload(w, old);
 	rebind_conns(w, ret);
 	judge_bindings(w, ret);
 	ret->registrations += worker_sccp_judge(w);

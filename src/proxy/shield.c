@@ -127,6 +127,17 @@ bool shield_holds(struct shield *s, const struct addr *a, bool is_out)
 	return true;
 }
 
+void shield_follow(struct shield *s, const struct shield *old)
+{
+	s->in = old->in;
+	s->out = old->out;
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct guarded *g = find(old, &s->item[i].addr);
+
+		s->item[i].is_protected = g && g->is_protected;
+	}
+}
+
 void shield_stats(const struct shield *s, struct shield_stats *ret)
 {
 	*ret = (struct shield_stats){.in = s->in, .out = s->out};

@@ -28,5 +28,7 @@ MUST_CHECK int shield_set(struct shield *s, struct slice news);
 /* Must a message to or from a be held back? Counts it. O(1); false for every
  * address that is not guarded. Ports do not count. */
 bool shield_holds(struct shield *s, const struct addr *a, bool is_out);
+/* s goes on where old was: what is known of addresses, and counters. */
+void shield_follow(struct shield *s, const struct shield *old);
 /* Counters. */
 void shield_stats(const struct shield *s, struct shield_stats *ret);

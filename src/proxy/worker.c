@@ -324,6 +324,7 @@ static int make_pipeline(struct worker *w)
 	struct pipeline_params p = {
 		.config = w->config,
 		.retirees = &w->retirees,
+		.formers = &w->formers,
 		.calls = w->calls,
 		.egress = w->egress,
 		.cb = {.credential = store_get_credential,
@@ -381,7 +382,7 @@ static int make_calls(struct worker *w)
 	struct calls_params p = {
 		.group = group_params(&c->failover),
 		.phone_managers = phone_managers(c),
-		.trunk_limit = c->trunk_count,
+		.trunk_limit = PIPELINE_TRUNKS_MAX,
 		.sccp = worker_sccp_params(c),
 		.has_realms = true,
 		.has_siblings = w->p.count > 1 && w->p.arrived,
@@ -737,6 +738,18 @@ void worker_links(const struct worker *w, bool *ret_media, bool *ret_store,
 	*ret_media = medialink_is_up(w->media);
 	*ret_store = w->store != NULL;
 	*ret_keys = w->has_keys;
+}
+
+int worker_shield_follow(struct worker *w, const struct config *c)
+{
+	struct shield *s = shield_new(c, entropy_u64(&w->p.entropy));
+
+	if (!s)
+		return ERR_NOMEM;
+	shield_follow(s, w->shield);
+	shield_free(w->shield);
+	w->shield = s;
+	return 0;
 }
 
 int worker_shield_set(struct worker *w, struct slice news)

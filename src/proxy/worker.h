@@ -115,6 +115,9 @@ MUST_CHECK int worker_reload(struct worker *w, struct config *next,
 			     struct worker_reload *ret);
 /* The configuration in force. */
 const struct config *worker_config(const struct worker *w);
+/* Name of the trunk with this number, below PIPELINE_TRUNKS_MAX, that is
+ * configured no more but has something going on; empty: there is none. */
+struct slice worker_trunk_gone(const struct worker *w, uint32_t number);
 /* Which guarded addresses are protected, as shield_write wrote it. ERR_BAD. */
 MUST_CHECK int worker_shield_set(struct worker *w, struct slice news);
 /* What is held back for want of IPsec. */

@@ -193,6 +193,7 @@ static int open_dns(struct worker *w)
 			       .ctx = w};
 
 	bool has_names = worker_trunk_has_names(w->config);
+	int err;
 
 	for (uint32_t i = 0; i < w->config->call_manager_count; i++)
 		has_names |= w->config->call_manager[i].address.addr.family ==
@@ -200,7 +201,19 @@ static int open_dns(struct worker *w)
 	for (uint32_t i = 0; i < w->config->sccp_manager_count; i++)
 		has_names |= w->config->sccp_manager[i].address.addr.family ==
 			     ADDR_NONE;
-	return has_names ? dns_new(&p, &w->dns) : 0;
+	err = dns_new(&p, &w->dns);
+	/* A reload may bring names; without servers it is told so then. */
+	return has_names || err == ERR_NOMEM ? err : 0;
+}
+
+void worker_core_unwatch(struct worker *w, uint32_t owner)
+{
+	for (uint32_t i = 0; i < DNS_WATCHES_MAX; i++) {
+		if (w->dns_owner[i] != owner || !w->dns_is_used[i])
+			continue;
+		dns_unwatch(w->dns, i);
+		w->dns_is_used[i] = false;
+	}
 }
 
 void worker_core_watch(struct worker *w, uint32_t owner,
@@ -216,14 +229,17 @@ void worker_core_watch(struct worker *w, uint32_t owner,
 			      .port = r->port,
 			      .family = family};
 	uint32_t id;
-	int err = dns_watch(w->dns, &p, &id);
+	int err = w->dns ? dns_watch(w->dns, &p, &id) : ERR_NOTFOUND;
 
 	if (err) {
 		log_error("host=%s: this name is not looked up: %s", r->host,
-			  err_str(err));
+			  w->dns ? err_str(err)
+				 : "resolv.conf could not be read when the "
+				   "worker was started");
 		return;
 	}
 	w->dns_owner[id] = owner;
+	w->dns_is_used[id] = true;
 	w->dns_transport[id] = p.transport;
 }
 
@@ -473,9 +489,34 @@ static void tell_lost(void *arg)
 int worker_core_init(struct worker *w)
 {
 	loop_work_init(&w->lost_work, tell_lost, w);
-	w->place_cap = WORKER_PLACES_MAX + worker_trunk_places(w->config);
-	w->place = alloc_array(w->place_cap, sizeof(*w->place));
-	return w->place ? 0 : ERR_NOMEM;
+	return worker_core_room(w, w->config);
+}
+
+int worker_core_room(struct worker *w, const struct config *c)
+{
+	size_t cap = WORKER_PLACES_MAX + worker_trunk_places(c);
+	struct worker_place *p;
+
+	for (size_t i = 0; i < w->place_cap; i++)
+		cap += !handle_is_none(w->place[i].connector);
+	if (cap <= w->place_cap)
+		return 0;
+	p = alloc_resize(w->place, cap, sizeof(*p));
+	if (!p)
+		return ERR_NOMEM;
+	for (size_t i = w->place_cap; i < cap; i++)
+		p[i] = (struct worker_place){.owner = 0};
+	w->place = p;
+	w->place_cap = cap;
+	return 0;
+}
+
+bool worker_core_is_listed(const struct worker *w, struct handle connector)
+{
+	for (size_t i = 0; i < w->place_cap; i++)
+		if (handle_eq(w->place[i].connector, connector))
+			return w->place[i].is_listed;
+	return false;
 }
 
 void worker_core_lost(struct worker *w, struct handle ep)

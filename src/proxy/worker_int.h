@@ -39,8 +39,8 @@ struct worker_place {
 	uint32_t owner;		 /* call manager, or WORKER_OWNER_TRUNK... */
 	enum transport_proto proto;
 	struct addr peer;
-	bool is_listed;
-	bool is_lost; /* the call machine is to hear of it */
+	bool is_listed; /* false: calls alone still use it */
+	bool is_lost;	/* the call machine is to hear of it */
 };
 
 /* How an owner's places are reached. */
@@ -100,6 +100,9 @@ struct worker {
 	const struct config *config; /* the one in force: held */
 	struct config *held;	     /* a reference */
 	struct retirees retirees;
+	struct formers formers;
+	/* By number: as configured, or as it was; NULL: nobody's. */
+	const struct config_trunk *trunk_at[PIPELINE_TRUNKS_MAX];
 	struct loop_timer sweep; /* of the retirees */
 	struct loop *loop;
 	struct transport *transport;
@@ -127,6 +130,7 @@ struct worker {
 	struct dns *dns;		     /* NULL: nobody has a name */
 	uint32_t dns_owner[DNS_WATCHES_MAX]; /* by number of the watch */
 	enum dns_transport dns_transport[DNS_WATCHES_MAX];
+	bool dns_is_used[DNS_WATCHES_MAX];
 	struct worker_tls tls;
 	struct worker_sccp sccp;
 	uint64_t refusals[CONN_REFUSAL_COUNT];
@@ -164,12 +168,16 @@ MUST_CHECK int worker_tls_creds(struct worker *w,
 				const struct config_listener *l,
 				const struct tls_files *f,
 				struct tls_creds **ret, char *reterr);
+/* Guard what c says from now on; what is known of addresses stays. ERR_NOMEM. */
+MUST_CHECK int worker_shield_follow(struct worker *w, const struct config *c);
 /* Hold the call machine to c and to what is leased. ERR_NOMEM. */
 MUST_CHECK int worker_update_calls(struct worker *w, const struct config *c);
 /* Hold transport and connections to the limits of the configuration. */
 void worker_limit(struct worker *w);
 /* No device has retired yet. */
 void worker_reload_init(struct worker *w);
+/* Something of a device or trunk that is gone may end by itself: look. */
+void worker_sweep_later(struct worker *w);
 /* Let go of the configurations. */
 void worker_reload_done(struct worker *w);
 /* Open listeners, the core endpoint and its connector. reterr as
@@ -218,6 +226,13 @@ uint32_t worker_core_places(struct worker *w, const struct worker_way *way,
 			    struct core_place *ret);
 /* Drop connections to where the owner is no longer. */
 void worker_core_unlist(struct worker *w, uint32_t owner);
+/* May what comes over a connection of this connector begin something? */
+bool worker_core_is_listed(const struct worker *w, struct handle connector);
+/* Room for the connectors that c needs, beside those that are there.
+ * ERR_NOMEM. */
+MUST_CHECK int worker_core_room(struct worker *w, const struct config *c);
+/* Look up the host of an owner no more. */
+void worker_core_unwatch(struct worker *w, uint32_t owner);
 /* Where peer is over transport, by way. ERR_LIMIT, ERR_NOMEM. */
 MUST_CHECK int worker_core_dest(struct worker *w, const struct worker_way *way,
 				enum config_transport transport,
@@ -241,8 +256,22 @@ size_t worker_trunk_places(const struct config *c);
 bool worker_trunk_has_names(const struct config *c);
 /* The call machine is there: tell it of the trunks and their peers. */
 void worker_trunk_start(struct worker *w);
-/* Tell the call machine what trunks are by the configuration in force. */
-void worker_trunk_tell(struct worker *w);
+/*
+ * Numbers for the trunks of next, which is to follow the configuration in force:
+ * what has a number keeps it, also one that is gone while it has calls. Trunks
+ * that have something going on and are gone in next, or told by other sources,
+ * become formers. ERR_NOMEM, ERR_LIMIT; harmless then.
+ */
+MUST_CHECK int worker_trunk_prepare(struct worker *w, struct config *next);
+/* w->config is another now, old was the one before: tell the call machine of
+ * trunks that are new, changed or gone, and of their peers. */
+void worker_trunk_reload(struct worker *w, const struct config *old);
+/* Hold a connection of a trunk to the configuration in force, old being what it
+ * was let in by, which is still there. True when it was closed. */
+bool worker_trunk_judge(struct worker *w, struct conn *c);
+/* Forget what is no longer used of trunks that are gone. True while something
+ * of them is left. */
+bool worker_trunk_sweep(struct worker *w);
 /* A peer's name has become known: owner is WORKER_OWNER_TRUNK and more. */
 void worker_trunk_set(struct worker *w, uint32_t owner,
 		      const struct worker_target *t, uint32_t n);

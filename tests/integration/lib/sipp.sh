@@ -50,16 +50,20 @@ sipp_fields() {
 }
 
 # sipp_run NAME NS SCENARIO USER PASSWORD TARGET ARGUMENT...: to its end, which
-# comes within SIPP_LIMIT seconds (50)
+# comes within SIPP_LIMIT seconds (50). SCENARIO: of ours, or a path
 sipp_run() {
 	local name=$1 n=$2 scenario=$3 limit=${SIPP_LIMIT:-50}
 	mkdir -p "$DIR/sipp/$name"
+	case $scenario in
+	/*) ;;
+	*) scenario=$LIB/../sipp/$scenario.xml ;;
+	esac
 	sipp_fields "$4" "$5" "$6" >"$DIR/sipp/$name/fields.csv"
 	shift 6
 	(
 		cd "$DIR/sipp/$name" &&
 			TERM=dumb in_ns "$n" timeout "$((limit + 10))" sipp \
-				-sf "$LIB/../sipp/$scenario.xml" \
+				-sf "$scenario" \
 				-inf fields.csv -nostdin -trace_err \
 				-timeout "$limit" "$@" >out 2>&1 </dev/null
 	) && return

@@ -259,6 +259,70 @@ START_TEST(other_bytes_are_refused)
 }
 END_TEST
 
+#define TRUNK(n, src)                                                         \
+	"trunk|" n "|\ntrunk|" n "|profile|p\n"                               \
+	"trunk|" n "|listeners|trunks\ntrunk|" n "|sources|" src "\ntrunk|" n \
+	"|direction|in\n"
+#define TRUNKS                                              \
+	BASE "call-manager|cm|serves|both\n"                \
+	     "listener|trunks|\n"                           \
+	     "listener|trunks|address|udp:192.0.2.1:5080\n" \
+	     "listener|trunks|serves|trunks\n"              \
+	     "trunk-profile|p|\ntrunk-profile|p|security-mode|nonsecure\n"
+
+/* The other processes hear whose each trunk is, and do not work it out. */
+START_TEST(who_serves_what_comes_through)
+{
+	struct config *a =
+		build(TRUNKS TRUNK("x", "192.0.2.8") TRUNK("y", "192.0.2.9"));
+	struct buf bytes = {.ptr = NULL};
+	struct config_report rep;
+	struct config *c = NULL;
+	struct slice all;
+
+	a->trunk[0].worker = 3;
+	a->trunk[0].is_steered = true;
+	a->trunk[1].worker = 59;
+	a->listener[1].home = 2;
+	a->call_manager[0].first_worker = 1;
+	config_report_init(&rep);
+	ck_assert_int_eq(config_pack(NULL, a, &bytes), 0);
+	ck_assert_int_eq(config_pack_share(a, &bytes), 0);
+	all = buf_slice(&bytes);
+	ck_assert_int_eq(
+		config_unpack(slice_sub(all, 0, all.len - 1), &rep, &c),
+		ERR_BAD);
+	ck_assert_ptr_null(c);
+	ck_assert_int_eq(config_unpack(all, &rep, &c), 0);
+	ck_assert_uint_eq(c->trunk[0].worker, 3);
+	ck_assert(c->trunk[0].is_steered);
+	ck_assert_uint_eq(c->trunk[1].worker, 59);
+	ck_assert(!c->trunk[1].is_steered);
+	ck_assert_uint_eq(c->listener[0].home, 0);
+	ck_assert_uint_eq(c->listener[1].home, 2);
+	ck_assert_uint_eq(c->call_manager[0].first_worker, 1);
+	config_report_done(&rep);
+	buf_done(&bytes);
+	config_unref(a);
+	config_unref(c);
+}
+END_TEST
+
+START_TEST(trunks_come_and_go)
+{
+	struct config *a = build(TRUNKS TRUNK("x", "192.0.2.8"));
+	struct config *b = build(TRUNKS TRUNK("y", "192.0.2.9"));
+	struct config *c = through(a, b);
+
+	ck_assert_uint_eq(c->trunk_count, 1);
+	ck_assert_ptr_nonnull(config_trunk_find(c, slice_str("y")));
+	must_print_same(b, c);
+	config_unref(a);
+	config_unref(b);
+	config_unref(c);
+}
+END_TEST
+
 static void round_trip(void *arg)
 {
 	struct buf bytes = {.ptr = NULL};
@@ -267,6 +331,7 @@ static void round_trip(void *arg)
 
 	config_report_init(&rep);
 	if (config_pack(arg, arg, &bytes) == 0 &&
+	    config_pack_share(arg, &bytes) == 0 &&
 	    config_unpack(buf_slice(&bytes), &rep, &c) == 0)
 		config_unref(c);
 	config_report_done(&rep);
@@ -287,6 +352,8 @@ int main(void)
 	TCase *t = tcase_create("reload");
 
 	tcase_add_test(t, what_is_packed_comes_out_equal);
+	tcase_add_test(t, who_serves_what_comes_through);
+	tcase_add_test(t, trunks_come_and_go);
 	tcase_add_loop_test(t, differences_are_told_with_what_they_need, 0,
 			    ROWS(diffs));
 	tcase_add_test(t, what_needs_a_restart_stays_as_it_runs);

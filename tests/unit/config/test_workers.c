@@ -244,6 +244,130 @@ START_TEST(listeners_that_such_a_trunk_joins_have_one_home)
 }
 END_TEST
 
+/* ---- the same while it runs ----------------------------------------------------- */
+
+static struct config_trunk trunks_before[TRUNKS];
+static struct config_listener listeners_before[2];
+static struct config_call_manager managers_before[TRUNKS];
+static struct config before = {.listener = listeners_before,
+			       .listener_count = 2,
+			       .trunk = trunks_before,
+			       .call_manager = managers_before,
+			       .call_manager_count = TRUNKS};
+
+/* What runs has the first count trunks, shared among workers. */
+static void runs(uint32_t count, uint32_t workers)
+{
+	many.trunk_count = count;
+	for (uint32_t i = 0; i < TRUNKS; i++)
+		managers[i].own_trunk = i < count ? i : CONFIG_TRUNK_NONE;
+	config_share(&many, workers);
+	many.trunk_count = TRUNKS;
+	memcpy(trunks_before, trunks, sizeof(trunks));
+	memcpy(listeners_before, listeners, sizeof(listeners));
+	memcpy(managers_before, managers, sizeof(managers));
+	before.trunk_count = count;
+	table_init(&before.trunks_by_name, TRUNKS, 1);
+	for (uint32_t i = 0; i < count; i++)
+		ck_assert_int_eq(table_add(&before.trunks_by_name,
+					   &trunks_before[i].by_name,
+					   slice_str(names[i])),
+				 0);
+}
+
+static int follow(uint32_t workers, const char *why)
+{
+	struct config_report rep;
+	int err;
+
+	/* As many as there are bits for. */
+	many.call_manager_count = before.call_manager_count = 32;
+	config_report_init(&rep);
+	err = config_share_on(&many, &before, workers, &rep);
+	ck_assert_msg(!err == !why && (!why || strstr(rep.first->text, why)),
+		      "%s", err ? rep.first->text : "nothing");
+	config_report_done(&rep);
+	table_done(&before.trunks_by_name);
+	return err;
+}
+
+START_TEST(trunks_keep_their_workers_when_others_come)
+{
+	bool differed = false;
+
+	for (uint32_t i = 0; i < TRUNKS; i++) {
+		trunks[i].own_bits = i < 30 ? 1U << i : 0;
+		trunks[i].direction =
+			i < 30 ? CONFIG_DIRECTION_BOTH : CONFIG_DIRECTION_IN;
+	}
+	runs(15, 3);
+	for (uint32_t i = 0; i < 15; i++) {
+		differed |= trunks[i].worker != 0;
+		/* Not where its name would put it. */
+		trunks[i].worker = trunks_before[i].worker + 7;
+	}
+	ck_assert(differed);
+	ck_assert_int_eq(follow(3, NULL), 0);
+	for (uint32_t i = 0; i < 15; i++)
+		ck_assert_uint_eq(trunks[i].worker, trunks_before[i].worker);
+	/* An address that was bound for nobody is the first worker's. */
+	for (uint32_t i = 15; i < 30; i++)
+		ck_assert_uint_eq(trunks[i].worker, 0);
+	for (uint32_t i = 0; i < TRUNKS; i++)
+		ck_assert_uint_eq(managers[i].first_worker,
+				  managers_before[i].first_worker);
+}
+END_TEST
+
+START_TEST(listeners_keep_their_homes)
+{
+	runs(TRUNKS, 8);
+	listeners_before[0].home = 5;
+	for (uint32_t i = 0; i < TRUNKS; i++) {
+		trunks[i].direction = CONFIG_DIRECTION_IN;
+		trunks[i].own_bits = 0;
+	}
+	(void)snprintf(names[0], sizeof(names[0]), "other");
+	trunks[0].identify = CONFIG_IDENTIFY_CERTIFICATE;
+	ck_assert_int_eq(follow(8, NULL), 0);
+	ck_assert_uint_eq(listeners[0].home, 5);
+	ck_assert_uint_eq(trunks[0].worker, 5);
+}
+END_TEST
+
+START_TEST(what_another_worker_has_needs_a_restart)
+{
+	runs(TRUNKS, 8);
+	for (uint32_t i = 0; i < TRUNKS; i++) {
+		trunks_before[i].worker = 3;
+		listeners_before[i % 2].home = 3;
+		managers_before[i].first_worker = 3;
+	}
+	managers_before[5].first_worker = 1;
+	trunks[5].own_bits = 1U << 5;
+	for (uint32_t i = 0; i < TRUNKS; i++)
+		trunks[i].direction = CONFIG_DIRECTION_IN;
+	ck_assert_int_eq(follow(8, "trunk \"t5\": needs a restart"), ERR_BAD);
+}
+END_TEST
+
+START_TEST(sources_that_tell_no_more_need_a_restart)
+{
+	runs(TRUNKS, 8);
+	for (uint32_t i = 0; i < TRUNKS; i++) {
+		trunks_before[i].worker = 3;
+		managers_before[i].first_worker = 3;
+	}
+	listeners_before[0].home = 2;
+	trunks[7].source_count = 0;
+	for (uint32_t i = 0; i < TRUNKS; i++)
+		trunks[i].direction = CONFIG_DIRECTION_IN;
+	ck_assert_int_eq(follow(8, "trunk \"t7\": needs a restart: its "
+				   "sources do not tell"),
+			 ERR_BAD);
+}
+END_TEST
+
 /* Call managers that route by host know the first worker's addresses. */
 START_TEST(trunks_that_hosts_tell_are_the_first_workers)
 {
@@ -310,6 +434,10 @@ int main(void)
 	tcase_add_test(t, trunks_are_spread_by_their_names);
 	tcase_add_test(t, trunks_that_no_source_tells_are_at_home);
 	tcase_add_test(t, listeners_that_such_a_trunk_joins_have_one_home);
+	tcase_add_test(t, trunks_keep_their_workers_when_others_come);
+	tcase_add_test(t, listeners_keep_their_homes);
+	tcase_add_test(t, what_another_worker_has_needs_a_restart);
+	tcase_add_test(t, sources_that_tell_no_more_need_a_restart);
 	tcase_add_test(t, trunks_that_hosts_tell_are_the_first_workers);
 	tcase_add_test(t, more_sources_than_the_kernel_is_told_are_at_home);
 	tcase_add_test(

@@ -87,6 +87,29 @@ static uint32_t held(void)
 	return s.held;
 }
 
+START_TEST(what_is_known_stays_under_another_configuration)
+{
+	struct addr a = {.family = ADDR_V4, .ip = {198, 51, 100, 1}};
+	struct addr b = {.family = ADDR_V4, .ip = {198, 51, 100, 2}};
+	struct shield *next = shield_new(config, 2);
+	struct shield_stats n;
+	uint8_t news[64];
+	struct writer to;
+
+	ck_assert_ptr_nonnull(next);
+	writer_init(&to, news, sizeof(news));
+	shield_write(&to, &a, 1);
+	ck_assert_int_eq(shield_set(shield, writer_slice(&to)), 0);
+	ck_assert(shield_holds(shield, &b, true));
+	shield_follow(next, shield);
+	ck_assert(!shield_holds(next, &a, true));
+	ck_assert(shield_holds(next, &b, true));
+	shield_stats(next, &n);
+	ck_assert_uint_eq(n.out, 2);
+	shield_free(next);
+}
+END_TEST
+
 START_TEST(nothing_is_protected_before_the_news)
 {
 	struct shield_stats s;
@@ -165,6 +188,7 @@ int main(void)
 	TCase *tc = tcase_create("shield");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, what_is_known_stays_under_another_configuration);
 	tcase_add_test(tc, nothing_is_protected_before_the_news);
 	tcase_add_test(tc, news_open_and_close);
 	tcase_add_test(tc, cut_news_change_nothing);

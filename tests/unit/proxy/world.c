@@ -321,7 +321,7 @@ static void make_calls(struct world *w)
 			  .successes = 1,
 			  .try_timeout_ms = 4000},
 		.phone_managers = 1,
-		.trunk_limit = c->trunk_count,
+		.trunk_limit = PIPELINE_TRUNKS_MAX,
 		.media_outside = c->media.outside_address,
 		.media_inside = c->media.inside_address,
 		.outside_port_min = c->media.outside_ports.min,
@@ -400,6 +400,7 @@ static void make_pipeline(struct world *w)
 	struct pipeline_params p = {.config = w->config,
 				    .calls = w->calls,
 				    .retirees = &w->retirees,
+				    .formers = &w->formers,
 				    .cb = {.credential = on_credential,
 					   .check = on_check,
 					   .stopped = on_stopped,
@@ -478,6 +479,7 @@ void world_init_more(struct world *w, const char *const (*more)[4],
 	must(w->phone.device, "device");
 	w->answerer = &w->core;
 	retirees_init(&w->retirees);
+	formers_init(&w->formers);
 	make_calls(w);
 	make_pipeline(w);
 	tell_trunks(w);
@@ -489,6 +491,7 @@ void world_done(struct world *w)
 	egress_free(w->egress);
 	calls_free(w->calls);
 	retirees_done(&w->retirees);
+	formers_done(&w->formers);
 	config_unref(w->config);
 	free(w->sent);
 	free(w->store);

@@ -48,6 +48,7 @@ struct world {
 	struct pipeline *pipeline;
 	struct test_entropy entropy;
 	struct retirees retirees;
+	struct formers formers;
 	uint32_t admitted;  /* connections told to be known */
 	struct conn phone;  /* TLS, SEP000000000001 */
 	struct dest udp;    /* a phone at the datagram listener */
