@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +98,28 @@ static uint64_t memory(void)
 	return group < all ? group : all;
 }
 
+/* Only root takes other accounts; whoever checks as somebody else may not even
+ * see those of the machine that the file is for. */
+static void check_account(const struct config *c, struct config_report *rep)
+{
+	char text[320];
+
+	if (geteuid() != 0)
+		return;
+	if (!getpwnam(c->user)) {
+		(void)snprintf(text, sizeof(text),
+			       "no account \"%s\": create it (systemd-sysusers) "
+			       "before sallyportd is started",
+			       c->user);
+		config_report_add(rep, false, "user", 0, slice_str(text));
+	}
+	if (!getgrnam(c->group)) {
+		(void)snprintf(text, sizeof(text), "no group \"%s\"",
+			       c->group);
+		config_report_add(rep, false, "group", 0, slice_str(text));
+	}
+}
+
 int setup_load(const char *path, struct config **ret)
 {
 	struct config_report rep;
@@ -110,6 +134,8 @@ int setup_load(const char *path, struct config **ret)
 		err = config_check_workers(c, setup_workers(c), &rep);
 	if (!err)
 		config_check_needs(c, descriptors(), memory(), &rep);
+	if (!err)
+		check_account(c, &rep);
 	print_report(&rep);
 	config_report_done(&rep);
 	if (err)

@@ -30,6 +30,15 @@ teaches() {
 is_true "an unknown option is refused with file, line and the nearest name" \
 	teaches
 
+nobody() {
+	sed 's/^user = .*/user = "nobody-at-all"/' "$conf" \
+		>"$DIR/etc/sallyport/bad.conf"
+	grep -q nobody-at-all "$DIR/etc/sallyport/bad.conf" &&
+		"$daemon" -c "$DIR/etc/sallyport/bad.conf" -n 2>&1 |
+		finds 'warning: user: no account "nobody-at-all"'
+}
+is_true "-n says when there is no such account" nobody
+
 missing_key() {
 	mv "$DIR/etc/sallyport/keys/server.key" "$DIR/server.key"
 	! timeout 10 "$daemon" -c "$conf" </dev/null
