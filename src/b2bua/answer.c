@@ -77,11 +77,11 @@ bool invite_cancel_out(struct calls *c, struct call *call)
 }
 
 /* A 2xx that nobody wants: acknowledge it, then end its dialog. */
-static void end_unwanted(struct calls *c, struct leg *leg, uint32_t cseq,
-			 const char *reason)
+static void end_unwanted(struct calls *c, struct leg *leg,
+			 const struct exch *ex)
 {
-	leg_ack(c, leg, cseq, SLICE_NULL, NULL, NULL);
-	leg_bye(c, leg, reason);
+	leg_ack(c, leg, ex->client, ex->cseq_out, SLICE_NULL);
+	leg_bye(c, leg, NULL);
 }
 
 static void client_failed(struct calls *c, struct call *call,
@@ -205,8 +205,7 @@ static void on_own_success(struct calls *c, struct call *call,
 {
 	struct exch *ex = &call->ex;
 
-	leg_ack(c, &call->leg[!ex->from], ex->cseq_out, SLICE_NULL, &ex->ack,
-		&ex->ack_len);
+	leg_ack(c, &call->leg[!ex->from], ex->client, ex->cseq_out, SLICE_NULL);
 	ex->is_on = false;
 	if (ex->kind == EXCH_UPDATE) /* its sender may have given up */
 		(void)pass_on(c, call, m, body, false);
@@ -231,7 +230,7 @@ static void on_first_success(struct calls *c, struct call *call,
 		err = ERR_BAD;
 	if (err || !answer_body(c, call, f, m, &body, &no)) {
 		invite_refuse_media(c, call, &no);
-		leg_ack(c, leg, ex->cseq_out, SLICE_NULL, NULL, NULL);
+		leg_ack(c, leg, ex->client, ex->cseq_out, SLICE_NULL);
 		leg->is_confirmed = true;
 		call_end(c, call, NULL, 0, no.why);
 		return;
@@ -252,7 +251,7 @@ static void on_first_success(struct calls *c, struct call *call,
 	if (pass_on(c, call, m, body, false) != 0) {
 		/* Nobody would ever acknowledge it. */
 		ex->is_on = false;
-		leg_ack(c, leg, ex->cseq_out, SLICE_NULL, NULL, NULL);
+		leg_ack(c, leg, ex->client, ex->cseq_out, SLICE_NULL);
 		call_end(c, call, NULL, 0, "answer lost");
 		return;
 	}
@@ -270,7 +269,7 @@ static void on_success(struct calls *c, struct call *call,
 	if (call->state == CALL_CANCELLING) {
 		/* CANCEL and 2xx crossed. */
 		if (sip_dialog_learn(&leg->dialog, m) == 0)
-			end_unwanted(c, leg, ex->cseq_out, NULL);
+			end_unwanted(c, leg, ex);
 		call_free(c, call, NULL);
 		return;
 	}
@@ -289,12 +288,7 @@ static void on_success(struct calls *c, struct call *call,
 		return;
 	}
 	/* Our ACK was lost; before the caller's came there is none yet. */
-	if (ex->ack)
-		calls_emit(c, &(struct action){.kind = ACTION_SIP_SEND,
-					       .call = c->cookie,
-					       .dest = leg->dest,
-					       .bytes = slice_make(
-						       ex->ack, ex->ack_len)});
+	(void)leg_ack_again(c, leg, m);
 }
 
 /* The INVITE once more, of which no dialog came; body: what it offers. */
@@ -454,6 +448,26 @@ void invite_response(struct calls *c, struct call *call,
 		on_provisional(c, call, m);
 }
 
+/*
+ * What was agreed with it died with the process that sent the INVITE, so the
+ * peer is told again where media stand. A 2xx whose ACK is still to come from
+ * the other side waits for that.
+ */
+void invite_stray(struct calls *c, struct leg *leg, struct handle invite,
+		  const struct sip_msg *m)
+{
+	struct call *call = leg->call;
+	const struct exch *ex = &call->ex;
+
+	c->cookie = handle_u64(call->obj.self);
+	if (ex->is_on && ex->from != leg->side && ex->cseq_out == m->cseq)
+		return;
+	if (leg_ack_again(c, leg, m))
+		return;
+	leg_ack(c, leg, invite, m->cseq, SLICE_NULL);
+	renew_want(c, leg, 0);
+}
+
 /* The answer to an offer that the 2xx made. False: the call is over. */
 static bool late_answer(struct calls *c, struct call *call,
 			const struct sip_msg *m, struct slice *ret_body)
@@ -468,7 +482,7 @@ static bool late_answer(struct calls *c, struct call *call,
 		return true;
 	}
 	ex->is_on = false;
-	leg_ack(c, &call->leg[!ex->from], ex->cseq_out, SLICE_NULL, NULL, NULL);
+	leg_ack(c, &call->leg[!ex->from], ex->client, ex->cseq_out, SLICE_NULL);
 	call_end(c, call, NULL, 0, no.why);
 	return false;
 }
@@ -488,8 +502,7 @@ void invite_ack(struct calls *c, struct leg *leg, const struct sip_msg *m)
 	if (!ex->is_settled && !ex->is_offered && call->media.is_pending &&
 	    !late_answer(c, call, m, &body))
 		return;
-	leg_ack(c, &call->leg[!ex->from], ex->cseq_out, body, &ex->ack,
-		&ex->ack_len);
+	leg_ack(c, &call->leg[!ex->from], ex->client, ex->cseq_out, body);
 	ex->is_on = false;
 	if (call->answer_ms == 0) {
 		call->answer_ms = c->now_ms;

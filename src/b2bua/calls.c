@@ -288,6 +288,35 @@ static bool is_from_there(struct calls *c, const struct event_sip *ev)
 	       core_is_expected(c, ev->msg, t);
 }
 
+/* A response to an INVITE that its call has left behind. */
+static void left_behind(struct calls *c, struct handle txn, uint64_t user,
+			const struct sip_msg *m)
+{
+	struct leg *leg = leg_find_answered(c, m);
+
+	if (leg)
+		invite_stray(c, leg, txn, m);
+	else if (m->status / 100 == 2)
+		late_response(c, txn, user, m);
+}
+
+/* A response that no transaction waits for: of a process before us, or very
+ * late. */
+static void on_stray(struct calls *c, const struct event_sip *ev)
+{
+	struct leg *leg = leg_find_answered(c, ev->msg);
+
+	if (!leg || !leg_is_peer(leg, ev))
+		return;
+	/* A phone that has come back is reached where it is now. */
+	if (leg->side == SIDE_PHONE && !leg->trunk &&
+	    !dest_eq(&leg->dest, &ev->from) &&
+	    leg_set_dest(c, leg, &ev->from) != 0)
+		return;
+	save_touch_leg(c, leg);
+	invite_stray(c, leg, HANDLE_NONE, ev->msg);
+}
+
 void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
 		   const struct sip_msg *m)
 {
@@ -303,10 +332,12 @@ void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
 	case OBJ_CALL:
 		call = LIST_ENTRY(o, struct call, obj);
 		save_touch(c, o);
-		if (!handle_eq(call->ex.client, txn))
-			break;
-		history_message(c, call, !call->ex.from, m);
-		invite_response(c, call, m);
+		if (handle_eq(call->ex.client, txn)) {
+			history_message(c, call, !call->ex.from, m);
+			invite_response(c, call, m);
+		} else {
+			left_behind(c, txn, user, m);
+		}
 		break;
 	case OBJ_RELAY:
 		call = call_find(c, handle_u64(relay_of(o)->call));
@@ -339,10 +370,12 @@ static void on_response(struct calls *c, const struct event_sip *ev)
 	struct handle txn;
 	uint64_t user;
 
-	if (is_from_there(c, ev) &&
-	    sip_txn_recv_response(c->txns, ev->msg, c->now_ms, &txn, &user) ==
-		    0 &&
-	    !core_response(c, txn, ev->msg))
+	if (!sip_txn_client_dest(c->txns, ev->msg))
+		on_stray(c, ev);
+	else if (is_from_there(c, ev) &&
+		 sip_txn_recv_response(c->txns, ev->msg, c->now_ms, &txn,
+				       &user) == 0 &&
+		 !core_response(c, txn, ev->msg))
 		calls_deliver(c, txn, user, ev->msg);
 }
 

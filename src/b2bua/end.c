@@ -62,8 +62,8 @@ static void end_up(struct calls *c, struct call *call, const struct leg *spare,
 	 * answered, its receiver's transaction is limited by a CANCEL; a 2xx
 	 * that still waits for the ACK gets one first. */
 	if (ex->is_on && ex->is_answered)
-		leg_ack(c, &call->leg[!ex->from], ex->cseq_out, SLICE_NULL,
-			NULL, NULL);
+		leg_ack(c, &call->leg[!ex->from], ex->client, ex->cseq_out,
+			SLICE_NULL);
 	else if (ex->is_on)
 		(void)invite_cancel_out(c, call); /* freed below anyway */
 	invite_refuse(c, call, status ? status : 487, "", "");
@@ -137,8 +137,8 @@ void call_bye(struct calls *c, struct leg *leg, const struct event_sip *ev)
 		return;
 	}
 	if (ex->is_on && ex->is_answered)
-		leg_ack(c, &call->leg[!ex->from], ex->cseq_out, SLICE_NULL,
-			NULL, NULL);
+		leg_ack(c, &call->leg[!ex->from], ex->client, ex->cseq_out,
+			SLICE_NULL);
 	else if (ex->is_on)
 		(void)invite_cancel_out(c, call); /* freed below anyway */
 	invite_refuse(c, call, 487, "", "");

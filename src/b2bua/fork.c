@@ -129,7 +129,7 @@ void fork_end(struct calls *c, struct call *call, const struct sip_msg *m)
 	if (!err)
 		err = sip_dialog_learn(&lost.dialog, m);
 	if (!err) {
-		leg_ack(c, &lost, ex->cseq_out, SLICE_NULL, NULL, NULL);
+		leg_ack(c, &lost, ex->client, ex->cseq_out, SLICE_NULL);
 		if (!f || !f->is_over) {
 			leg_bye(c, &lost, NULL);
 			c->early.forks_ended++;

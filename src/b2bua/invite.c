@@ -17,7 +17,6 @@ void exch_done(struct exch *ex)
 {
 	reply_done(&ex->reply);
 	calls_wipe(ex->raw, ex->raw_len);
-	calls_wipe(ex->ack, ex->ack_len);
 	alloc_free(ex->cancel);
 	forks_done(ex);
 	rel_done(&ex->rel);

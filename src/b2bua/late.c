@@ -46,7 +46,7 @@ static void hang_up(struct calls *c, struct handle txn, uint64_t user,
 	if (core_by_dest(&c->core, dest))
 		leg.side = SIDE_CORE;
 	if (dialog_of(&leg.dialog, invite, m) == 0) {
-		leg_ack(c, &leg, invite->cseq, SLICE_NULL, NULL, NULL);
+		leg_ack(c, &leg, txn, invite->cseq, SLICE_NULL);
 		if (user != TOLD)
 			leg_bye(c, &leg, NULL);
 		(void)sip_txn_set_user(c->txns, txn, TOLD);

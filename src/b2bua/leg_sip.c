@@ -9,7 +9,10 @@
 #include "sip/print.h"
 #include "sip/uri.h"
 
-enum { KEY_MAX = 512 };
+enum {
+	KEY_MAX = 512,
+	CRED_MAX = 2048 /* bytes of the credentials of an ACK */
+};
 
 static struct dest response_dest(const struct event_sip *ev)
 {
@@ -307,6 +310,23 @@ struct leg *leg_by_ids(struct calls *c, struct slice call_id, struct slice tag)
 	return TABLE_ENTRY(leg_find_first(c, call_id, tag), struct leg, node);
 }
 
+struct leg *leg_find_answered(struct calls *c, const struct sip_msg *m)
+{
+	struct table_node *n = leg_find_first(c, m->call_id, m->from_tag);
+
+	if (m->method != SIP_METHOD_INVITE || m->status / 100 != 2)
+		return NULL;
+	for (; n; n = table_find_next(n)) {
+		struct leg *leg = TABLE_ENTRY(n, struct leg, node);
+
+		if (leg->call && leg->is_confirmed &&
+		    leg->call->state == CALL_UP && leg->dialog.remote_tag &&
+		    slice_eqs(m->to_tag, leg->dialog.remote_tag))
+			return leg;
+	}
+	return NULL;
+}
+
 struct leg *leg_find_ours(struct calls *c, const struct sip_msg *m)
 {
 	return leg_by_ids(c, m->call_id, m->to_tag);
@@ -417,6 +437,7 @@ void leg_done(struct calls *c, struct leg *leg)
 	leg->sdp = calls_wipe(leg->sdp, leg->sdp_len);
 	leg->said = calls_wipe(leg->said, leg->said_len);
 	leg->saying = calls_wipe(leg->saying, leg->saying_len);
+	leg->ack = calls_wipe(leg->ack, leg->ack_len);
 	sip_dialog_done(&leg->dialog);
 }
 
@@ -546,10 +567,37 @@ void leg_bye(struct calls *c, struct leg *leg, const char *reason)
 		c->err = ERR_NOMEM;
 }
 
-void leg_ack(struct calls *c, struct leg *leg, uint32_t cseq, struct slice body,
-	     uint8_t **ret_ack, size_t *ret_len)
+/* The credentials of the INVITE, if its transaction is there still. */
+static void print_credentials(struct calls *c, struct writer *w,
+			      struct handle invite)
+{
+	const struct sip_msg *m = &c->core_msg;
+
+	if (sip_txn_request(c->txns, invite, &c->core_msg) != 0)
+		return;
+	for (size_t i = 0; i < m->hdr_count; i++)
+		if (m->hdr[i].id == SIP_HDR_AUTHORIZATION ||
+		    m->hdr[i].id == SIP_HDR_PROXY_AUTHORIZATION)
+			sip_print_hdr(w, sip_hdr_name(m->hdr[i].id),
+				      m->hdr[i].value);
+}
+
+static void keep_ack(struct leg *leg, uint32_t cseq, struct slice bytes)
+{
+	/* Those of dialogs that lost are sent once each. */
+	if (!leg->call || leg != &leg->call->leg[leg->side])
+		return;
+	calls_wipe(leg->ack, leg->ack_len);
+	leg->ack = alloc_copy(bytes);
+	leg->ack_len = leg->ack ? bytes.len : 0;
+	leg->ack_cseq = cseq;
+}
+
+void leg_ack(struct calls *c, struct leg *leg, struct handle invite,
+	     uint32_t cseq, struct slice body)
 {
 	char branch[BRANCH_LEN + 1];
+	uint8_t cred[CRED_MAX];
 	struct writer w;
 	struct sip_out_request m = {
 		.method = SLICE("ACK"),
@@ -564,6 +612,10 @@ void leg_ack(struct calls *c, struct leg *leg, uint32_t cseq, struct slice body,
 	m.branch = slice_make(branch, BRANCH_LEN);
 	if (body.len > 0)
 		m.type = (struct slice)SLICE("application/sdp");
+	writer_init(&w, cred, sizeof(cred));
+	print_credentials(c, &w, invite);
+	if (writer_ok(&w))
+		m.extra = writer_slice(&w);
 	writer_init(&w, c->msg_buf, sizeof(c->msg_buf));
 	sip_out_request(&w, &m);
 	if (!writer_ok(&w))
@@ -572,11 +624,20 @@ void leg_ack(struct calls *c, struct leg *leg, uint32_t cseq, struct slice body,
 				       .call = c->cookie,
 				       .dest = leg->dest,
 				       .bytes = writer_slice(&w)});
-	if (!ret_ack)
-		return;
-	calls_wipe(*ret_ack, *ret_len);
-	*ret_ack = alloc_copy(writer_slice(&w));
-	*ret_len = *ret_ack ? w.len : 0;
+	keep_ack(leg, cseq, writer_slice(&w));
+}
+
+bool leg_ack_again(struct calls *c, const struct leg *leg,
+		   const struct sip_msg *m)
+{
+	if (!leg->ack || leg->ack_cseq != m->cseq)
+		return false;
+	calls_emit(c, &(struct action){
+			      .kind = ACTION_SIP_SEND,
+			      .call = c->cookie,
+			      .dest = leg->dest,
+			      .bytes = slice_make(leg->ack, leg->ack_len)});
+	return true;
 }
 
 static bool print_sdp(struct calls *c, struct leg *leg, const struct sdp *s,

@@ -173,10 +173,22 @@ MUST_CHECK int leg_request(struct calls *c, struct leg *leg,
 /* Send BYE on leg; its answer does not matter. reason: value of a Reason
  * header or NULL. */
 void leg_bye(struct calls *c, struct leg *leg, const char *reason);
-/* Send the ACK of a 2xx with this CSeq on dialog; ret_* (may be NULL) get a
- * copy for repetitions. */
-void leg_ack(struct calls *c, struct leg *leg, uint32_t cseq, struct slice body,
-	     uint8_t **ret_ack, size_t *ret_len);
+/*
+ * Send the ACK of a 2xx with this CSeq on leg, with the credentials that the
+ * INVITE had (RFC 3261 section 22.1), as long as its transaction is there. A leg
+ * of a call keeps it for repetitions.
+ */
+void leg_ack(struct calls *c, struct leg *leg, struct handle invite,
+	     uint32_t cseq, struct slice body);
+/* The 2xx m on leg came again: its ACK was lost. False: none was kept. */
+bool leg_ack_again(struct calls *c, const struct leg *leg,
+		   const struct sip_msg *m);
+/* A 2xx to an INVITE that the call has left behind: with a re-INVITE of later,
+ * or with the process before us. It is acknowledged all the same. */
+void invite_stray(struct calls *c, struct leg *leg, struct handle invite,
+		  const struct sip_msg *m);
+/* The leg of a call that sent the INVITE whose 2xx m is, or NULL. */
+struct leg *leg_find_answered(struct calls *c, const struct sip_msg *m);
 /* Print body as the leg's next session description: stamps o=, remembers. */
 struct slice leg_sdp(struct calls *c, struct leg *leg, const struct sdp *s);
 

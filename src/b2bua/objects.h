@@ -147,6 +147,9 @@ struct leg {
 	size_t said_len;
 	uint8_t *saying;
 	size_t saying_len;
+	uint8_t *ack; /* our last ACK of a 2xx, to be repeated; owned */
+	size_t ack_len;
+	uint32_t ack_cseq;
 };
 
 /* One early dialog of the exchange's INVITE (RFC 3261 section 13.2.2.4): a
@@ -214,8 +217,6 @@ struct exch {
 	uint8_t *cancel; /* finished CANCEL, owned */
 	size_t cancel_len;
 	char cancel_branch[BRANCH_LEN + 1];
-	uint8_t *ack; /* our ACK of the 2xx, to be repeated; owned */
-	size_t ack_len;
 	struct fork *fork[FORKS_MAX]; /* owned, in the order they came */
 	uint32_t fork_count;
 	struct fork *now;   /* whose dialog the callee's leg holds, or NULL */
