@@ -31,8 +31,41 @@ struct line *line_find(const struct calls *c, struct slice aor,
 			   struct line, node);
 }
 
+/* The user part in small letters: a device's name is compared like that. */
+static size_t print_user_key(uint8_t *buf, struct slice aor,
+			     struct slice device)
+{
+	struct slice user;
+	struct writer w;
+
+	text_cut(aor, '@', &user, NULL);
+	writer_init(&w, buf, LINE_KEY_MAX);
+	for (size_t i = 0; i < user.len; i++)
+		writer_u8(&w, text_lower(user.ptr[i]));
+	writer_u8(&w, '\n');
+	writer_put(&w, device);
+	return writer_ok(&w) ? w.len : 0;
+}
+
+static int link_line(struct calls *c, struct line *l, struct slice key,
+		     struct slice user_key)
+{
+	int err;
+
+	l->key = alloc_copy(key);
+	l->user_key = alloc_copy(user_key);
+	if (!l->key || !l->user_key)
+		return ERR_NOMEM;
+	err = table_add(&c->line_users, &l->by_user,
+			slice_make(l->user_key, user_key.len));
+	return err ? err
+		   : table_add(&c->lines, &l->node,
+			       slice_make(l->key, key.len));
+}
+
 static void line_free(struct line *l)
 {
+	alloc_free(l->user_key);
 	alloc_free(l->key);
 	alloc_free(l->aor);
 	alloc_free(l->device);
@@ -45,22 +78,25 @@ static void line_free(struct line *l)
 struct line *line_make(struct calls *c, struct slice aor, struct slice device)
 {
 	uint8_t buf[LINE_KEY_MAX];
+	uint8_t user[LINE_KEY_MAX];
 	size_t len = print_key(buf, aor, device);
+	size_t user_len = print_user_key(user, aor, device);
 	struct line *l = line_find(c, aor, device);
 
 	if (l)
 		return l;
-	l = len > 0 ? alloc_zero(sizeof(*l)) : NULL;
+	l = len > 0 && user_len > 0 ? alloc_zero(sizeof(*l)) : NULL;
 	if (!l)
 		return NULL;
 	list_init(&l->bindings);
-	l->key = alloc_copy(slice_make(buf, len));
 	l->aor = alloc_copy(aor);
 	l->device = alloc_copy(device);
 	calls_hex(c, l->call_id, TOKEN_LEN);
 	calls_hex(c, l->tag, TAG_LEN);
-	if (!l->key || !l->aor || !l->device ||
-	    table_add(&c->lines, &l->node, slice_make(l->key, len)) != 0) {
+	if (!l->aor || !l->device ||
+	    link_line(c, l, slice_make(buf, len), slice_make(user, user_len)) !=
+		    0) {
+		table_del(&c->line_users, &l->by_user);
 		line_free(l);
 		return NULL;
 	}
@@ -72,6 +108,7 @@ void line_drop(struct calls *c, struct line *l)
 	if (!list_empty(&l->bindings) || l->try_count > 0)
 		return;
 	table_del(&c->lines, &l->node);
+	table_del(&c->line_users, &l->by_user);
 	line_free(l);
 }
 
@@ -156,18 +193,33 @@ int binding_refresh(struct calls *c, struct binding *b,
 	return 0;
 }
 
+/* Bindings of l and of all lines with the same device and user: the host of an
+ * address of record is the phone's own choice. */
+static uint32_t bindings_of_user(const struct calls *c, const struct line *l)
+{
+	struct table_node *node = table_find(&c->line_users, l->by_user.key);
+	uint32_t count = 0;
+	struct list *n;
+
+	while (node) {
+		const struct line *same =
+			TABLE_ENTRY(node, struct line, by_user);
+
+		list_for_each(n, &same->bindings)
+			count++;
+		node = table_find_next(node);
+	}
+	return count;
+}
+
 int binding_alloc(struct calls *c, struct line *l,
 		  const char token[TOKEN_LEN + 1], struct binding **ret)
 {
 	struct binding *b;
-	uint32_t count = 0;
-	struct list *n;
 	int err;
 
 	/* One device must not use up the places of all. */
-	list_for_each(n, &l->bindings)
-		count++;
-	if (count >= CONTACTS_MAX)
+	if (bindings_of_user(c, l) >= CONTACTS_MAX)
 		return ERR_LIMIT;
 	b = alloc_zero(sizeof(*b));
 	if (!b)

@@ -364,8 +364,10 @@ struct mid {
 
 /* A line of a device: what its REGISTERs inside have in common. */
 struct line {
-	struct table_node node; /* in calls.lines by AOR and device */
-	uint8_t *key;		/* owned */
+	struct table_node node;	   /* in calls.lines by AOR and device */
+	struct table_node by_user; /* in calls.line_users */
+	uint8_t *key;		   /* owned: device, AOR */
+	uint8_t *user_key;	   /* owned: device, user of the AOR */
 	struct list bindings;
 	char *aor; /* "user@domain", owned; so are the others */
 	char *device;
@@ -450,6 +452,7 @@ struct calls {
 	struct table leg_eps;
 	struct table devices;
 	struct table lines;
+	struct table line_users; /* lines by device and user */
 	struct table tokens;
 	struct table binding_eps;
 	struct table sub_devices;
