@@ -289,6 +289,15 @@ bool core_result(struct core *g, struct core_entry *e, bool is_ok,
 	return has_changed;
 }
 
+void core_doubt(struct core *g, struct core_entry *e, uint64_t now_ms)
+{
+	uint64_t at = now_ms + CORE_PROBE_FAST_MS;
+
+	if (g->p.options_interval_ms > 0 && !e->is_probing && e->is_listed &&
+	    at < e->probe_ms)
+		e->probe_ms = at;
+}
+
 struct core_entry *core_probe_next(struct core *g, uint64_t now_ms)
 {
 	for (size_t i = 0; i < g->used; i++) {

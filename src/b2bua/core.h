@@ -124,6 +124,9 @@ struct core_entry *core_better(struct core *g, struct handle h, uint32_t epoch,
  * OPTIONS of ours. True when e went up or down. */
 bool core_result(struct core *g, struct core_entry *e, bool is_ok,
 		 bool is_probe, uint64_t now_ms);
+/* An answer came from e that may be its own trouble, or that of somebody behind
+ * it: it is asked soon, where it is asked at all. */
+void core_doubt(struct core *g, struct core_entry *e, uint64_t now_ms);
 /* A place whose OPTIONS is due; it counts as under way. NULL: none. */
 struct core_entry *core_probe_next(struct core *g, uint64_t now_ms);
 /* When something is due: an OPTIONS, or a place that becomes settled (after

@@ -162,6 +162,32 @@ static void judge(struct calls *c, struct core_req *q, bool is_ok,
 		trunk_rearm(c, q->trunk);
 }
 
+/*
+ * Is a 503 to q the word of the place itself? REGISTER and OPTIONS end there;
+ * of everything else it may be that of a trunk or gateway behind it, and who
+ * dials there often must not take the place from everybody.
+ */
+static bool speaks_for_itself(const struct core_req *q)
+{
+	return q->is_probe || q->method == SIP_METHOD_REGISTER;
+}
+
+/* q was answered with this status. */
+static void judge_status(struct calls *c, struct core_req *q, unsigned status)
+{
+	struct core *g = group_of(c, q->trunk);
+	struct core_entry *e = core_get(g, q->place);
+
+	if (status != 503 || speaks_for_itself(q)) {
+		judge(c, q, status != 503, "answered");
+		return;
+	}
+	if (e)
+		core_doubt(g, e, c->now_ms);
+	if (q->trunk)
+		trunk_rearm(c, q->trunk);
+}
+
 /* The trunk whose request it is that goes to a call manager, or NULL. */
 static const struct trunk *sender_of(const struct calls *c, uint64_t user)
 {
@@ -629,7 +655,7 @@ bool core_response(struct calls *c, struct handle txn, const struct sip_msg *m)
 		c->from_place = q->place;
 		c->from_epoch = e ? e->epoch : 0;
 	}
-	judge(c, q, m->status != 503, "answered");
+	judge_status(c, q, m->status);
 	if (m->status > 100 && m->status != 401 && m->status != 407)
 		q->is_movable &= m->status == 503;
 	if (m->status < 200)

@@ -272,8 +272,10 @@ static const struct config_option failover_options[] = {
 			 "whether it is there; 0 asks never."),
 	FAILOVER(failures, "failures", "3", 1, 100,
 		 .text = "So many requests in a row without an answer, or "
-			 "answered 503, and a call manager is down. After the "
-			 "first it is asked every second."),
+			 "REGISTER and OPTIONS answered 503, and a call "
+			 "manager is down. After the first it is asked every "
+			 "second. A 503 to other requests may be that of "
+			 "somebody behind it; it is asked at once then."),
 	FAILOVER(successes, "successes", "2", 1, 100,
 		 .text = "So many answered OPTIONS in a row, and it is up "
 			 "again."),
