@@ -112,13 +112,12 @@ static int notify(struct calls *c, const struct binding *b, uint32_t type)
 	struct leg leg = {.side = SIDE_PHONE, .is_uac = true, .dest = b->dest};
 	struct sip_out_request m = {.method = SLICE("NOTIFY")};
 	struct handle txn = HANDLE_NONE;
-	uint8_t body[1024];
 	uint8_t extra[128];
 	struct writer wb;
 	struct writer we;
 	int err;
 
-	writer_init(&wb, body, sizeof(body));
+	writer_init(&wb, c->body_buf, sizeof(c->body_buf));
 	writer_init(&we, extra, sizeof(extra));
 	put_event(&we, b, type);
 	m.extra = writer_slice(&we);

@@ -658,11 +658,14 @@ static int watch(struct choose *c, struct media_backend *b)
 		       : ERR_IO;
 }
 
-/* A flow of a less wanted backend that this round has not looked at. */
-static struct entry *next_below(const struct choose *c, const struct backend *b)
+/* A flow of a less wanted backend that this round has not looked at, in bucket
+ * *at (at first 0) or behind it. What was moved may have gone, with others of
+ * its bucket, so each time that one is begun again. */
+static struct entry *next_below(const struct choose *c, const struct backend *b,
+				size_t *at)
 {
-	for (size_t i = 0; i < c->flows.cap; i++) {
-		struct table_node *n = c->flows.bucket[i];
+	for (; *at < c->flows.cap; (*at)++) {
+		struct table_node *n = c->flows.bucket[*at];
 
 		for (; n; n = n->next) {
 			struct entry *e = TABLE_ENTRY(n, struct entry, node);
@@ -696,6 +699,7 @@ int media_choose_load(struct media_backend *base, struct media_backend *b,
 	struct media_features f;
 	struct backend *p;
 	struct entry *e;
+	size_t at = 0;
 	int err;
 
 	b->ops->features(b, &f);
@@ -710,7 +714,7 @@ int media_choose_load(struct media_backend *base, struct media_backend *b,
 	p->b = b;
 	p->is_leaving = p->is_left = false;
 	c->round++;
-	while ((e = next_below(c, p))) {
+	while ((e = next_below(c, p, &at))) {
 		e->round = c->round;
 		/* What cannot move stays where it is. */
 		(void)!move_joined(c, e, p);

@@ -485,9 +485,10 @@ static int op_take(struct media_backend *b, uint64_t owner, const uint64_t *id,
 		   uint32_t n, struct media_state *ret)
 {
 	struct kernel_relay *r = relay_of(b);
-	struct kernel_answer a[2] = {0};
+	struct kernel_answer *a = r->taken;
 	int err;
 
+	memset(r->taken, 0, sizeof(r->taken));
 	for (uint32_t i = 0; i < n; i++) {
 		if (!kernel_find(r, owner, id[i]))
 			return ERR_NOTFOUND;

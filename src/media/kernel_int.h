@@ -45,6 +45,7 @@ struct kernel_relay {
 	uint8_t leased[MEDIA_KERNEL_OWNERS / 8]; /* bit per owner */
 	struct media_event outbox[KERNEL_OUTBOX_MAX];
 	uint32_t out_head, out_count;
+	struct kernel_answer taken[2]; /* op_take's, too long for a frame */
 };
 
 /* Owners here are small numbers; in the module the instance above them tells

@@ -478,10 +478,12 @@ void pipeline_run(struct pipeline *p, const struct pipeline_in *in,
 	struct sip_reject why = {400, "Bad Request"};
 
 	p->messages++;
-	*u = (struct unit){.from = *in->from,
-			   .side = in->side,
-			   .listener = in->listener,
-			   .conn = in->conn};
+	/* In place: a compound literal of that size may get a frame. */
+	memset(u, 0, sizeof(*u));
+	u->from = *in->from;
+	u->side = in->side;
+	u->listener = in->listener;
+	u->conn = in->conn;
 	u->sig = in->conn ? in->conn->sig : SIG_NONSECURE;
 	if (in->bytes.len > sizeof(p->scratch))
 		return;
