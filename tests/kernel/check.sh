@@ -43,7 +43,7 @@ parts() {
 	kasan | kcsan) echo "-s $STRESS_S features veth stress" ;;
 	6.1)
 		echo "-s $([ -n "$alone" ] && echo "$STRESS_S" || echo 15)" \
-			"features loopback veth call stress"
+			"refuses features loopback veth call stress"
 		;;
 	*) echo "-s $STRESS_S features loopback veth queue stress" ;;
 	esac
@@ -59,6 +59,9 @@ machine() {
 		return 1
 	fi
 	echo "ok      the module builds for $VERSION without a warning"
+	# one machine is enough for what it is for
+	rm -rf "$dir/broken"
+	[ "$name" != 6.1 ] || lab_broken "$dir" || cat "$dir/broken.log"
 	# shellcheck disable=SC2046
 	lab_boot "$dir" "$LIMIT" "$HERE/guest.sh" $(parts "$name")
 	VM_NAME=$name vm_sentences "$dir" || return 1

@@ -340,6 +340,23 @@ def shapes():
     is_true("and what fits is relayed", packet and open_(packet, 4))
 
 
+def lengths():
+    """Around where the kernel takes the next larger piece of memory for a
+    packet: behind some there is no room for a tag."""
+    pair(suite=3)
+    good = 0
+    wanted = (*range(60, 140), *range(560, 660))
+    for n in wanted:
+        a.sendto(rtp(n, n=n), (LOCAL, 30000))
+        packet = receive(b)
+        if packet is None or len(packet) != 12 + n + 16:
+            break
+        b.sendto(packet, (LOCAL, 30002))
+        good += receive(a) == rtp(n, n=n)
+    is_true("packets of every length get their tag", good == len(wanted),
+            good)
+
+
 def version6():
     pair(u8("DSCP", 46), u8("DSCP", 46), suite=3, local=LOCAL6, remote=REMOTE6)
     b6.setsockopt(socket.IPPROTO_IPV6, 66, 1)  # IPV6_RECVTCLASS
@@ -485,7 +502,7 @@ def ipsec():
 
 
 PARTS = (refusals, all_suites, events, other_refusals, keys, hand_over, proven, shapes,
-         version6, limits, ipsec, owners, namespaces)
+         lengths, version6, limits, ipsec, owners, namespaces)
 
 for part in PARTS:
     if len(sys.argv) == 1 or part.__name__ in sys.argv[1:]:

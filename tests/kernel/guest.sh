@@ -1,8 +1,8 @@
 #!/bin/bash
 # guest.sh [-s SECONDS] [-r SEED] [PART...]: inside of the virtual machine. The
 # module is loaded, goes, and comes again; then the PARTs, one after the other
-# (features, loopback, veth, queue, call, stress; without any, all but call):
-# what the module can do; what every media backend must do, on the loopback and
+# (refuses, features, loopback, veth, queue, call, stress; without any, all but
+# refuses and call): a module whose tests fail does not load; what it can do; what every media backend must do, on the loopback and
 # between namespaces with attacks, and the relay over packet queues; a whole
 # call; SECONDS of two processors at odds over its flows. And the kernel has
 # nothing to complain of.
@@ -27,6 +27,18 @@ conforms() {
 	"$BUILD/tests/unit/media/test_kernel" >/tmp/conform 2>&1 &&
 		[ "$(sed -n 's/^100%: Checks: \([0-9]*\),.*/\1/p' /tmp/conform)" \
 			-ge "$1" ] || { cat /tmp/conform; return 1; }
+}
+# as if a cipher were wrong: no namespace, family or memory of it is left
+refuses() {
+	! insmod "$DIR/broken/nf_srtp.ko" 2>/tmp/refused
+	cat /tmp/refused
+	grep -q 'Invalid parameters' /tmp/refused && dmesg | tail -n 3 |
+		grep 'nf_srtp: test failed: ' && ! grep nf_srtp /proc/modules
+}
+part_refuses() {
+	is_true "the module is away" goes
+	is_true "one whose own tests fail refuses to load, and says which" refuses
+	is_true "and the right one loads after it" load
 }
 part_features() { . "$TOP/tests/kernel/features.sh"; }
 part_loopback() {

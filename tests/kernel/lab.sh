@@ -29,14 +29,30 @@ lab_kernel() {
 	esac
 }
 
-# lab_module DIR: nf_srtp.ko (of $TOP/kmod, or KMOD) for the kernel of lab_kernel in DIR/kmod, without a
+# lab_make FOLDER: the modules whose sources are there, for the kernel of
+# lab_kernel
+lab_make() {
+	env -u CFLAGS -u LDFLAGS -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
+		make -C "$KDIR" M="$1" modules 2>&1
+}
+
+# lab_broken DIR: nf_srtp.ko in DIR/broken, which finds one bit in the vectors
+# of its tests to be wrong
+lab_broken() {
+	local vector=c61e7a93744f39ee10734afe3ff7a087
+	rm -rf "$1/broken"
+	cp -r "${KMOD:-$TOP/kmod}/." "$1/broken/" &&
+		grep -q "$vector" "$1/broken/selftest/selftest.c" &&
+		sed -i "s/$vector/${vector%7}6/" "$1/broken/selftest/selftest.c" &&
+		lab_make "$1/broken" >"$1/broken.log"
+}
+
+# lab_module DIR: nf_srtp.ko (of $TOP/kmod, or KMOD) in DIR/kmod, without a
 # warning; what the compiler said is in DIR/module.log
 lab_module() {
 	mkdir -p "$1/kmod"
 	cp -rpu "${KMOD:-$TOP/kmod}/." "$1/kmod/"
-	env -u CFLAGS -u LDFLAGS -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
-		make -C "$KDIR" M="$1/kmod" modules >"$1/module.log" 2>&1 ||
-		return 1
+	lab_make "$1/kmod" >"$1/module.log" || return 1
 	! grep -iE '(^|[^a-z])warning: ' "$1/module.log" |
 		grep -v 'the compiler differs'
 }
@@ -58,8 +74,11 @@ lab_boot() {
 	} >"$dir/then.sh"
 	vm_initrd "$dir" "$VERSION" "$dir/then.sh" || return 1
 	# q35: the other machine's firmware tells the kernel of interrupts in a
-	# loop, for which KASAN takes longer than the kernel waits
+	# loop, for which KASAN takes longer than the kernel waits. Nor is the
+	# kernel to look whether its timer ticks while it counts to a number: on
+	# a busy machine it does not.
 	# shellcheck disable=SC2086
-	vm_run "$dir" "$limit" "$KERNEL" "${LAB_APPEND:-}" -machine q35 \
+	vm_run "$dir" "$limit" "$KERNEL" "no_timer_check ${LAB_APPEND:-}" \
+		-machine q35 \
 		${LAB_QEMU:-}
 }
