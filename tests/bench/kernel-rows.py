@@ -71,6 +71,13 @@ def meter(what, name, less):
     return get(meters, name, what) - get(meters, less, what)
 
 
+def in_hook(suite):
+    return lambda: against(
+        "in the hook %s" % SHORT[suite], None,
+        (get(meters, "hook-" + suite, "hook"), 0),
+        (get(meters, "peer-" + suite, "target"), 0), XT)
+
+
 rows = [
     packet_against("nf_srtp", CM, "xt_RTPENGINE", 0.65, XT),
     packet_against("nf_srtp", GCM, "xt_RTPENGINE", 0.45, XT),
@@ -82,9 +89,8 @@ rows = [
     packet_against("queue", GCM, "socket", 2.0, "sockets"),
     lambda: limit("in nf_srtp's hook AES-CM", 9000,
                   get(meters, "hook-" + CM, "hook")),
-    lambda: against("in the hook AES-CM", None,
-                    (get(meters, "hook-" + CM, "hook"), 0),
-                    (get(meters, "peer-" + CM, "target"), 0), XT),
+    in_hook(CM),
+    in_hook(GCM),
     lambda: limit("UDP of others, our hook alone", 140,
                   meter("udp", "ours", "none")),
     lambda: limit("TCP of others, our hook alone", 140,

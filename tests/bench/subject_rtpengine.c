@@ -53,24 +53,25 @@ static void ask(const char *dict)
 static void child(int table)
 {
 	char interface[ADDR_STR_MAX + 16], ip[ADDR_STR_MAX], option[32];
+	bool is_verbose = getenv("BENCH_VERBOSE");
 	struct writer w;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	pin(CPU_RELAY);
 	if (!freopen("/dev/null", "w", stdout) ||
-	    (!getenv("BENCH_VERBOSE") && !freopen("/dev/null", "w", stderr)))
+	    (!is_verbose && !freopen("/dev/null", "w", stderr)))
 		_exit(1);
 	writer_init(&w, (uint8_t *)ip, sizeof(ip) - 1);
 	addr_print_ip(&w, &setup.host);
 	(void)snprintf(interface, sizeof(interface), "--interface=%.*s",
 		       (int)w.len, ip);
 	(void)snprintf(option, sizeof(option), "--table=%d", table);
-	(void)execlp("rtpengine", "rtpengine", option, "--no-fallback",
-		     interface, "--listen-ng=127.0.0.1:2223",
-		     "--port-min=30000", "--port-max=40000", "--num-threads=1",
-		     "--media-num-threads=0", "--endpoint-learning=immediate",
-		     "--foreground", "--log-stderr", "--log-level=4",
-		     (char *)NULL);
+	(void)execlp(
+		"rtpengine", "rtpengine", option, "--no-fallback", interface,
+		"--listen-ng=127.0.0.1:2223", "--port-min=30000",
+		"--port-max=40000", "--num-threads=1", "--media-num-threads=0",
+		"--endpoint-learning=immediate", "--foreground", "--log-stderr",
+		is_verbose ? "--log-level=7" : "--log-level=4", (char *)NULL);
 	_exit(127);
 }
 
