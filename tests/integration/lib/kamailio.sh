@@ -3,9 +3,9 @@
 
 # kamailio_start [NAME ADDRESS]: in namespace cm; ready when it listens. What
 # KAMAILIO_PARAMS holds stands behind its modules, KAMAILIO_AUTH before
-# registrations and calls in its script.
+# registrations and calls in its script; KAMAILIO_NS: another namespace.
 kamailio_start() {
-	local name=${1:-kamailio} addr=${2:-$CM}
+	local name=${1:-kamailio} addr=${2:-$CM} ns=${KAMAILIO_NS:-cm}
 	mkdir -p "$DIR/$name"
 	cat >"$DIR/$name/kamailio.cfg" <<CFG
 #!KAMAILIO
@@ -86,10 +86,10 @@ ${KAMAILIO_AUTH:-}
 	if (!t_relay()) sl_reply_error();
 }
 CFG
-	spawn "$name" cm /usr/sbin/kamailio -DD -E -m 64 -M 8 \
+	spawn "$name" "$ns" /usr/sbin/kamailio -DD -E -m 64 -M 8 \
 		-P "$DIR/$name/pid" -Y "$DIR/$name" \
 		-f "$DIR/$name/kamailio.cfg"
-	wait_for 15 "$name listens" listens cm u "$addr:5060" ||
+	wait_for 15 "$name listens" listens "$ns" u "$addr:5060" ||
 		{ tail "$DIR/log/$name" >&2; return 1; }
 }
 

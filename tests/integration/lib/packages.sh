@@ -19,7 +19,8 @@ PACKAGES_VM="qemu-system-x86 linux-image-amd64 busybox-static cpio kmod"
 # ... for tests/system
 PACKAGES_SYSTEM="$PACKAGES_VM gnutls-bin nftables systemd iproute2 procps"
 # ... and for its test of IPsec
-PACKAGES_IPSEC="$PACKAGES_VM nftables iproute2"
+PACKAGES_IPSEC="$PACKAGES_VM nftables iproute2 charon-systemd strongswan-swanctl
+ libstrongswan-standard-plugins"
 # ... for tests/kernel, and the newer kernel of the same Debian
 PACKAGES_KERNEL="$PACKAGES_VM linux-headers-amd64 gcc make iproute2 procps
  python3 nftables gnutls-bin kamailio baresip-core stunnel4 sip-tester tcpdump"
