@@ -1,8 +1,7 @@
 /*
- * How often and how many at once: request rates per source address and per
- * principal, and a counter of what a principal has open (calls, connections).
- * Memory is bounded: an entry that nothing holds open is forgotten when its
- * place is needed, the longest unused first. Owned by one worker.
+ * How often: request rates per source address and per principal. Memory is
+ * bounded: an entry is forgotten when its place is needed, the longest unused
+ * first. Owned by one worker.
  */
 #pragma once
 
@@ -20,14 +19,11 @@ struct limit_params {
 	uint32_t entries; /* places; at least 1 */
 	uint32_t rate;	  /* requests a second per key; 0 = no limit */
 	uint32_t burst;	  /* requests at once per key, at least 1 */
-	uint32_t open;	  /* open at once per key; 0 = no limit */
 	uint64_t seed;	  /* for hashing */
 };
 
 struct limit_stats {
 	uint64_t rate_refused; /* requests over the rate */
-	uint64_t open_refused; /* openings over the limit */
-	uint64_t full;	       /* keys that found no place */
 	uint64_t evicted;      /* entries that were forgotten for others */
 	uint32_t entries;      /* in use now */
 };
@@ -43,19 +39,11 @@ struct limit *limit_free(struct limit *l);
 void limit_set_rate(struct limit *l, uint32_t rate, uint32_t burst);
 /*
  * Count one request of key (a device name; longer than LIMIT_KEY_MAX: its
- * beginning). ERR_LIMIT: over the rate, or the table is full of entries that
- * are held open; ERR_NOMEM. O(1).
+ * beginning). ERR_LIMIT: over the rate; ERR_NOMEM. O(1).
  */
 MUST_CHECK int limit_take(struct limit *l, struct slice key, uint64_t now_ms);
 /* The same for a source address, its port ignored. */
 MUST_CHECK int limit_take_addr(struct limit *l, const struct addr *source,
 			       uint64_t now_ms);
-/* Open one more thing for key; errors as limit_take, ERR_LIMIT also when the
- * key has as many open as it may. Ends with limit_close. */
-MUST_CHECK int limit_open(struct limit *l, struct slice key, uint64_t now_ms);
-/* One thing of key is closed; nothing happens when none was open. */
-void limit_close(struct limit *l, struct slice key);
-/* Things key has open now. */
-uint32_t limit_open_count(const struct limit *l, struct slice key);
 /* Counters. */
 void limit_stats(const struct limit *l, struct limit_stats *ret);

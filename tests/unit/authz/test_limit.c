@@ -1,4 +1,4 @@
-/* Rates and numbers of open things, in virtual time. */
+/* Rates, in virtual time. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,14 +6,10 @@
 #include "authz/limit.h"
 #include "lib/oom.h"
 
-static struct limit *make(uint32_t entries, uint32_t rate, uint32_t burst,
-			  uint32_t open)
+static struct limit *make(uint32_t entries, uint32_t rate, uint32_t burst)
 {
-	struct limit_params p = {.entries = entries,
-				 .rate = rate,
-				 .burst = burst,
-				 .open = open,
-				 .seed = 1};
+	struct limit_params p = {
+		.entries = entries, .rate = rate, .burst = burst, .seed = 1};
 	struct limit *l = limit_new(&p);
 
 	ck_assert_ptr_nonnull(l);
@@ -30,7 +26,7 @@ static struct limit_stats stats(const struct limit *l)
 
 START_TEST(a_burst_passes_and_then_the_rate)
 {
-	struct limit *l = make(10, 2, 3, 0);
+	struct limit *l = make(10, 2, 3);
 	struct slice a = SLICE("SEP1");
 	struct slice b = SLICE("SEP2");
 
@@ -49,7 +45,7 @@ END_TEST
 
 START_TEST(rate_zero_limits_nothing_and_remembers_nothing)
 {
-	struct limit *l = make(1, 0, 1, 0);
+	struct limit *l = make(1, 0, 1);
 
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_eq(limit_take(l, slice_str("x"), 0), 0);
@@ -60,7 +56,7 @@ END_TEST
 
 START_TEST(an_address_counts_without_its_port)
 {
-	struct limit *l = make(10, 1, 1, 0);
+	struct limit *l = make(10, 1, 1);
 	struct addr a, b, c;
 
 	ck_assert_int_eq(addr_parse(slice_str("192.0.2.1:1"), 0, &a), 0);
@@ -75,30 +71,9 @@ START_TEST(an_address_counts_without_its_port)
 }
 END_TEST
 
-START_TEST(only_so_many_are_open_at_once)
-{
-	struct limit *l = make(10, 0, 1, 2);
-	struct slice a = SLICE("SEP1");
-
-	ck_assert_int_eq(limit_open(l, a, 0), 0);
-	ck_assert_int_eq(limit_open(l, a, 0), 0);
-	ck_assert_int_eq(limit_open(l, a, 0), ERR_LIMIT);
-	ck_assert_uint_eq(limit_open_count(l, a), 2);
-	limit_close(l, a);
-	ck_assert_int_eq(limit_open(l, a, 0), 0);
-	limit_close(l, a);
-	limit_close(l, a);
-	limit_close(l, a); /* one too many changes nothing */
-	ck_assert_uint_eq(limit_open_count(l, a), 0);
-	limit_close(l, slice_str("unknown"));
-	ck_assert_uint_eq(stats(l).open_refused, 1);
-	limit_free(l);
-}
-END_TEST
-
 START_TEST(a_full_table_forgets_the_longest_unused)
 {
-	struct limit *l = make(2, 1, 1, 0);
+	struct limit *l = make(2, 1, 1);
 
 	ck_assert_int_eq(limit_take(l, slice_str("a"), 0), 0);
 	ck_assert_int_eq(limit_take(l, slice_str("b"), 0), 0);
@@ -112,25 +87,9 @@ START_TEST(a_full_table_forgets_the_longest_unused)
 }
 END_TEST
 
-START_TEST(what_is_open_is_never_forgotten)
-{
-	struct limit *l = make(2, 1, 1, 0);
-
-	ck_assert_int_eq(limit_open(l, slice_str("a"), 0), 0);
-	ck_assert_int_eq(limit_open(l, slice_str("b"), 0), 0);
-	ck_assert_int_eq(limit_open(l, slice_str("c"), 0), ERR_LIMIT);
-	ck_assert_int_eq(limit_take(l, slice_str("d"), 0), ERR_LIMIT);
-	ck_assert_uint_eq(stats(l).full, 2);
-	limit_close(l, slice_str("a"));
-	ck_assert_int_eq(limit_open(l, slice_str("c"), 0), 0);
-	ck_assert_uint_eq(limit_open_count(l, slice_str("b")), 1);
-	limit_free(l);
-}
-END_TEST
-
 START_TEST(long_names_count_by_their_beginning)
 {
-	struct limit *l = make(10, 1, 1, 0);
+	struct limit *l = make(10, 1, 1);
 	char name[LIMIT_KEY_MAX + 1];
 
 	memset(name, 'x', sizeof(name));
@@ -146,7 +105,7 @@ END_TEST
 
 START_TEST(a_flood_of_sources_stays_bounded)
 {
-	struct limit *l = make(100, 1, 1, 0);
+	struct limit *l = make(100, 1, 1);
 
 	for (int i = 0; i < 10000; i++) {
 		char name[16];
@@ -169,9 +128,8 @@ static void use_some(void *arg)
 	if (!l)
 		return;
 	(void)!limit_take(l, slice_str("a"), 0);
-	(void)!limit_open(l, slice_str("b"), 0);
+	(void)!limit_take(l, slice_str("b"), 0);
 	(void)!limit_take(l, slice_str("c"), 0);
-	limit_close(l, slice_str("b"));
 	limit_free(l);
 }
 
@@ -191,9 +149,7 @@ int main(void)
 	tcase_add_test(tc, a_burst_passes_and_then_the_rate);
 	tcase_add_test(tc, rate_zero_limits_nothing_and_remembers_nothing);
 	tcase_add_test(tc, an_address_counts_without_its_port);
-	tcase_add_test(tc, only_so_many_are_open_at_once);
 	tcase_add_test(tc, a_full_table_forgets_the_longest_unused);
-	tcase_add_test(tc, what_is_open_is_never_forgotten);
 	tcase_add_test(tc, long_names_count_by_their_beginning);
 	tcase_add_test(tc, a_flood_of_sources_stays_bounded);
 	tcase_add_test(tc, limits_survive_failing_memory);
