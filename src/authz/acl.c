@@ -250,8 +250,17 @@ static bool holds(const struct acl_rule *r, const struct acl_query *q)
 	    !(q->has_header &&
 	      q->has_header(q->ctx, r->header, r->header_value)))
 		return false;
-	return r->body.len == 0 ||
-	       (q->has_body && q->has_body(q->ctx, r->body));
+	if (r->body.len == 0)
+		return true;
+	switch (q->has_body ? q->has_body(q->ctx, r->body) : ACL_BODY_NONE) {
+	case ACL_BODY_NONE:
+		break;
+	case ACL_BODY_FOUND:
+		return true;
+	case ACL_BODY_UNCLEAR:
+		return r->action == ACL_DENY;
+	}
+	return false;
 }
 
 /* The first rule of a shape that holds, before rule number best; else best. */

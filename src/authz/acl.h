@@ -51,6 +51,10 @@ struct acl_rule {
 	enum acl_action action;
 };
 
+/* Is there a body of some media type? One that cannot be read through counts
+ * for rules that deny, and not for those that allow. */
+enum acl_body { ACL_BODY_NONE, ACL_BODY_FOUND, ACL_BODY_UNCLEAR };
+
 /* The facts of one request; slices of any length. */
 struct acl_query {
 	struct slice value[ACL_FIELDS];
@@ -59,7 +63,7 @@ struct acl_query {
 	 * body whose media type does? NULL: there is none. */
 	bool (*has_header)(const void *ctx, struct slice name,
 			   struct slice value);
-	bool (*has_body)(const void *ctx, struct slice type);
+	enum acl_body (*has_body)(const void *ctx, struct slice type);
 	const void *ctx;
 };
 

@@ -131,12 +131,26 @@ static bool has_package(const struct sip_msg *m, const char *name)
 	return false;
 }
 
+/* Does s begin with word, whose letters may be escaped? */
+static bool begins_escaped(struct slice s, const char *word)
+{
+	for (; *word && s.len > 0; word++) {
+		uint8_t c = s.ptr[0];
+		bool is_escape = c == '%' && s.len > 2 &&
+				 hex_decode(slice_sub(s, 1, 2), &c, 1) == 0;
+
+		if (text_lower(c) != (uint8_t)*word)
+			return false;
+		s = slice_from(s, is_escape ? 3 : 1);
+	}
+	return !*word;
+}
+
+/* word is in lower case. */
 static bool mentions(struct slice s, const char *word)
 {
-	size_t n = strlen(word);
-
-	for (size_t i = 0; i + n <= s.len; i++)
-		if (text_ieqs(slice_sub(s, i, n), word))
+	for (size_t i = 0; i < s.len; i++)
+		if (begins_escaped(slice_from(s, i), word))
 			return true;
 	return false;
 }
@@ -205,30 +219,57 @@ static bool is_type(struct slice type, struct slice pattern)
 	return acl_match(pattern, text_trim(type));
 }
 
-static bool has_body(const void *ctx, struct slice pattern)
+enum { BODY_DEPTH = 4 }; /* of multiparts in each other that are opened */
+
+/* In a multipart body: of all its parts, and of theirs. */
+static enum acl_body find_part(struct slice type, struct slice body,
+			       struct slice pattern)
+{
+	struct sip_multipart level[BODY_DEPTH];
+	enum acl_body found = ACL_BODY_NONE;
+	struct sip_part part;
+	int depth = 0;
+	int err = sip_multipart_open(type, body, &level[0]);
+
+	for (;;) {
+		if (!err && ++depth == BODY_DEPTH) {
+			found = ACL_BODY_UNCLEAR;
+			depth--;
+		} else if (err && err != ERR_NOTFOUND) {
+			found = ACL_BODY_UNCLEAR;
+		}
+		while (depth > 0) {
+			err = sip_multipart_next(&level[depth - 1], &part);
+			if (!err)
+				break;
+			if (err != ERR_NOTFOUND)
+				found = ACL_BODY_UNCLEAR;
+			depth--;
+		}
+		if (depth == 0)
+			return found;
+		if (part.type.len == 0)
+			part.type = slice_str("text/plain");
+		if (is_type(part.type, pattern))
+			return ACL_BODY_FOUND;
+		err = sip_multipart_open(part.type, part.body, &level[depth]);
+	}
+}
+
+static enum acl_body has_body(const void *ctx, struct slice pattern)
 {
 	const struct sip_msg *m = ctx;
 	struct slice type = sip_msg_value(m, SIP_HDR_CONTENT_TYPE);
 	struct slice body = m->body;
-	struct sip_multipart parts;
-	struct sip_part part;
 
 	if (m->package.len > 0) {
 		type = m->package_type;
 		body = m->package;
 	}
 	if (body.len == 0)
-		return false;
-	if (is_type(type, pattern))
-		return true;
-	if (sip_multipart_open(type, body, &parts) != 0)
-		return false;
-	while (sip_multipart_next(&parts, &part) == 0)
-		if (is_type(part.type.len > 0 ? part.type
-					      : slice_str("text/plain"),
-			    pattern))
-			return true;
-	return false;
+		return ACL_BODY_NONE;
+	return is_type(type, pattern) ? ACL_BODY_FOUND
+				      : find_part(type, body, pattern);
 }
 
 void gate_facts(const struct sip_msg *m, const struct addr *source,

@@ -265,9 +265,12 @@ static bool naive_header(const void *ctx, struct slice name, struct slice value)
 		naive_match((const char *)value.ptr, value.len, both + 1, 1));
 }
 
-static bool naive_body(const void *ctx, struct slice type)
+/* "a" cannot be read through. */
+static enum acl_body naive_body(const void *ctx, struct slice type)
 {
-	return naive_match((const char *)type.ptr, type.len, ctx, 2);
+	if (naive_match((const char *)type.ptr, type.len, ctx, 2))
+		return ACL_BODY_FOUND;
+	return *(const char *)ctx == 'a' ? ACL_BODY_UNCLEAR : ACL_BODY_NONE;
 }
 
 /* What acl.h says of one rule, word by word. */
@@ -288,7 +291,10 @@ static bool naive_holds(const struct acl_rule *r, const struct acl_query *q)
 	if (r->header.len > 0 &&
 	    !naive_header(q->ctx, r->header, r->header_value))
 		return false;
-	return r->body.len == 0 || naive_body(q->ctx, r->body);
+	return r->body.len == 0 ||
+	       naive_body(q->ctx, r->body) == ACL_BODY_FOUND ||
+	       (r->action == ACL_DENY &&
+		naive_body(q->ctx, r->body) == ACL_BODY_UNCLEAR);
 }
 
 enum { NAIVE_RULES = 300, NAIVE_TEXT = 3, NAIVE_TEXTS = ACL_FIELDS + 3 };

@@ -376,10 +376,93 @@ START_TEST(rules_see_headers_bodies_and_parties)
 	ck_assert(q->has_header(q->ctx, slice_str("x-*"), slice_str("*VAL*")));
 	ck_assert(!q->has_header(q->ctx, slice_str("x-o"), SLICE_NULL));
 	ck_assert(!q->has_header(q->ctx, slice_str("X-Odd"), slice_str("no")));
-	ck_assert(q->has_body(q->ctx, slice_str("multipart/mixed")));
-	ck_assert(q->has_body(q->ctx, slice_str("TEXT/html")));
-	ck_assert(q->has_body(q->ctx, slice_str("text/plain")));
-	ck_assert(!q->has_body(q->ctx, slice_str("application/sdp")));
+	ck_assert_int_eq(q->has_body(q->ctx, slice_str("multipart/mixed")),
+			 ACL_BODY_FOUND);
+	ck_assert_int_eq(q->has_body(q->ctx, slice_str("TEXT/html")),
+			 ACL_BODY_FOUND);
+	ck_assert_int_eq(q->has_body(q->ctx, slice_str("text/plain")),
+			 ACL_BODY_FOUND);
+	ck_assert_int_eq(q->has_body(q->ctx, slice_str("application/sdp")),
+			 ACL_BODY_NONE);
+}
+END_TEST
+
+/* Where another body may hide, a rule that denies it holds and one that allows it
+ * does not. */
+static const struct {
+	const char *type, *body;
+	enum acl_body found; /* text/evil */
+} hidden[] = {
+	{"text/plain", "x", ACL_BODY_NONE},
+	{"text/evil", "x", ACL_BODY_FOUND},
+	{"multipart/mixed;boundary=b",
+	 "--b\r\nContent-Type: multipart/mixed;boundary=c\r\n\r\n"
+	 "--c\r\nContent-Type: text/evil\r\n\r\nx\r\n--c--\r\n--b--\r\n",
+	 ACL_BODY_FOUND},
+	{"multipart/mixed;boundary=b",
+	 "--b\r\nContent-Type: multipart/mixed;boundary=c\r\n\r\n"
+	 "--c\r\nContent-Type: text/good\r\n\r\nx\r\n--c--\r\n"
+	 "--b\r\nContent-Type: text/evil\r\n\r\nx\r\n--b--\r\n",
+	 ACL_BODY_FOUND},
+	{"multipart/mixed;boundary=b",
+	 "--b\r\nContent-Type: multipart/mixed;boundary=c\r\n\r\n"
+	 "--c\r\nContent-Type: text/good\r\n\r\nx\r\n--c--\r\n--b--\r\n",
+	 ACL_BODY_NONE},
+	{"multipart/mixed;boundary=b",
+	 "--b\r\nContent-Type: text/good\r\n\r\nx", ACL_BODY_UNCLEAR},
+	{"multipart/mixed;boundary=b", "text/evil", ACL_BODY_UNCLEAR},
+	{"multipart/mixed", "--b\r\n\r\nx\r\n--b--\r\n", ACL_BODY_UNCLEAR},
+	/* Four in each other are not opened. */
+	{"multipart/mixed;boundary=a",
+	 "--a\r\nContent-Type: multipart/mixed;boundary=b\r\n\r\n"
+	 "--b\r\nContent-Type: multipart/mixed;boundary=c\r\n\r\n"
+	 "--c\r\nContent-Type: multipart/mixed;boundary=d\r\n\r\n"
+	 "--d\r\n\r\nx\r\n--d--\r\n--c--\r\n--b--\r\n--a--\r\n",
+	 ACL_BODY_UNCLEAR},
+};
+
+START_TEST(a_body_may_hide)
+{
+	static struct sip_msg m;
+	struct addr source = {.family = ADDR_NONE};
+	struct gate_facts f;
+	char head[128];
+
+	snprintf(head, sizeof(head), "Content-Type: %s\n", hidden[_i].type);
+	parse("MESSAGE sip:1@y SIP/2.0", "<sip:2@x>", "<sip:1@y>", head,
+	      hidden[_i].body, &m);
+	gate_facts(&m, &source, SLICE_NULL, &f);
+	ck_assert_int_eq(f.request.query.has_body(f.request.query.ctx,
+						  slice_str("text/evil")),
+			 hidden[_i].found);
+}
+END_TEST
+
+/* A Refer-To that cannot be read here might be read by somebody else. */
+static const struct {
+	const char *refer_to;
+	bool has_replaces;
+} refer_to[] = {
+	{"<sip:1@x?Replaces=a>", true},
+	{"<sip:1@x?%52eplace%73=a>", true},
+	{"<sip:1@x?Subject=replaced>", false},
+	{"<sip:1@x?rEPLACES=a", true},
+	{"<sip:1@x?%52EPLACE%53=a", true},
+	{"<sip:1@x?%5Replaces", true},
+	{"<sip:1@x?%52eplace=a", false},
+};
+
+START_TEST(a_refer_to_may_hide_replaces)
+{
+	static struct sip_msg m;
+	struct addr source = {.family = ADDR_NONE};
+	struct gate_facts f;
+	char head[128];
+
+	snprintf(head, sizeof(head), "Refer-To: %s\n", refer_to[_i].refer_to);
+	parse("REFER sip:1@y SIP/2.0", "<sip:2@x>", "<sip:1@y>", head, "", &m);
+	gate_facts(&m, &source, SLICE_NULL, &f);
+	ck_assert_int_eq(f.request.has_replaces, refer_to[_i].has_replaces);
 }
 END_TEST
 
@@ -612,6 +695,8 @@ int main(void)
 	tcase_add_test(tc, a_list_without_end_is_not_watched);
 	LOOP(a_message_is_of_the_kinds_its_row_says, kinds);
 	LOOP(an_attended_transfer_is_judged_by_its_dialog, replaced);
+	LOOP(a_body_may_hide, hidden);
+	LOOP(a_refer_to_may_hide_replaces, refer_to);
 	tcase_add_test(tc, rules_see_headers_bodies_and_parties);
 	tcase_add_loop_test(tc, a_transfer_by_remotecc_is_judged_like_a_refer,
 			    0, sizeof(remotecc) / sizeof(remotecc[0]));
