@@ -180,6 +180,24 @@ static bool is_control(struct slice s)
 	return false;
 }
 
+/* The header of a URI that its reader may put into the request he is asked to
+ * send, by its name as we write it; NULL: it is not for others to say. */
+static const char *passing(struct slice name)
+{
+	static const char *const names[] = {"Replaces", "Join", "Target-Dialog",
+					    "Require"};
+	uint8_t buf[32];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	unescape(&w, name);
+	name = text_trim(writer_slice(&w));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (writer_ok(&w) && text_ieqs(name, names[i]))
+			return names[i];
+	return NULL;
+}
+
 /* One name=value of a URI's headers. A value that hides a line end, or is
  * too long to be read, does not pass. */
 static bool copy_header(struct writer *w, struct slice item,
@@ -189,23 +207,24 @@ static bool copy_header(struct writer *w, struct slice item,
 	uint8_t out[VALUE_MAX];
 	struct writer wi;
 	struct writer wo;
-	struct slice name;
+	struct slice part;
 	struct slice value;
+	const char *name;
 
-	text_cut(item, '=', &name, &value);
+	text_cut(item, '=', &part, &value);
+	name = passing(part);
 	writer_init(&wi, in, sizeof(in));
 	unescape(&wi, value);
-	if (!writer_ok(&wi) || is_control(writer_slice(&wi)))
+	if (!name || !writer_ok(&wi) || is_control(writer_slice(&wi)))
 		return false;
 	writer_init(&wo, out, sizeof(out));
-	if (text_ieqs(name, "Replaces") || text_ieqs(name, "Join") ||
-	    text_ieqs(name, "Target-Dialog"))
+	if (strcmp(name, "Require") != 0)
 		dialog_id_copy(&wo, writer_slice(&wi), r);
 	else
 		hosts_copy(&wo, writer_slice(&wi), &r->map);
 	if (!writer_ok(&wo))
 		return false;
-	writer_put(w, name);
+	writer_str(w, name);
 	writer_u8(w, '=');
 	escape(w, writer_slice(&wo));
 	return true;
@@ -311,6 +330,8 @@ void dialog_id_copy_refer_to(struct writer *w, struct slice value,
 
 	if (sip_nameaddr_parse(value, &na) != 0 ||
 	    sip_uri_parse(na.uri, &u) != 0 || u.host.len == 0) {
+		/* A reader that understands it gets no headers from it. */
+		text_cut(value, '?', &value, NULL);
 		hosts_copy(w, value, &r->map);
 		return;
 	}

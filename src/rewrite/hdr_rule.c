@@ -88,6 +88,7 @@ static const struct named_rule rule_of_name[] = {
 	{"P-Charging-Function-Addresses", RULE_INSIDE},
 	{"P-Charging-Vector", RULE_INSIDE},
 	{"P-Preferred-Identity", RULE_IDENTITY},
+	{"P-Served-User", RULE_IDENTITY},
 	{"Proxy-Authentication-Info", RULE_AUTH},
 	{"Referred-By", RULE_MAP},
 	{"b", RULE_MAP}, /* compact Referred-By */

@@ -75,8 +75,21 @@ static const struct row rows[] = {
 	/* What is escaped there is mapped and escaped again; a line end is
 	 * not let through. */
 	{TO_PHONE,
-	 .in = "Refer-To: <sip:3@x?X=10.0.0.2&Y=a%0D%0AZ:%201&W=%3c>;z=1",
-	 .out = "Refer-To: <sip:3@x?X=192.0.2.1&W=%3C>;z=1\r\n"},
+	 .in = "Refer-To: <sip:3@x?Require=10.0.0.2&Join=a%0D%0AZ:%201&"
+	       "Require=%3c>;z=1",
+	 .out = "Refer-To: <sip:3@x?Require=192.0.2.1&Require=%3C>;z=1\r\n"},
+	/* Of the headers that the other side would put into its request those
+	 * pass that name a dialog, however they are spelled. */
+	{TO_PHONE,
+	 .in = "Refer-To: <sip:3@x?P-Asserted-Identity=sip%3A1%40x&"
+	       "%52eplaces=a%3Bto-tag%3D1&body=b&Target-Dialog=a&Via=c&"
+	       "Call-Info=d&join=e>",
+	 .out = "Refer-To: <sip:3@x?Replaces=a%3Bto-tag%3D1&Target-Dialog=a&"
+		"Join=e>\r\n"},
+	{TO_PHONE, .in = "Refer-To: <sip:3@x?Route=sip%3Aevil>",
+	 .out = "Refer-To: <sip:3@x>\r\n"},
+	/* What nobody can read brings none with it. */
+	{TO_PHONE, .in = "Refer-To: <x:?Route=a>", .out = "Refer-To: <x:\r\n"},
 	/* Addresses are nobody's business wherever they stand. */
 	{TO_PHONE, .in = "X-Trace: at 10.0.0.2:5060, [10.0.0.2] v110.0.0.2",
 	 .out = "X-Trace: at 192.0.2.1:5060, [192.0.2.1] v110.0.0.2\r\n"},
@@ -95,6 +108,7 @@ static const struct row rows[] = {
 	{.in = "P-Asserted-Identity: <sip:1001@pbx>",
 	 .out = "P-Asserted-Identity: <sip:1001@pbx>\r\n"},
 	{.in = "P-Asserted-Identity: <sip:9999@pbx>", .out = NULL},
+	{.in = "P-Served-User: <sip:9999@pbx>;sescase=orig", .out = NULL},
 	{.in = "Remote-Party-ID: \"Boss\" <sip:1@pbx>;party=calling",
 	 .out = NULL},
 	{.direction = TO_PHONE,
