@@ -62,6 +62,9 @@ struct call_policy {
 		call_limit; /* simultaneous calls of the device; 0 = no limit */
 	bool trusts_identity; /* it may assert identities */
 	bool no_lock;	      /* the lock is not shown, whatever is agreed */
+	/* Trunks: in a call it notifies of what the other end asked for, and of
+	 * nothing else. */
+	bool no_unsolicited;
 	/* SCCP: where the far end of a stream is none of our phones the phone
 	 * sends and hears RTP, not SRTP that ends here. */
 	bool falls_back;

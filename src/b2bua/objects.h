@@ -315,9 +315,10 @@ struct call {
 	struct media media;
 	uint32_t join_offers; /* of ours, see join_review */
 	struct refers refers;
-	char *device; /* owned; "" = unknown */
-	char *from;   /* URI, owned */
-	char *to;     /* URI, owned */
+	bool has_subscribed[2]; /* that side has sent SUBSCRIBE in the call */
+	char *device;		/* owned; "" = unknown */
+	char *from;		/* URI, owned */
+	char *to;		/* URI, owned */
 	struct call_policy policy;
 	enum sig_level sig;
 	bool pass_auth;

@@ -113,6 +113,15 @@ struct slice refer_event(struct leg *leg, const struct sip_msg *m, uint8_t *buf,
 	return writer_slice(&w);
 }
 
+bool refer_is_about(struct leg *leg, const struct sip_msg *m)
+{
+	const struct refers *r = refer_of(leg);
+	uint32_t id;
+
+	return refer_id(m, &id) &&
+	       find(r, referrer(leg, m), leg->side, id) < r->count;
+}
+
 bool refer_is_terminated(const struct sip_msg *m)
 {
 	const struct sip_hdr *h = sip_msg_find_name(m, "Subscription-State");

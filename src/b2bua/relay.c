@@ -95,6 +95,22 @@ static bool watches(const struct sip_msg *m)
 	       (text_ieqs(package, "presence") || text_ieqs(package, "dialog"));
 }
 
+/* NOTIFY that a trunk sends in a call though nothing there has asked for it, and
+ * though its profile accepts none outside of calls: a call would be the way around
+ * that. Digits by NOTIFY are agreed on otherwise (Call-Info), and are the call's. */
+static bool is_unasked(struct leg *leg, const struct sip_msg *m)
+{
+	struct slice package;
+
+	if (m->method != SIP_METHOD_NOTIFY || leg->side != SIDE_PHONE ||
+	    !leg->trunk || !leg->trunk->policy.no_unsolicited)
+		return false;
+	text_cut(sip_msg_value(m, SIP_HDR_EVENT), ';', &package, NULL);
+	return !leg->call->has_subscribed[SIDE_CORE] &&
+	       !text_ieqs(text_trim(package), "telephone-event") &&
+	       !refer_is_about(leg, m);
+}
+
 /* Things that must not be passed on now; answered then. */
 static bool refuse_now(struct calls *c, struct leg *leg,
 		       const struct event_sip *ev)
@@ -112,6 +128,10 @@ static bool refuse_now(struct calls *c, struct leg *leg,
 	}
 	if (leg->side == SIDE_PHONE && watches(ev->msg)) {
 		sip_refuse(c, ev, 489, "presence inside a call", "");
+		return true;
+	}
+	if (is_unasked(leg, ev->msg)) {
+		sip_refuse(c, ev, 481, "nobody subscribed to this", "");
 		return true;
 	}
 	if (ev->msg->method == SIP_METHOD_REFER && !refer_room(c, leg)) {
@@ -147,7 +167,9 @@ void relay_in_dialog(struct calls *c, struct leg *leg,
 	fill_request(&q, ev->msg, &rules);
 	if (leg_request(c, to, ev->msg->method, &q, handle_u64(r->obj.self),
 			&r->client) == 0) {
-		if (ev->msg->method == SIP_METHOD_REFER)
+		if (ev->msg->method == SIP_METHOD_SUBSCRIBE)
+			call->has_subscribed[leg->side] = true;
+		else if (ev->msg->method == SIP_METHOD_REFER)
 			refer_add(leg, ev->msg->cseq, to->dialog.local_cseq);
 		else if (ev->msg->method == SIP_METHOD_NOTIFY)
 			refer_notified(leg, ev->msg);

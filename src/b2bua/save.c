@@ -124,6 +124,9 @@ static void code_call(struct coder *k, struct call *call)
 	code_leg(k, &call->leg[SIDE_PHONE]);
 	code_leg(k, &call->leg[SIDE_CORE]);
 	coder_refers(k, &call->refers);
+	for (int side = 0; side < 2; side++)
+		call->has_subscribed[side] =
+			coder_bool(k, call->has_subscribed[side]);
 	code_media(k, &call->media);
 }
 

@@ -82,3 +82,5 @@ struct slice refer_event(struct leg *leg, const struct sip_msg *m, uint8_t *buf,
 void refer_notified(struct leg *leg, const struct sip_msg *m);
 /* True when Subscription-State says that it is over. */
 bool refer_is_terminated(const struct sip_msg *m);
+/* Is m, a NOTIFY from leg, about a REFER of the other side? */
+bool refer_is_about(struct leg *leg, const struct sip_msg *m);

@@ -144,6 +144,15 @@ bool ingress_trunk_rate(struct ingress *in, const struct unit *u,
 	return false;
 }
 
+/* OPTIONS that asks whether we are there, and about nobody behind us. */
+static bool is_probe(const struct unit *u)
+{
+	struct sip_uri uri;
+
+	return u->msg.method == SIP_METHOD_OPTIONS && u->msg.to_tag.len == 0 &&
+	       sip_uri_parse(u->msg.ruri, &uri) == 0 && uri.user.len == 0;
+}
+
 bool ingress_trunk_is_new(const struct unit *u)
 {
 	return u->is_former && u->msg.is_request && u->msg.to_tag.len == 0 &&
@@ -163,7 +172,7 @@ enum pipeline_stop ingress_trunk_gate(struct ingress *in, const struct unit *u,
 	}
 	/* That it asks whether we are there begins nothing. */
 	if (is_new && u->trunk->direction == CONFIG_DIRECTION_OUT &&
-	    u->msg.method != SIP_METHOD_OPTIONS) {
+	    !is_probe(u)) {
 		g->count.refused++;
 		return STOP_DIRECTION;
 	}
@@ -177,14 +186,9 @@ enum pipeline_stop ingress_trunk_gate(struct ingress *in, const struct unit *u,
 
 bool ingress_trunk_digest(const struct unit *u)
 {
-	struct sip_uri uri;
-
-	if (!u->trunk->profile->digest)
-		return false;
-	/* OPTIONS that asks whether we are there is not worth a challenge:
-	 * peers count it as an answer that we are, and nothing more. */
-	return u->msg.method != SIP_METHOD_OPTIONS || u->msg.to_tag.len > 0 ||
-	       sip_uri_parse(u->msg.ruri, &uri) != 0 || uri.user.len > 0;
+	/* A probe is not worth a challenge: peers count it as an answer that
+	 * we are there, and nothing more. */
+	return u->trunk->profile->digest && !is_probe(u);
 }
 
 /* ---- another configuration -------------------------------------------------------- */
@@ -277,6 +281,7 @@ void ingress_trunk_policy(const struct config_trunk *t, struct call_policy *ret)
 	*ret = (struct call_policy){.call_limit = p->call_limit,
 				    .trusts_identity = p->trusts_identity,
 				    .no_lock = !p->lock,
+				    .no_unsolicited = !p->accept.notify,
 				    .nat = p->nat};
 	ingress_media_policy(&m, ret);
 }

@@ -10,6 +10,7 @@
 static struct world w;
 static char tag[64]; /* ours, of the call that is up */
 static char contact[128];
+static char invite[WORLD_TEXT_MAX]; /* as the call manager had it */
 
 static const char *const new_trunk[][4] = {
 	{"trunk", "new", "profile", "plain"},
@@ -53,7 +54,7 @@ static void say(const char *method, const char *ruri, const char *to_tag,
 		       "CSeq: %d %s\n"
 		       "Contact: <sip:4711@203.0.113.1>\n%s",
 		       method, ruri, branch, to_tag[0] ? ";tag=" : "", to_tag,
-		       strcmp(method, "BYE") == 0 ? 2 : 1, method,
+		       strcmp(method, "BYE") == 0 ? 99 : 1, method,
 		       strcmp(method, "INVITE") == 0 ? BODY : "");
 	world_forget(&w);
 	world_say(&w, &w.carrier[0], SIDE_PHONE, NULL, text);
@@ -83,6 +84,7 @@ static void call(void)
 	w.answerer = &w.core_trunk;
 	say("INVITE", "sip:5551@192.0.2.1", "", "call");
 	world_media(&w, 0);
+	memcpy(invite, last(), sizeof(invite));
 	world_answer(&w, "200 OK", SDP);
 	t = last();
 	ck_assert_msg(strncmp(t, "SIP/2.0 200", 11) == 0, "%s", t);
@@ -333,6 +335,98 @@ START_TEST(a_former_has_to_have_the_name_of_today)
 }
 END_TEST
 
+/* ---- NOTIFY in a call -------------------------------------------------------------- */
+
+static const char *const strict[][4] = {
+	{"trunk-profile", "plain", "security-mode", "nonsecure"},
+};
+
+/* The trunk notifies in its call; is it passed on? */
+static bool notifies(int cseq, const char *event)
+{
+	char text[1024];
+
+	(void)snprintf(text, sizeof(text),
+		       "NOTIFY %s SIP/2.0\n"
+		       "Via: SIP/2.0/UDP 203.0.113.1:5060;branch=z9hG4bKn%d\n"
+		       "Max-Forwards: 70\n"
+		       "From: <sip:4711@203.0.113.1>;tag=theirs\n"
+		       "To: <sip:5551@192.0.2.1>;tag=%s\n"
+		       "Call-ID: former\n"
+		       "CSeq: %d NOTIFY\n"
+		       "Contact: <sip:4711@203.0.113.1>\n"
+		       "Event: %s\n"
+		       "Subscription-State: active\n",
+		       contact, cseq, tag, cseq, event);
+	world_forget(&w);
+	world_say(&w, &w.carrier[0], SIDE_PHONE, NULL, text);
+	if (strncmp(last(), "NOTIFY", 6) == 0) {
+		world_answer(&w, "200 OK", "");
+		return true;
+	}
+	ck_assert_msg(strncmp(last(), "SIP/2.0 481", 11) == 0, "%s", last());
+	return false;
+}
+
+/* The call manager asks for something in the trunk's call. */
+static void core_asks(int cseq, const char *method, const char *header)
+{
+	char text[1024];
+	char ids[3][96];
+
+	/* The dialog as the call manager has it, from the INVITE. */
+	cut(invite, "Call-ID: ", "\r", ids[0], sizeof(ids[0]));
+	cut(strstr(invite, "\r\nFrom: "), "tag=", "\r;>", ids[1],
+	    sizeof(ids[1]));
+	cut(invite, "Contact: <", ">", ids[2], sizeof(ids[2]));
+	(void)snprintf(text, sizeof(text),
+		       "%s %s SIP/2.0\n"
+		       "Via: SIP/2.0/UDP 10.0.0.2:5065;branch=z9hG4bKc%d\n"
+		       "Max-Forwards: 70\n"
+		       "From: <sip:5551@10.0.0.2>;tag=core\n"
+		       "To: <sip:4711@10.0.0.1>;tag=%s\n"
+		       "Call-ID: %s\n"
+		       "CSeq: %d %s\n"
+		       "Contact: <sip:cm@10.0.0.2:5065>\n"
+		       "%s",
+		       method, ids[2], cseq, ids[1], ids[0], cseq, method,
+		       header);
+	world_forget(&w);
+	world_say(&w, &w.core_trunk, SIDE_CORE, NULL, text);
+	ck_assert_msg(strncmp(last(), method, strlen(method)) == 0, "%s",
+		      last());
+	w.answerer = &w.carrier[0];
+	memcpy(w.asked, last(), strlen(last()) + 1);
+	world_answer(&w, "202 Accepted", "");
+	w.answerer = &w.core_trunk;
+}
+
+START_TEST(a_profile_counts_at_the_next_request_in_a_call)
+{
+	call();
+	ck_assert(notifies(2, "message-summary"));
+	reload(world_config(strict, 1, "plain"));
+	ck_assert(!notifies(3, "message-summary"));
+	ck_assert_int_eq(w.stop, STOP_NONE); /* the call's own answer */
+	hang_up();
+}
+END_TEST
+
+START_TEST(in_a_call_a_trunk_notifies_of_what_was_asked_for)
+{
+	call();
+	reload(world_config(strict, 1, "plain"));
+	ck_assert(!notifies(2, "refer"));
+	ck_assert(notifies(3, "telephone-event;rate=1000"));
+	core_asks(1, "REFER", "Refer-To: <sip:7@10.0.0.2>\n");
+	ck_assert(notifies(4, "refer"));
+	ck_assert(!notifies(5, "kpml"));
+	core_asks(2, "SUBSCRIBE", "Event: kpml\nExpires: 60\n");
+	ck_assert(notifies(6, "kpml"));
+	hang_up();
+}
+END_TEST
+
 START_TEST(the_same_is_kept_once)
 {
 	const struct config_trunk *t = &w.config->trunk[0];
@@ -378,6 +472,8 @@ int main(void)
 		       a_trunk_that_is_gone_ends_its_call_and_begins_nothing);
 	tcase_add_test(t, a_trunk_that_moved_ends_its_call_and_begins_nothing);
 	tcase_add_test(t, a_former_has_to_have_the_name_of_today);
+	tcase_add_test(t, a_profile_counts_at_the_next_request_in_a_call);
+	tcase_add_test(t, in_a_call_a_trunk_notifies_of_what_was_asked_for);
 	tcase_add_test(t, the_same_is_kept_once);
 	tcase_add_test(t, missing_memory_leaks_nothing);
 	suite_add_tcase(s, t);

@@ -252,6 +252,10 @@ START_TEST(a_trunk_that_is_only_called_begins_nothing)
 	ck_assert_int_eq(w.stop, STOP_DIRECTION);
 	say(&w.named, SIDE_PHONE, "OPTIONS", "sip:192.0.2.1", "");
 	sent(&w.named, "SIP/2.0 200");
+	/* Whether somebody is there is not its business. */
+	say(&w.named, SIDE_PHONE, "OPTIONS", "sip:5@192.0.2.1", "");
+	sent(&w.named, "SIP/2.0 403");
+	ck_assert_int_eq(w.stop, STOP_DIRECTION);
 }
 END_TEST
 
