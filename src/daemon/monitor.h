@@ -184,8 +184,10 @@ void monitor_ipsec_follow(struct monitor *m);
 void monitor_ipsec_tell(struct monitor *m, struct monitor_child *worker);
 /* Handler of "ipsec". */
 void monitor_ipsec_list(void *ctx, uint64_t token, const json_t *args);
-/* Handler of "ipsec rules". */
+/* Handler of "ipsec rules" and "ipsec install-rules": a script for nft. */
 void monitor_ipsec_rules(void *ctx, uint64_t token, const json_t *args);
+/* Handler of "ipsec remove-rules": the same. */
+void monitor_ipsec_no_rules(void *ctx, uint64_t token, const json_t *args);
 /* Handler of "authz test". */
 void monitor_authz_test(void *ctx, uint64_t token, const json_t *args);
 /* Handler of "devices": those of files and of the store. */

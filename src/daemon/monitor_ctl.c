@@ -523,6 +523,8 @@ int monitor_ctl_open(struct monitor *m)
 			    [CONTROL_AUTHZ_TEST] = monitor_authz_test,
 			    [CONTROL_IPSEC] = monitor_ipsec_list,
 			    [CONTROL_IPSEC_RULES] = monitor_ipsec_rules,
+			    [CONTROL_IPSEC_INSTALL] = monitor_ipsec_rules,
+			    [CONTROL_IPSEC_REMOVE] = monitor_ipsec_no_rules,
 			    [CONTROL_DEVICES] = monitor_devices_list,
 			    [CONTROL_DEVICE_SHOW] = monitor_device_show,
 			    [CONTROL_DEVICE_EXPORT] = monitor_device_export,

@@ -287,13 +287,27 @@ static void add_rule(json_t *rows, const struct config_gateway *g, bool is_out,
 	add_line(rows, line);
 }
 
+/* nft takes a script as a whole or not at all. A table that is not there cannot be
+ * deleted, so it is made before. */
+static void add_removal(json_t *rows)
+{
+	add_line(rows, "add table inet sallyport_ipsec");
+	add_line(rows, "delete table inet sallyport_ipsec");
+}
+
+void monitor_ipsec_no_rules(void *ctx, uint64_t token, const json_t *args)
+{
+	struct monitor *m = ctx;
+	json_t *rows = json_array();
+
+	(void)args;
+	add_removal(rows);
+	control_reply(m->control, token, rows);
+}
+
 void monitor_ipsec_rules(void *ctx, uint64_t token, const json_t *args)
 {
 	static const char *const head[] = {
-		"#!/usr/sbin/nft -f",
-		"# Signalling of gateways passes inside IPsec only.",
-		"add table inet sallyport_ipsec",
-		"delete table inet sallyport_ipsec",
 		"add table inet sallyport_ipsec",
 		"add chain inet sallyport_ipsec in "
 		"{ type filter hook prerouting priority raw + 10; }",
@@ -304,6 +318,9 @@ void monitor_ipsec_rules(void *ctx, uint64_t token, const json_t *args)
 	json_t *rows = json_array();
 
 	(void)args;
+	add_line(rows, "#!/usr/sbin/nft -f");
+	add_line(rows, "# Signalling of gateways passes inside IPsec only.");
+	add_removal(rows);
 	for (size_t i = 0; i < sizeof(head) / sizeof(head[0]); i++)
 		add_line(rows, head[i]);
 	for (uint32_t i = 0; i < m->config->gateway_count; i++) {

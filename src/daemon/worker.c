@@ -244,6 +244,8 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 	case CONTROL_MEDIA_LOAD:
 	case CONTROL_IPSEC:
 	case CONTROL_IPSEC_RULES:
+	case CONTROL_IPSEC_INSTALL:
+	case CONTROL_IPSEC_REMOVE:
 	case CONTROL_REALM_ADD:
 	case CONTROL_REALM_LIST:
 	case CONTROL_REALM_DELETE:

@@ -19,6 +19,7 @@
 #include "control/rows.h"
 #include "tools/devfile.h"
 #include "tools/module.h"
+#include "tools/nft.h"
 #include "tools/password.h"
 #include "tools/table.h"
 
@@ -524,6 +525,24 @@ static int end_module(json_t *result)
 	return EXIT_FAILED;
 }
 
+/* ---- the packet filter ------------------------------------------------- */
+
+static bool is_for_nft(enum control_id id)
+{
+	return id == CONTROL_IPSEC_INSTALL || id == CONTROL_IPSEC_REMOVE;
+}
+
+static int apply_rules(const json_t *rows)
+{
+	int err = nft_apply(rows);
+
+	return err ? complain(EXIT_FAILED, err == EIO
+						   ? "nft did not take the "
+						     "rules: all is as it was"
+						   : strerror(err))
+		   : EXIT_SUCCESS;
+}
+
 /* ---- commands -------------------------------------------------------- */
 
 static int run(struct options *o, enum control_id id, char **words, int count)
@@ -562,7 +581,8 @@ static int run(struct options *o, enum control_id id, char **words, int count)
 	if (!code && id == CONTROL_MEDIA_UNLOAD)
 		code = end_module(result);
 	if (!code)
-		code = show(o, id, result);
+		code = is_for_nft(id) ? apply_rules(result)
+				      : show(o, id, result);
 	json_decref(result);
 	control_args_free(args);
 	return code;

@@ -185,6 +185,45 @@ rules() {
 			"$DIR/rules" && in_ns sp nft -c -f "$DIR/rules"
 }
 is_true "the rules for the packet filter are such" rules
+ipsec_rules() { # COMMAND: by sallyportctl, where the rules are to be
+	in_ns sp "$BUILD/src/sallyportctl" -s "$DIR/control.sock" ipsec "$1"
+}
+in_force() { # NUMBER: rules there are
+	[ "$(in_ns sp nft list table inet sallyport_ipsec 2>/dev/null |
+		grep -c 'ipsec missing')" = "$1" ]
+}
+# mgcp PORT: a datagram to the gateway; true when it arrives
+mgcp() {
+	local got
+	rm -f "$DIR/mgcp"
+	in_ns pb timeout 3 perl -MIO::Socket::INET -e '
+		my $s = IO::Socket::INET->new(Proto => "udp", LocalAddr => $ARGV[0],
+			LocalPort => $ARGV[1]) or die; $| = 1; print "ready\n";
+		$s->recv(my $m, 99); print $m' "$PHONE_B" "$1" >"$DIR/mgcp" &
+	got=$!
+	wait_for 3 "a listener" grep -q ready "$DIR/mgcp"
+	in_ns sp perl -MIO::Socket::INET -e '
+		IO::Socket::INET->new(Proto => "udp", PeerAddr => $ARGV[0],
+			PeerPort => $ARGV[1])->send("in clear")' "$PHONE_B" "$1" \
+		2>/dev/null
+	wait "$got"
+	grep -q 'in clear' "$DIR/mgcp"
+}
+is_true "in clear it speaks with the gateway" mgcp 2427
+is_true "the rules are put in force" ipsec_rules install-rules
+is_true "all of them" in_force 4
+is_true "again" ipsec_rules install-rules
+is_true "which leaves as many" in_force 4
+held() { ! mgcp 2427; }
+is_true "nothing of the signalling passes in clear" held
+is_true "other things do" mgcp 2400
+is_true "they are taken away" ipsec_rules remove-rules
+is_true "all of them" in_force 0
+is_true "which may be said twice" ipsec_rules remove-rules
+is_true "then it passes" mgcp 2427
+no_nft() { ! PATH=/nowhere "$BUILD/src/sallyportctl" -s "$DIR/control.sock" \
+	ipsec install-rules; }
+is_true "without nft it says so" no_nft
 
 # --- scanners: sipvicious ---
 scan() { (cd "$DIR" && in_ns px timeout 60 "$@" >"$DIR/scan" 2>&1); cat "$DIR/scan"; }
