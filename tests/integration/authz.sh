@@ -192,23 +192,24 @@ in_force() { # NUMBER: rules there are
 	[ "$(in_ns sp nft list table inet sallyport_ipsec 2>/dev/null |
 		grep -c 'ipsec missing')" = "$1" ]
 }
-# mgcp PORT: a datagram to the gateway; true when it arrives
-mgcp() {
+# datagram NS ADDRESS NS ADDRESS PORT: from there to there; true when it arrives
+datagram() {
 	local got
-	rm -f "$DIR/mgcp"
-	in_ns pb timeout 3 perl -MIO::Socket::INET -e '
+	rm -f "$DIR/datagram"
+	in_ns "$3" timeout 3 perl -MIO::Socket::INET -e '
 		my $s = IO::Socket::INET->new(Proto => "udp", LocalAddr => $ARGV[0],
 			LocalPort => $ARGV[1]) or die; $| = 1; print "ready\n";
-		$s->recv(my $m, 99); print $m' "$PHONE_B" "$1" >"$DIR/mgcp" &
+		$s->recv(my $m, 99); print $m' "$4" "$5" >"$DIR/datagram" &
 	got=$!
-	wait_for 3 "a listener" grep -q ready "$DIR/mgcp"
-	in_ns sp perl -MIO::Socket::INET -e '
-		IO::Socket::INET->new(Proto => "udp", PeerAddr => $ARGV[0],
-			PeerPort => $ARGV[1])->send("in clear")' "$PHONE_B" "$1" \
-		2>/dev/null
+	wait_for 3 "a listener" grep -q ready "$DIR/datagram"
+	in_ns "$1" perl -MIO::Socket::INET -e '
+		IO::Socket::INET->new(Proto => "udp", LocalAddr => $ARGV[0],
+			PeerAddr => $ARGV[1], PeerPort => $ARGV[2])
+			->send("in clear")' "$2" "$4" "$5" 2>/dev/null
 	wait "$got"
-	grep -q 'in clear' "$DIR/mgcp"
+	grep -q 'in clear' "$DIR/datagram"
 }
+mgcp() { datagram sp "$SP_OUT" pb "$PHONE_B" "$1"; }
 is_true "in clear it speaks with the gateway" mgcp 2427
 is_true "the rules are put in force" ipsec_rules install-rules
 is_true "all of them" in_force 4
@@ -313,6 +314,29 @@ fails() {
 		[ "$(wc -l <"$DIR/ips")" = 2 ]
 }
 is_true "fail2ban finds the sources in the log" fails
+# The jail as it is shipped, with the lines of the log as of now in place of the
+# journal: a ban that is really set, in the packet filter of this namespace.
+bans() {
+	cp -r /etc/fail2ban "$DIR/f2b" && rm -f "$DIR"/f2b/jail.d/* || return 1
+	cp "$TOP/etc/fail2ban/sallyport.filter" "$DIR/f2b/filter.d/sallyport.conf"
+	cp "$TOP/etc/fail2ban/sallyport.jail" "$DIR/f2b/jail.d/sallyport.conf"
+	printf '[sallyport]\nbackend = polling\nlogpath = %s\n' \
+		"$DIR/bans.log" >"$DIR/f2b/jail.d/test.conf"
+	printf '[Definition]\ndbfile = None\n' >"$DIR/f2b/fail2ban.local"
+	: >"$DIR/bans.log"
+	spawn fail2ban sp fail2ban-server -xf -c "$DIR/f2b" -s "$DIR/f2b.sock" \
+		-p "$DIR/f2b.pid" --logtarget "$DIR/f2b.log" start
+	wait_for 20 "the jail" grep -q "Jail 'sallyport' started" \
+		"$DIR/f2b.log" || return 1
+	sed "s/^/$(date '+%F %T') /" "$log" >>"$DIR/bans.log"
+	wait_for 20 "a ban" banned
+}
+banned() { in_ns sp nft list ruleset | finds -w "$PHONE_A"; }
+is_true "and blocks them by a set of nftables" bans
+blocked() { ! datagram px "$PHONE_A" sp "$SP_OUT" 5090; }
+is_true "then nothing of the scanner arrives, by UDP either" blocked
+is_true "but from others" datagram px "$PHONE_X" sp "$SP_OUT" 5090
+needs stop fail2ban
 is_true "the daemon still serves" registers
 no_crash() { ! grep -qiE 'fatal|sanitizer|assert' "$log"; }
 is_true "nothing crashed" no_crash
