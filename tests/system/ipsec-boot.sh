@@ -6,7 +6,7 @@ set -uo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 TOP=${TOP:-$(cd "$HERE/../.." && pwd)}
 BUILD=${BUILD:-$TOP/build}
-LIMIT=${LIMIT:-600} # seconds for the whole boot
+LIMIT=${LIMIT:-900} # seconds for the whole boot
 LIB=$TOP/tests/integration/lib
 VM_NAME=ipsec
 . "$LIB/packages.sh"

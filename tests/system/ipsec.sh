@@ -4,7 +4,8 @@
 #   ns sp: sallyportd 192.0.2.1 --- 192.0.2.2 ns peer: the trunk
 #   10.0.0.1 on lo, the call manager's side
 #
-# The trunk has require-ipsec = yes; ESP comes and goes.
+# The trunk has require-ipsec = yes; ESP comes and goes: with keys by hand, where
+# a sentence is about one state or policy, and by strongSwan's IKE at both ends.
 set -uo pipefail
 . "$TOP/tests/integration/lib/sentences.sh"
 US=192.0.2.1 THEM=192.0.2.2
@@ -144,9 +145,97 @@ is_true "and it is protected" within 20 says carrier protected
 is_true "a policy before it lets SIP pass in clear" bypass
 is_true "that is noticed" within 10 says carrier 'no policy demands ESP'
 is_true "the trunk is held back" silent
+
+# ---- strongSwan ----
+# charon NS US THEM: an IKE daemon in that namespace, with a connection "carrier"
+charon() {
+	mkdir -p $D/$1
+	cat >$D/$1/strongswan.conf <<CFG
+charon-systemd {
+	load_modular = yes
+	plugins {
+		include /etc/strongswan.d/charon/*.conf
+		vici { socket = unix://$D/$1/vici }
+	}
+	journal { default = -1 }
+	filelog {
+		log {
+			path = $D/$1/charon.log
+			default = 1
+			flush_line = yes
+		}
+	}
+}
+swanctl { load = aes sha2 hmac random nonce openssl pem pkcs1 x509 }
+CFG
+	cat >$D/$1/swanctl.conf <<CFG
+connections {
+	carrier {
+		version = 2
+		local_addrs = $2
+		remote_addrs = $3
+		proposals = aes128-sha256-modp2048
+		local { auth = psk }
+		remote { auth = psk }
+		children {
+			sip {
+				mode = transport
+				esp_proposals = aes128gcm16
+			}
+		}
+	}
+}
+secrets { ike { secret = "both ends know it" } }
+CFG
+	STRONGSWAN_CONF=$D/$1/strongswan.conf ip netns exec "$1" \
+		/usr/sbin/charon-systemd >$D/$1/out 2>&1 </dev/null &
+}
+# swan NS COMMAND [ARGUMENT...]: swanctl at that daemon
+swan() {
+	local n=$1 what=$2
+	shift 2
+	STRONGSWAN_CONF=$D/$n/strongswan.conf swanctl "--$what" "$@" \
+		--uri "unix://$D/$n/vici"
+}
+loaded() { swan "$1" load-all --file $D/"$1"/swanctl.conf; }
+ike_up() {
+	charon sp $US $THEM
+	charon peer $THEM $US
+	within 60 loaded sp && within 60 loaded peer &&
+		swan sp initiate --child sip --timeout 60
+}
+down
+is_true "without keys the trunk is held back once more" within 10 silent
+is_true "strongSwan agrees on keys with the peer's" ike_up || {
+	tail -30 $D/sp/charon.log $D/sp/out $D/peer/charon.log
+}
+is_true "the trunk is protected by what IKE set up" \
+	within 20 says carrier protected
+is_true "and served" within 10 answers
+is_true "over ESP" encrypted
+rekeyed() {
+	local before after
+	before=$(grep -c 'IPsec does not protect trunk=carrier' $D/log)
+	swan sp rekey --child sip || return 1
+	within 30 grep -q 'established with SPIs.*\|rekeyed CHILD_SA' \
+		$D/sp/charon.log && sleep 7 && answers || return 1
+	after=$(grep -c 'IPsec does not protect trunk=carrier' $D/log)
+	[ "$before" = "$after" ]
+}
+is_true "it is protected all the time while keys are changed" rekeyed
+ike_down() { swan sp terminate --child sip --timeout 30; }
+is_true "the peers end it" ike_down
+is_true "that is noticed" within 10 gone
+is_true "the trunk is held back" within 5 silent
+for n in sp peer; do
+	for p in $(ip netns pids $n); do
+		[ "$(cat /proc/"$p"/comm)" != charon-systemd ] || kill "$p"
+	done
+done
 loads_rules() {
 	ip -n sp xfrm policy flush
-	ctl ipsec rules | ip netns exec sp nft -f -
+	ip netns exec sp "$BUILD/src/sallyportctl" -s $D/control.sock \
+		ipsec install-rules
 }
 is_true "the rules for the gateway are taken by this kernel" loads_rules
 no_leak() { ! grep -qiE 'fatal|sanitizer' $D/log; }
