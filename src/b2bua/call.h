@@ -233,6 +233,8 @@ bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret);
  * end. */
 bool trunk_next(const struct calls *c, uint32_t number, uint32_t *pos,
 		struct core_info *ret);
+/* Is this where a call or subscription goes on to? O(all of them). */
+bool calls_reach(const struct calls *c, struct handle ep);
 /* Number of the trunk of this name, gone or not; UINT32_MAX: none. O(1). */
 uint32_t calls_trunk_number(const struct calls *c, struct slice name);
 /* Its name, while it is known. */

@@ -204,6 +204,25 @@ bool trunk_next(const struct calls *c, uint32_t number, uint32_t *pos,
 	       core_info_of(&c->trunk[number]->group, pos, c->now_ms, ret);
 }
 
+static bool is_there(const struct leg leg[2], struct handle ep)
+{
+	return handle_eq(leg[0].dest.ep, ep) || handle_eq(leg[1].dest.ep, ep);
+}
+
+bool calls_reach(const struct calls *c, struct handle ep)
+{
+	struct obj *o;
+	uint32_t i = 0;
+
+	while ((o = slots_next(&c->objs, &i)))
+		if ((o->kind == OBJ_CALL &&
+		     is_there(LIST_ENTRY(o, struct call, obj)->leg, ep)) ||
+		    (o->kind == OBJ_SUB &&
+		     is_there(LIST_ENTRY(o, struct sub, obj)->leg, ep)))
+			return true;
+	return false;
+}
+
 uint32_t calls_trunk_number(const struct calls *c, struct slice name)
 {
 	const struct trunk *t = trunk_by_name(c, name);

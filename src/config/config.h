@@ -703,6 +703,9 @@ bool config_subject_match(struct slice subject, struct slice name);
 /* Does p let requests in over this transport? */
 bool config_profile_may_come(const struct config_trunk_profile *p,
 			     enum config_transport transport);
+/* Do a and b name the same place, the same way? */
+bool config_remote_eq(const struct config_remote *a,
+		      const struct config_remote *b);
 /* The realm that t's requests are challenged for. */
 struct slice config_trunk_realm(const struct config_trunk *t);
 /* Application with this digest user, or NULL. O(1). */
@@ -766,7 +769,8 @@ void config_share(struct config *c, uint32_t workers);
  * The same for c, which follows running: what is bound and whom messages find
  * stays as it is, so trunks keep their workers, and a new one belongs to the
  * worker that has its listener or the address of its own call managers. A trunk
- * for which that does not go together is an error in rep, since it needs a
+ * for which that does not go together, or a call manager (the same as running's,
+ * in its order) with another transport, is an error in rep, since it needs a
  * restart. ERR_BAD when there was one. running has what config_share fills in.
  */
 MUST_CHECK int config_share_on(struct config *c, const struct config *running,

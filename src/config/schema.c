@@ -222,7 +222,7 @@ static const struct config_option certificate_options[] = {
 
 static const struct config_option manager_options[] = {
 	MANAGER(address, "address", REMOTE, NULL, .words = any_transport,
-		.example = "udp:192.0.2.10:5060",
+		.example = "udp:192.0.2.10:5060", .when = CONFIG_WHEN_NOW,
 		.text = "Where the call manager listens: udp:, tcp: or tls: "
 			"followed by address:port or host:port. A host name "
 			"without a port is looked up by SRV records, whose "
@@ -236,6 +236,7 @@ static const struct config_option manager_options[] = {
 		.text = "Whom it serves: phones, trunks (which name it in "
 			"call-managers), or both."),
 	MANAGER(priority, "priority", UINT, "1", .min = 0, .max = 65535,
+		.when = CONFIG_WHEN_NOW,
 		.text = "Of the call managers that are up those with the "
 			"lowest number serve the phones; phones are spread "
 			"over equal ones."),

@@ -172,6 +172,13 @@ bool config_trunk_has_source(const struct config_trunk *t, const struct addr *a)
 
 /* ---- has it changed? ------------------------------------------------------ */
 
+bool config_remote_eq(const struct config_remote *a,
+		      const struct config_remote *b)
+{
+	return a->transport == b->transport && a->port == b->port &&
+	       addr_eq(&a->addr, &b->addr) && strcmp(a->host, b->host) == 0;
+}
+
 bool config_trunk_same_names(const struct config_trunk *a,
 			     const struct config_trunk *b)
 {

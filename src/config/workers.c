@@ -215,11 +215,36 @@ static void complain_misplaced(struct config_report *rep,
 	config_report_add(rep, true, "workers", 0, writer_slice(&w));
 }
 
+/* A transport is that of the sockets. */
+static void check_transports(const struct config *c,
+			     const struct config *running,
+			     struct config_report *rep)
+{
+	char buf[CONFIG_WHY_MAX];
+	struct writer w;
+
+	for (uint32_t i = 0; i < c->call_manager_count; i++) {
+		const struct config_call_manager *m = &c->call_manager[i];
+
+		if (i < running->call_manager_count &&
+		    m->address.transport ==
+			    running->call_manager[i].address.transport)
+			continue;
+		writer_init(&w, buf, sizeof(buf));
+		writer_str(&w, "call-manager \"");
+		writer_str(&w, m->name);
+		writer_str(&w, "\": address: another transport needs a "
+			       "restart");
+		config_report_add(rep, true, "workers", 0, writer_slice(&w));
+	}
+}
+
 int config_share_on(struct config *c, const struct config *running,
 		    uint32_t workers, struct config_report *rep)
 {
 	uint32_t before = rep->errors;
 
+	check_transports(c, running, rep);
 	config_share(c, workers);
 	keep_places(c, running);
 	for (uint32_t i = 0; i < c->trunk_count; i++) {

@@ -203,6 +203,7 @@ int worker_reload(struct worker *w, struct config *next,
 	worker_limit(w);
 	worker_sccp_watch(w);
 	pipeline_reload(w->pipeline, next, loop_now_ms(w->loop));
+	worker_core_reload(w, old);
 	worker_trunk_reload(w, old);
 	rebind_conns(w, ret);
 	judge_bindings(w, ret);

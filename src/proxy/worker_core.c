@@ -394,18 +394,25 @@ void worker_core_reach(struct worker *w, struct dest *d)
 	}
 }
 
-void worker_core_unlist(struct worker *w, uint32_t owner)
+bool worker_core_unlist(struct worker *w)
 {
+	bool is_any = false;
+
 	for (size_t i = 0; i < w->place_cap; i++) {
 		struct worker_place *p = &w->place[i];
 		struct handle h = p->connector;
 
-		if (handle_is_none(h) || p->owner != owner || p->is_listed)
+		if (handle_is_none(h) || p->is_listed)
 			continue;
+		if (calls_reach(w->calls, h)) {
+			is_any = true;
+			continue;
+		}
 		*p = (struct worker_place){.owner = 0};
 		transport_connector_del(w->transport, h);
 		pipeline_conn_down(w->pipeline, h, loop_now_ms(w->loop));
 	}
+	return is_any;
 }
 
 uint32_t worker_core_places(struct worker *w, const struct worker_way *way,
@@ -449,23 +456,40 @@ void worker_core_set(struct worker *w, uint32_t manager,
 			p->large.ep = HANDLE_NONE;
 	}
 	pipeline_event(w->pipeline, &ev, loop_now_ms(w->loop));
-	worker_core_unlist(w, manager);
+	if (worker_core_unlist(w))
+		worker_sweep_later(w);
+}
+
+static void start_manager(struct worker *w, uint32_t i)
+{
+	const struct config_call_manager *m = &w->config->call_manager[i];
+	const struct config_remote *a = &m->address;
+	struct worker_target t = {.transport = a->transport, .addr = a->addr};
+
+	if (a->addr.family != ADDR_NONE)
+		worker_core_set(w, i, &t, 1);
+	else
+		worker_core_watch(w, i, a, m->local_address.family);
 }
 
 void worker_core_start(struct worker *w)
 {
-	for (uint32_t i = 0; i < w->config->call_manager_count; i++) {
-		const struct config_remote *a =
-			&w->config->call_manager[i].address;
-		struct worker_target t = {.transport = a->transport,
-					  .addr = a->addr};
+	for (uint32_t i = 0; i < w->config->call_manager_count; i++)
+		start_manager(w, i);
+}
 
-		if (a->addr.family != ADDR_NONE)
-			worker_core_set(w, i, &t, 1);
-		else
-			worker_core_watch(w, i, a,
-					  w->config->call_manager[i]
-						  .local_address.family);
+void worker_core_reload(struct worker *w, const struct config *old)
+{
+	for (uint32_t i = 0; i < w->config->call_manager_count; i++) {
+		const struct config_call_manager *m =
+			&w->config->call_manager[i];
+		const struct config_call_manager *was = &old->call_manager[i];
+
+		if (m->priority == was->priority &&
+		    config_remote_eq(&m->address, &was->address))
+			continue;
+		worker_core_unwatch(w, i);
+		start_manager(w, i);
 	}
 }
 

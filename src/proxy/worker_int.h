@@ -220,12 +220,16 @@ void worker_core_close(struct worker *w);
 void worker_core_start(struct worker *w);
 /* These n addresses of way's owner are where it is from now on; ret gets them
  * as places (WORKER_TARGETS_MAX) without manager, priority and name. Returns
- * how many. worker_core_unlist follows. */
+ * how many. worker_core_unlist follows, now or later. */
 uint32_t worker_core_places(struct worker *w, const struct worker_way *way,
 			    const struct worker_target *t, uint32_t n,
 			    struct core_place *ret);
-/* Drop connections to where the owner is no longer. */
-void worker_core_unlist(struct worker *w, uint32_t owner);
+/* Drop connections to where nobody is any longer and no call goes on to. True
+ * when some are left. */
+bool worker_core_unlist(struct worker *w);
+/* w->config is another now, old was the one before: call managers that are
+ * elsewhere now, or have another priority. */
+void worker_core_reload(struct worker *w, const struct config *old);
 /* May what comes over a connection of this connector begin something? */
 bool worker_core_is_listed(const struct worker *w, struct handle connector);
 /* Room for the connectors that c needs, beside those that are there.

@@ -264,10 +264,7 @@ int worker_trunk_prepare(struct worker *w, struct config *next)
 static bool is_same_peer(const struct config_peer *a,
 			 const struct config_peer *b)
 {
-	return a->remote.transport == b->remote.transport &&
-	       a->remote.port == b->remote.port &&
-	       addr_eq(&a->remote.addr, &b->remote.addr) &&
-	       strcmp(a->remote.host, b->remote.host) == 0 &&
+	return config_remote_eq(&a->remote, &b->remote) &&
 	       a->priority == b->priority;
 }
 
@@ -385,17 +382,7 @@ bool worker_trunk_sweep(struct worker *w)
 	bool is_any =
 		formers_sweep(&w->formers, former_goes_on, former_gone, w);
 
-	for (size_t i = 0; i < w->place_cap; i++) {
-		const struct worker_place *p = &w->place[i];
-
-		if (handle_is_none(p->connector) || p->is_listed ||
-		    p->owner < WORKER_OWNER_TRUNK)
-			continue;
-		if (calls_trunk_is_used(w->calls, number_of(p->owner)))
-			is_any = true;
-		else
-			worker_core_unlist(w, p->owner);
-	}
+	is_any |= worker_core_unlist(w);
 	return is_any;
 }
 

@@ -111,9 +111,9 @@ owner() {
 # ---- two calls over a trunk, one each way, that outlast all that follows ----
 needs answers cm-long cm "$CM" 5065 1
 needs answers a-long pa "$PHONE_A" 5060 1
-calls long-in pa "$PHONE_A" 5062 "$SP_OUT:5080" 24 &
+calls long-in pa "$PHONE_A" 5062 "$SP_OUT:5080" 30 &
 LONG_IN=$!
-calls long-out cm "$CM" 5075 "$SP_IN:5080" 24 &
+calls long-out cm "$CM" 5075 "$SP_IN:5080" 30 &
 LONG_OUT=$!
 is_true "a trunk has a call each way" \
 	wait_for 10 "two calls" trunk old '"calls":2'
@@ -166,6 +166,18 @@ no_right() {
 }
 is_true "its next call is refused by them" no_right
 
+# ---- the call managers move ----
+conf=$DIR/etc/sallyport/sallyport.conf
+sed -i "s/\"udp:$CM:5066\"/\"udp:$CM:5067\"/; s/\"udp:$CM:5065\"/\"udp:$CM:5068\"/" \
+	"$conf"
+printf '%s\n' "$carrier_a" "$(secure '*.carrier.example')" "$(carrier_b '')" \
+	>"$extra"
+is_true "the call managers are elsewhere now" reload \
+	'call-manager \\"cm-b\\": address'
+needs answers cm-moved cm "$CM" 5067 1
+is_true "a call goes there" in_b moved-cm
+is_true "the running calls go on" trunk old '"calls":2'
+
 # ---- a certificate is no longer believed ----
 tls_opens() {
 	mkfifo "$DIR/tls-in" 2>/dev/null
@@ -211,7 +223,7 @@ wait "$LONG_OUT"
 is_true "its call outside, too" [ "$?" = 0 ]
 forgotten() { ! trunk old ''; }
 is_true "then nobody knows it" wait_for 5 "the end" forgotten
-needs answers cm-last cm "$CM" 5066 1
+needs answers cm-last cm "$CM" 5067 1
 is_true "the other trunk goes on" in_b last
 
 # ---- what needs a restart ----
@@ -227,4 +239,13 @@ unknown_listener() {
 }
 is_true "a trunk at a listener that is not there needs a restart, which is said" \
 	unknown_listener
+other_transport() {
+	local out
+	carrier_b '' >"$extra"
+	sed -i "s/\"udp:$CM:5067\"/\"tcp:$CM:5067\"/" "$conf"
+	out=$(ctl --json reload 2>&1) && { echo "$out"; return 1; }
+	grep -q 'cm-b.*another transport needs a restart' <<<"$out" ||
+		{ echo "$out"; return 1; }
+}
+is_true "so does another transport towards a call manager" other_transport
 test_end

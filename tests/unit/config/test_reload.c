@@ -188,7 +188,7 @@ START_TEST(what_needs_a_restart_stays_as_it_runs)
 		      "listener|other|address|tcp:192.0.2.1:5099\n"
 		      "call-manager|cm|\n"
 		      "call-manager|cm|address|udp:192.0.2.99:5060\n"
-		      "call-manager|cm|local-address|192.0.2.1:5070\n"
+		      "call-manager|cm|local-address|192.0.2.1:5071\n"
 		      "media||outside-address|192.0.2.1\n"
 		      "media||inside-address|192.0.2.2\nmedia||dscp|2\n"
 		      "media||idle-timeout|7\n||user|two\n||realm|new\n" DEV_B);
@@ -196,11 +196,13 @@ START_TEST(what_needs_a_restart_stays_as_it_runs)
 
 	ck_assert_uint_eq(c->listener_count, 1);
 	ck_assert_str_eq(c->listener[0].name, "phones");
-	ck_assert(addr_eq(&c->call_manager[0].address.addr,
-			  &a->call_manager[0].address.addr));
+	ck_assert(addr_eq(&c->call_manager[0].local_address,
+			  &a->call_manager[0].local_address));
 	ck_assert_uint_eq(c->media.dscp, 1);
 	ck_assert_str_eq(c->user, "one");
 	/* and the rest is new */
+	ck_assert(addr_eq(&c->call_manager[0].address.addr,
+			  &b->call_manager[0].address.addr));
 	ck_assert_uint_eq(c->media.idle_timeout_s, 7);
 	ck_assert_str_eq(c->realm, "new");
 	ck_assert_uint_eq(c->device_count, 1);

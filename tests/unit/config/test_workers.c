@@ -351,6 +351,21 @@ START_TEST(what_another_worker_has_needs_a_restart)
 }
 END_TEST
 
+START_TEST(another_transport_needs_a_restart)
+{
+	runs(1, 2);
+	trunks[0].own_bits = 1;
+	for (uint32_t i = 1; i < TRUNKS; i++)
+		trunks[i].direction = CONFIG_DIRECTION_IN;
+	for (uint32_t i = 1; i < TRUNKS; i++)
+		trunks[i].own_bits = 0;
+	managers[4].address.transport = CONFIG_TLS;
+	ck_assert_int_eq(follow(2, "call-manager \"t4\": address: another "
+				   "transport needs a restart"),
+			 ERR_BAD);
+}
+END_TEST
+
 START_TEST(sources_that_tell_no_more_need_a_restart)
 {
 	runs(TRUNKS, 8);
@@ -437,6 +452,7 @@ int main(void)
 	tcase_add_test(t, trunks_keep_their_workers_when_others_come);
 	tcase_add_test(t, listeners_keep_their_homes);
 	tcase_add_test(t, what_another_worker_has_needs_a_restart);
+	tcase_add_test(t, another_transport_needs_a_restart);
 	tcase_add_test(t, sources_that_tell_no_more_need_a_restart);
 	tcase_add_test(t, trunks_that_hosts_tell_are_the_first_workers);
 	tcase_add_test(t, more_sources_than_the_kernel_is_told_are_at_home);
