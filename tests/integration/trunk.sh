@@ -18,6 +18,15 @@ listener "trunks-tls" {
 	trust = "trunks"
 	serves = trunks
 }
+listener "trunks-tcp" {
+	address = "tcp:'$SP_OUT':5082"
+	serves = trunks
+}
+call-manager "cm-tcp" {
+	address = "udp:'$CM':5067"
+	local-address = "'$SP_IN':5100"
+	serves = trunks
+}
 call-manager "cm-carrier" {
 	address = "udp:'$CM':5065"
 	local-address = "'$SP_IN':5080"
@@ -44,6 +53,16 @@ trunk-profile "asked" {
 	digest-uri = any # SIPp names its server there
 }
 trunk-profile "secure" { subjects = { "*.carrier.example" } srtp = off }
+trunk-profile "two-calls" {
+	security-mode = nonsecure
+	call-limit = 2
+}
+trunk "tcp" {
+	profile = "two-calls"
+	listeners = { "trunks-tcp" }
+	peers = { "tcp:10.77.0.23:5060" }
+	call-managers = { "cm-tcp" }
+}
 trunk "carrier" {
 	profile = "plain"
 	listeners = { "trunks" }
@@ -140,6 +159,7 @@ CFG
 needs net_begin sp-trunk
 ip -n "$NS-px" addr add 10.77.0.21/24 dev eth0
 ip -n "$NS-px" addr add 10.77.0.22/24 dev eth0
+ip -n "$NS-px" addr add 10.77.0.23/24 dev eth0
 needs sallyport_pki
 needs cert peer ca sbc.carrier.example "dns_name = sbc.carrier.example"
 needs cert impostor ca sbc.elsewhere.example
@@ -171,6 +191,40 @@ needs answers a-out pa "$PHONE_A" 5060 10
 is_true "a call manager's calls reach the carrier" \
 	calls out cm "$CM" 5065 "$SP_IN:5080" 10
 is_true "no call is left" wait_for 10 "calls end" no_calls
+
+# ---- TCP, and calls at once ----
+# by_tcp NAME ARGUMENT...: the peer's calls over TCP
+by_tcp() {
+	sipp_run "$1" px "${2:-uac-plain}" - - - -s 1001 -t t1 -m 1 \
+		-recv_timeout 8000 -i 10.77.0.23 -p "${3:-5062}" "$SP_OUT:5082"
+}
+needs answers cm-tcp cm "$CM" 5067 1
+is_true "a carrier's call comes in over TCP" by_tcp tcp-in
+spawn x-tcp px sipp -sf "$LIB/../sipp/uas-plain.xml" -t t1 -i 10.77.0.23 -p 5060 \
+	-m 1 -nostdin
+needs wait_for 10 "the peer listens" listens px t 10.77.0.23:5060
+is_true "and one goes out over TCP" \
+	calls tcp-out cm "$CM" 5067 "$SP_IN:5100" 1
+no_more() {
+	local i status
+	mkdir -p "$DIR/scenario"
+	sed 's/milliseconds="500"/milliseconds="4000"/' \
+		"$LIB/../sipp/uac-plain.xml" >"$DIR/scenario/held.xml"
+	sed 's/HEADER/X-Test: 1/; s/ANSWER/503/' \
+		"$LIB/../sipp/uac-answered.xml" >"$DIR/scenario/refused.xml"
+	for i in 1 2; do
+		by_tcp "held-$i" "$DIR/scenario/held.xml" "507$i" &
+	done
+	wait_for 10 "two calls" eval \
+		'ctl --json trunks | tr -d " \n" | finds "\"trunk\":\"tcp\",[^}]*\"calls\":2"' ||
+		return 1
+	by_tcp third "$DIR/scenario/refused.xml" 5073
+	status=$?
+	wait -n && wait -n && return "$status"
+}
+needs answers cm-two cm "$CM" 5067 2
+is_true "two calls at once are its limit: the third is refused, the two go on" \
+	no_more
 
 # ---- failover ----
 needs answers b-out pb "$PHONE_B" 5060 6
