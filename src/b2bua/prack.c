@@ -202,8 +202,9 @@ void prack_request(struct calls *c, struct leg *leg, const struct event_sip *ev)
 	struct rel *rel = &ex->rel;
 	uint64_t cookie = handle_u64(call->obj.self);
 
-	if (leg->side != ex->from || !rel->is_pending ||
-	    !is_rack(ev->msg, rel->rseq, ex->cseq_in)) {
+	/* Cancelled: the dialog is over, and nothing may begin in it. */
+	if (call->state == CALL_CANCELLING || leg->side != ex->from ||
+	    !rel->is_pending || !is_rack(ev->msg, rel->rseq, ex->cseq_in)) {
 		sip_answer(c, ev, 481, "", "");
 		return;
 	}
