@@ -12,6 +12,8 @@ struct known {
 	struct table_node node;
 	uint64_t id;
 	uint64_t call;
+	bool is_lost; /* an update of it never left */
+	bool is_gone; /* it was removed, and that never left */
 };
 
 /* A number of ours whose answer matters. */
@@ -32,6 +34,7 @@ struct medialink {
 	struct table flows;
 	struct table pending;
 	uint32_t next;
+	uint32_t owed; /* flows that are lost or gone */
 };
 
 static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n);
@@ -116,6 +119,7 @@ static struct known *known_find(struct medialink *l, uint64_t id)
 
 static void known_del(struct medialink *l, struct known *k)
 {
+	l->owed -= k->is_lost || k->is_gone;
 	table_del(&l->flows, &k->node);
 	alloc_free(k);
 }
@@ -258,36 +262,112 @@ void medialink_claim(struct medialink *l, const struct flow f[2])
 		tell_failed(l, f[0].call, f[0].id);
 }
 
+/* What could not be said is owed until the media process can be heard again;
+ * one that is gone is told everything anew. */
+static void owe(struct medialink *l, struct known *k, bool is_gone)
+{
+	l->owed += !k->is_lost && !k->is_gone;
+	k->is_lost |= !is_gone;
+	k->is_gone |= is_gone;
+}
+
 void medialink_update(struct medialink *l, const struct flow *f)
+{
+	struct known *k = known_find(l, f->id);
+	uint8_t buf[MEDIA_WIRE_MAX];
+	struct writer w;
+	uint32_t number;
+	int err = pending_add(l, PENDING_UPDATE, f->id, f->call, &number);
+
+	if (!err) {
+		writer_init(&w, buf, sizeof(buf));
+		media_wire_update(&w, number, f);
+		err = send_wiped(l, &w);
+		if (err)
+			pending_del(l, pending_find(l, number));
+	}
+	if (err && err != ERR_CLOSED && k)
+		owe(l, k, false);
+}
+
+static int send_del(struct medialink *l, const struct known *k)
 {
 	uint8_t buf[MEDIA_WIRE_MAX];
 	struct writer w;
 	uint32_t number;
+	int err = pending_add(l, PENDING_DEL, k->id, k->call, &number);
 
-	if (pending_add(l, PENDING_UPDATE, f->id, f->call, &number) != 0)
-		return;
+	if (err)
+		return err;
 	writer_init(&w, buf, sizeof(buf));
-	media_wire_update(&w, number, f);
-	if (send_wiped(l, &w) != 0)
+	media_wire_del(&w, number, k->id);
+	err = send_wiped(l, &w);
+	if (err)
 		pending_del(l, pending_find(l, number));
+	return err;
 }
 
 void medialink_del(struct medialink *l, uint64_t id)
 {
-	uint8_t buf[MEDIA_WIRE_MAX];
 	struct known *k = known_find(l, id);
-	struct writer w;
-	uint32_t number;
+	int err;
 
-	if (!k)
+	if (!k || k->is_gone)
 		return;
-	if (pending_add(l, PENDING_DEL, id, k->call, &number) == 0) {
-		writer_init(&w, buf, sizeof(buf));
-		media_wire_del(&w, number, id);
-		if (send_wiped(l, &w) != 0)
-			pending_del(l, pending_find(l, number));
+	err = send_del(l, k);
+	if (err && err != ERR_CLOSED)
+		owe(l, k, true);
+	else
+		known_del(l, k);
+}
+
+static struct known *first_owed(struct medialink *l)
+{
+	if (l->owed == 0)
+		return NULL;
+	for (size_t i = 0; i < l->flows.cap; i++)
+		for (struct table_node *n = l->flows.bucket[i]; n;
+		     n = n->next) {
+			struct known *k = TABLE_ENTRY(n, struct known, node);
+
+			if (k->is_lost || k->is_gone)
+				return k;
+		}
+	return NULL;
+}
+
+/* The media process is heard: what was owed is said. A call whose flow was not
+ * changed must not go on believing otherwise. */
+static void settle(struct medialink *l)
+{
+	struct known *k;
+
+	while ((k = first_owed(l))) {
+		if (k->is_gone) {
+			if (send_del(l, k) != 0)
+				return;
+			known_del(l, k);
+			continue;
+		}
+		k->is_lost = false;
+		l->owed--;
+		tell_failed(l, k->call, k->id);
 	}
-	known_del(l, k);
+}
+
+/* Another media process will be told of all flows as they are now. */
+static void forget_owed(struct medialink *l)
+{
+	struct known *k;
+
+	while ((k = first_owed(l))) {
+		if (k->is_gone) {
+			known_del(l, k);
+			continue;
+		}
+		k->is_lost = false;
+		l->owed--;
+	}
 }
 
 int medialink_stats(struct medialink *l, const uint64_t *id, uint32_t n,
@@ -314,7 +394,7 @@ static void on_event(struct medialink *l, const struct media_event *e)
 {
 	struct known *k = known_find(l, e->flow);
 
-	if (k)
+	if (k && !k->is_gone)
 		l->cb.event(l->cb.ctx, e, k->call);
 }
 
@@ -363,6 +443,7 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 	else
 		l->cb.answer(l->cb.ctx, r.req, r.err);
 	media_reply_wipe(&r);
+	settle(l);
 }
 
 static void on_down(void *ctx, const char *reason)
@@ -371,6 +452,7 @@ static void on_down(void *ctx, const char *reason)
 
 	(void)reason; /* the worker logs it */
 	l->channel = channel_free(l->channel);
+	forget_owed(l);
 	l->cb.down(l->cb.ctx);
 	forget_all(&l->pending);
 }

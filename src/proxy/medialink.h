@@ -56,9 +56,11 @@ void medialink_disown(struct medialink *l);
 void medialink_claim(struct medialink *l, const struct flow f[2]);
 /* All that there are have been claimed: the others end. */
 void medialink_sweep(struct medialink *l);
-/* Replace a flow; failures come as MEDIA_EVENT_FAILED. */
+/* Replace a flow; failures come as MEDIA_EVENT_FAILED, also that of not having
+ * been able to say it, once the media process is heard again. */
 void medialink_update(struct medialink *l, const struct flow *f);
-/* Remove a flow; nothing happens when it is unknown. */
+/* Remove a flow; nothing happens when it is unknown. What cannot be said now is
+ * said when the media process is heard again. */
 void medialink_del(struct medialink *l, uint64_t id);
 /* Ask for the counters of n flows (at most MEDIA_WIRE_STATS_MAX);
  * *ret_number comes back with them. ERR_CLOSED, ERR_LIMIT. */

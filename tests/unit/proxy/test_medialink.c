@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/oom.h"
 #include "lib/run.h"
 #include "media/wire.h"
 #include "priv/channel.h"
@@ -301,6 +302,82 @@ START_TEST(with_a_new_media_process_it_goes_on)
 }
 END_TEST
 
+/* The media process says something, about a flow that nobody knows. */
+static void hear(void)
+{
+	struct media_event e = {.kind = MEDIA_EVENT_LATCHED, .flow = 999};
+	uint8_t buf[MEDIA_WIRE_MAX];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	media_wire_event(&w, &e);
+	send_bytes(&w);
+}
+
+/* A flow that should have changed and did not is not believed in, and one that
+ * should be gone does not keep its ports. */
+START_TEST(what_could_not_be_said_is_owed)
+{
+	struct media_request r;
+	struct flow f = {.id = 100, .call = 5};
+
+	ck_assert_int_eq(add(1, 5, 100), 0);
+	ck_assert_int_eq(add(2, 6, 200), 0);
+	read_request(&r);
+	read_request(&r);
+	oom_arm(1);
+	medialink_update(link_, &f);
+	ck_assert(oom_disarm());
+	oom_arm(1);
+	medialink_del(link_, 200);
+	ck_assert(oom_disarm());
+	medialink_del(link_, 200);
+	turn();
+	ck_assert_int_eq(recv(peer, &r, 1, MSG_DONTWAIT), -1);
+	ck_assert_str_eq(said, "");
+	hear();
+	ck_assert_str_eq(said, "failed 5 100. ");
+	/* What is owed, and the other flow of the call that ends. */
+	for (int i = 0; i < 2; i++) {
+		read_request(&r);
+		ck_assert_int_eq(r.op, MEDIA_OP_DEL);
+		ck_assert(r.id[0] == 200 || r.id[0] == 101);
+	}
+	hear();
+	ck_assert_str_eq(said, "failed 5 100. ");
+	ck_assert_int_eq(recv(peer, &r, 1, MSG_DONTWAIT), -1);
+}
+END_TEST
+
+/* The next media process is told of all flows anew. */
+START_TEST(nothing_is_owed_to_the_next_media_process)
+{
+	struct media_request r;
+	struct flow f = {.id = 100, .call = 5};
+	int fds[2];
+
+	ck_assert_int_eq(add(1, 5, 100), 0);
+	ck_assert_int_eq(add(2, 6, 200), 0);
+	oom_arm(1);
+	medialink_update(link_, &f);
+	(void)oom_disarm();
+	oom_arm(1);
+	medialink_del(link_, 200);
+	(void)oom_disarm();
+	(void)close(peer);
+	turn();
+	ck_assert_str_eq(said, "down 0 0. ");
+	ck_assert_int_eq(channel_pair(fds), 0);
+	peer = fds[1];
+	ck_assert_int_eq(medialink_reconnect(link_, fds[0]), 0);
+	hear();
+	ck_assert_str_eq(said, "down 0 0. ");
+	ck_assert_int_eq(recv(peer, &r, 1, MSG_DONTWAIT), -1);
+	/* It is known no more. */
+	ck_assert_int_eq(add(3, 6, 200), 0);
+}
+END_TEST
+
 START_TEST(what_cannot_be_read_is_ignored)
 {
 	ck_assert_int_eq(send(peer, "garbage", 7, 0), 7);
@@ -334,6 +411,8 @@ int main(void)
 		flows_outlive_the_media_process_and_are_claimed_from_the_next);
 	tcase_add_test(t, a_claim_that_fails_is_a_failed_flow);
 	tcase_add_test(t, with_a_new_media_process_it_goes_on);
+	tcase_add_test(t, what_could_not_be_said_is_owed);
+	tcase_add_test(t, nothing_is_owed_to_the_next_media_process);
 	tcase_add_test(t, what_cannot_be_read_is_ignored);
 	tcase_add_test(t, the_same_flow_twice_is_the_call_machine_s_business);
 	return run_case("proxy/medialink", t);
