@@ -299,6 +299,25 @@ static enum authn_verdict authn_trunk(struct pipeline *p, struct unit *u,
 	return v;
 }
 
+/* The connection has shown whose it is: it is no stranger's any more. */
+static void admit(struct pipeline *p, const struct unit *u)
+{
+	if (u->from.is_reliable && p->p.cb.admitted)
+		p->p.cb.admitted(p->p.cb.ctx, u->from.ep);
+}
+
+/* All heartbeats have the same answer; who need not prove himself is admitted
+ * with it. */
+static void heartbeat(struct pipeline *p, struct unit *u, uint64_t now_ms)
+{
+	enum pipeline_stop why;
+	bool must_check;
+
+	if (ingress_authn(&p->in, u, now_ms, &must_check, &why) == AUTHN_OK &&
+	    !u->device->digest)
+		admit(p, u);
+}
+
 static enum stage stage_authn(struct pipeline *p, struct unit *u,
 			      uint64_t now_ms)
 {
@@ -308,8 +327,10 @@ static enum stage stage_authn(struct pipeline *p, struct unit *u,
 
 	if (u->side == SIDE_CORE || !u->msg.is_request)
 		return STAGE_NEXT;
-	if (pipeline_heartbeat(p, u, now_ms))
+	if (pipeline_heartbeat(p, u, now_ms)) {
+		heartbeat(p, u, now_ms);
 		return STAGE_DONE;
+	}
 	v = u->trunk ? authn_trunk(p, u, now_ms, &must_check)
 		     : ingress_authn(&p->in, u, now_ms, &must_check, &why);
 	switch (v) {
@@ -364,8 +385,7 @@ static enum stage stage_authz(struct pipeline *p, struct unit *u,
 	}
 	if (!pipeline_gate_device(p, u, now_ms))
 		return STAGE_DONE;
-	if (u->from.is_reliable && p->p.cb.admitted)
-		p->p.cb.admitted(p->p.cb.ctx, u->from.ep);
+	admit(p, u);
 	return STAGE_NEXT;
 }
 

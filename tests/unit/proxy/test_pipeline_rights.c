@@ -361,6 +361,28 @@ START_TEST(a_heartbeat_tells_no_line_from_none)
 }
 END_TEST
 
+/* Nobody sees a difference, but who stands by over TCP for months is no stranger
+ * whose connection is in the way of others, if he needs no proof. */
+START_TEST(a_heartbeat_of_who_needs_no_proof_admits_him)
+{
+	static const char lines[] =
+		"Contact: <sip:x@198.51.100.7>;cisco-keep-alive\nExpires: 0\n";
+	static const struct {
+		const char *line;
+		uint32_t admitted;
+	} rows[] = {{"2002", 1}, {"2003", 0}, {"2001", 0}, {"4711", 0}};
+	struct dest tcp = w.hiding;
+
+	tcp.is_reliable = true;
+	for (int i = 0; i < ROWS(rows); i++) {
+		w.admitted = 0;
+		beat(&tcp, rows[i].line, lines);
+		answered(&tcp, "200");
+		ck_assert_uint_eq(w.admitted, rows[i].admitted);
+	}
+}
+END_TEST
+
 START_TEST(the_heartbeat_of_a_cisco_phone_is_answered_without_a_challenge)
 {
 	heartbeat("Contact: <sip:2003@198.51.100.7:5060;transport=udp>;"
@@ -454,6 +476,7 @@ static TCase *heartbeats(void)
 			    0, 10);
 	tcase_add_test(t, a_heartbeat_leaves_a_registration_alone);
 	tcase_add_test(t, a_heartbeat_tells_no_line_from_none);
+	tcase_add_test(t, a_heartbeat_of_who_needs_no_proof_admits_him);
 	return t;
 }
 
