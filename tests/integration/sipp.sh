@@ -40,6 +40,16 @@ foreign_line() {
 		-t t1 -m 1 -recv_timeout 5000 127.0.0.1:15061 >/dev/null
 }
 is_true "a phone cannot register another's line" foreign_line
+# as when somebody logs in at the phone (extension mobility)
+password_changes() {
+	printf '%s\n' "another-$PASS_C" | ctl user passwd "$USER_C" || return
+	! phone_c_registers >/dev/null || return
+	sipp_run changed px register "$USER_C" "another-$PASS_C" - \
+		-s "$USER_C" -t t1 -m 1 127.0.0.1:15061 || return
+	printf '%s\n' "$PASS_C" | ctl user passwd "$USER_C" &&
+		phone_c_registers
+}
+is_true "another password counts from the next request on" password_changes
 is_true "an inside phone registers at kamailio" inside_registers 3001 7001
 
 needs inside_answers 1
