@@ -179,6 +179,38 @@ flush() { in_ns sp ip xfrm policy flush; }
 is_true "when the policies go" flush
 is_true "that is noticed, too" \
 	wait_for 4 ipsec ipsec_is 'no policy demands ESP towards it'
+# A reload brings another gateway, and a trunk that nothing is taken from.
+mkdir -p "$DIR/etc/sallyport/conf.d"
+more=$DIR/etc/sallyport/conf.d/more.conf
+ip -n "$NS-pa" addr add 10.77.0.42/24 dev eth0
+cat >"$more" <<CFG
+gateway "second" { address = "10.77.0.41" }
+trunk "guarded" {
+	profile = "carrier"
+	listeners = { "trunks" }
+	sources = { "10.77.0.42" }
+	call-managers = { "cm-trunk" }
+	direction = in
+	require-ipsec = yes
+}
+CFG
+is_true "a reload brings what IPsec has to protect" ctl reload
+watched() { ctl ipsec | finds "$1 .*no policy demands ESP towards it"; }
+is_true "a gateway is watched" wait_for 8 ipsec watched second
+is_true "and a trunk" wait_for 8 ipsec watched guarded
+is_true "as is what was there" wait_for 8 ipsec watched pstn
+by_guarded() {
+	in_ns pa "$LIB/ask.pl" 10.77.0.42:5060 "$SP_OUT:5062" OPTIONS g 1001
+}
+held_back() { ! by_guarded; }
+is_true "the trunk is held back" held_back
+sed -i '/require-ipsec/d' "$more"
+is_true "another takes the condition away" ctl reload
+is_true "then it is heard" by_guarded
+rm "$more"
+is_true "and both away" ctl reload
+unwatched() { ! ctl ipsec | finds 'second\|guarded'; }
+is_true "they are watched no more" unwatched
 rules() {
 	ctl ipsec rules >"$DIR/rules" && cat "$DIR/rules" &&
 		grep -q "ip saddr $PHONE_B udp dport { 2427, 2727 } meta ipsec missing" \
