@@ -212,10 +212,11 @@ int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
 {
 	bool new_in = !same_key(p->in, &f->in);
 	bool new_out = !same_key(p->out, &f->out);
-	uint64_t print = new_out ? own_print(f) : p->out_print;
+	uint64_t print = own_print(f);
 	struct rtp_srtp *in = NULL, *out = NULL;
 
-	if (new_out && rtp_spent_has(&p->spent, print))
+	/* The current one is not spent, unless it was borrowed meanwhile. */
+	if (rtp_spent_has(&p->spent, print))
 		return ERR_STATE;
 	if (new_in && srtp_for(&f->in, &in))
 		return ERR_NOMEM;
@@ -242,9 +243,10 @@ int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
 	if (new_out) {
 		rtp_srtp_free(p->out);
 		p->out = out;
-		rtp_spent_add(&p->spent, p->out_print);
-		p->out_print = print;
 	}
+	if (print != p->out_print)
+		rtp_spent_add(&p->spent, p->out_print);
+	p->out_print = print;
 	if (!addr_eq(&f->remote, &p->flow.remote) ||
 	    !addr_eq(&f->remote_rtcp, &p->flow.remote_rtcp) ||
 	    f->latch != p->flow.latch)

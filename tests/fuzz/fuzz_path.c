@@ -2,7 +2,8 @@
  * media/path: any order of packets, updates and joins. Each four bytes are one
  * step. Whatever happens, a packet leaves only when nothing blocks it; under a
  * borrowed key only the very bytes that came leave, and only those under that
- * key; what is opened and closed again is what was sent.
+ * key; what is opened and closed again is what was sent. No key of ours is used
+ * again after another.
  */
 #include "fuzz/fuzz.h"
 
@@ -22,6 +23,8 @@ struct world {
 	struct path *path[2];
 	struct rtp_srtp *sender[KEYS];
 	bool is_joined;
+	bool is_spent[KEYS]; /* the far flow has left it */
+	uint8_t own; /* the far flow sends under it; 0: none of its own */
 	uint64_t now;
 };
 
@@ -68,13 +71,27 @@ static void world_free(struct world *w)
 static void update(struct world *w, uint8_t which, uint8_t a, uint8_t b)
 {
 	struct flow *f = &w->flow[which & 1];
+	struct flow before = *f;
+	uint8_t own = 0;
 
 	f->in = key(which & 1 ? 0 : a % KEYS);
 	f->out = key(which & 1 ? b % KEYS : 0);
 	f->is_borrowed = a & 0x10;
 	f->is_blocked = a & 0x20;
 	f->is_raw = a & 0x40;
+	if (which & 1 && !f->is_borrowed)
+		own = b % KEYS;
+	/* A key of ours that was left does not come back. */
+	if (w->is_spent[own] && own > 0) {
+		fuzz_check(path_update(w->path[1], f, w->now) == ERR_STATE);
+		*f = before;
+		return;
+	}
 	fuzz_check(path_update(w->path[which & 1], f, w->now) == 0);
+	if (which & 1) {
+		w->is_spent[w->own] |= own != w->own;
+		w->own = own;
+	}
 	path_join(w->path[0], w->is_joined ? w->path[1] : NULL);
 }
 

@@ -489,6 +489,33 @@ START_TEST(an_earlier_key_of_ours_does_not_come_back)
 }
 END_TEST
 
+static int set_out(struct path *p, uint8_t k, bool is_borrowed)
+{
+	struct flow f = flow(FLOW_LATCH_OFF, false);
+
+	f.out = key(k);
+	f.is_borrowed = is_borrowed;
+	return path_update(p, &f, now);
+}
+
+/* A key that was borrowed, and is ours without another between: it counts from
+ * then on, and one of ours that is lent back to us is still spent. */
+START_TEST(a_borrowed_key_that_becomes_ours_does_not_come_back)
+{
+	struct flow f = flow(FLOW_LATCH_OFF, false);
+	struct path *p = path_new(&f, 0);
+
+	ck_assert_int_eq(set_out(p, 11, true), 0);
+	ck_assert_int_eq(set_out(p, 11, false), 0);
+	ck_assert_int_eq(set_out(p, 12, false), 0);
+	ck_assert_int_eq(set_out(p, 11, false), ERR_STATE);
+	ck_assert_int_eq(set_out(p, 11, true), 0);
+	ck_assert_int_eq(set_out(p, 11, false), ERR_STATE);
+	ck_assert_int_eq(set_out(p, 13, false), 0);
+	path_free(p);
+}
+END_TEST
+
 START_TEST(the_old_key_opens_for_a_while_and_no_longer)
 {
 	struct flow f = flow(FLOW_LATCH_OFF, true);
@@ -603,6 +630,7 @@ int main(void)
 	tcase_add_test(t, a_blocked_flow_checks_but_does_not_forward);
 	tcase_add_test(t, an_update_with_the_same_key_keeps_the_index);
 	tcase_add_test(t, an_earlier_key_of_ours_does_not_come_back);
+	tcase_add_test(t, a_borrowed_key_that_becomes_ours_does_not_come_back);
 	tcase_add_test(t, the_old_key_opens_for_a_while_and_no_longer);
 	tcase_add_test(t, new_ssrcs_towards_srtp_are_rationed);
 	tcase_add_test(t, silence_is_reported_once);
