@@ -50,6 +50,13 @@ enum other_media {
 	OTHER_MEDIA_REJECT
 };
 
+/* Skinny: what becomes of multicast media, whose messages have no keys. */
+enum multicast {
+	MULTICAST_RELAY, /* the relay hears the group, the phone a stream */
+	MULTICAST_CLEAR, /* the phone is told of the group as it is inside */
+	MULTICAST_NO	 /* refused */
+};
+
 struct call_policy {
 	enum media_policy media;
 	enum suite suite[SUITE_COUNT]; /* accepted, best first */
@@ -68,7 +75,7 @@ struct call_policy {
 	/* SCCP: where the far end of a stream is none of our phones the phone
 	 * sends and hears RTP, not SRTP that ends here. */
 	bool falls_back;
-	bool passes_multicast; /* SCCP: in the clear, as it is inside */
+	enum multicast multicast; /* SCCP */
 	bool nat; /* latch media on the first authentic packet from anywhere */
 };
 

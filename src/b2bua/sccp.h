@@ -27,6 +27,13 @@ enum {
 	SCCP_PARTY_LEN = 80	   /* bytes of a number and name, with NUL */
 };
 
+/* Is a stream what the call manager thinks is multicast? */
+enum sccp_multicast {
+	SCCP_NO_GROUP,
+	SCCP_HEARS_GROUP, /* flow[SIDE_CORE].group: the relay hears it */
+	SCCP_SENDS_GROUP  /* flow[SIDE_CORE].remote is one */
+};
+
 /* One stream of a phone; flows by the side that they come from. */
 struct sccp_stream {
 	struct list node; /* in sccp_phone.streams */
@@ -34,6 +41,7 @@ struct sccp_stream {
 	uint32_t conf;
 	uint32_t call;
 	uint32_t codec;
+	enum sccp_multicast group;
 	bool is_video;
 	bool is_receiving; /* OpenReceiveChannel without a Close */
 	bool is_heard;	   /* the phone has said where it receives */
@@ -60,7 +68,7 @@ struct sccp_stream {
 	size_t start_len;
 };
 
-/* A multicast stream that the phone was told of. */
+/* A multicast stream that the phone was told of as such: in the clear. */
 struct sccp_group {
 	bool is_on;
 	uint32_t party;
@@ -214,6 +222,27 @@ void sccp_update(struct calls *c, struct sccp_stream *s, struct flow before[2]);
  * flows of all; then what the phone shows. */
 void sccp_update_all(struct calls *c, struct sccp_phone *p);
 
+/* The stream with that party of that kind, or NULL. */
+struct sccp_stream *sccp_stream_find(const struct sccp_phone *p, uint32_t party,
+				     enum sccp_multicast kind);
+/* A stream of that kind with ports and flows, for m. group: what it hears, or
+ * NULL. NULL: there are too many. */
+struct sccp_stream *sccp_stream_make(struct calls *c, struct sccp_phone *p,
+				     const struct sccp_msg *m,
+				     enum sccp_multicast kind,
+				     const struct addr *group);
+/* Have the phone receive s as m says, an OpenReceiveChannel or its video form,
+ * under a fresh key. */
+void sccp_stream_open(struct calls *c, struct sccp_stream *s,
+		      const struct sccp_msg *m);
+/* Have the phone send s, as m says, to what m names a. */
+void sccp_stream_start(struct calls *c, struct sccp_stream *s,
+		       const struct sccp_msg *m, const struct addr *a);
+/* End s: its flows, its ports. */
+void sccp_stream_end(struct calls *c, struct sccp_stream *s);
+/* Does p's policy want SRTP that it cannot have? */
+bool sccp_must_refuse(const struct sccp_phone *p);
+
 /* --- sccp_join.c ----------------------------------------------------------- */
 /* The phone of s has the key that it was told last: from now on it is used. */
 void sccp_switch(struct calls *c, struct sccp_stream *s);
@@ -277,7 +306,11 @@ void sccp_group_stop(struct calls *c, struct sccp_phone *p,
 		     const struct sccp_msg *m);
 void sccp_group_ack(struct calls *c, struct sccp_phone *p,
 		    const struct sccp_msg *m);
-/* Does p hear or send multicast in the call ref (0: in any)? */
+/* The phone has answered the channel of s, which hears a group, or the relay
+ * has no room for it: the call manager's answer. */
+void sccp_group_answer(struct calls *c, const struct sccp_stream *s,
+		       uint32_t status);
+/* Does p hear or send multicast in the clear in the call ref (0: in any)? */
 bool sccp_hears_group(const struct sccp_phone *p, uint32_t ref);
 /* The call is over, and what was heard in it. */
 void sccp_group_call_end(struct sccp_phone *p, uint32_t ref);

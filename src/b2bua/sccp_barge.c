@@ -13,7 +13,7 @@
 
 static bool is_voice(const struct sccp_stream *s)
 {
-	return s->is_receiving && !s->is_video;
+	return s->is_receiving && !s->is_video && s->group == SCCP_NO_GROUP;
 }
 
 /* The phone has s besides another channel of the same call, which was there
@@ -107,6 +107,8 @@ bool sccp_keep_out(struct calls *c, struct sccp_stream *s)
 static enum call_security far_of(const struct calls *c,
 				 const struct sccp_stream *s)
 {
+	if (s->group != SCCP_NO_GROUP)
+		return CALL_NONSECURE;
 	if (s->far.is_joined)
 		return (enum call_security)s->far.security;
 	return s->is_sending && !sccp_is_ours(c, &s->flow[SIDE_CORE].remote)

@@ -413,7 +413,9 @@ static void fill_stream(const struct sccp_stream *s, struct call_stream *ret)
 		.is_borrowed = s->is_borrowed,
 	};
 	for (int side = 0; side < 2; side++) {
-		ret->local[side] = s->flow[side].local;
+		ret->local[side] = s->flow[side].group.family == ADDR_NONE
+					   ? s->flow[side].local
+					   : s->flow[side].group;
 		ret->remote[side] = s->flow[side].remote;
 		ret->is_blocked[side] = s->flow[side].is_blocked;
 		ret->flow[side] = s->flow[side].id;

@@ -272,7 +272,9 @@ void sccp_follow_far(struct calls *c, struct sccp_stream *s)
 	bool is_plain =
 		!sccp_is_ours(c, a) || (far && !sccp_is_secure(far->phone));
 
-	if (follows_far(s) && s->is_plain != is_plain)
+	/* Nobody at the far end of a group could do better. */
+	if (s->group == SCCP_NO_GROUP && follows_far(s) &&
+	    s->is_plain != is_plain)
 		set_plain(c, s, is_plain);
 }
 

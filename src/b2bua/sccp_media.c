@@ -43,7 +43,7 @@ bool sccp_is_secure(const struct sccp_phone *p)
 	return sccp_suite_of(p) != SUITE_NONE;
 }
 
-static bool must_refuse(const struct sccp_phone *p)
+bool sccp_must_refuse(const struct sccp_phone *p)
 {
 	return p->policy.media == MEDIA_SRTP_REQUIRE && !sccp_is_secure(p);
 }
@@ -62,32 +62,47 @@ void sccp_make_key(struct calls *c, const struct sccp_phone *p,
 
 /* ---- streams ---------------------------------------------------------------------- */
 
-static struct sccp_stream *find_stream(const struct sccp_phone *p,
-				       uint32_t party)
+struct sccp_stream *sccp_stream_find(const struct sccp_phone *p, uint32_t party,
+				     enum sccp_multicast kind)
 {
 	struct list *l;
 
 	list_for_each(l, &p->streams)
-		if (sccp_stream_at(l)->party == party)
+		if (sccp_stream_at(l)->party == party &&
+		    sccp_stream_at(l)->group == kind)
 			return sccp_stream_at(l);
 	return NULL;
+}
+
+static struct sccp_stream *find_stream(const struct sccp_phone *p,
+				       uint32_t party)
+{
+	return sccp_stream_find(p, party, SCCP_NO_GROUP);
+}
+
+/* Could the acknowledgement be of k? */
+static bool awaits_ack(const struct sccp_stream *k, bool is_start)
+{
+	return is_start ? k->is_sending : k->is_receiving;
 }
 
 /* Some phones give no party, or one of their own, in an acknowledgement. */
 static struct sccp_stream *find_acked(const struct sccp_phone *p,
 				      const struct sccp_msg *m, bool is_start)
 {
-	struct sccp_stream *s = find_stream(p, sccp_u32(m, SCCP_PARTY));
+	uint32_t party = sccp_u32(m, SCCP_PARTY);
 	uint32_t call = sccp_u32(m, SCCP_CALL);
+	struct sccp_stream *s = NULL;
 	struct list *l;
 
-	if (s && (is_start ? s->is_sending : s->is_receiving))
-		return s;
-	s = NULL;
+	list_for_each(l, &p->streams)
+		if (sccp_stream_at(l)->party == party &&
+		    awaits_ack(sccp_stream_at(l), is_start))
+			return sccp_stream_at(l);
 	list_for_each(l, &p->streams) {
 		struct sccp_stream *k = sccp_stream_at(l);
 
-		if (is_start ? !k->is_sending : !k->is_receiving || k->is_heard)
+		if (!awaits_ack(k, is_start) || (!is_start && k->is_heard))
 			continue;
 		if (call != 0 && k->call != 0 && k->call != call)
 			continue;
@@ -150,6 +165,7 @@ static int stream_begin(struct calls *c, struct sccp_stream *s)
 	uint64_t cookie = handle_u64(s->phone->obj.self);
 	struct action a = {
 		.kind = ACTION_FLOW_ADD, .call = cookie, .is_alone = true};
+	struct addr group = s->flow[SIDE_CORE].group;
 	int err = stream_ports_take(c, cookie, s->port);
 
 	if (err)
@@ -161,6 +177,7 @@ static int stream_begin(struct calls *c, struct sccp_stream *s)
 			.local = addr_with_port(stream_addr(c, (enum side)side),
 						s->port[side]),
 		};
+	s->flow[SIDE_CORE].group = group;
 	s->flow[SIDE_PHONE].peer_id = s->flow[SIDE_CORE].id;
 	s->flow[SIDE_CORE].peer_id = s->flow[SIDE_PHONE].id;
 	/* Where a phone that only sends will be is not said: its address is
@@ -173,12 +190,13 @@ static int stream_begin(struct calls *c, struct sccp_stream *s)
 	return 0;
 }
 
-/* The stream of m, made where it is new. NULL: there are too many. */
-static struct sccp_stream *make_stream(struct calls *c, struct sccp_phone *p,
-				       const struct sccp_msg *m)
+struct sccp_stream *sccp_stream_make(struct calls *c, struct sccp_phone *p,
+				     const struct sccp_msg *m,
+				     enum sccp_multicast kind,
+				     const struct addr *group)
 {
 	uint32_t party = sccp_u32(m, SCCP_PARTY);
-	struct sccp_stream *s = find_stream(p, party);
+	struct sccp_stream *s = sccp_stream_find(p, party, kind);
 
 	if (!s) {
 		if (p->stream_count >= SCCP_STREAMS_MAX)
@@ -188,6 +206,9 @@ static struct sccp_stream *make_stream(struct calls *c, struct sccp_phone *p,
 			return NULL;
 		s->party = party;
 		s->phone = p;
+		s->group = kind;
+		if (group)
+			s->flow[SIDE_CORE].group = *group;
 		if (stream_begin(c, s) != 0) {
 			alloc_free(s);
 			return NULL;
@@ -203,6 +224,13 @@ static struct sccp_stream *make_stream(struct calls *c, struct sccp_phone *p,
 	if (sccp_has(m, SCCP_CODEC))
 		s->codec = sccp_u32(m, SCCP_CODEC);
 	return s;
+}
+
+/* The stream of m, made where it is new. NULL: there are too many. */
+static struct sccp_stream *make_stream(struct calls *c, struct sccp_phone *p,
+				       const struct sccp_msg *m)
+{
+	return sccp_stream_make(c, p, m, SCCP_NO_GROUP, NULL);
 }
 
 static void keep(uint8_t **ptr, size_t *len, struct slice bytes)
@@ -225,7 +253,7 @@ static void stream_free(struct calls *c, struct sccp_stream *s)
 	alloc_free(s);
 }
 
-static void stream_end(struct calls *c, struct sccp_stream *s)
+void sccp_stream_end(struct calls *c, struct sccp_stream *s)
 {
 	struct action a = {.kind = ACTION_FLOW_DEL,
 			   .call = handle_u64(s->phone->obj.self)};
@@ -268,26 +296,13 @@ static void take_key(const struct sccp_msg *m, struct flow_key *ret)
 		*ret = (struct flow_key){.suite = SUITE_NONE};
 }
 
-static void on_open(struct calls *c, struct sccp_phone *p,
-		    const struct sccp_msg *m)
+void sccp_stream_open(struct calls *c, struct sccp_stream *s,
+		      const struct sccp_msg *m)
 {
-	bool is_video = m->id == SCCP_OPEN_MM_RECEIVE;
-	struct sccp_stream *s;
-	struct flow before[2];
+	struct flow before[2] = {s->flow[0], s->flow[1]};
+	struct sccp_phone *p = s->phone;
 
-	if (must_refuse(p) || sccp_refuses_barge(p, m) ||
-	    (is_video && p->policy.other_media == OTHER_MEDIA_REJECT)) {
-		answer_open(c, p, m, STATUS_NO_CHANNEL);
-		return;
-	}
-	s = make_stream(c, p, m);
-	if (!s) {
-		answer_open(c, p, m, STATUS_NO_CHANNEL);
-		return;
-	}
-	before[0] = s->flow[0];
-	before[1] = s->flow[1];
-	s->is_video = is_video;
+	s->is_video = m->id == SCCP_OPEN_MM_RECEIVE;
 	s->is_receiving = true;
 	s->is_heard = false;
 	s->is_borrowed = s->is_learned = s->is_stale = s->has_next = false;
@@ -300,6 +315,28 @@ static void on_open(struct calls *c, struct sccp_phone *p,
 	sccp_update(c, s, before);
 	sccp_send_open(c, s, m);
 	sccp_update_all(c, p);
+}
+
+static void on_open(struct calls *c, struct sccp_phone *p,
+		    const struct sccp_msg *m)
+{
+	bool is_video = m->id == SCCP_OPEN_MM_RECEIVE;
+	struct sccp_stream *s;
+
+	/* The phone has one channel with this number. */
+	s = sccp_stream_find(p, sccp_u32(m, SCCP_PARTY), SCCP_HEARS_GROUP);
+	if (s)
+		sccp_stream_end(c, s);
+	if (sccp_must_refuse(p) || sccp_refuses_barge(p, m) ||
+	    (is_video && p->policy.other_media == OTHER_MEDIA_REJECT)) {
+		answer_open(c, p, m, STATUS_NO_CHANNEL);
+		return;
+	}
+	s = make_stream(c, p, m);
+	if (s)
+		sccp_stream_open(c, s, m);
+	else
+		answer_open(c, p, m, STATUS_NO_CHANNEL);
 }
 
 static void on_open_ack(struct calls *c, struct sccp_phone *p,
@@ -331,6 +368,13 @@ static void on_open_ack(struct calls *c, struct sccp_phone *p,
 	if (is_own) {
 		if (--s->own_opens == 0)
 			sccp_switch(c, s);
+		sccp_update_all(c, p);
+		return;
+	}
+	if (s->group != SCCP_NO_GROUP) {
+		sccp_group_answer(c, s, sccp_u32(m, SCCP_STATUS));
+		if (!is_ok)
+			sccp_stream_end(c, s);
 		sccp_update_all(c, p);
 		return;
 	}
@@ -376,42 +420,26 @@ static void stop_or_close(struct calls *c, struct sccp_phone *p,
 	} else {
 		flow_wipe(&before[0]);
 		flow_wipe(&before[1]);
-		stream_end(c, s);
+		sccp_stream_end(c, s);
 	}
 	sccp_update_all(c, p);
 }
 
 /* ---- sending -------------------------------------------------------------------------- */
 
-static void on_start(struct calls *c, struct sccp_phone *p,
-		     const struct sccp_msg *m)
+void sccp_stream_start(struct calls *c, struct sccp_stream *s,
+		       const struct sccp_msg *m, const struct addr *a)
 {
-	bool is_video = m->id == SCCP_START_MM_TRANSMISSION;
-	struct sccp_stream *s;
 	struct flow before[2];
-	struct addr a;
 
-	/* Nothing tells the call manager that a phone cannot send but silence;
-	 * the channel to receive was refused before. */
-	if (must_refuse(p) ||
-	    (is_video && p->policy.other_media == OTHER_MEDIA_REJECT) ||
-	    sccp_addr(m, SCCP_ADDR, SCCP_PORT, &a) != 0) {
-		c->sccp.counts.dropped++;
-		return;
-	}
-	s = make_stream(c, p, m);
-	if (!s) {
-		c->sccp.counts.dropped++;
-		return;
-	}
 	if (s->is_sending)
 		sccp_leave_far(c, s);
 	before[0] = s->flow[0];
 	before[1] = s->flow[1];
-	s->is_video = is_video;
+	s->is_video = m->id == SCCP_START_MM_TRANSMISSION;
 	s->is_sending = true;
 	s->is_refused = false;
-	s->flow[SIDE_CORE].remote = a;
+	s->flow[SIDE_CORE].remote = *a;
 	keep(&s->start, &s->start_len, m->bytes);
 	take_key(m, &s->flow[SIDE_PHONE].out);
 	sccp_follow_far(c, s);
@@ -419,7 +447,26 @@ static void on_start(struct calls *c, struct sccp_phone *p,
 	sccp_update(c, s, before);
 	if (!sccp_keep_out(c, s))
 		sccp_send_start(c, s, m);
-	sccp_update_all(c, p);
+	sccp_update_all(c, s->phone);
+}
+
+static void on_start(struct calls *c, struct sccp_phone *p,
+		     const struct sccp_msg *m)
+{
+	bool is_video = m->id == SCCP_START_MM_TRANSMISSION;
+	struct sccp_stream *s = NULL;
+	struct addr a;
+
+	/* Nothing tells the call manager that a phone cannot send but silence;
+	 * the channel to receive was refused before. */
+	if (!sccp_must_refuse(p) &&
+	    !(is_video && p->policy.other_media == OTHER_MEDIA_REJECT) &&
+	    sccp_addr(m, SCCP_ADDR, SCCP_PORT, &a) == 0)
+		s = make_stream(c, p, m);
+	if (s)
+		sccp_stream_start(c, s, m, &a);
+	else
+		c->sccp.counts.dropped++;
 }
 
 static void on_start_ack(struct calls *c, struct sccp_phone *p,
@@ -429,6 +476,9 @@ static void on_start_ack(struct calls *c, struct sccp_phone *p,
 	struct sccp_out *o = c->sccp.out;
 	struct addr a = {.family = ADDR_V4};
 
+	/* The call manager awaits none for a group. */
+	if (s && s->group != SCCP_NO_GROUP)
+		return;
 	sccp_out_copy(o, m);
 	if (s && sccp_u32(m, SCCP_STATUS) == 0)
 		a = s->flow[SIDE_CORE].local;
@@ -494,7 +544,7 @@ static void on_port_close(struct calls *c, struct sccp_phone *p,
 
 	sccp_pass(c, p, SIDE_PHONE, m);
 	if (s && !s->is_receiving && !s->is_sending)
-		stream_end(c, s);
+		sccp_stream_end(c, s);
 }
 
 /* ---- dispatch ------------------------------------------------------------------------------ */
@@ -579,7 +629,7 @@ void sccp_media_end(struct calls *c, struct sccp_phone *p)
 		struct sccp_stream *s = sccp_stream_at(p->streams.next);
 
 		sccp_leave_far(c, s);
-		stream_end(c, s);
+		sccp_stream_end(c, s);
 	}
 }
 
@@ -609,8 +659,10 @@ static void failed(struct calls *c, struct sccp_stream *s)
 	struct sccp_phone *p = s->phone;
 	struct sccp_msg m;
 
-	if (s->is_receiving && !s->is_heard &&
-	    sccp_reparse(s->open, s->open_len, &m))
+	if (s->group == SCCP_HEARS_GROUP && !s->is_heard)
+		sccp_group_answer(c, s, STATUS_NO_CHANNEL);
+	else if (s->is_receiving && !s->is_heard &&
+		 sccp_reparse(s->open, s->open_len, &m))
 		answer_open(c, p, &m, STATUS_NO_CHANNEL);
 	if (s->is_receiving)
 		sccp_send_end(c, s,
@@ -620,7 +672,7 @@ static void failed(struct calls *c, struct sccp_stream *s)
 		sccp_send_end(c, s,
 			      s->is_video ? SCCP_STOP_MM_TRANSMISSION
 					  : SCCP_STOP_TRANSMISSION);
-	stream_end(c, s);
+	sccp_stream_end(c, s);
 	sccp_update_all(c, p);
 }
 

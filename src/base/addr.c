@@ -113,6 +113,12 @@ bool addr_is_any(const struct addr *a)
 	return memcmp(a->ip, zero, sizeof(zero)) == 0;
 }
 
+bool addr_is_multicast(const struct addr *a)
+{
+	return (a->family == ADDR_V4 && (a->ip[0] & 0xf0) == 0xe0) ||
+	       (a->family == ADDR_V6 && a->ip[0] == 0xff);
+}
+
 bool addr_in_prefix(const struct addr *a, const struct addr *net, unsigned bits)
 {
 	unsigned whole = bits / 8;

@@ -50,6 +50,8 @@ bool addr_eq(const struct addr *a, const struct addr *b);
 bool addr_ip_eq(const struct addr *a, const struct addr *b);
 /* True for 0.0.0.0, ::, and an unset address. */
 bool addr_is_any(const struct addr *a);
+/* True for 224.0.0.0/4 and ff00::/8. */
+bool addr_is_multicast(const struct addr *a);
 /* True when the first bits of a's IP equal net's; families must agree. */
 bool addr_in_prefix(const struct addr *a, const struct addr *net,
 		    unsigned bits);

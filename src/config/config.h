@@ -284,7 +284,7 @@ struct config_device {
 	const char *pool;	   /* "" = none */
 	bool built_in_bridge;	   /* as in the call manager */
 	bool falls_back;	   /* SCCP: RTP where the far end has no SRTP */
-	bool passes_multicast;	   /* SCCP: passed in the clear, or refused */
+	enum config_multicast multicast; /* SCCP */
 	bool is_stored;		   /* it comes from the store, not a file */
 	struct table_node by_name; /* config_device_find */
 	struct table_node by_user; /* config_device_by_user */

@@ -16,6 +16,7 @@ static const char *const words_media[] = {"auto", "rtp-only", "srtp-preferred",
 					  "srtp-required", NULL};
 const char *const config_words_offer[] = {"savp", "osrtp", "two-lines",
 					  "cisco-fallback", NULL};
+static const char *const words_multicast[] = {"relay", "clear", "no", NULL};
 const char *const config_words_other[] = {"encrypt", "relay", "reject", NULL};
 static const char *const words_icon[] = {"whole-call", "phone-leg", NULL};
 static const char *const words_policy[] = {"default", "authenticated", "legacy",
@@ -486,23 +487,32 @@ static const struct config_option device_options[] = {
 		       "is none of Sallyport's phones the channels of this one "
 		       "are opened anew without keys. no: its media stays "
 		       "encrypted up to Sallyport."),
-	DEVICE(passes_multicast, "multicast", BOOL, "no",
-	       .text = "For SCCP: yes tells the phone of multicast media (music "
-		       "on hold) as the call manager said it, to be heard in "
-		       "the clear if the network brings the group to it, but "
-		       "not with srtp-required. no: the call manager hears "
-		       "that it failed."),
+	DEVICE(multicast, "multicast", WORD, "relay", .words = words_multicast,
+	       .text = "For SCCP: what becomes of multicast media (music on "
+		       "hold), whose messages have no room for keys. relay: "
+		       "Sallyport hears the group inside (it joins it at the "
+		       "interface of the relay's inside address), and the phone "
+		       "is sent a stream of its own, encrypted as any other. "
+		       "clear: the phone is told of the group as the call "
+		       "manager said it, to be heard in the clear if the "
+		       "network brings the group to it, but not with "
+		       "srtp-required. no: the call manager hears that it "
+		       "failed."),
 	DEVICE(call_limit, "call-limit", UINT, "0", .min = 0, .max = 1000,
 	       .unit = "calls",
 	       .text = "Calls of the device at once; 0 is no limit."),
 	DEVICE(presence_group, "presence-group", NAME, "default",
 	       .text = "Presence group of the device and its lines: who may "
 		       "watch them, and whom the device may watch "
-		       "(SUBSCRIBE to presence and dialog)."),
+		       "(SUBSCRIBE to presence and dialog). Without effect for "
+		       "what the device itself watches over Skinny: the call "
+		       "manager decides what it is told."),
 	DEVICE(calling_rights, "calling-rights", NAME, "", .example = "",
 	       .text = "Section calling-rights: where the device may call, "
 		       "transfer and forward to; empty: anywhere the call "
-		       "manager lets it."),
+		       "manager lets it. Without effect over Skinny, where the "
+		       "call manager collects the digits: its own classes of "
+		       "service apply there, and the check warns."),
 };
 
 #define ROWS(a) .option = (a), .count = sizeof(a) / sizeof((a)[0])

@@ -58,6 +58,13 @@ enum config_srtp_offer {
 	CONFIG_OFFER_CISCO_FALLBACK
 };
 
+/* What becomes of multicast media, see enum multicast of b2bua/event.h. */
+enum config_multicast {
+	CONFIG_MULTICAST_RELAY,
+	CONFIG_MULTICAST_CLEAR,
+	CONFIG_MULTICAST_NO
+};
+
 /* What becomes of media that are not audio. */
 enum config_other_media {
 	CONFIG_OTHER_ENCRYPT,

@@ -2,7 +2,7 @@
 
 #include "base/secret.h"
 
-enum { FLOW_VERSION = 2, FLOW_STATS_VERSION = 2 };
+enum { FLOW_VERSION = 2, FLOW_VERSION_GROUP = 3, FLOW_STATS_VERSION = 2 };
 
 static void write_key(struct writer *w, const struct flow_key *k)
 {
@@ -68,7 +68,10 @@ void flow_wipe(struct flow *f)
 
 void flow_write(struct writer *w, const struct flow *f)
 {
-	writer_u8(w, FLOW_VERSION);
+	bool has_group = f->group.family != ADDR_NONE;
+
+	/* Flows without one are as they always were, also in the store. */
+	writer_u8(w, has_group ? FLOW_VERSION_GROUP : FLOW_VERSION);
 	writer_u64be(w, f->id);
 	writer_u64be(w, f->peer_id);
 	writer_u64be(w, f->call);
@@ -84,14 +87,26 @@ void flow_write(struct writer *w, const struct flow *f)
 	writer_u8(w, f->security);
 	writer_u8(w, f->is_blocked);
 	writer_u32be(w, f->idle_ms);
+	if (has_group)
+		addr_write(w, &f->group);
+}
+
+/* None, or a group of the same family with room for RTCP behind RTP. */
+static bool is_group(const struct flow *f)
+{
+	return f->group.family == ADDR_NONE ||
+	       (addr_is_multicast(&f->group) &&
+		f->group.family == f->local.family && f->group.port != 0 &&
+		f->group.port != UINT16_MAX);
 }
 
 int flow_read(struct reader *r, struct flow *ret)
 {
 	struct flow f = {0};
 	uint8_t latch, raw, borrowed, muxed, blocked;
+	uint8_t version = reader_u8(r);
 
-	if (reader_u8(r) != FLOW_VERSION)
+	if (version != FLOW_VERSION && version != FLOW_VERSION_GROUP)
 		return ERR_BAD;
 	f.id = reader_u64be(r);
 	f.peer_id = reader_u64be(r);
@@ -108,9 +123,11 @@ int flow_read(struct reader *r, struct flow *ret)
 	f.security = reader_u8(r);
 	blocked = reader_u8(r);
 	f.idle_ms = reader_u32be(r);
-	if (!reader_ok(r) || latch > FLOW_LATCH_NAT || raw > 1 ||
-	    borrowed > 1 || muxed > 1 || f.security > FLOW_SECURITY_MAX ||
-	    blocked > 1) {
+	if (version == FLOW_VERSION_GROUP)
+		addr_read(r, &f.group);
+	if (!reader_ok(r) || !is_group(&f) || latch > FLOW_LATCH_NAT ||
+	    raw > 1 || borrowed > 1 || muxed > 1 ||
+	    f.security > FLOW_SECURITY_MAX || blocked > 1) {
 		flow_wipe(&f);
 		return ERR_BAD;
 	}

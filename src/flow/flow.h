@@ -4,7 +4,8 @@
  * is another flow, its peer: a packet of this flow leaves from the peer's
  * local address towards the peer's remote (or latched) address. RTP uses the
  * even port named here, RTCP the next one, under the same keys; both belong
- * to the flow. Crosses process borders as bytes (flow_write, flow_read).
+ * to the flow. A flow may hear a multicast group instead of its own port, so
+ * that one who has no multicast gets what is sent there. Crosses process borders as bytes (flow_write, flow_read).
  */
 #pragma once
 
@@ -32,11 +33,14 @@ struct flow_key {
 };
 
 struct flow {
-	uint64_t id;		 /* unique for its owner, never 0 */
-	uint64_t peer_id;	 /* the opposite direction */
-	uint64_t call;		 /* cookie of the call, for CALL-wide removal */
-	struct addr local;	 /* arrival: our address and even RTP port */
-	struct addr remote;	 /* signalled source; family NONE = not known */
+	uint64_t id;	    /* unique for its owner, never 0 */
+	uint64_t peer_id;   /* the opposite direction */
+	uint64_t call;	    /* cookie of the call, for CALL-wide removal */
+	struct addr local;  /* arrival: our address and even RTP port */
+	struct addr group;  /* multicast, with its RTP port: what is sent there
+			    * arrives, from anybody, instead of at local;
+			    * family NONE = no group */
+	struct addr remote; /* signalled source; family NONE = not known */
 	struct addr remote_rtcp; /* signalled RTCP source; port + 1 if unset */
 	enum flow_latch latch;	 /* what may be learned about the source */
 	struct flow_key in;	 /* protection of what arrives */

@@ -50,7 +50,7 @@ struct media_backend_ops {
 	/*
 	 * Make n flows true, all or none: a call adds both directions of a
 	 * stream at once. ERR_EXISTS, ERR_LIMIT, ERR_NOMEM, ERR_UNSUPPORTED
-	 * (suite), ERR_IO (a port could not be had).
+	 * (suite, multicast), ERR_IO (a port could not be had).
 	 */
 	int (*add)(struct media_backend *b, uint64_t owner,
 		   const struct flow *f, uint32_t n);

@@ -128,6 +128,9 @@ static int check_flow(const struct kernel_relay *r, uint64_t owner,
 	if (!(r->features.suites & 1u << f->in.suite) ||
 	    !(r->features.suites & 1u << f->out.suite))
 		return ERR_UNSUPPORTED;
+	/* Nobody there is a member of groups, or routes to them. */
+	if (f->group.family != ADDR_NONE || addr_is_multicast(&f->remote))
+		return ERR_UNSUPPORTED;
 	return 0;
 }
 

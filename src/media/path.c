@@ -267,11 +267,19 @@ void path_join(struct path *p, struct path *far)
 			p->in && far->out && rtp_srtp_same_key(p->in, far->out);
 }
 
+static bool is_group(const struct path *p)
+{
+	return p->flow.group.family != ADDR_NONE;
+}
+
 /* Before anything is computed: may this source send us anything at all? */
 static bool may_try(const struct path *p, const struct latch *l,
 		    const struct addr *src)
 {
 	if (addr_eq(src, &l->proven))
+		return true;
+	/* Nobody says who sends to a group. */
+	if (is_group(p))
 		return true;
 	if (p->flow.latch == FLOW_LATCH_OFF)
 		return addr_eq(src, &l->signalled);
@@ -318,6 +326,8 @@ static bool learn(struct path *p, struct latch *l, const struct addr *src,
 {
 	bool is_first = l->proven.family == ADDR_NONE;
 
+	if (is_group(p))
+		return true;
 	if (!is_first && addr_eq(src, &l->proven)) {
 		l->count = 0;
 		return true;
@@ -496,7 +506,7 @@ static int judge(struct path *p, struct path_packet *pkt, uint64_t now_ms)
 		return err;
 	/* RTCP on the RTP port tells nothing about where RTP comes from
 	 * when it is plain: it has no sequence. */
-	if (f.is_rtcp && !pkt->is_rtcp && !p->in &&
+	if (f.is_rtcp && !pkt->is_rtcp && !p->in && !is_group(p) &&
 	    !addr_eq(&pkt->src, &l->proven))
 		return ERR_DENIED;
 	if (!learn(p, l, &pkt->src, &f))

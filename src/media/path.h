@@ -19,6 +19,8 @@
  * SSRC. Nothing is learned before the tag is checked, and unproven plain
  * packets are not forwarded. RTCP on the odd port has a latch of its own.
  *
+ * What comes to a group (flow.group) comes from whoever may send there.
+ *
  * What is not RTP (flow.is_raw) passes from exactly the signalled address, as
  * it is.
  *

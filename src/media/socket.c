@@ -112,6 +112,7 @@ void socket_refresh_target(struct relay_flow *f)
 		f->to[i].len =
 			addr_to_sockaddr(path_dest(f->path, i == 1), &ss);
 		memcpy(&f->to[i].u, &ss, sizeof(f->to[i].u));
+		media_udp_towards(f->fd[i], path_dest(f->path, i == 1));
 	}
 	f->to[1].from_odd = !path_flow(f->path)->is_muxed;
 }

@@ -198,17 +198,25 @@ static void destroy(struct shard *s, struct relay_flow *f)
 	(void)atomic_fetch_sub(&s->relay->flows, 1);
 }
 
-static int open_sockets(struct shard *s, struct relay_flow *f,
-			const struct addr *local, const struct media_state *had)
+/* RTP's socket (i 0), or RTCP's. */
+static int open_one(const struct shard *s, const struct flow *conf, int i)
 {
+	const struct addr *to =
+		conf->group.family == ADDR_NONE ? &conf->local : &conf->group;
+	struct addr a = addr_with_port(to, (uint16_t)(to->port + i));
 	uint8_t dscp = s->relay->params.dscp;
 
-	for (int i = 0; i < 2; i++) {
-		struct addr a =
-			addr_with_port(local, (uint16_t)(local->port + i));
+	return conf->group.family == ADDR_NONE
+		       ? media_udp_open(&a, dscp)
+		       : media_udp_open_group(&a, &conf->local, dscp);
+}
 
+static int open_sockets(struct shard *s, struct relay_flow *f,
+			const struct flow *conf, const struct media_state *had)
+{
+	for (int i = 0; i < 2; i++) {
 		f->fd[i] = had && had->fd[i] >= 0 ? had->fd[i]
-						  : media_udp_open(&a, dscp);
+						  : open_one(s, conf, i);
 		if (f->fd[i] < 0 ||
 		    socket_watch(s, f->fd[i],
 				 media_udp_data(f->handle, i == 1)))
@@ -308,7 +316,7 @@ static int create(struct shard *s, uint64_t owner, const struct flow *conf,
 	if (!err)
 		err = index_flow(s, f);
 	if (!err)
-		err = open_sockets(s, f, &conf->local, had);
+		err = open_sockets(s, f, conf, had);
 	if (err) {
 		undo(s, f, had);
 		return err;
@@ -393,6 +401,7 @@ int socket_update(struct media_backend *b, uint64_t owner,
 	if (!f)
 		return ERR_NOTFOUND;
 	if (addr_eq(&conf->local, &path_flow(f->path)->local) &&
+	    addr_eq(&conf->group, &path_flow(f->path)->group) &&
 	    conf->peer_id == path_flow(f->path)->peer_id)
 		err = path_update(f->path, conf, socket_now_ms());
 	else

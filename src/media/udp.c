@@ -5,7 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { RCVBUF = 65536 /* a second or two of one stream */ };
+enum {
+	RCVBUF = 65536, /* a second or two of one stream */
+	MULTICAST_HOPS = 16
+};
 
 static void set_options(int fd, sa_family_t family, uint8_t dscp)
 {
@@ -32,6 +35,69 @@ static void set_options(int fd, sa_family_t family, uint8_t dscp)
 	else
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos,
 				 sizeof(tos));
+}
+
+/* Only groups that this very socket has joined: by default it would hear every
+ * group of the host, by any interface. */
+static int join(int fd, const struct addr *group, const struct addr *local)
+{
+	struct sockaddr_storage g, l;
+	int zero = 0;
+
+	(void)addr_to_sockaddr(group, &g);
+	(void)addr_to_sockaddr(local, &l);
+	if (g.ss_family == AF_INET6) {
+		struct ipv6_mreq m = {
+			.ipv6mr_multiaddr =
+				((struct sockaddr_in6 *)&g)->sin6_addr};
+
+		return setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, &zero,
+				  sizeof(zero)) ||
+		       setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &m,
+				  sizeof(m));
+	}
+	struct ip_mreqn m = {
+		.imr_multiaddr = ((struct sockaddr_in *)&g)->sin_addr,
+		.imr_address = ((struct sockaddr_in *)&l)->sin_addr};
+
+	return setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &zero,
+			  sizeof(zero)) ||
+	       setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m));
+}
+
+int media_udp_open_group(const struct addr *group, const struct addr *local,
+			 uint8_t dscp)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(group, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			0);
+	int one = 1;
+
+	if (fd < 0)
+		return -1;
+	set_options(fd, ss.ss_family, dscp);
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+	    bind(fd, (struct sockaddr *)&ss, len) != 0 ||
+	    join(fd, group, local) != 0) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void media_udp_towards(int fd, const struct addr *a)
+{
+	int hops = MULTICAST_HOPS;
+
+	if (!addr_is_multicast(a))
+		return;
+	if (a->family == ADDR_V6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops,
+				 sizeof(hops));
+	else
+		(void)setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &hops,
+				 sizeof(hops));
 }
 
 int media_udp_open(const struct addr *a, uint8_t dscp)

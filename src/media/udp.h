@@ -12,6 +12,13 @@
 /* A bound non-blocking socket at a, whose packets are marked with dscp (0..63;
  * 0 = not), never fragmented; -1: the system refused. */
 int media_udp_open(const struct addr *a, uint8_t dscp);
+/* The same, bound to a multicast group and port that any number of sockets may
+ * share: it hears what comes to them by the interface that has local's address
+ * (IPv6: that the routes say), and nothing else. -1. */
+int media_udp_open_group(const struct addr *group, const struct addr *local,
+			 uint8_t dscp);
+/* fd will send to a: datagrams to a group may cross routers. */
+void media_udp_towards(int fd, const struct addr *a);
 /* A flow's handle and which of its two sockets, as epoll's 64 bits. */
 uint64_t media_udp_data(struct handle h, bool is_rtcp);
 /* The other way. */

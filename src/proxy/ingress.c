@@ -275,6 +275,12 @@ static const enum srtp_offer srtp_offer[] = {
 	[CONFIG_OFFER_CISCO_FALLBACK] = SRTP_OFFER_CISCO_FALLBACK,
 };
 
+static const enum multicast multicast[] = {
+	[CONFIG_MULTICAST_RELAY] = MULTICAST_RELAY,
+	[CONFIG_MULTICAST_CLEAR] = MULTICAST_CLEAR,
+	[CONFIG_MULTICAST_NO] = MULTICAST_NO,
+};
+
 static const enum other_media other_media[] = {
 	[CONFIG_OTHER_ENCRYPT] = OTHER_MEDIA_ENCRYPT,
 	[CONFIG_OTHER_RELAY] = OTHER_MEDIA_RELAY,
@@ -319,7 +325,7 @@ static void device_policy(const struct config *c, const struct config_device *d,
 	*ret = (struct call_policy){.call_limit = d->call_limit,
 				    .nat = d->nat,
 				    .falls_back = d->falls_back,
-				    .passes_multicast = d->passes_multicast};
+				    .multicast = multicast[d->multicast]};
 	ingress_media_policy(&m, ret);
 }
 

@@ -40,6 +40,43 @@ void sccp_out_make(struct sccp_out *o, uint32_t id, uint32_t version,
 	parse(o);
 }
 
+/* Bytes from..to of m, as far as it goes, at where at in o. */
+static void put_part(struct sccp_out *o, size_t at, const struct sccp_msg *m,
+		     size_t from, size_t to)
+{
+	size_t end = m->bytes.len < to ? m->bytes.len : to;
+
+	if (from < end)
+		memcpy(o->buf + at, m->bytes.ptr + from, end - from);
+}
+
+/*
+ * The same fields stand in both pairs of messages: to receive, those behind the
+ * group's address (packet size, codec, echo cancellation, rate, call) stand in
+ * front of where an address would be; to send, all up to the call.
+ */
+void sccp_out_unicast(struct sccp_out *o, const struct sccp_msg *m, bool is_old)
+{
+	enum { BODY = 12, SHARED = 20, OPEN_PACKET = 20 };
+	static const uint16_t len[2][3] = {
+		/* old, with short and with long addresses */
+		{80, 104, 140}, /* to receive */
+		{96, 120, 144}	/* to send */
+	};
+	bool is_start = m->id == SCCP_START_MC_TRANSMISSION;
+	size_t packet = m->is_long ? 44 : 28;
+	size_t call_end = m->is_long ? 72 : 56;
+
+	sccp_out_make(o, is_start ? SCCP_START_TRANSMISSION : SCCP_OPEN_RECEIVE,
+		      m->version, len[is_start][m->is_long ? 2 : !is_old]);
+	if (is_start) {
+		put_part(o, BODY, m, BODY, call_end);
+		return;
+	}
+	put_part(o, BODY, m, BODY, SHARED);
+	put_part(o, OPEN_PACKET, m, packet, packet + 20);
+}
+
 /* A writer over field f alone, which is there. */
 static struct writer field_writer(struct sccp_out *o, enum sccp_field f)
 {

@@ -28,6 +28,15 @@ void sccp_out_copy(struct sccp_out *o, const struct sccp_msg *m);
  * bytes (header included, SCCP_HEAD_LEN..SCCP_PDU_MAX). */
 void sccp_out_make(struct sccp_out *o, uint32_t id, uint32_t version,
 		   size_t len);
+/*
+ * Begin with the unicast message for what m says of a group, which has room for
+ * keys: StartMulticastMediaReception becomes OpenReceiveChannel,
+ * StartMulticastMediaTransmission StartMediaTransmission, whose address is still
+ * the group's. is_old: as servers below protocol version 10 make them. m is one
+ * of the two and does not view o.
+ */
+void sccp_out_unicast(struct sccp_out *o, const struct sccp_msg *m,
+		      bool is_old);
 /* Set a u32 field, or the u8 SCCP_VERSION; nothing happens when it is not
  * there. */
 void sccp_out_u32(struct sccp_out *o, enum sccp_field f, uint32_t v);

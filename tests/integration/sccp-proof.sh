@@ -76,6 +76,34 @@ held() {
 }
 is_true "hold with music, resume: SRTP again" held
 
+# --- music by multicast -------------------------------------------------------
+MUSIC=239.192.7.7
+group_members() {
+	in_ns sp ip maddr show dev in0 |
+		awk -v g="$MUSIC" '$2 == g { n++ } END { print n + 0 }'
+}
+hears_group() {
+	sccp_do one 5 "music $MUSIC:5004" &&
+		sccp_do a 40 "hold" "wait state=hold 10" "wait silent 10" &&
+		sccp_do b 20 mark "wait hears=25 10" "expect srtp" \
+			"wait security=1 2" || return
+	echo "members of the group: $(group_members)"
+	[ "$(group_members)" = 1 ] &&
+		grep "$(sccp_name b) hears the group: status=0" "$DIR/log/one" &&
+		! grep StartMulticast "$DIR/log/b"
+}
+is_true "music by multicast comes to the phone encrypted, as a stream of its own" \
+	hears_group
+hears_call_again() {
+	sccp_do a 40 "resume" "wait state=connected 10" mark \
+		"wait media=25 10" "expect srtp" "wait security=3 2" &&
+		sccp_do b 20 mark "wait media=25 10" "expect srtp" \
+			"wait security=3 2" || return
+	echo "members of the group: $(group_members)"
+	[ "$(group_members)" = 0 ] && sccp_do one 5 "music -"
+}
+is_true "resume: the call again, and the group is left" hears_call_again
+
 rekeyed() {
 	local before after
 	before=$(grep -c ' receives party=' "$DIR/log/a")

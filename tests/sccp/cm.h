@@ -55,6 +55,7 @@ struct leg {
 	bool for_conference;
 	struct conference *conference;
 	bool is_open, has_address, is_started, is_ending;
+	bool has_group; /* hears music by multicast */
 	struct sockaddr_in address;
 	struct leg *next;
 };
@@ -73,7 +74,9 @@ struct cm {
 	} line[LINES_MAX];
 	unsigned lines;
 	int epoll;
-	struct in_addr address; /* of our media */
+	struct in_addr address;	  /* of our media */
+	struct sockaddr_in group; /* of the music; port 0: each its own */
+	struct media *group_port; /* where it comes from */
 	uint32_t last_ref, last_party;
 	unsigned registered, malformed;
 	unsigned long taken;
@@ -135,6 +138,9 @@ void media_disconnect(struct leg *l);
 void media_address_is(struct leg *l, struct sockaddr_in a);
 /* Music for a held leg. */
 void media_music(struct leg *l);
+/* Play music to that group from now on (port 0: to none), and tell held phones
+ * of it. */
+void media_group(struct sockaddr_in group);
 /* Put l in the conference. */
 void media_confer(struct leg *l, struct conference *c);
 struct leg *leg_by_party(uint32_t party, const struct cm_phone *p);

@@ -541,6 +541,10 @@ void call_message(struct cm_phone *p, const struct pdu *m)
 	case 0x0022:
 		on_channel(p, m);
 		break;
+	case 0x0021:
+		say("%s hears the group: status=%u", p->name,
+		    pdu_get(m, "status"));
+		break;
 	case 0x0023:
 		on_statistics(p, m);
 		break;

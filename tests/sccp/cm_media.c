@@ -131,8 +131,46 @@ static void channel_end(struct leg *l, uint32_t id)
 	message_send(l->phone, &m);
 }
 
+/* Tell the phone to hear the music's group, or not any more. */
+static void group_start(struct leg *l)
+{
+	struct pdu m;
+
+	l->party = ++cm.last_party;
+	l->has_group = true;
+	message_begin(l->phone, &m, 0x0101);
+	pdu_set(&m, "conferenceId", l->conference_id);
+	pdu_set(&m, "passThroughPartyId", l->party);
+	pdu_set_ip(&m, "ip", cm.group.sin_addr);
+	pdu_set(&m, "port", ntohs(cm.group.sin_port));
+	pdu_set(&m, "packetMs", PACKET_MS);
+	pdu_set(&m, "codec", CODEC_ULAW);
+	pdu_set(&m, "callReference", l->ref);
+	message_send(l->phone, &m);
+}
+
+static void group_stop(struct leg *l)
+{
+	if (l->has_group && l->phone->link.state == LINK_UP)
+		channel_end(l, 0x0103);
+	l->has_group = false;
+}
+
+void media_group(struct sockaddr_in group)
+{
+	static const struct media_key clear;
+
+	cm.group = group;
+	cm.group_port = media_free(cm.group_port);
+	if (group.sin_port == 0)
+		return;
+	cm.group_port = media_new(cm.address, "music");
+	(void)media_send(cm.group_port, group, &clear);
+}
+
 static void leg_close(struct leg *l)
 {
+	group_stop(l);
 	if (l->kind == LEG_PHONE && l->phone->link.state == LINK_UP) {
 		if (l->is_open)
 			channel_end(l, 0x0106);
@@ -171,7 +209,9 @@ static struct leg *mtp_new(struct conference *c)
 
 void media_music(struct leg *l)
 {
-	if (cm.has_music)
+	if (cm.group_port && l->kind == LEG_PHONE)
+		group_start(l);
+	else if (cm.has_music)
 		media_connect(l, mtp_new(NULL));
 }
 
@@ -247,6 +287,8 @@ void media_mix(uint64_t now_ms)
 {
 	static uint64_t next_ms;
 
+	if (cm.group_port)
+		media_tick(cm.group_port, now_ms);
 	for (struct leg *m = cm.legs; m; m = m->next)
 		if (m->kind == LEG_MTP) {
 			media_readable(m->port);

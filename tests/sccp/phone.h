@@ -53,7 +53,8 @@ struct stream {
 	bool is_open; /* for receiving */
 	struct media_key in, out;
 	struct sockaddr_in to;
-	unsigned long mark; /* received when last marked */
+	struct sockaddr_in from; /* a hint where media will come from */
+	unsigned long mark;	 /* received when last marked */
 };
 
 struct phone {

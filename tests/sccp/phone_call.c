@@ -123,7 +123,9 @@ static void say_stream(const struct phone *p, bool is_up,
 {
 	struct sockaddr_in here = media_address(t->media);
 	char key[64], from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
-	struct sockaddr_in a = is_up ? here : t->to, b = is_up ? t->to : here;
+	/* what only hears knows the other end by the hint */
+	struct sockaddr_in far = t->to.sin_port ? t->to : t->from;
+	struct sockaddr_in a = is_up ? here : far, b = is_up ? far : here;
 
 	(void)inet_ntop(AF_INET, &a.sin_addr, from, sizeof(from));
 	(void)inet_ntop(AF_INET, &b.sin_addr, to, sizeof(to));
@@ -138,7 +140,8 @@ static void stream_keys(const struct phone *p, const struct stream *t)
 {
 	if (media_is_sending(t->media) && t->out.algorithm)
 		say_stream(p, true, t, &t->out);
-	if (t->is_open && t->in.algorithm && t->to.sin_port)
+	if (t->is_open && t->in.algorithm &&
+	    (t->to.sin_port || media_count(t->media).received))
 		say_stream(p, false, t, &t->in);
 }
 
@@ -204,6 +207,10 @@ static void on_open(struct phone *p, const struct pdu *m)
 		t->call = pdu_has(m, "callReference")
 				  ? pdu_get(m, "callReference")
 				  : t->conference;
+		t->from = (struct sockaddr_in){
+			.sin_family = AF_INET,
+			.sin_addr = pdu_ip(m, "ip"),
+			.sin_port = htons((uint16_t)pdu_get(m, "port"))};
 		ok = t->is_open = media_receive(t->media, &t->in);
 		a = media_address(t->media);
 		say_key(p, "receives", t, &t->in, a);

@@ -16,7 +16,7 @@ static const char help[] =
 	" expect CONDITION        fail unless it is so now\n"
 	"   registered rejected down idle calls=N state=NAME security=N\n"
 	"   media=N (every stream open both ways, N more packets heard),\n"
-	"   silent srtp rtp refused=N\n"
+	"   hears=N (the same, sending or not) silent srtp rtp refused=N\n"
 	" mark                    count media and refusals from here\n"
 	" sleep SECONDS | status | streams\n"
 	" msg NAME FIELD=VALUE... any message of the table\n"
@@ -43,7 +43,9 @@ static unsigned long refused_sum(const struct phone *p)
 	return n;
 }
 
-static bool media_flows(const struct phone *p, unsigned long packets)
+/* is_both: they send, too. */
+static bool media_flows(const struct phone *p, unsigned long packets,
+			bool is_both)
 {
 	bool any = false;
 
@@ -53,7 +55,7 @@ static bool media_flows(const struct phone *p, unsigned long packets)
 		if (!t || !t->is_open)
 			continue;
 		any = true;
-		if (!media_is_sending(t->media) ||
+		if ((is_both && !media_is_sending(t->media)) ||
 		    media_count(t->media).received - t->mark < packets)
 			return false;
 	}
@@ -126,8 +128,8 @@ static bool holds(struct phone *p, const char *condition)
 		return state_is(p, value);
 	if (IS("security"))
 		return c && c->security == n;
-	if (IS("media"))
-		return media_flows(p, n);
+	if (IS("media") || IS("hears"))
+		return media_flows(p, n, condition[0] == 'm');
 	if (IS("silent"))
 		return media_is_silent(p);
 	if (IS("srtp") || IS("rtp"))

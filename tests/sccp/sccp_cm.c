@@ -37,6 +37,7 @@ static void usage(void)
 		"  --time S           end after this (600)\n"
 		"stdin: reset NAME TYPE | drop NAME | rekey NAME | fork NAME A:P\n"
 		"  msg NAME MESSAGE FIELD=VALUE... | raw NAME HEX | stats NAME\n"
+		"  music A:P|- (to that group, from now on)\n"
 		"  mute 0|1 | token-wait S | reject NAME|- | status | echo WORD |\n"
 		"  quit\n",
 		stderr);
@@ -273,6 +274,9 @@ static bool command(char *line)
 		say("%s", name);
 	} else if (strcmp(what, "mute") == 0) {
 		cm.is_mute = name && name[0] == '1';
+	} else if (strcmp(what, "music") == 0 && name) {
+		media_group(name[0] == '-' ? (struct sockaddr_in){0}
+					   : address_of(name));
 	} else if (strcmp(what, "token-wait") == 0 && name) {
 		cm.token_wait_s = (unsigned)strtoul(name, NULL, 10);
 	} else if (strcmp(what, "reject") == 0 && name) {

@@ -239,7 +239,9 @@ END_TEST
 
 START_TEST(multicast_is_refused_for_the_phone)
 {
+	policy.multicast = MULTICAST_NO;
 	register_phone(0, 20);
+	policy.multicast = MULTICAST_RELAY;
 	make(SCCP_START_MC_RECEPTION, 20, 64);
 	set(SCCP_PARTY, 5);
 	set_addr("239.1.1.1:4000");
@@ -257,10 +259,10 @@ START_TEST(multicast_passes_where_the_policy_says_so)
 {
 	struct addr group = addr_of("239.1.1.1:4000");
 
-	policy.passes_multicast = true;
+	policy.multicast = MULTICAST_CLEAR;
 	policy.media = _i ? MEDIA_SRTP_REQUIRE : MEDIA_SRTP_PREFER;
 	register_phone(0, 20);
-	policy.passes_multicast = false;
+	policy.multicast = MULTICAST_RELAY;
 	call_info(0, 1);
 	make(SCCP_START_MC_RECEPTION, 20, 64);
 	set(SCCP_PARTY, 5);
@@ -301,9 +303,9 @@ END_TEST
 
 START_TEST(there_is_room_for_so_many_groups)
 {
-	policy.passes_multicast = true;
+	policy.multicast = MULTICAST_CLEAR;
 	register_phone(0, 20);
-	policy.passes_multicast = false;
+	policy.multicast = MULTICAST_RELAY;
 	for (uint32_t i = 0; i < 5; i++) {
 		make(SCCP_START_MC_RECEPTION, 20, 64);
 		set(SCCP_PARTY, 5 + i);
@@ -313,6 +315,231 @@ START_TEST(there_is_room_for_so_many_groups)
 	ck_assert_uint_eq(count_to(0, SIDE_PHONE, SCCP_START_MC_RECEPTION), 4);
 	ck_assert_uint_eq(count_to(0, SIDE_CORE, SCCP_MULTICAST_RECEPTION_ACK),
 			  1);
+}
+END_TEST
+
+/* The call manager says that phone 0 hears (or stops, or sends to) a group. */
+static void group_message(uint32_t id, uint32_t version, const char *group)
+{
+	bool is_long = version >= SCCP_VERSION_LONG;
+	size_t len = id == SCCP_START_MC_RECEPTION ? 48 : 56;
+
+	make(id, version, group ? len + (is_long ? 16 : 0) : 24);
+	set(SCCP_CONF, 900);
+	set(SCCP_PARTY, 5);
+	set(SCCP_CALL, 900);
+	if (group) {
+		set(SCCP_CODEC, 4);
+		set(SCCP_PACKET_MS, 20);
+		set_addr(group);
+	}
+	core_says(0);
+}
+
+/* The flow that hears a group, or NULL. */
+static struct flow *group_flow(void)
+{
+	for (size_t i = 0; i < sizeof(flows) / sizeof(*flows); i++)
+		if (flows[i].id && flows[i].group.family != ADDR_NONE)
+			return &flows[i];
+	return NULL;
+}
+
+/* The same, which exists; and its other direction. */
+static struct flow *the_group(void)
+{
+	static struct flow none;
+	struct flow *f = group_flow();
+
+	ck_assert_ptr_nonnull(f);
+	return f ? f : &none;
+}
+
+static struct flow *other_way(const struct flow *of)
+{
+	static struct flow none;
+	struct flow *f = flow_find(of->peer_id);
+
+	ck_assert_ptr_nonnull(f);
+	return f ? f : &none;
+}
+
+static const uint32_t group_versions[] = {5, 11, 17, 20};
+
+START_TEST(a_group_is_relayed_to_the_phone_under_a_key)
+{
+	struct addr group = addr_of("239.1.1.1:4000");
+	uint32_t v = group_versions[_i];
+	struct flow_key key;
+	struct sccp_msg *m;
+
+	register_phone(0, v);
+	call_info(0, 1);
+	group_message(SCCP_START_MC_RECEPTION, v, "239.1.1.1:4000");
+	ck_assert_ptr_null(last(0, SIDE_PHONE, SCCP_START_MC_RECEPTION));
+	m = last(0, SIDE_PHONE, SCCP_OPEN_RECEIVE);
+	key = key_in(m);
+	ck_assert_uint_eq(key.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
+	ck_assert_uint_eq(sccp_u32(m, SCCP_PARTY), 5);
+	ck_assert_uint_eq(sccp_u32(m, SCCP_CODEC), 4);
+	ck_assert_uint_eq(sccp_u32(m, SCCP_PACKET_MS), 20);
+	ck_assert_ptr_nonnull(group_flow());
+	ck_assert(addr_eq(&the_group()->group, &group));
+	ck_assert(flow_key_eq(&the_group()->out, &key));
+	/* Nothing is sent where it has not yet said that it listens. */
+	ck_assert(the_group()->is_blocked);
+	ck_assert_ptr_null(last(0, SIDE_CORE, SCCP_MULTICAST_RECEPTION_ACK));
+	say_open(0, v, 5);
+	ck_assert(!the_group()->is_blocked);
+	ck_assert(other_way(the_group())->is_blocked);
+	ck_assert_uint_eq(other_way(the_group())->remote.port, 16500);
+	m = last(0, SIDE_CORE, SCCP_MULTICAST_RECEPTION_ACK);
+	ck_assert_ptr_nonnull(m);
+	ck_assert_uint_eq(sccp_u32(m, SCCP_STATUS), 0);
+	ck_assert_uint_eq(sccp_u32(m, SCCP_PARTY), 5);
+	ck_assert_uint_eq(sccp_u32(m, SCCP_CALL), 900);
+	ck_assert_ptr_null(last(0, SIDE_CORE, SCCP_OPEN_RECEIVE_ACK));
+	/* Music from inside is not encrypted from end to end. */
+	ck_assert_uint_eq(shown(0), SCCP_SECURITY_NONE);
+	group_message(SCCP_STOP_MC_RECEPTION, v, NULL);
+	ck_assert_uint_eq(
+		sccp_u32(last(0, SIDE_PHONE, SCCP_CLOSE_RECEIVE), SCCP_PARTY),
+		5);
+	ck_assert_ptr_null(last(0, SIDE_PHONE, SCCP_STOP_MC_RECEPTION));
+	ck_assert_uint_eq(flow_count(), 0);
+}
+END_TEST
+
+START_TEST(a_phone_that_will_not_hear_a_group_hears_none)
+{
+	register_phone(0, 20);
+	group_message(SCCP_START_MC_RECEPTION, 20, "239.1.1.1:4000");
+	make(SCCP_OPEN_RECEIVE_ACK, 20, 48);
+	set(SCCP_STATUS, 3);
+	set(SCCP_PARTY, 5);
+	phone_says(0);
+	ck_assert_uint_eq(
+		sccp_u32(last(0, SIDE_CORE, SCCP_MULTICAST_RECEPTION_ACK),
+			 SCCP_STATUS),
+		3);
+	ck_assert_uint_eq(flow_count(), 0);
+	group_message(SCCP_STOP_MC_RECEPTION, 20, NULL);
+	ck_assert_ptr_null(last(0, SIDE_PHONE, SCCP_CLOSE_RECEIVE));
+}
+END_TEST
+
+START_TEST(a_relay_without_room_for_a_group_says_so)
+{
+	struct event ev = {.kind = EVENT_FLOW_FAILED};
+
+	register_phone(0, 20);
+	group_message(SCCP_START_MC_RECEPTION, 20, "239.1.1.1:4000");
+	ev.flow.call = the_group()->call;
+	ev.flow.flow = the_group()->id;
+	step(&ev);
+	ck_assert_uint_ne(
+		sccp_u32(last(0, SIDE_CORE, SCCP_MULTICAST_RECEPTION_ACK),
+			 SCCP_STATUS),
+		0);
+	ck_assert_ptr_nonnull(last(0, SIDE_PHONE, SCCP_CLOSE_RECEIVE));
+	ck_assert_uint_eq(flow_count(), 0);
+}
+END_TEST
+
+/* No group, no port, no room for RTCP, a family that the inside does not have. */
+static const char *const no_groups[] = {"10.1.1.1:4000", "239.1.1.1:0",
+					"239.1.1.1:65535", "[ff15::1]:4000"};
+
+START_TEST(what_is_no_group_is_not_relayed)
+{
+	register_phone(0, 20);
+	group_message(SCCP_START_MC_RECEPTION, 20, no_groups[_i]);
+	group_message(SCCP_START_MC_TRANSMISSION, 20, no_groups[_i]);
+	ck_assert_ptr_null(last(0, SIDE_PHONE, SCCP_OPEN_RECEIVE));
+	ck_assert_ptr_null(last(0, SIDE_PHONE, SCCP_START_TRANSMISSION));
+	ck_assert_uint_eq(
+		sccp_u32(last(0, SIDE_CORE, SCCP_MULTICAST_RECEPTION_ACK),
+			 SCCP_STATUS),
+		1);
+	ck_assert_uint_eq(flow_count(), 0);
+}
+END_TEST
+
+START_TEST(a_phone_sends_to_a_group_under_a_key)
+{
+	struct addr group = addr_of("239.1.1.1:4000");
+	struct flow_key key;
+	struct flow *f = &flows[0];
+
+	policy.falls_back = true; /* of which a group knows nothing */
+	register_phone(0, 20);
+	group_message(SCCP_START_MC_TRANSMISSION, 20, "239.1.1.1:4000");
+	key = key_in(last(0, SIDE_PHONE, SCCP_START_TRANSMISSION));
+	ck_assert_uint_eq(key.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
+	for (size_t i = 0; i < sizeof(flows) / sizeof(*flows); i++)
+		if (flows[i].id && addr_eq(&flows[i].remote, &group))
+			f = &flows[i];
+	ck_assert(addr_eq(&f->remote, &group));
+	ck_assert(f->is_blocked);
+	ck_assert(flow_key_eq(&other_way(f)->in, &key));
+	ck_assert(!other_way(f)->is_blocked);
+	make(SCCP_START_TRANSMISSION_ACK, 20, 52);
+	set(SCCP_PARTY, 5);
+	phone_says(0);
+	ck_assert_ptr_null(last(0, SIDE_CORE, SCCP_START_TRANSMISSION_ACK));
+	group_message(SCCP_STOP_MC_TRANSMISSION, 20, NULL);
+	ck_assert_ptr_nonnull(last(0, SIDE_PHONE, SCCP_STOP_TRANSMISSION));
+	ck_assert_uint_eq(flow_count(), 0);
+}
+END_TEST
+
+/* One number, one channel: the call manager's own come first. */
+START_TEST(a_group_and_a_channel_do_not_share_a_number)
+{
+	register_phone(0, 20);
+	open_channel(0, 20, 5);
+	group_message(SCCP_START_MC_RECEPTION, 20, "239.1.1.1:4000");
+	ck_assert_uint_eq(
+		sccp_u32(last(0, SIDE_CORE, SCCP_MULTICAST_RECEPTION_ACK),
+			 SCCP_STATUS),
+		1);
+	end_stream(0, SCCP_CLOSE_RECEIVE, 5);
+	group_message(SCCP_START_MC_RECEPTION, 20, "239.1.1.1:4000");
+	ck_assert_ptr_nonnull(group_flow());
+	open_channel(0, 20, 5);
+	ck_assert_ptr_null(group_flow());
+	ck_assert_uint_eq(flow_count(), 2);
+	/* Another group takes the place of the first one. */
+	end_stream(0, SCCP_CLOSE_RECEIVE, 5);
+	group_message(SCCP_START_MC_RECEPTION, 20, "239.1.1.1:4000");
+	group_message(SCCP_START_MC_RECEPTION, 20, "239.1.1.2:4000");
+	ck_assert_uint_eq(the_group()->group.ip[3], 2);
+	ck_assert_uint_eq(flow_count(), 2);
+}
+END_TEST
+
+START_TEST(a_phone_that_must_encrypt_and_cannot_hears_no_group)
+{
+	traits.encrypts = false;
+	policy.media = MEDIA_SRTP_REQUIRE;
+	register_phone(0, 20);
+	group_message(SCCP_START_MC_RECEPTION, 20, "239.1.1.1:4000");
+	ck_assert_ptr_null(last(0, SIDE_PHONE, SCCP_OPEN_RECEIVE));
+	ck_assert_uint_eq(flow_count(), 0);
+}
+END_TEST
+
+/* The process dies while music plays: a successor knows the flow and its group,
+ * and ends it when the phone comes back. */
+START_TEST(a_group_outlives_the_process)
+{
+	register_phone(0, 20);
+	group_message(SCCP_START_MC_RECEPTION, 20, "239.1.1.1:4000");
+	say_open(0, 20, 5);
+	restart();
+	ck_assert_ptr_nonnull(group_flow());
+	register_phone(0, 20);
+	ck_assert_uint_eq(flow_count(), 0);
 }
 END_TEST
 
@@ -401,6 +628,15 @@ int main(void)
 	tcase_add_loop_test(tc, a_barge_is_told_to_the_far_end, 0, 2);
 	tcase_add_test(tc, a_cbarge_takes_the_lock_away);
 	tcase_add_test(tc, multicast_is_refused_for_the_phone);
+	tcase_add_loop_test(tc, a_group_is_relayed_to_the_phone_under_a_key, 0,
+			    4);
+	tcase_add_test(tc, a_phone_that_will_not_hear_a_group_hears_none);
+	tcase_add_test(tc, a_relay_without_room_for_a_group_says_so);
+	tcase_add_loop_test(tc, what_is_no_group_is_not_relayed, 0, 4);
+	tcase_add_test(tc, a_phone_sends_to_a_group_under_a_key);
+	tcase_add_test(tc, a_group_and_a_channel_do_not_share_a_number);
+	tcase_add_test(tc, a_phone_that_must_encrypt_and_cannot_hears_no_group);
+	tcase_add_test(tc, a_group_outlives_the_process);
 	tcase_add_loop_test(tc, multicast_passes_where_the_policy_says_so, 0,
 			    2);
 	tcase_add_test(tc, there_is_room_for_so_many_groups);

@@ -68,6 +68,7 @@ static struct flow sample(enum suite in, enum suite out)
 	f.is_muxed = true;
 	f.security = 2;
 	f.idle_ms = 30000;
+	f.group = (struct addr){ADDR_V4, {239, 1, 1, 1}, 4000};
 	f.in.suite = in;
 	f.out.suite = out;
 	memset(f.in.key, 0x11, suite_info(in)->key_len);
@@ -111,6 +112,7 @@ START_TEST(a_flow_survives_writing_and_reading)
 	ck_assert(g.is_borrowed);
 	ck_assert(g.is_muxed);
 	ck_assert_uint_eq(g.security, 2);
+	ck_assert(addr_eq(&f.group, &g.group));
 }
 END_TEST
 
@@ -134,7 +136,8 @@ static const struct {
 	size_t at;
 	uint8_t value;
 } wrong[] = {
-	{0, 1},	       /* version */
+	{0, 1}, /* version */
+	{0, 4},
 	{LOCAL_AT, 5}, /* family */
 	{LATCH_AT, 3},
 	{LATCH_AT + 1, 7}, /* suite of in */
@@ -155,6 +158,26 @@ START_TEST(values_that_do_not_exist_are_refused)
 
 	buf[wrong[_i].at] = wrong[_i].value;
 	reader_init(&r, s);
+	ck_assert_int_eq(flow_read(&r, &g), ERR_BAD);
+}
+END_TEST
+
+/* Of the wrong family, not a group, without a port, without one for RTCP. */
+static const struct addr wrong_groups[] = {
+	{ADDR_V6, {0xff, 5}, 4000},
+	{ADDR_V4, {10, 1, 1, 1}, 4000},
+	{ADDR_V4, {239, 1, 1, 1}, 0},
+	{ADDR_V4, {239, 1, 1, 1}, 65535},
+};
+
+START_TEST(what_is_no_group_is_refused)
+{
+	struct flow f = sample(SUITE_NONE, SUITE_NONE), g;
+	uint8_t buf[FLOW_BYTES_MAX];
+	struct reader r;
+
+	f.group = wrong_groups[_i];
+	reader_init(&r, serialise(&f, buf));
 	ck_assert_int_eq(flow_read(&r, &g), ERR_BAD);
 }
 END_TEST
@@ -230,6 +253,8 @@ int main(void)
 	tcase_add_test(t, a_flow_cut_anywhere_is_refused);
 	tcase_add_loop_test(t, values_that_do_not_exist_are_refused, 0,
 			    sizeof(wrong) / sizeof(*wrong));
+	tcase_add_loop_test(t, what_is_no_group_is_refused, 0,
+			    sizeof(wrong_groups) / sizeof(*wrong_groups));
 	tcase_add_test(t, an_mki_longer_than_four_bytes_is_refused);
 	tcase_add_test(t, counters_survive_writing_and_reading);
 	tcase_add_test(t, wiping_leaves_no_key);

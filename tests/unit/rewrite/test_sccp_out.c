@@ -254,6 +254,88 @@ START_TEST(every_message_can_be_rewritten_at_every_length)
 }
 END_TEST
 
+/* ---- groups ------------------------------------------------------------------ */
+
+static const struct {
+	bool is_start;
+	uint32_t version;
+	size_t len;
+	bool is_old;
+	size_t want;
+} unicasts[] = {
+	{false, 0, 48, true, 80},    {false, 11, 48, false, 104},
+	{false, 17, 64, false, 140}, {false, 0, 64, false, 140},
+	{true, 0, 56, true, 96},     {true, 16, 56, false, 120},
+	{true, 22, 72, false, 144},
+};
+
+/* Every field of the group's message stands where the other has it, and a key
+ * fits without the message growing. */
+START_TEST(a_group_becomes_a_stream_of_its_own)
+{
+	static struct sccp_out in;
+	bool is_start = unicasts[_i].is_start;
+	struct flow_key k = some_key();
+	struct addr group = {
+		.family = ADDR_V4, .ip = {239, 1, 2, 3}, .port = 5};
+	struct addr a;
+
+	sccp_out_make(&in,
+		      is_start ? SCCP_START_MC_TRANSMISSION
+			       : SCCP_START_MC_RECEPTION,
+		      unicasts[_i].version, unicasts[_i].len);
+	sccp_out_u32(&in, SCCP_CONF, 1);
+	sccp_out_u32(&in, SCCP_PARTY, 2);
+	sccp_out_u32(&in, SCCP_PACKET_MS, 20);
+	sccp_out_u32(&in, SCCP_CODEC, 4);
+	sccp_out_u32(&in, SCCP_CALL, 6);
+	ck_assert_int_eq(sccp_out_addr(&in, SCCP_ADDR, SCCP_PORT, &group), 0);
+	/* In front of the call reference stands the rate. */
+	in.buf[in.msg.at[SCCP_CALL] - 4] = 0x77;
+	sccp_out_unicast(&out, &in.msg, unicasts[_i].is_old);
+	ck_assert_uint_eq(out.len, unicasts[_i].want);
+	ck_assert_uint_eq(out.msg.id, is_start ? SCCP_START_TRANSMISSION
+					       : SCCP_OPEN_RECEIVE);
+	ck_assert_uint_eq(out.msg.version, unicasts[_i].version);
+	ck_assert_uint_eq(out.msg.is_long, in.msg.is_long);
+	ck_assert_uint_eq(sccp_u32(&out.msg, SCCP_CONF), 1);
+	ck_assert_uint_eq(sccp_u32(&out.msg, SCCP_PARTY), 2);
+	ck_assert_uint_eq(sccp_u32(&out.msg, SCCP_PACKET_MS), 20);
+	ck_assert_uint_eq(sccp_u32(&out.msg, SCCP_CODEC), 4);
+	ck_assert_uint_eq(sccp_u32(&out.msg, SCCP_CALL), 6);
+	ck_assert_uint_eq(out.buf[out.msg.at[SCCP_CALL] - 4], 0x77);
+	if (is_start) {
+		ck_assert_int_eq(sccp_addr(&out.msg, SCCP_ADDR, SCCP_PORT, &a),
+				 0);
+		ck_assert(addr_eq(&a, &group));
+	} else if (sccp_has(&out.msg, SCCP_SRC_ADDR)) {
+		ck_assert_int_eq(
+			sccp_addr(&out.msg, SCCP_SRC_ADDR, SCCP_SRC_PORT, &a),
+			0);
+		ck_assert(addr_is_any(&a));
+	}
+	ck_assert_int_eq(sccp_out_key(&out, &k), 0);
+	ck_assert_uint_eq(out.len, unicasts[_i].want);
+}
+END_TEST
+
+/* Cut anywhere: what is missing is zero. */
+START_TEST(a_short_group_message_becomes_a_whole_one)
+{
+	static struct sccp_out in;
+	uint32_t id = _i ? SCCP_START_MC_TRANSMISSION : SCCP_START_MC_RECEPTION;
+
+	for (size_t len = 12; len < 80; len++) {
+		sccp_out_make(&in, id, 17, len);
+		memset(in.buf + 12, 0xa5, len - 12);
+		sccp_out_unicast(&out, &in.msg, false);
+		ck_assert_uint_eq(length_of(&out), out.len - 8);
+		ck_assert(sccp_has(&in.msg, SCCP_PACKET_MS) ||
+			  sccp_u32(&out.msg, SCCP_CALL) == 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("sccp_out");
@@ -267,5 +349,9 @@ int main(void)
 	tcase_add_test(tc, nothing_stands_behind_the_end_of_a_text);
 	tcase_add_loop_test(tc, every_message_can_be_rewritten_at_every_length,
 			    0, ROWS(versions));
+	tcase_add_loop_test(tc, a_group_becomes_a_stream_of_its_own, 0,
+			    ROWS(unicasts));
+	tcase_add_loop_test(tc, a_short_group_message_becomes_a_whole_one, 0,
+			    2);
 	return run_case("rewrite/sccp_out", tc);
 }
