@@ -3,6 +3,7 @@
  * models of phones do not go together with.
  */
 #include "base/text.h"
+#include "base/writer.h"
 #include "config/build.h"
 
 static const struct config_sccp_manager *find_manager(const struct config *c,
@@ -23,6 +24,12 @@ config_sccp_manager_of(const struct config *c, const struct config_listener *l,
 			       ? find_manager(c, l->sccp_managers.item[n])
 			       : NULL;
 	return n < c->sccp_manager_count ? &c->sccp_manager[n] : NULL;
+}
+
+bool config_device_asks_rights(const struct config_device *d)
+{
+	return d->calling_rights[0] != '\0' ||
+	       strcmp(d->presence_group, "default") != 0;
 }
 
 const struct config_model *config_model_of(const struct config *c,
@@ -165,6 +172,41 @@ static int take_sources(struct config_build *b, const struct config_item *it)
 	return 0;
 }
 
+/* Rights are asked about requests of SIP, which a Skinny phone never sends. */
+static void warn_of_rights(struct config_build *b, const struct config_item *it)
+{
+	const struct config_device *first = NULL;
+	char text[64];
+	struct writer w;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < b->c->device_count; i++) {
+		const struct config_device *d = &b->c->device[i];
+
+		if (!config_device_asks_rights(d))
+			continue;
+		if (!first)
+			first = d;
+		n++;
+	}
+	if (!first)
+		return;
+	writer_init(&w, (uint8_t *)text, sizeof(text) - 1);
+	writer_str(&w, "\"");
+	if (n > 1) {
+		writer_str(&w, " and ");
+		writer_dec(&w, n - 1);
+		writer_str(&w, " more");
+	}
+	writer_str(&w, " have no effect");
+	text[w.len] = '\0';
+	check_about(b, it, NULL, false,
+		    (const char *const[3]){
+			    "over Skinny calling-rights and presence-group of "
+			    "device \"",
+			    first->name, text});
+}
+
 static void check_listener(struct config_build *b, const struct config_item *it)
 {
 	const struct config_listener *l = it->obj;
@@ -185,6 +227,7 @@ static void check_listener(struct config_build *b, const struct config_item *it)
 					    "there is no section sccp-manager "
 					    "\"",
 					    l->sccp_managers.item[i], "\""});
+	warn_of_rights(b, it);
 	if (b->c->sccp_manager_count == 0)
 		check_error(b, it, NULL,
 			    "there is no section sccp-manager that its phones "

@@ -567,6 +567,9 @@ bool config_is_inside(const struct config *c, struct slice user);
 const struct config_sccp_manager *
 config_sccp_manager_of(const struct config *c, const struct config_listener *l,
 		       uint32_t n);
+/* Does d have calling-rights, or a presence group that is not the default? They
+ * are asked about requests of SIP only. */
+bool config_device_asks_rights(const struct config_device *d);
 /* The model that d says it is, else the one of this device type, or NULL.
  * d may be NULL. O(models). */
 const struct config_model *config_model_of(const struct config *c,

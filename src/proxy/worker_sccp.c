@@ -334,6 +334,10 @@ static void fill_phone(struct worker *w, struct conn *c,
 	ingress_sccp_policy(w->config, d, sccp_u32(m, SCCP_MODEL), policy,
 			    &ev->traits);
 	ev->policy = policy;
+	if (config_device_asks_rights(d) && worker_may_log(w))
+		log_warn("calling-rights and presence-group have no effect "
+			 "over Skinny device=%s",
+			 d->name);
 }
 
 long worker_sccp_data(struct worker *w, struct conn *c, struct slice bytes,
