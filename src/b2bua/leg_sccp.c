@@ -285,6 +285,16 @@ static void replace_old(struct calls *c, struct sccp_phone *p)
 		sccp_phone_end(c, old, "registered anew");
 }
 
+/* Phones below this protocol version are told StartMediaReception, whose layout
+ * nobody has published: their media pass as they are. */
+static bool is_too_old(const struct event_sccp *ev)
+{
+	enum { FIRST_WITH_CHANNELS = 3 };
+
+	return ev->policy->media == MEDIA_SRTP_REQUIRE &&
+	       sccp_u32(ev->msg, SCCP_VERSION) < FIRST_WITH_CHANNELS;
+}
+
 /* True: p may go on. */
 static bool take_register(struct calls *c, struct sccp_phone *p,
 			  const struct event_sccp *ev)
@@ -297,6 +307,10 @@ static bool take_register(struct calls *c, struct sccp_phone *p,
 			      sizeof(p->name)) != 0)
 			p->name[0] = '?';
 		reject(c, p, "Sallyport: device is not known");
+		return false;
+	}
+	if (is_too_old(ev)) {
+		reject(c, p, "Sallyport: too old to encrypt");
 		return false;
 	}
 	forget_name(c, p);

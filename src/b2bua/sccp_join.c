@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "rewrite/sccp_out.h"
 #include "sccp/frame.h"
+#include "sccp/key.h"
 
 /* ---- far ends --------------------------------------------------------------------- */
 
@@ -310,6 +311,19 @@ void sccp_sending_key(struct calls *c, struct sccp_stream *s,
 /* The far phone is another worker's, or speaks SIP: it sends under a key of
  * its own, and the channel is opened anew with it, so that nothing need be
  * opened on the way. With a Skinny phone of this worker that is so already. */
+/* May p be told to hear under that suite, its best or not? */
+static bool may_use(const struct sccp_phone *p, enum suite suite)
+{
+	uint32_t alg;
+
+	if (!sccp_is_secure(p) || sccp_alg_of(suite, &alg) != 0)
+		return false;
+	for (uint32_t i = 0; i < p->policy.suite_count; i++)
+		if (p->policy.suite[i] == suite)
+			return true;
+	return false;
+}
+
 static void borrow(struct calls *c, struct sccp_stream *s)
 {
 	const struct flow_key *k = &s->far.key;
@@ -320,7 +334,8 @@ static void borrow(struct calls *c, struct sccp_stream *s)
 	 * what was learned is learned again when the far phone changes it. */
 	if (!c->p.end_to_end || !s->is_receiving ||
 	    (s->is_borrowed && !s->is_learned) || k->suite == SUITE_NONE ||
-	    k->mki_len > 0 || k->suite != has->suite || flow_key_eq(k, has))
+	    k->mki_len > 0 || has->suite == SUITE_NONE ||
+	    !may_use(s->phone, k->suite) || flow_key_eq(k, has))
 		return;
 	reopen(c, s, k, true);
 }

@@ -47,6 +47,18 @@ START_TEST(a_registration_passes_with_what_both_can_do)
 }
 END_TEST
 
+/* Versions 0 to 2 have no channels that could be encrypted. */
+START_TEST(a_phone_too_old_to_encrypt_is_rejected_where_it_must)
+{
+	policy.media = _i < 3 ? MEDIA_SRTP_REQUIRE : MEDIA_SRTP_PREFER;
+	say_register(name_of(0), _i < 3 ? (uint32_t)_i + 1 : 2);
+	phone_says(0);
+	ck_assert_uint_eq(count_to(0, SIDE_PHONE, SCCP_REGISTER_REJECT),
+			  _i < 2);
+	ck_assert_uint_eq(closed, _i < 2);
+}
+END_TEST
+
 START_TEST(a_wrong_name_is_rejected)
 {
 	say_register("SEP999999999999", 11);
@@ -354,6 +366,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, start, stop);
 	tcase_add_loop_test(tc, a_registration_passes_with_what_both_can_do, 0,
 			    ROWS(versions));
+	tcase_add_loop_test(
+		tc, a_phone_too_old_to_encrypt_is_rejected_where_it_must, 0, 4);
 	tcase_add_loop_test(tc, a_wrong_name_is_rejected, 0, 2);
 	tcase_add_loop_test(tc, before_registering_little_is_allowed, 0,
 			    ROWS(strangers));

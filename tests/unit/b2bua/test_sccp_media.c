@@ -417,6 +417,33 @@ static void far_sends(const struct addr *local, const struct flow_key *key)
 	step(&ev);
 }
 
+/* Which suite that is does not matter, as long as this phone may use it. */
+START_TEST(a_far_phone_may_send_under_another_suite)
+{
+	struct flow_key theirs = {.suite = SUITE_AES_CM_128_HMAC_SHA1_32,
+				  .key = {9, 9, 9}};
+	struct addr far = addr_of("10.0.0.1:45000");
+	struct flow_key k;
+	struct addr a;
+
+	policy.suite[2] = SUITE_AES_CM_128_HMAC_SHA1_32;
+	policy.suite_count = _i ? 3 : 2;
+	register_phone(0, 17);
+	policy.suite_count = 2;
+	open_channel(0, 17, 17);
+	start_sending(0, 17, 17, &far);
+	k = key_in(last(0, SIDE_PHONE, SCCP_START_TRANSMISSION));
+	ck_assert_uint_eq(k.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
+	a = addr_in(last(0, SIDE_CORE, SCCP_OPEN_RECEIVE_ACK));
+	far_sends(&a, &theirs);
+	say_open(0, 17, 17);
+	ck_assert_uint_eq(count_to(0, SIDE_PHONE, SCCP_CLOSE_RECEIVE),
+			  (unsigned)_i);
+	ck_assert_int_eq(flow_at(&a)->is_borrowed, _i);
+	ck_assert_int_eq(flow_key_eq(&flow_at(&a)->out, &theirs), _i);
+}
+END_TEST
+
 /* A SIP phone, or one of another worker, sends under a key of its own. */
 START_TEST(the_key_of_a_far_phone_is_learned_by_opening_anew)
 {
@@ -492,6 +519,7 @@ int main(void)
 		       streams_outlive_their_process_until_the_phone_is_back);
 	tcase_add_loop_test(tc, streams_of_a_phone_that_stays_away_end, 0, 2);
 	tcase_add_test(tc, all_flows_are_told_again);
+	tcase_add_loop_test(tc, a_far_phone_may_send_under_another_suite, 0, 2);
 	tcase_add_test(tc, the_key_of_a_far_phone_is_learned_by_opening_anew);
 	return run_case("b2bua/sccp_media", tc);
 }
