@@ -301,6 +301,9 @@ static bool take_register(struct calls *c, struct sccp_phone *p,
 {
 	struct slice name = sccp_text(ev->msg, SCCP_NAME);
 
+	/* What is saved of it is known by the name it had. */
+	sccp_save_done(c, p);
+	save_touch(c, &p->obj);
 	if (ev->device.len == 0 || !ev->policy || name.len == 0 ||
 	    name.len >= sizeof(p->name) || !text_ieq(name, ev->device)) {
 		if (text_copy(slice_sub(name, 0, sizeof(p->name) - 1), p->name,

@@ -38,6 +38,7 @@ device \"$DEV_C\" {
 
 device \"SEP001122334404\" { security-mode = nonsecure }
 "
+printf 'nameserver %s\noptions timeout:1 attempts:1\n' "$CM" >"$DIR/resolv.conf"
 needs sallyport_start
 
 cm() { sccp_cm "$1" cm "$CM:$2" --version 20 --keepalive 2 --music \
@@ -162,4 +163,13 @@ is_true "they talk there" call 2002 3
 is_true "the call ends" hangup b
 counts() { ctl status | tee "$DIR/status" | finds -i sccp; }
 is_true "status counts Skinny" counts
+
+named() {
+	printf 'sccp-manager "named" {\n\taddress = "pbx.invalid:2000"\n}\n' \
+		>>"$ETC/sallyport.conf"
+	ctl reload || return
+	wait_for 10 "it is looked up" grep 'host=pbx.invalid' \
+		"$DIR/log/sallyportd" && ! grep 'after a restart' "$DIR/log/sallyportd"
+}
+is_true "a reload brings a call manager by name, where all were addresses" named
 test_end

@@ -405,6 +405,32 @@ START_TEST(streams_of_a_phone_that_stays_away_end)
 }
 END_TEST
 
+/* A phone in a call that says it is another one: nothing of it stays in the
+ * store, for nobody would ever take it out. */
+START_TEST(a_phone_that_changes_its_name_leaves_nothing_saved)
+{
+	register_phone(0, 17);
+	open_channel(0, 17, 17);
+	ck_assert_uint_eq(saved_count, 1);
+	say_register("SEP999999999999", 17);
+	phone_says(0);
+	ck_assert_uint_eq(saved_count, 0);
+	ck_assert_uint_eq(flow_count(), 0);
+}
+END_TEST
+
+/* The same name again: its streams go on, and are saved. */
+START_TEST(a_phone_that_registers_twice_keeps_its_streams)
+{
+	register_phone(0, 17);
+	open_channel(0, 17, 17);
+	say_register(name_of(0), 17);
+	phone_says(0);
+	ck_assert_uint_eq(saved_count, 1);
+	ck_assert_uint_eq(flow_count(), 2);
+}
+END_TEST
+
 /* The media process tells who is at the far end of phone 0's channel. */
 static void far_sends(const struct addr *local, const struct flow_key *key)
 {
@@ -519,6 +545,8 @@ int main(void)
 		       streams_outlive_their_process_until_the_phone_is_back);
 	tcase_add_loop_test(tc, streams_of_a_phone_that_stays_away_end, 0, 2);
 	tcase_add_test(tc, all_flows_are_told_again);
+	tcase_add_test(tc, a_phone_that_changes_its_name_leaves_nothing_saved);
+	tcase_add_test(tc, a_phone_that_registers_twice_keeps_its_streams);
 	tcase_add_loop_test(tc, a_far_phone_may_send_under_another_suite, 0, 2);
 	tcase_add_test(tc, the_key_of_a_far_phone_is_learned_by_opening_anew);
 	return run_case("b2bua/sccp_media", tc);
