@@ -114,6 +114,28 @@ fallback() {
 }
 is_true "where the policy says so it falls back to RTP" fallback
 
+# The same in the middle of a call, and back: a holds c, which hears music.
+mid_call() {
+	wc -l <"$DIR/log/c" >"$DIR/logged"
+	call 2003 3 && sccp_do a 30 hold "wait state=hold 10" &&
+		sccp_do c 30 "wait rtp 5" "wait security=1 1" mark \
+			"wait media=10 10" "expect rtp" &&
+		sccp_do a 30 resume "wait state=connected 10" &&
+		sccp_do c 30 "wait srtp 5" "wait security=3 1" mark \
+			"wait media=20 10" "expect srtp" && hangup c
+}
+is_true "a call falls back while it lasts and comes back, the lock within a second" \
+	mid_call
+fresh_channels() {
+	tail -n "+$(($(cat "$DIR/logged") + 1))" "$DIR/log/c" |
+		sed -nE 's/.* receives .* algorithm=([0-9]) key=(.*)/\1 \2/p' |
+		tee "$DIR/channels"
+	[ "$(cut -c 1 "$DIR/channels" | uniq | tr -d '\n')" = 202 ] &&
+		[ -z "$(grep -v '^0' "$DIR/channels" | sort | uniq -d)" ]
+}
+is_true "by channels opened anew: without a key, then with a new one" \
+	fresh_channels
+
 keys_inside() {
 	sccp_tshark "$DIR/inside.pcap" skinny skinny.messageId \
 		skinny.algorithmID >"$DIR/algorithms"
@@ -166,7 +188,7 @@ is_true "status counts Skinny" counts
 
 named() {
 	printf 'sccp-manager "named" {\n\taddress = "pbx.invalid:2000"\n}\n' \
-		>>"$ETC/sallyport.conf"
+		>>"$DIR/etc/sallyport/sallyport.conf"
 	ctl reload || return
 	wait_for 10 "it is looked up" grep 'host=pbx.invalid' \
 		"$DIR/log/sallyportd" && ! grep 'after a restart' "$DIR/log/sallyportd"
