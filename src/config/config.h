@@ -280,10 +280,10 @@ struct config_device {
 	const char *presence_group;
 	const char *calling_rights;	   /* "" = none: everything goes */
 	const struct config_rules *rights; /* the same; NULL = none */
-	const char *model;	   /* phone-model; "" = as it registers */
-	const char *pool;	   /* "" = none */
-	bool built_in_bridge;	   /* as in the call manager */
-	bool falls_back;	   /* SCCP: RTP where the far end has no SRTP */
+	const char *model;    /* phone-model; "" = as it registers */
+	const char *pool;     /* "" = none */
+	bool built_in_bridge; /* as in the call manager */
+	bool falls_back;      /* SCCP: RTP where the far end has no SRTP */
 	enum config_multicast multicast; /* SCCP */
 	bool is_stored;		   /* it comes from the store, not a file */
 	struct table_node by_name; /* config_device_find */

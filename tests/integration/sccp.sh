@@ -27,7 +27,7 @@ sccp-manager \"cm2\" { address = \"$CM:2001\" }
 
 sccp { rules = { \"drop 0x0049\" } }
 
-phone-model \"7960\" { type = 7 suites = { \"AES_CM_128_HMAC_SHA1_32\" } }
+phone-model \"7960\" { type = 7 suites = { \"AES_CM_128_HMAC_SHA1_32\" } refuses-barge = yes }
 
 device \"$DEV_C\" {
 	lines = { \"2003\" }
@@ -78,6 +78,16 @@ uses() {
 is_true "by their model they use the suite that phones of 2006 know" uses a 1
 has_call() { ctl calls | tee "$DIR/calls" | finds "$1"; }
 is_true "operators see the call, and that it is encrypted" has_call Encrypted
+# Somebody who barges in comes by a second channel in the same call.
+barge() {
+	local ref
+	ref=$(sed -nE 's/.* call=([0-9]+) from=.*/\1/p' "$DIR/log/a" | tail -n 1)
+	sccp_do cm1 5 "msg $DEV_A OpenReceiveChannel conferenceId=$ref passThroughPartyId=4711 packetMs=20 codec=4 callReference=$ref" &&
+		wait_for 5 "a refusal" grep -E \
+			'OpenReceiveChannelAck .*status=[1-9].* passThroughPartyId=4711 ' \
+			"$DIR/log/cm1" && ! grep 'passThroughPartyId=4711 ' "$DIR/log/a"
+}
+is_true "its model refuses a barge into the encrypted call" barge
 hold() {
 	sccp_do a 60 hold "wait state=hold 10" "wait silent 10" &&
 		sccp_do b 20 "wait media=10 15" "wait security=1 5" &&
