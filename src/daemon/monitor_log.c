@@ -114,7 +114,7 @@ static json_t *lines(const struct monitor *m, uint64_t shown)
 	for (uint32_t i = 0; i < children; i++)
 		n += find(m->child[i].ring, m->child[i].name, f + n);
 	qsort(f, n, sizeof(*f), by_time);
-	for (size_t i = n > shown ? n - shown : 0; i < n; i++)
+	for (size_t i = n > shown ? n - (size_t)shown : 0; i < n; i++)
 		put_line(rows, &f[i]);
 	alloc_free(f);
 	return rows;
