@@ -1,5 +1,5 @@
 #!/bin/bash
-# run.sh SCRIPT...: the network tests, two at a time (JOBS=1: one after the
+# run.sh SCRIPT...: the network tests, three at a time (JOBS=1: one after the
 # other). What a script prints comes in one piece when it has ended; the logs of
 # one that fails are in $SAVE_LOGS/NAME. Fails when one of them fails.
 set -uo pipefail
@@ -25,4 +25,4 @@ if [ "${1:-}" = --one ]; then
 	esac
 	exit "$status"
 fi
-printf '%s\0' "$@" | xargs -0 -n 1 -P "${JOBS:-2}" "$0" --one
+printf '%s\0' "$@" | xargs -0 -n 1 -P "${JOBS:-3}" "$0" --one
