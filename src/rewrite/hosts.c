@@ -77,7 +77,7 @@ static size_t replace(struct writer *w, struct slice text, size_t pos,
 	const struct addr *found;
 	size_t n;
 
-	if (pos > 0 && is_inner(text.ptr[pos - 1]))
+	if (s.len == 0 || (pos > 0 && is_inner(text.ptr[pos - 1])))
 		return 0;
 	if (s.ptr[0] != '[' && s.ptr[0] != ':' && !is_hex(s.ptr[0]))
 		return 0;
