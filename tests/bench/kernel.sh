@@ -4,6 +4,8 @@
 # virtual machine whose clock counts instructions, so that it repeats.
 # kernel.sh RESULTS [FIGURES]: RESULTS is written in the form of bench-results.json.
 # FIGURES: what the machine said before, to be judged again.
+# STEPS=1: instead, in which functions the instructions of a packet in nf_srtp's
+# hook are (SUITE: another than AES_CM_128_HMAC_SHA1_80).
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 TOP=${TOP:-$(cd "$HERE/../.." && pwd)}
@@ -53,6 +55,26 @@ meter() {
 	}
 }
 
+# what of the kernel runs while nf_meter watches, by a plugin of the emulator's
+steps() {
+	gcc -std=gnu17 -O2 -fPIC -shared -o "$DIR/steps.so" \
+		"$HERE/steps/steps.c" || fail "no plugin"
+	rm -f "$DIR/counts" "$DIR/symbols"
+	LAB_APPEND=nokaslr LAB_QEMU="-plugin $DIR/steps.so,out=$DIR/counts
+		-device virtio-serial-pci -chardev file,id=c,path=$DIR/symbols
+		-device virtserialport,chardev=c" \
+		LAB_ENV="PARTS=steps CALLS=20 PACKETS=50 ${SUITE:+SUITE=$SUITE}" \
+		boot || true
+	python3 -B "$HERE/kernel-steps.py" "$DIR/kmod/nf_srtp.ko" \
+		"$DIR/counts" <"$DIR/symbols" || fail "no counts"
+}
+# one processor, an instruction a nanosecond
+boot() {
+	VM_ACCEL="-accel tcg,thread=single -smp 1 -icount shift=0" \
+		VM_MEMORY=1536 \
+		lab_boot "$DIR" "$LIMIT" "$HERE/kernel-guest.sh"
+}
+
 if [ $# -lt 2 ]; then
 	[ "$(id -u)" = 0 ] || fail "needs root: it installs packages, shares a root"
 	# shellcheck disable=SC2086
@@ -60,13 +82,14 @@ if [ $# -lt 2 ]; then
 	lab_kernel "$KERNEL_SERIES" || fail "no kernel $KERNEL_SERIES"
 	mkdir -p "$DIR"
 	lab_module "$DIR" || { cat "$DIR/module.log"; fail "no nf_srtp"; }
-	peer "$DIR" || fail "no xt_RTPENGINE"
 	meter "$DIR" || fail "no nf_meter"
+	if [ -n "${STEPS:-}" ]; then
+		steps
+		exit
+	fi
+	peer "$DIR" || fail "no xt_RTPENGINE"
 	rm -f "$RESULTS"
-	# one processor, an instruction a nanosecond
-	VM_ACCEL="-accel tcg,thread=single -smp 1 -icount shift=0" \
-		VM_MEMORY=1536 \
-		lab_boot "$DIR" "$LIMIT" "$HERE/kernel-guest.sh" || true
+	boot || true
 	set -- "$RESULTS" "$DIR/console"
 fi
 tr -d '\r' <"$2" | python3 -B "$HERE/kernel-rows.py" "$RESULTS" || {
