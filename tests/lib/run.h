@@ -2,10 +2,20 @@
 #pragma once
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Number of rows of a table, as loop tests count. */
 #define ROWS(a) ((int)(sizeof(a) / sizeof(*(a))))
+
+/* Is the program run by an emulator without what? See tests/matrix/emulate. */
+static inline bool emulation_lacks(const char *what)
+{
+	const char *lacks = getenv("EMULATION_LACKS");
+
+	return lacks && strstr(lacks, what);
+}
 
 /* Run the tests of tc under the suite's name; the exit status for main. */
 static inline int run_case(const char *name, TCase *tc)

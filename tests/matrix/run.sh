@@ -93,7 +93,7 @@ row_i386() {
 }
 row_s390x() {
 	foreign s390x s390x-linux-gnu s390x-linux-gnu-gcc "" &&
-		CK_TIMEOUT_MULTIPLIER=100 EMULATION_LACKS="exec seccomp descriptors" \
+		CK_TIMEOUT_MULTIPLIER=100 EMULATION_LACKS="exec seccomp descriptors options" \
 			check_in s390x LOG_COMPILER="$TOP/tests/matrix/emulate qemu-s390x-static -L $CACHE/s390x/root"
 }
 row_tsan() {

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/run.h"
 #include "unit/transport/rig.h"
 
 START_TEST(tcp_units_come_up_and_answers_go_down)
@@ -686,7 +687,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("transport");
 	TCase *plain = tcase_create("streams and datagrams");
 	TCase *limits = tcase_create("limits and deadlines");
-	const char *lacks = getenv("EMULATION_LACKS");
 
 	tcase_add_checked_fixture(plain, set_up, tear_down);
 	tcase_add_checked_fixture(limits, set_up, tear_down);
@@ -716,7 +716,7 @@ static Suite *suite(void)
 	tcase_add_test(limits,
 		       connections_beyond_pending_max_wait_in_the_kernel);
 	/* valgrind keeps descriptors of its own beyond the limit */
-	if (!lacks || !strstr(lacks, "descriptors"))
+	if (!emulation_lacks("descriptors"))
 		tcase_add_test(limits, accept_rests_when_descriptors_run_out);
 	tcase_add_test(limits, trusted_connections_leave_the_pending_count);
 	tcase_add_test(limits, unit_longer_than_the_buffer_is_refused);
