@@ -7,6 +7,7 @@
 #
 #   refer 10.98.0.2 --UDP--> sallyportd 10.98.0.1 --UDP--> refer 10.98.1.2
 set -euo pipefail
+. "$(dirname "$0")/../integration/lib/finds.sh"
 
 BUILD=$(cd "$1" && pwd) RESULTS=$2
 TURNS=${TURNS:-9} REQUESTS=${REQUESTS:-4000}
