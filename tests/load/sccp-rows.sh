@@ -106,7 +106,7 @@ n=$(value n)
 [ "$n" -gt 9000 ] || die "only $n of 10000 questions were answered: $reply"
 us=$(awk_of "($(cpu_us "$ours_pid") - $cpu) / $n / 2")
 row "CPU per relayed SCCP message" us 100 - "$us"
-row "Skinny messages relayed per second and core" msg/s - 10000 \
+row "Skinny messages relayed per second and core" msg/s 10000 - \
 	"$(awk_of "1000000 / $us")"
 
 phones all storm "storm registered"
