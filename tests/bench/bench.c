@@ -15,7 +15,7 @@
 
 #include "bench.h"
 
-enum { TURNS_MAX = 15, QUEUE_TURNS = 5, ROWS_READ = 17 };
+enum { TURNS_MAX = 15, QUEUE_TURNS = 5, ROWS_READ = 19 };
 
 /* One measured load. */
 struct load {
