@@ -777,30 +777,3 @@ void core_set(struct calls *c, const struct event_core *ev)
 		c->err = ERR_LIMIT;
 	core_move_kick(c);
 }
-
-bool core_info_of(const struct core *g, uint32_t *pos, uint64_t now_ms,
-		  struct core_info *ret)
-{
-	while (*pos < g->used) {
-		const struct core_entry *e = &g->entry[(*pos)++];
-
-		if (e->gen == 0 || !e->is_listed)
-			continue;
-		*ret = (struct core_info){
-			.name = slice_str(e->place.name),
-			.dest = e->place.dest,
-			.priority = e->place.priority,
-			.is_up = e->is_up,
-			.is_settled = e->settled_ms <= now_ms,
-			.failures = e->failures,
-			.changed_ms = e->changed_ms,
-		};
-		return true;
-	}
-	return false;
-}
-
-bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret)
-{
-	return core_info_of(&c->core, pos, c->now_ms, ret);
-}

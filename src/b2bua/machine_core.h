@@ -69,9 +69,6 @@ struct core_entry *core_pick_trunk(struct calls *c, const struct trunk *t,
  * trunk)? Other requests are not asked about: true. */
 bool core_is_expected(const struct calls *c, const struct sip_msg *m,
 		      const struct trunk *t);
-/* As core_next, of the places of g. */
-bool core_info_of(const struct core *g, uint32_t *pos, uint64_t now_ms,
-		  struct core_info *ret);
 /* Ask this place whether it is there; trunk: whose it is, or NULL. */
 void core_probe(struct calls *c, struct core_entry *e, struct trunk *t);
 /* Where requests go to the call manager that sent something from here. */

@@ -197,11 +197,38 @@ void trunk_timer(struct calls *c)
 
 /* ---- what is asked from outside ------------------------------------------------ */
 
+static bool info_of(const struct core *g, uint32_t *pos, uint64_t now_ms,
+		    struct core_info *ret)
+{
+	while (*pos < g->used) {
+		const struct core_entry *e = &g->entry[(*pos)++];
+
+		if (e->gen == 0 || !e->is_listed)
+			continue;
+		*ret = (struct core_info){
+			.name = slice_str(e->place.name),
+			.dest = e->place.dest,
+			.priority = e->place.priority,
+			.is_up = e->is_up,
+			.is_settled = e->settled_ms <= now_ms,
+			.failures = e->failures,
+			.changed_ms = e->changed_ms,
+		};
+		return true;
+	}
+	return false;
+}
+
+bool core_next(const struct calls *c, uint32_t *pos, struct core_info *ret)
+{
+	return info_of(&c->core, pos, c->now_ms, ret);
+}
+
 bool trunk_next(const struct calls *c, uint32_t number, uint32_t *pos,
 		struct core_info *ret)
 {
 	return calls_trunk_is_known(c, number) &&
-	       core_info_of(&c->trunk[number]->group, pos, c->now_ms, ret);
+	       info_of(&c->trunk[number]->group, pos, c->now_ms, ret);
 }
 
 static bool is_there(const struct leg leg[2], struct handle ep)

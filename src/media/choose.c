@@ -257,11 +257,9 @@ static int lose(struct choose *c, struct entry *const *e, uint32_t n)
 	return ERR_CLOSED;
 }
 
-/*
- * Both flows of e's stream to another backend. On errors they are where they
+/* Both flows of e's stream to another backend. On errors they are where they
  * were; if that had not the room any more either, or did not know how far they
- * had come, they are gone: ERR_CLOSED.
- */
+ * had come, they are gone: ERR_CLOSED. */
 static int move(struct choose *c, struct entry *e, struct backend *to)
 {
 	struct entry *pair[2] = {e, find(c, e->key[0], e->flow.peer_id)};
