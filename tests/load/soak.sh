@@ -56,7 +56,6 @@ for _ in $(seq "$ROUNDS"); do round; done
 quiet
 kb_end=$(pss_kb "$ours_pid") fds_end=$(descriptors)
 say "after $calls calls and $((ROUNDS * PHONES)) reconnections: $kb_end KiB, $fds_end descriptors"
-ctl --json status >"$DIR/status.json"
 bytes=$(((kb_end - kb) * 1024 / calls))
 say "bytes per call: $bytes (at most $BYTES_MAX), descriptors: $((fds_end - fds)) (at most 0)"
 [ "$bytes" -le "$BYTES_MAX" ] && [ "$fds_end" -le "$fds" ]
