@@ -101,7 +101,7 @@ static int add_tuple(const cfg_t *cfg, const char *name, const char *value)
 	err = tuples_add(&l->tuples, &t);
 	if (err == ERR_LIMIT)
 		complain(l, t.line, "too many options");
-	else
+	else if (err)
 		l->err = err;
 	if (err)
 		return -1;
@@ -125,8 +125,12 @@ static int on_opening(cfg_t *cfg, cfg_opt_t *opt, const char *value,
 		      void *result)
 {
 	*(const char **)result = "";
-	if (strcmp(value, OPENING) == 0)
-		return add_tuple(cfg, NULL, "");
+	/* A default that cannot be set is no error to libconfuse, it ends the
+	 * process: what went wrong stands in the report, or in err. */
+	if (strcmp(value, OPENING) == 0) {
+		(void)!add_tuple(cfg, NULL, "");
+		return 0;
+	}
 	complain_unknown(current, cfg, opt->name);
 	return -1;
 }

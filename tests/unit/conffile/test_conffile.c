@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conffile/conffile.h"
+#include "lib/oom.h"
 
 static char dir[64];
 static char path[128];
@@ -239,6 +240,30 @@ START_TEST(loading_again_is_independent)
 }
 END_TEST
 
+static void load_once(void *arg)
+{
+	struct config_report r;
+	struct config *c = NULL;
+	int err;
+
+	(void)arg;
+	config_report_init(&r);
+	err = conffile_load(path, &r, &c);
+	/* Messages need memory, too. */
+	ck_assert(err == 0 || err == ERR_NOMEM || err == ERR_BAD);
+	ck_assert_int_eq(err == 0, c != NULL);
+	config_unref(c);
+	config_report_done(&r);
+}
+
+/* libconfuse ends the process when what opens a section fails. */
+START_TEST(every_failure_of_memory_is_an_error)
+{
+	put("sallyport.conf", base, 0600);
+	oom_sweep(load_once, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("conffile");
@@ -258,6 +283,7 @@ int main(void)
 	tcase_add_test(tc, named_files_are_looked_for);
 	tcase_add_test(tc, devices_at_their_limit_are_read_and_beyond_refused);
 	tcase_add_test(tc, loading_again_is_independent);
+	tcase_add_test(tc, every_failure_of_memory_is_an_error);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_ENV);
