@@ -168,13 +168,24 @@ static void send_changes(struct monitor *m, uint64_t token,
 	e->next = NULL;
 }
 
+/* A change begins with all that the store has, and one goes after the other. */
+static bool can_edit(struct monitor *m, uint64_t token)
+{
+	const char *why = NULL;
+
+	if (!m->devices)
+		why = "the store is being started: try again";
+	else if (monitor_ctl_edits(m) || m->pending)
+		why = "another change of devices is under way";
+	if (why)
+		control_fail_text(m->control, token, why);
+	return !why;
+}
+
 static void run_edit(struct monitor *m, uint64_t token, enum control_id command,
 		     struct edit *e)
 {
-	if (!m->devices || monitor_ctl_edits(m) || m->pending)
-		control_fail_text(m->control, token,
-				  "another change of devices is under way");
-	else if (is_sound(m, token, e))
+	if (is_sound(m, token, e))
 		send_changes(m, token, command, e);
 }
 
@@ -207,9 +218,11 @@ static int read_passed(struct monitor *m, uint64_t token, struct buf *ret)
 {
 	enum { SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW };
 	int fd = control_take_fd(m->control, token);
+	/* -1, which has every bit: what is no memory file has no seals */
+	int seals = fd >= 0 ? fcntl(fd, F_GET_SEALS) : -1;
 	int err = ERR_BAD;
 
-	if (fd >= 0 && (fcntl(fd, F_GET_SEALS) & SEALS) == SEALS)
+	if (seals >= 0 && (seals & SEALS) == SEALS)
 		err = setup_read_fd(fd, IMPORT_MAX, ret);
 	if (fd >= 0)
 		(void)close(fd);
@@ -281,11 +294,15 @@ static void import(struct monitor *m, uint64_t token, const json_t *args,
 void monitor_device_import(void *ctx, uint64_t token, const json_t *args)
 {
 	struct monitor *m = ctx;
-	struct devset *rows = devset_new();
+	struct devset *rows;
 	struct buf text = {.ptr = NULL};
 	struct config_report rep;
-	int err = rows ? read_passed(m, token, &text) : ERR_NOMEM;
+	int err;
 
+	if (!can_edit(m, token))
+		return;
+	rows = devset_new();
+	err = rows ? read_passed(m, token, &text) : ERR_NOMEM;
 	config_report_init(&rep);
 	if (err) {
 		control_fail_text(m->control, token,
@@ -309,9 +326,14 @@ void monitor_device_delete(void *ctx, uint64_t token, const json_t *args)
 	struct monitor *m = ctx;
 	struct slice name = slice_str(control_arg_get(args, "name"));
 	struct store_change c = {.kind = STORE_CHANGE_DEL, .name = name};
-	struct edit e = {.next = devset_new(), .file = ""};
-	int err = e.next ? copy_all(e.next, m->devices, false) : ERR_NOMEM;
+	struct edit e = {.file = ""};
+	int err = ERR_NOMEM;
 
+	if (!can_edit(m, token))
+		return;
+	e.next = devset_new();
+	if (e.next)
+		err = copy_all(e.next, m->devices, false);
 	if (!err)
 		err = devset_del(e.next, name);
 	if (!err)
