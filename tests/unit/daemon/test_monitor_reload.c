@@ -1,0 +1,389 @@
+/*
+ * Reload over the control socket: files that changed while everything runs, what
+ * takes force and what does not, errors that leave all as it was, and the keys
+ * process that has to have the keys first. Workers and the keys process are
+ * played.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/keys.h"
+#include "daemon/setup.h"
+#include "lib/certs.h"
+#include "lib/mon.h"
+#include "lib/oom.h"
+#include "lib/run.h"
+#include "tls/random.h"
+
+static const char plain[] = "limits {\n\tcalls = 10\n}\n";
+static const char more[] = "limits {\n\tcalls = 20\n}\n";
+
+static void begin(const char *text)
+{
+	mon_open(text);
+	(void)mon_store();
+	for (uint32_t i = 0; i < MON_WORKERS; i++)
+		mon_up(MONITOR_WORKER, i);
+}
+
+static void setup(void)
+{
+	begin(plain);
+}
+
+/* Worker i is told of a reload and says rows; its limit of calls by then. */
+static uint32_t take(uint32_t i, const char *rows)
+{
+	struct dwire_msg q = {.op = DWIRE_READY};
+	struct config *c = NULL;
+	uint32_t calls;
+	int fd = -1;
+
+	while (q.op != DWIRE_QUERY) {
+		struct slice s = mon_hear(MONITOR_WORKER, i, &fd);
+
+		ck_assert_msg(s.len > 0, "worker %u was not told", i);
+		if (dwire_read(s, &q) != 0)
+			q.op = DWIRE_READY;
+	}
+	ck_assert_int_eq(q.command, CONTROL_RELOAD);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(setup_config_read(fd, &c), 0);
+	(void)close(fd);
+	calls = c->limits.calls;
+	config_unref(c);
+	mon_rows(MONITOR_WORKER, i, q.number, rows, true);
+	return calls;
+}
+
+static void has(const char *answer, const char *text)
+{
+	ck_assert_msg(mon_is_good(answer) && strstr(answer, text), "%s",
+		      answer);
+}
+
+static void is_bad(const char *answer, const char *text)
+{
+	ck_assert_msg(mon_is_bad(answer, text), "%s", answer);
+}
+
+/* ---- what takes force ----------------------------------------------------------- */
+
+START_TEST(a_change_reaches_every_worker_and_is_told)
+{
+	const char *a;
+	int client;
+
+	mon_config(more);
+	client = mon_send("reload", "", -1);
+	ck_assert_uint_eq(take(0, "[{\"registrations-ended\":2}]"), 20);
+	ck_assert(!mon_is_answered(client));
+	ck_assert_uint_eq(take(1, "[{\"registrations-ended\":3}]"), 20);
+	a = mon_answer(client);
+	has(a, "limits: calls");
+	has(a, "\"registrations-ended\":5");
+	has(a, "\"needs-restart\":[]");
+	ck_assert_uint_eq(mon->config->limits.calls, 20);
+	/* A child that is started anew reads the same. */
+	{
+		struct config *c = NULL;
+
+		ck_assert_int_eq(setup_config_read(mon->config_fd, &c), 0);
+		ck_assert_uint_eq(c->limits.calls, 20);
+		config_unref(c);
+	}
+}
+END_TEST
+
+START_TEST(what_needs_a_restart_is_named_and_stays)
+{
+	const char *a;
+	int client;
+
+	mon_config("limits {\n\tcalls = 10\n}\nuser = \"somebody\"\n");
+	client = mon_send("reload", "", -1);
+	ck_assert_uint_eq(take(0, "[]"), 10);
+	ck_assert_uint_eq(take(1, "[]"), 10);
+	a = mon_answer(client);
+	has(a, "\"needs-restart\":[\"user\"]");
+	has(a, "\"changed\":[]");
+	ck_assert_str_ne(mon->config->user, "somebody");
+}
+END_TEST
+
+START_TEST(check_tells_the_same_and_changes_nothing)
+{
+	mon_config(more);
+	has(mon_ask("check", ""), "limits: calls");
+	ck_assert_uint_eq(mon->config->limits.calls, 10);
+	ck_assert_uint_eq(mon_hear(MONITOR_WORKER, 0, NULL).len, 0);
+	mon_config("limits {\n\tcalls = 0\n}\n");
+	is_bad(mon_ask("check", ""), "sallyport.conf:");
+}
+END_TEST
+
+START_TEST(devices_are_counted_and_told_when_their_phone_is_to_be_reset)
+{
+	const char *a;
+	int client;
+
+	mon_config("limits {\n\tcalls = 10\n}\n"
+		   "device \"A\" {\n\tlines = { \"1\" }\n"
+		   "\tsecurity-mode = nonsecure\n}\n");
+	client = mon_send("reload", "", -1);
+	(void)take(0, "[]");
+	(void)take(1, "[]");
+	a = mon_answer(client);
+	has(a, "\"devices-added\":1");
+	mon_config(plain);
+	client = mon_send("reload", "", -1);
+	(void)take(0, "[]");
+	(void)take(1, "[]");
+	has(mon_answer(client), "\"devices-removed\":1");
+}
+END_TEST
+
+/* ---- what goes wrong ---------------------------------------------------------- */
+
+START_TEST(an_error_names_its_line_and_leaves_all_as_it_was)
+{
+	static const struct {
+		const char *text, *why;
+	} rows[] = {
+		{"limits {\n\tcalls = many\n}\n", "sallyport.conf:17"},
+		{"limits {\n\tcall = 1\n}\n", "sallyport.conf:17"},
+		{"limits {\n\tcalls = 1\n", "sallyport.conf:"},
+		{"device \"A\" {\n\tsecurity-mode = loud\n}\n",
+		 "nonsecure, authenticated or encrypted"},
+	};
+
+	for (int i = 0; i < ROWS(rows); i++) {
+		mon_config(rows[i].text);
+		is_bad(mon_ask("reload", ""), rows[i].why);
+		ck_assert_uint_eq(mon->config->limits.calls, 10);
+		ck_assert_uint_eq(mon_hear(MONITOR_WORKER, 0, NULL).len, 0);
+	}
+	ck_assert_int_eq(unlink(mon_path("sallyport.conf")), 0);
+	is_bad(mon_ask("reload", ""), "sallyport.conf");
+	ck_assert_ptr_null(mon->pending);
+}
+END_TEST
+
+START_TEST(a_worker_that_cannot_take_it_up_is_told)
+{
+	int client;
+
+	mon_config(more);
+	client = mon_send("reload", "", -1);
+	(void)take(0, "[{\"error\":\"no room\"}]");
+	(void)take(1, "[]");
+	is_bad(mon_answer(client), "a worker goes on as before: no room");
+}
+END_TEST
+
+START_TEST(workers_that_are_not_there_begin_with_it)
+{
+	int client;
+
+	mon_config(more);
+	mon_down(MONITOR_WORKER, 0);
+	client = mon_send("reload", "", -1);
+	mon_down(MONITOR_WORKER, 1); /* before it has answered */
+	has(mon_answer(client), "limits: calls");
+	mon_config(plain);
+	has(mon_ask("reload", ""), "limits: calls");
+	ck_assert_uint_eq(mon->config->limits.calls, 10);
+}
+END_TEST
+
+/* ---- keys -------------------------------------------------------------------------- */
+
+static const char tls[] = "limits {\n\tcalls = %d\n}\n"
+			  "listener \"tls\" {\n"
+			  "\taddress = \"tls:127.0.0.1:45061\"\n"
+			  "\tcertificate = \"server.pem\"\n"
+			  "\tkey = \"server.key\"\n\ttrust = \"device\"\n}\n";
+
+static void tls_config(int calls, void (*put)(const char *text))
+{
+	char text[sizeof(tls) + 16];
+
+	(void)snprintf(text, sizeof(text), tls, calls);
+	put(text);
+}
+
+/* As sallyport.conf, beside the files that it names, which a reload reads. */
+static void put_files(void)
+{
+	struct test_cert *c;
+
+	c = test_cert_new(&(struct test_cert_spec){.cn = "x", .is_ca = true});
+	test_write(mon_path("server.pem"), test_datum(&c->pem), 0600);
+	test_write(mon_path("server.key"), test_datum(&c->key_pem), 0600);
+	(void)mkdir(mon_path("trust"), 0700);
+	(void)mkdir(mon_path("trust/device"), 0700);
+	test_write(mon_path("trust/device/ca.pem"), test_datum(&c->pem), 0600);
+	test_cert_free(c);
+}
+
+/* TLS from the beginning: a listener more would need a restart. */
+static void setup_tls(void)
+{
+	ck_assert_int_eq(tls_global_init(), 0);
+	tls_config(10, begin);
+	put_files();
+	mon_up(MONITOR_KEYS, 0);
+}
+
+/* A reload that waits for the keys process, which has the key's file. */
+static int waits(void)
+{
+	struct slice s;
+	int client;
+	int fd = -1;
+
+	tls_config(20, mon_config);
+	client = mon_send("reload", "", -1);
+	s = mon_hear(MONITOR_KEYS, 0, &fd);
+	if (s.len == 0)
+		ck_abort_msg("the keys process was not asked: %s",
+			     mon_answer(client));
+	ck_assert(slice_eqs(s, KEYS_RELOAD_FILE));
+	ck_assert_int_ge(fd, 0);
+	(void)close(fd);
+	ck_assert(slice_eqs(mon_hear(MONITOR_KEYS, 0, NULL), KEYS_RELOAD_END));
+	ck_assert(!mon_is_answered(client));
+	ck_assert_uint_eq(mon->config->limits.calls, 10);
+	return client;
+}
+
+START_TEST(workers_are_told_when_the_keys_are_there)
+{
+	int client = waits();
+
+	monitor_reload_keys(mon, slice_str(KEYS_RELOADED));
+	ck_assert_uint_eq(take(0, "[]"), 20);
+	ck_assert_uint_eq(take(1, "[]"), 20);
+	has(mon_answer(client), "limits: calls");
+	/* of a round that has ended */
+	monitor_reload_keys(mon, slice_str(KEYS_RELOADED));
+}
+END_TEST
+
+START_TEST(a_key_that_is_refused_is_told_and_nothing_changes)
+{
+	int client = waits();
+
+	monitor_reload_keys(mon, slice_str("server.key: others can read it"));
+	is_bad(mon_answer(client), "server.key: others can read it");
+	ck_assert_uint_eq(mon->config->limits.calls, 10);
+	ck_assert_uint_eq(mon_hear(MONITOR_WORKER, 0, NULL).len, 0);
+}
+END_TEST
+
+START_TEST(a_keys_process_that_ends_ends_the_reload)
+{
+	int client = waits();
+
+	mon_down(MONITOR_KEYS, 0);
+	is_bad(mon_answer(client), "the keys process ended");
+	is_bad(mon_ask("reload", ""), "the keys process does not take");
+	ck_assert_uint_eq(mon->config->limits.calls, 10);
+	ck_assert_ptr_null(mon->pending);
+}
+END_TEST
+
+START_TEST(a_certificate_or_key_that_is_not_there_is_named)
+{
+	ck_assert_int_eq(unlink(mon_path("server.key")), 0);
+	is_bad(mon_ask("reload", ""), "server.key");
+	put_files();
+	ck_assert_int_eq(unlink(mon_path("server.pem")), 0);
+	is_bad(mon_ask("reload", ""), "server.pem");
+	ck_assert_ptr_null(mon->pending);
+}
+END_TEST
+
+START_TEST(one_reload_waits_for_another_and_a_third_is_refused)
+{
+	int first = waits();
+	int second = mon_send("reload", "", -1);
+
+	ck_assert(!mon_is_answered(second));
+	is_bad(mon_ask("reload", ""), "a reload is under way");
+	is_bad(mon_ask("check", ""), "a reload is under way");
+	is_bad(mon_ask("device delete", "\"name\":\"A\""),
+	       "another change of devices is under way");
+	monitor_reload_keys(mon, slice_str("not yet"));
+	is_bad(mon_answer(first), "not yet");
+	/* the second has begun, and asks on its own */
+	ck_assert(slice_eqs(mon_hear(MONITOR_KEYS, 0, NULL), KEYS_RELOAD_FILE));
+	monitor_reload_keys(mon, slice_str(KEYS_RELOADED));
+	ck_assert_uint_eq(take(0, "[]"), 20);
+	ck_assert_uint_eq(take(1, "[]"), 20);
+	has(mon_answer(second), "limits: calls");
+}
+END_TEST
+
+/* ---- no memory ----------------------------------------------------------------------- */
+
+static void try_reload(void *arg)
+{
+	const char *a;
+	bool is_good;
+
+	(void)arg;
+	mon_config(more);
+	a = mon_ask("reload", "");
+	is_good = mon_is_good(a);
+	/* Whoever is told that it is in force can rely on it. */
+	ck_assert(!is_good || mon->config->limits.calls == 20);
+	ck_assert_ptr_null(mon->pending);
+	ck_assert_uint_eq(mon->again, 0);
+}
+
+START_TEST(a_reload_survives_every_failure_of_memory)
+{
+	mon_down(MONITOR_WORKER, 0);
+	mon_down(MONITOR_WORKER, 1);
+	oom_sweep(try_reload, NULL);
+	ck_assert_uint_eq(mon->config->limits.calls, 20);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *t = tcase_create("plain");
+	TCase *keys = tcase_create("keys");
+	Suite *s = suite_create("daemon/monitor_reload");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, mon_close);
+	tcase_add_test(t, a_change_reaches_every_worker_and_is_told);
+	tcase_add_test(t, what_needs_a_restart_is_named_and_stays);
+	tcase_add_test(t, check_tells_the_same_and_changes_nothing);
+	tcase_add_test(
+		t,
+		devices_are_counted_and_told_when_their_phone_is_to_be_reset);
+	tcase_add_test(t, an_error_names_its_line_and_leaves_all_as_it_was);
+	tcase_add_test(t, a_worker_that_cannot_take_it_up_is_told);
+	tcase_add_test(t, workers_that_are_not_there_begin_with_it);
+	tcase_add_test(t, a_reload_survives_every_failure_of_memory);
+	tcase_add_checked_fixture(keys, setup_tls, mon_close);
+	tcase_add_test(keys, workers_are_told_when_the_keys_are_there);
+	tcase_add_test(keys, a_key_that_is_refused_is_told_and_nothing_changes);
+	tcase_add_test(keys, a_keys_process_that_ends_ends_the_reload);
+	tcase_add_test(keys, a_certificate_or_key_that_is_not_there_is_named);
+	tcase_add_test(keys,
+		       one_reload_waits_for_another_and_a_third_is_refused);
+	suite_add_tcase(s, t);
+	suite_add_tcase(s, keys);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
