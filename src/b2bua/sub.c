@@ -374,10 +374,11 @@ static void succeeded(struct calls *c, struct sub *s, const struct relay *r,
 	struct sip_dialog *d = &s->leg[!r->from].dialog;
 	int err = 0;
 
-	/* A NOTIFY may have made the dialog before this 2xx. */
+	/* A NOTIFY may have made the dialog before this 2xx, which may then be
+	 * another notifier's, if a proxy inside asked several. */
 	if (r->is_initial && !d->remote_tag)
 		err = sip_dialog_learn(d, m);
-	else if (is_ours(m->method))
+	else if (is_ours(m->method) && sip_dialog_match(d, m))
 		err = sip_dialog_refresh(d, m);
 	if (err == ERR_NOMEM)
 		c->err = err;
