@@ -418,6 +418,9 @@ static void phone_moved(struct calls *c, struct call *call, enum sig_level sig)
 static void on_dialog_request(struct calls *c, const struct event_sip *ev)
 {
 	struct leg *leg = leg_find(c, ev->msg);
+	bool is_moved = false;
+	struct call *call;
+	uint64_t id;
 
 	if (!leg)
 		leg = sub_adopt(c, ev);
@@ -442,7 +445,9 @@ static void on_dialog_request(struct calls *c, const struct event_sip *ev)
 		}
 		if (leg->call)
 			phone_moved(c, leg->call, ev->sig);
+		is_moved = true;
 	}
+	id = leg->call ? handle_u64(leg->call->obj.self) : 0;
 	if (leg->sub)
 		sub_request(c, leg, ev);
 	else if (ev->msg->method == SIP_METHOD_INVITE)
@@ -455,6 +460,10 @@ static void on_dialog_request(struct calls *c, const struct event_sip *ev)
 		update_request(c, leg, ev);
 	else
 		relay_in_dialog(c, leg, ev);
+	/* What it was not told while it was away, or over another path. */
+	call = is_moved ? call_find(c, id) : NULL;
+	if (call)
+		security_update(c, call);
 }
 
 static void answer_options(struct calls *c, const struct event_sip *ev)

@@ -474,9 +474,7 @@ static bool has_session(const struct leg *leg, enum sip_method method)
 	       (method == SIP_METHOD_UPDATE && leg->is_confirmed);
 }
 
-/* The phone of what was restored has not come back yet: it has no
- * connection. */
-static bool is_unreachable(const struct leg *leg)
+bool leg_is_away(const struct leg *leg)
 {
 	return (leg->call || leg->sub) && leg->side == SIDE_PHONE &&
 	       leg->dest.is_reliable && handle_is_none(leg->dest.ep);
@@ -494,7 +492,7 @@ int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
 
 	/* Whoever waits for an answer gets one now and not after 32 s. */
 	*ret_txn = HANDLE_NONE;
-	if (is_unreachable(leg))
+	if (leg_is_away(leg))
 		return user != 0 ? ERR_CLOSED : 0;
 	if (has_session(leg, method)) {
 		writer_init(&w, extra, sizeof(extra));

@@ -164,6 +164,9 @@ struct leg *leg_find_ours(struct calls *c, const struct sip_msg *m);
 bool leg_is_peer(const struct leg *leg, const struct event_sip *ev);
 /* The leg of this Call-ID and tag of ours, or NULL. */
 struct leg *leg_by_ids(struct calls *c, struct slice call_id, struct slice tag);
+/* The phone of what was restored has not come back yet: it has no
+ * connection, and no request can be sent to it. */
+bool leg_is_away(const struct leg *leg);
 /* Send a request on leg in a client transaction. m: method, src, rules,
  * body, extra, max_forwards are the caller's; the rest is filled in. With
  * user 0 nobody waits for the answer, and a request for which there is no
@@ -331,6 +334,9 @@ bool session_longer(const struct calls *c, struct leg *leg,
 void session_again(struct calls *c, struct leg *leg, uint64_t wait_ms);
 /* The same because of m, the response to an UPDATE; may end the call. */
 void session_refused(struct calls *c, struct leg *leg, const struct sip_msg *m);
+/* The deadline that a successor has to keep; UINT64_MAX: none. What we refresh
+ * and have asked for is refreshed anew, since no answer to that is heard. */
+uint64_t session_successor_ms(const struct leg *leg);
 /* The leg's deadline: refresh, or end the call. */
 void session_due(struct calls *c, struct leg *leg);
 

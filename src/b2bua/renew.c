@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 
-enum { BUSY_MS = 500 };
+enum { BUSY_MS = 500, AGAIN_MS = 1000 };
 
 /* RFC 3261 section 14.1: who made the Call-ID waits longer, so that the two
  * do not meet again. */
@@ -66,6 +66,7 @@ static void begin(struct calls *c, struct leg *leg)
 		return;
 	exch_abort(c, call);
 	deadline_clear(c, call, DEADLINE_RING);
+	renew_want(c, leg, AGAIN_MS);
 }
 
 void renew_due(struct calls *c, struct call *call)
@@ -77,6 +78,8 @@ void renew_due(struct calls *c, struct call *call)
 			continue;
 		if (call->ex.is_on || call->media.is_pending)
 			renew_want(c, leg, BUSY_MS);
+		else if (leg_is_away(leg))
+			renew_want(c, leg, AGAIN_MS);
 		else
 			begin(c, leg);
 	}

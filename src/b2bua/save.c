@@ -102,6 +102,16 @@ static void code_media(struct coder *k, struct media *m)
 	m->is_agreed = coder_bool(k, m->is_agreed);
 }
 
+/* What the successor has to keep may not be what is waited for now. */
+static void code_deadline(struct coder *k, struct call *call, enum side side,
+			  enum call_deadline which)
+{
+	uint64_t at = coder_u64(k, session_successor_ms(&call->leg[side]));
+
+	if (k->is_reading)
+		call->deadline_ms[which] = at;
+}
+
 static void code_call(struct coder *k, struct call *call)
 {
 	call->caller = (enum side)coder_max(k, call->caller, SIDE_CORE);
@@ -117,10 +127,8 @@ static void code_call(struct coder *k, struct call *call)
 	call->is_shown = coder_bool(k, call->is_shown);
 	call->start_ms = coder_u64(k, call->start_ms);
 	call->answer_ms = coder_u64(k, call->answer_ms);
-	call->deadline_ms[DEADLINE_SESSION_PHONE] =
-		coder_u64(k, call->deadline_ms[DEADLINE_SESSION_PHONE]);
-	call->deadline_ms[DEADLINE_SESSION_CORE] =
-		coder_u64(k, call->deadline_ms[DEADLINE_SESSION_CORE]);
+	code_deadline(k, call, SIDE_PHONE, DEADLINE_SESSION_PHONE);
+	code_deadline(k, call, SIDE_CORE, DEADLINE_SESSION_CORE);
 	code_leg(k, &call->leg[SIDE_PHONE]);
 	code_leg(k, &call->leg[SIDE_CORE]);
 	coder_refers(k, &call->refers);
@@ -604,6 +612,8 @@ void save_follow(struct calls *c, const struct binding *b)
 		/* The phone may have come back over something else. */
 		call->sig = b->sig;
 		save_touch(c, &call->obj);
+		/* What has changed while it was away. */
+		security_update(c, call);
 	}
 	save_follow_subs(c, b);
 }

@@ -151,6 +151,9 @@ static void update_one(struct calls *c, struct call *call)
 	if (call->state != CALL_UP || call->ex.is_on || !leg->is_confirmed ||
 	    !call->is_shown || call->shown == to_show(c, call))
 		return;
+	/* It is told when it is back. */
+	if (leg_is_away(leg))
+		return;
 	if (!leg->allows_update) {
 		renew_want(c, leg, 0);
 		return;

@@ -87,6 +87,12 @@ static uint64_t end_ms(const struct session *s)
 	return s->start_ms + (uint64_t)(s->interval_s - spare_s) * 1000;
 }
 
+/* Section 10: whoever refreshes does so after half of it. */
+static uint64_t half_ms(const struct session *s)
+{
+	return (uint64_t)s->interval_s * 500;
+}
+
 static void begin(struct calls *c, struct leg *leg, uint32_t interval_s,
 		  bool is_ours)
 {
@@ -96,8 +102,7 @@ static void begin(struct calls *c, struct leg *leg, uint32_t interval_s,
 	s->is_ours = is_ours;
 	s->start_ms = c->now_ms;
 	deadline_set(c, leg->call, deadline_of(leg),
-		     is_ours ? c->now_ms + (uint64_t)s->interval_s * 500
-			     : end_ms(s));
+		     is_ours ? c->now_ms + half_ms(s) : end_ms(s));
 }
 
 void session_grant(struct calls *c, struct leg *leg,
@@ -179,6 +184,15 @@ void session_again(struct calls *c, struct leg *leg, uint64_t wait_ms)
 	if (leg->session.interval_s != 0 && leg->session.is_ours)
 		deadline_set(c, leg->call, deadline_of(leg),
 			     at < end ? at : end);
+}
+
+uint64_t session_successor_ms(const struct leg *leg)
+{
+	const struct session *s = &leg->session;
+
+	if (s->interval_s == 0)
+		return UINT64_MAX;
+	return s->is_ours ? s->start_ms + half_ms(s) : end_ms(s);
 }
 
 void session_due(struct calls *c, struct leg *leg)
