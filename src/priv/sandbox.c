@@ -135,7 +135,8 @@ static const char *const common_calls[] = {
 	"getsockname",
 	"getpeername",
 	"socketpair",
-	/* the same on 32-bit machines */
+	/* the same on 32-bit machines; statx is fstat there */
+	"statx",
 	"mmap2",
 	"set_thread_area",
 	"clock_gettime64",
@@ -179,14 +180,14 @@ static const char *const thread_calls[] = {
 
 /* Files below the role's own directory (SQLite). */
 static const char *const file_calls[] = {
-	"open",	     "openat",	  "stat",	 "lstat",      "statx",
-	"access",    "faccessat", "faccessat2",	 "pwrite64",   "fsync",
-	"fdatasync", "ftruncate", "fallocate",	 "unlink",     "unlinkat",
-	"rename",    "renameat",  "renameat2",	 "mkdir",      "mkdirat",
-	"getcwd",    "readlink",  "readlinkat",	 "fchmod",     "fchown",
-	"chmod",     "umask",	  "utimensat",	 "getdents64", "statfs",
-	"fstatfs",   "flock",	  "stat64",	 "lstat64",    "fchown32",
-	"statfs64",  "fstatfs64", "ftruncate64",
+	"open",	     "openat",	    "stat",	  "lstat",    "access",
+	"faccessat", "faccessat2",  "pwrite64",	  "fsync",    "fdatasync",
+	"ftruncate", "fallocate",   "unlink",	  "unlinkat", "rename",
+	"renameat",  "renameat2",   "mkdir",	  "mkdirat",  "getcwd",
+	"readlink",  "readlinkat",  "fchmod",	  "fchown",   "chmod",
+	"umask",     "utimensat",   "getdents64", "statfs",   "fstatfs",
+	"flock",     "stat64",	    "lstat64",	  "fchown32", "statfs64",
+	"fstatfs64", "ftruncate64",
 };
 
 /* Starting, watching and ending children as root. */

@@ -323,7 +323,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_state_is_read, 0,
 			    (int)(sizeof(states) / sizeof(states[0])));
 	tcase_add_test(tc, a_cut_message_is_refused_or_says_less);
-	if (!emulation_lacks("options")) {
+	if (!emulation_lacks("xfrm")) {
 		tcase_add_test(
 			tc, the_kernels_policies_are_read_and_changes_heard);
 		tcase_add_test(tc, a_watch_tells_of_each_change);
