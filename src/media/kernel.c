@@ -48,8 +48,11 @@ static int open_sockets(struct kernel_relay *r, struct kernel_flow *f,
 				   : media_udp_open(&a, r->params.dscp);
 		err = f->fd[i] < 0
 			      ? ERR_IO
-			      : kernel_watch(r, f->fd[i],
-					     media_udp_data(f->handle, i == 1));
+			      : kernel_watch(
+					r, f->fd[i],
+					media_udp_data(f->handle,
+						       i == 1 ? MEDIA_UDP_RTCP
+							      : MEDIA_UDP_RTP));
 	}
 	for (int i = 0; err && i < 2; i++) {
 		if (!had || f->fd[i] < 0 || f->fd[i] != had[i])

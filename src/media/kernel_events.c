@@ -253,7 +253,7 @@ void kernel_look(struct kernel_relay *r)
 
 	for (int i = 0; i < n; i++) {
 		uint64_t data = ev[i].data.u64;
-		bool odd;
+		enum media_udp_which which;
 		struct kernel_flow *f;
 
 		if (data == KERNEL_DATA_EVENTS) {
@@ -261,9 +261,10 @@ void kernel_look(struct kernel_relay *r)
 		} else if (data == KERNEL_DATA_TIMER) {
 			renew_all(r);
 		} else {
-			f = slots_find(&r->slots, media_udp_handle(data, &odd));
+			f = slots_find(&r->slots,
+				       media_udp_handle(data, &which));
 			if (f)
-				(void)hand_back(r, f, odd);
+				(void)hand_back(r, f, which == MEDIA_UDP_RTCP);
 		}
 	}
 }

@@ -566,6 +566,11 @@ const struct addr *path_dest(const struct path *p, bool is_rtcp)
 	return l->proven.family != ADDR_NONE ? &l->proven : &l->signalled;
 }
 
+bool path_is_proven(const struct path *p)
+{
+	return p->latch[0].proven.family != ADDR_NONE;
+}
+
 uint32_t path_epoch(const struct path *p)
 {
 	return p->epoch;

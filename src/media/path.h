@@ -116,6 +116,8 @@ void path_sent(struct path *p, bool is_rtcp, size_t received, int err);
  * when neither is known. RTCP of a party that multiplexes goes where its RTP
  * goes. Valid until p changes. */
 const struct addr *path_dest(const struct path *p, bool is_rtcp);
+/* Has p's party shown by a packet that its RTP comes from path_dest? */
+bool path_is_proven(const struct path *p);
 /* A number that changes whenever path_dest does. */
 uint32_t path_epoch(const struct path *p);
 /* The flow as added or last updated, keys cleared. */

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -100,20 +101,25 @@ int socket_watch(struct shard *s, int fd, uint64_t data)
 
 /* --- packets ------------------------------------------------------------ */
 
-void socket_refresh_target(struct relay_flow *f)
+void socket_refresh_target(struct relay *r, struct relay_flow *f)
 {
 	uint32_t epoch = path_epoch(f->path);
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = {0};
+	struct target was;
 
 	if (f->epoch == epoch)
 		return;
 	f->epoch = epoch;
+	was = f->to[0];
 	for (int i = 0; i < 2; i++) {
 		f->to[i].len =
 			addr_to_sockaddr(path_dest(f->path, i == 1), &ss);
 		memcpy(&f->to[i].u, &ss, sizeof(f->to[i].u));
 		media_udp_towards(f->fd[i], path_dest(f->path, i == 1));
 	}
+	if (was.len != f->to[0].len ||
+	    memcmp(&was.u, &f->to[0].u, sizeof(was.u)) != 0)
+		socket_near_drop(r, f);
 	f->to[1].from_odd = !path_flow(f->path)->is_muxed;
 }
 
@@ -129,15 +135,18 @@ static void prefetch_flow(const struct relay_flow *f)
 static void receive(struct shard *s, struct job *j)
 {
 	struct relay_flow *f = j->flow;
-	bool is_rtcp = j->pkt.is_rtcp;
+	int fd = j->is_connected ? f->connected : f->fd[j->pkt.is_rtcp];
 	struct sockaddr_storage from;
 	socklen_t from_len = sizeof(from);
 	ssize_t n;
 
 	j->flow = NULL;
+	/* The connected socket may have gone since epoll_wait returned. */
+	if (fd < 0)
+		return;
 	path_prefetch(f->path);
-	n = syscall(SYS_recvfrom, f->fd[is_rtcp], j->buf, sizeof(j->buf),
-		    MSG_TRUNC, &from, &from_len);
+	n = syscall(SYS_recvfrom, fd, j->buf, sizeof(j->buf), MSG_TRUNC, &from,
+		    &from_len);
 	if (n < 0) {
 		if (errno == EBADF || errno == ENOTSOCK)
 			(void)socket_emit(s->relay, MEDIA_EVENT_FAILED, f);
@@ -161,9 +170,28 @@ static void judge(struct shard *s, struct job *j, uint64_t now)
 		return;
 	if (path_receive(f->path, &j->pkt, now))
 		j->flow = NULL;
-	socket_refresh_target(f);
-	if (path_take_latched(f->path))
+	socket_refresh_target(s->relay, f);
+	if (path_take_latched(f->path)) {
 		(void)socket_emit(s->relay, MEDIA_EVENT_LATCHED, f);
+		socket_near_want(s, f);
+	}
+}
+
+/* A connected socket also says what the network answered to an earlier packet,
+ * instead of sending this one. */
+static ssize_t send_out(const struct relay_flow *f, const struct target *to,
+			const struct path_packet *pkt)
+{
+	bool is_near = f->connected >= 0 && !pkt->is_rtcp;
+	ssize_t n = -1;
+
+	if (is_near)
+		n = syscall(SYS_sendto, f->connected, pkt->buf, pkt->len,
+			    MSG_NOSIGNAL, NULL, 0);
+	if (n < 0)
+		n = syscall(SYS_sendto, f->fd[to->from_odd], pkt->buf, pkt->len,
+			    MSG_NOSIGNAL, &to->u.sa, to->len);
+	return n;
 }
 
 static void forward(const struct job *j)
@@ -179,9 +207,7 @@ static void forward(const struct job *j)
 	if (exit) {
 		to = &exit->to[pkt->is_rtcp];
 		if (to->len > 0)
-			n = syscall(SYS_sendto, exit->fd[to->from_odd],
-				    pkt->buf, pkt->len, MSG_NOSIGNAL, &to->u.sa,
-				    to->len);
+			n = send_out(exit, to, pkt);
 	}
 	path_sent(j->flow->path, pkt->is_rtcp, j->received, n < 0 ? ERR_IO : 0);
 }
@@ -202,6 +228,22 @@ bool socket_relay(struct relay *r, const struct addr *local, struct job *j,
 	return true;
 }
 
+void socket_drain(struct shard *s, struct relay_flow *f)
+{
+	struct job *j = &s->job[0];
+
+	for (int i = 0; i < ROUND_MAX && f->connected >= 0; i++) {
+		j->flow = f;
+		j->pkt.is_rtcp = false;
+		j->is_connected = true;
+		receive(s, j);
+		if (!j->flow)
+			break;
+		judge(s, j, socket_now_ms());
+		forward(j);
+	}
+}
+
 static void sweep(struct shard *s, uint64_t now)
 {
 	uint32_t i = 0;
@@ -215,6 +257,7 @@ static void sweep(struct shard *s, uint64_t now)
 			(void)socket_emit(s->relay, MEDIA_EVENT_IDLE, f);
 		if (path_take_active(f->path))
 			(void)socket_emit(s->relay, MEDIA_EVENT_ACTIVE, f);
+		socket_near_sweep(s, f);
 	}
 }
 
@@ -231,8 +274,8 @@ static void serve(struct shard *s, const struct epoll_event *ev, int n,
 	/* With many flows each one's memory is far away: ask for it early. */
 	for (int i = 0; i < n; i++) {
 		uint64_t data = ev[i].data.u64;
-		bool is_rtcp;
-		struct handle h = media_udp_handle(data, &is_rtcp);
+		enum media_udp_which which;
+		struct handle h = media_udp_handle(data, &which);
 		struct job *j = &s->job[jobs];
 
 		/* Gone when it was removed since epoll_wait returned. */
@@ -240,7 +283,8 @@ static void serve(struct shard *s, const struct epoll_event *ev, int n,
 		if (!j->flow)
 			continue;
 		prefetch_flow(j->flow);
-		j->pkt.is_rtcp = is_rtcp;
+		j->pkt.is_rtcp = which == MEDIA_UDP_RTCP;
+		j->is_connected = which == MEDIA_UDP_CONNECTED;
 		jobs++;
 	}
 	for (int i = 0; i < jobs; i++)
@@ -266,6 +310,7 @@ static void *run(void *arg)
 
 		(void)pthread_mutex_lock(&s->lock);
 		serve(s, ev, n, now);
+		socket_near_serve(s);
 		sweep(s, now);
 		(void)pthread_mutex_unlock(&s->lock);
 		/* A mutex is not fair: let a waiting command in. */
@@ -363,6 +408,13 @@ static const struct media_backend_ops ops = {
 	.free = socket_free,
 };
 
+static uint64_t descriptors(void)
+{
+	struct rlimit l;
+
+	return getrlimit(RLIMIT_NOFILE, &l) == 0 ? l.rlim_cur : 0;
+}
+
 int media_socket_new(const struct media_socket_params *p,
 		     struct media_backend **ret)
 {
@@ -373,6 +425,7 @@ int media_socket_new(const struct media_socket_params *p,
 	if (!r)
 		return ERR_NOMEM;
 	r->base.ops = &ops;
+	r->descriptors = p->descriptors > 0 ? p->descriptors : descriptors();
 	r->params = *p;
 	if (r->params.max_flows == 0)
 		r->params.max_flows = MAX_FLOWS;

@@ -17,6 +17,8 @@ enum { MEDIA_THREADS_MAX = 64 };
 struct media_socket_params {
 	uint32_t threads;	 /* 1..MEDIA_THREADS_MAX; 0 = 1 */
 	uint32_t max_flows;	 /* hard limit of flows; 0 = 20000 */
+	uint64_t descriptors;	 /* that the process may have; 0 = as many as
+				    the system says now */
 	uint8_t dscp;		 /* of relayed packets, 0..63; 0 = unmarked */
 	struct journal *journal; /* outlives the backend; NULL: no flow can be
 				    revived */

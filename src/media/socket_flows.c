@@ -186,6 +186,7 @@ static void destroy(struct shard *s, struct relay_flow *f)
 		f->peer->peer = f->peer->exit = NULL;
 	}
 	unindex(s, f);
+	socket_near_drop(s->relay, f);
 	for (int i = 0; i < 2; i++) {
 		if (f->fd[i] >= 0)
 			(void)close(f->fd[i]);
@@ -218,8 +219,10 @@ static int open_sockets(struct shard *s, struct relay_flow *f,
 		f->fd[i] = had && had->fd[i] >= 0 ? had->fd[i]
 						  : open_one(s, conf, i);
 		if (f->fd[i] < 0 ||
-		    socket_watch(s, f->fd[i],
-				 media_udp_data(f->handle, i == 1)))
+		    socket_watch(
+			    s, f->fd[i],
+			    media_udp_data(f->handle, i == 1 ? MEDIA_UDP_RTCP
+							     : MEDIA_UDP_RTP)))
 			return ERR_IO;
 	}
 	return 0;
@@ -303,7 +306,7 @@ static int create(struct shard *s, uint64_t owner, const struct flow *conf,
 		(void)atomic_fetch_sub(&s->relay->flows, 1);
 		return ERR_NOMEM;
 	}
-	f->fd[0] = f->fd[1] = -1;
+	f->fd[0] = f->fd[1] = f->connected = -1;
 	f->key[0] = owner;
 	f->key[1] = conf->id;
 	addr_key(&conf->local, f->local);
@@ -321,7 +324,7 @@ static int create(struct shard *s, uint64_t owner, const struct flow *conf,
 		undo(s, f, had);
 		return err;
 	}
-	socket_refresh_target(f);
+	socket_refresh_target(s->relay, f);
 	peer = find_in(s, owner, conf->peer_id);
 	/* Both say so, or neither has one. */
 	if (peer && peer != f && !peer->peer &&
@@ -406,7 +409,7 @@ int socket_update(struct media_backend *b, uint64_t owner,
 		err = path_update(f->path, conf, socket_now_ms());
 	else
 		err = ERR_UNSUPPORTED;
-	socket_refresh_target(f);
+	socket_refresh_target(s->relay, f);
 	join_again(f);
 	leave(s);
 	return err;
@@ -424,11 +427,20 @@ static int link_flow(struct shard *s, struct relay_flow *f)
 	int err = index_flow(s, f);
 
 	for (int i = 0; !err && i < 2; i++)
-		err = socket_watch(s, f->fd[i],
-				   media_udp_data(f->handle, i == 1));
+		err = socket_watch(
+			s, f->fd[i],
+			media_udp_data(f->handle, i == 1 ? MEDIA_UDP_RTCP
+							 : MEDIA_UDP_RTP));
 	if (err)
 		unlink_flow(s, f);
 	return err;
+}
+
+/* f goes on with the sockets that it began with. */
+static void leave_near(struct shard *s, struct relay_flow *f)
+{
+	socket_drain(s, f);
+	socket_near_drop(s->relay, f);
 }
 
 /* Both are locked. Without memory for it f stays where it was, and if even
@@ -437,6 +449,7 @@ static int rehome(struct shard *from, struct shard *to, struct relay_flow *f)
 {
 	int err;
 
+	leave_near(from, f);
 	unlink_flow(from, f);
 	err = link_flow(to, f);
 	if (err && link_flow(from, f))
@@ -549,6 +562,9 @@ int socket_take(struct media_backend *b, uint64_t owner, const uint64_t *id,
 
 	for (uint32_t i = 1; !err && i < n; i++)
 		err = find_in(s, owner, id[i]) ? 0 : ERR_NOTFOUND;
+	/* While both flows of a pair are there. */
+	for (uint32_t i = 0; !err && i < n; i++)
+		leave_near(s, find_in(s, owner, id[i]));
 	for (uint32_t i = 0; !err && i < n; i++) {
 		struct relay_flow *g = find_in(s, owner, id[i]);
 

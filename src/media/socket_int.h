@@ -19,6 +19,7 @@
 
 enum {
 	ROUND_MAX = 64,	   /* sockets served under one lock */
+	WAITING_MAX = 256, /* flows to be connected */
 	OUTBOX_MAX = 1024, /* events not yet taken */
 };
 
@@ -39,12 +40,14 @@ struct relay_flow {
 	struct path *path;
 	struct relay_flow *exit; /* packets leave from there; NULL = nowhere */
 	int fd[2];		 /* RTP, RTCP; -1 = closed */
+	int connected;		 /* RTP, to to[0] alone; -1 = none */
 	struct target to[2];	 /* this flow's remote party */
 	uint32_t epoch;		 /* of the path when to[] was made */
 	struct handle handle;	 /* in shard->slots */
 	struct relay_flow *peer; /* NULL = not (or no longer) there */
 	struct relay_flow *far;	 /* see op_join; NULL = not joined */
 	uint64_t key[2];	 /* owner, id */
+	bool is_waiting;	 /* in shard->waiting, or tried in vain */
 	struct journal_record *record;	   /* NULL: none */
 	uint8_t local[ADDR_KEY_LEN];	   /* RTP address */
 	struct table_node by_key, by_addr; /* in the shard's */
@@ -54,7 +57,8 @@ struct relay_flow {
 struct job {
 	struct relay_flow *flow; /* arrived here; NULL = nothing to send */
 	struct path_packet pkt;
-	size_t received; /* bytes, as it arrived */
+	bool is_connected; /* came by that socket */
+	size_t received;   /* bytes, as it arrived */
 	uint8_t buf[PATH_BUF_MAX];
 };
 
@@ -66,6 +70,8 @@ struct shard {
 	struct table by_addr; /* local, RTP */
 	struct slots slots;
 	uint64_t next_sweep_ms;
+	struct handle waiting[WAITING_MAX]; /* a ring, see socket_near.c */
+	uint32_t waiting_head, waiting_count;
 	struct job job[ROUND_MAX];
 	atomic_uint waiters; /* commands that want the lock */
 	int epoll;
@@ -84,6 +90,8 @@ struct relay {
 	/* Where a flow with this port was put last: a good guess. */
 	atomic_uchar shard_of[UINT16_MAX + 1];
 	atomic_uint flows;
+	atomic_uint connected; /* sockets */
+	uint64_t descriptors;  /* that the process may have */
 	pthread_mutex_t out_lock; /* outbox */
 	struct media_event outbox[OUTBOX_MAX];
 	uint32_t out_head, out_count;
@@ -109,9 +117,23 @@ void socket_free(struct media_backend *b);
 bool socket_emit(struct relay *r, enum media_event_kind kind,
 		 const struct relay_flow *f);
 /* Make f's targets anew when its path's epoch moved. */
-void socket_refresh_target(struct relay_flow *f);
+void socket_refresh_target(struct relay *r, struct relay_flow *f);
 /* Have the shard read fd; data comes back with it. ERR_IO. */
 MUST_CHECK int socket_watch(struct shard *s, int fd, uint64_t data);
+
+/* Read, judge and send what came to f by its connected socket. */
+void socket_drain(struct shard *s, struct relay_flow *f);
+
+/* --- socket_near.c: connected sockets ------------------------------------ */
+/* f's party proved itself: soon it has a socket of its own. */
+void socket_near_want(struct shard *s, struct relay_flow *f);
+/* Connect some of those who wait. */
+void socket_near_serve(struct shard *s);
+/* For each flow now and then: give back what is needed more elsewhere, want
+ * what was not possible before. */
+void socket_near_sweep(struct shard *s, struct relay_flow *f);
+/* f's party is elsewhere, or f goes; what has come is not read. */
+void socket_near_drop(struct relay *r, struct relay_flow *f);
 
 /* --- socket_flows.c: what media_backend_ops asks for --------------------- */
 /* The flow at this local address, and its shard entered; NULL: entered none. */

@@ -117,13 +117,52 @@ int media_udp_open(const struct addr *a, uint8_t dscp)
 	return fd;
 }
 
-uint64_t media_udp_data(struct handle h, bool is_rtcp)
+static int bind_and_connect(int fd, const struct addr *a, const struct addr *to)
 {
-	return (uint64_t)h.gen << 32 | h.index << 1 | is_rtcp;
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(a, &ss);
+
+	if (bind(fd, (struct sockaddr *)&ss, len) != 0)
+		return -1;
+	len = addr_to_sockaddr(to, &ss);
+	return connect(fd, (struct sockaddr *)&ss, len);
 }
 
-struct handle media_udp_handle(uint64_t data, bool *ret_is_rtcp)
+static void share(int fd, int may)
 {
-	*ret_is_rtcp = data & 1;
-	return (struct handle){(uint32_t)data >> 1, (uint32_t)(data >> 32)};
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &may, sizeof(may));
+}
+
+int media_udp_open_connected(int fd, const struct addr *a,
+			     const struct addr *to, uint8_t dscp)
+{
+	sa_family_t family = a->family == ADDR_V6 ? AF_INET6 : AF_INET;
+	int ret = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (ret < 0)
+		return -1;
+	set_options(ret, family, dscp);
+	/* Both must say so, and only now: a relay's port is nobody else's. */
+	share(ret, 1);
+	share(fd, 1);
+	err = bind_and_connect(ret, a, to);
+	share(fd, 0);
+	share(ret, 0);
+	if (err != 0) {
+		(void)close(ret);
+		return -1;
+	}
+	return ret;
+}
+
+uint64_t media_udp_data(struct handle h, enum media_udp_which which)
+{
+	return (uint64_t)h.gen << 32 | h.index << 2 | which;
+}
+
+struct handle media_udp_handle(uint64_t data, enum media_udp_which *ret)
+{
+	*ret = data & 3;
+	return (struct handle){(uint32_t)data >> 2, (uint32_t)(data >> 32)};
 }

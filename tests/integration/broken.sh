@@ -1,7 +1,6 @@
 #!/bin/bash
 # A full disk, a damaged store, files with the wrong owner or mode: the daemon
 # says clearly what is wrong, and serves where it can.
-WORKERS=${WORKERS:-2}
 . "$(dirname "$0")/lib/test.sh"
 
 needs net_begin sp-broken

@@ -1,7 +1,6 @@
 #!/bin/bash
 # Devices by the thousand: from a CSV file into the store of a running daemon,
 # all or nothing, and out of it again.
-WORKERS=${WORKERS:-2}
 . "$(dirname "$0")/lib/test.sh"
 
 needs net_begin sp-devices

@@ -1,6 +1,5 @@
 #!/bin/bash
 # The two real phones: calls both ways, proved from captures; hold and resume.
-WORKERS=1 # both at one: what two of them do is said in workers.sh, continuity.sh
 . "$(dirname "$0")/lib/test.sh"
 
 needs net_begin sp-phones

@@ -3,13 +3,9 @@
 # a network namespace of its own; two real phones talk through it; processes are
 # killed, and the backend is unloaded while they talk; nothing of its rules is
 # ever left behind.
-WORKERS=${WORKERS:-2}
 . "$(dirname "$0")/lib/test.sh"
 
 LONGEST_MS=1000 TONE_S=120
-# Phones of two workers have each other's keys a moment after the call began.
-MODE=--mixed
-[ "$WORKERS" != 1 ] || MODE=--end-to-end
 BACKENDS='{ "kernel", "queue", "socket" }'
 needs net_begin sp-queue
 
@@ -107,7 +103,7 @@ talks() {
 	echo "queued: $(($(queued) - before))"
 	[ $(($(queued) - before)) -gt 200 ] &&
 		grep -q 'flow end .*media=queue' "$DIR/log/sallyportd" &&
-		call_prove ab "$baresip" "$linphone" "$MODE"
+		call_prove ab "$baresip" "$linphone"
 }
 is_true "phones talk, and their packets come by the queues" talks
 

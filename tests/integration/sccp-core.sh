@@ -2,7 +2,6 @@
 # The side of the call manager of Skinny: a call manager that is a name and is
 # reached over TLS, one that it goes over to and comes back from, and processes
 # of Sallyport that die in the middle of a call.
-WORKERS=${WORKERS:-2}
 . "$(dirname "$0")/lib/test.sh"
 . "$LIB/sccp-phones.sh"
 
@@ -158,7 +157,7 @@ slow_call() {
 is_true "they call" slow_call
 worker_dies() {
 	local pid
-	pid=$(role_pid "worker=$(worker_of "$PHONE_X")")
+	pid=$(role_pid worker)
 	[ -n "$pid" ] && kill -9 "$pid" && sleep 1 &&
 		sccp_do c 10 mark "wait media=50 4" "expect srtp" &&
 		sccp_do d 10 mark "wait media=50 4" "expect srtp" &&

@@ -1,7 +1,6 @@
 #!/bin/bash
 # TLS with real peers: which certificate a client is shown, a staple, keys in a
 # token, sessions that outlive a restart, phones of 2006, issuers of LSCs.
-WORKERS=${WORKERS:-2}
 . "$(dirname "$0")/lib/test.sh"
 
 conf() { printf '%s/etc/sallyport/sallyport.conf' "$DIR"; }

@@ -24,8 +24,7 @@ sipp_pki() {
 	cert "$DEV_D" ca "$DEV_D"
 }
 
-# stunnel_start NAME DEVICE PORT [LOCAL]: 127.0.0.1:PORT in px is TLS to
-# Sallyport, from the address LOCAL
+# stunnel_start NAME DEVICE PORT: 127.0.0.1:PORT in px is TLS to Sallyport
 stunnel_start() {
 	cat >"$DIR/$1.conf" <<CFG
 foreground = yes
@@ -35,7 +34,6 @@ debug = notice
 client = yes
 accept = 127.0.0.1:$3
 connect = $SP_OUT:5061
-${4:+local = $4}
 cert = $DIR/pki/$2.crt
 key = $DIR/pki/$2.key
 CAfile = $DIR/pki/ca.crt

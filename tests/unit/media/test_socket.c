@@ -1,5 +1,7 @@
 /* The relay over UDP sockets does what a media backend must, and hears groups. */
 #include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -144,10 +146,176 @@ START_TEST(a_phone_s_media_leave_for_a_group)
 }
 END_TEST
 
+/* --- a proven party's own socket ------------------------------------------ */
+
+/* Sockets of this machine that are bound to port and connected. */
+static int connected_to(sa_family_t family, uint16_t port)
+{
+	FILE *f = fopen(family == AF_INET ? "/proc/thread-self/net/udp"
+					  : "/proc/thread-self/net/udp6",
+			"re");
+	unsigned local, remote;
+	char line[512];
+	int n = 0;
+
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " %*d: %*[^:]:%x %*[^:]:%x", &local,
+			   &remote) == 2 &&
+		    local == port && remote != 0)
+			n++;
+	}
+	(void)fclose(f);
+	return n;
+}
+
+/* Until there are that many at leg's port. */
+static void wait_connected(const struct rig *r, int leg, int want)
+{
+	sa_family_t family =
+		r->flow[leg].local.family == ADDR_V4 ? AF_INET : AF_INET6;
+	int ms = 0;
+
+	while (connected_to(family, r->flow[leg].local.port) != want &&
+	       ms++ < conform_wait_ms())
+		(void)poll(NULL, 0, 1);
+	ck_assert_int_eq(connected_to(family, r->flow[leg].local.port), want);
+}
+
+/* Whatever he asks for. */
+static void nobody_else_has(const struct addr *local)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(local, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), one = 1;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, len), -1);
+	(void)close(fd);
+}
+
+START_TEST(a_proven_party_has_a_socket_of_its_own)
+{
+	static const sa_family_t families[] = {AF_INET, AF_INET6};
+	struct rig r = rig_new(families[_i], FLOW_LATCH_RESTRICTED);
+	struct addr self;
+	int stranger = conform_bound(families[_i], &self);
+
+	for (int leg = 0; leg < 2; leg++)
+		wait_connected(&r, leg, 0);
+	rig_talk(&r, 1);
+	rig_talk(&r, 2);
+	for (int leg = 0; leg < 2; leg++)
+		wait_connected(&r, leg, 1);
+	for (uint16_t i = 3; i < 50; i++)
+		rig_talk(&r, i);
+	/* Strangers are heard of, but not heard. */
+	conform_send(stranger, &r.flow[0].local, conform_rtp(50));
+	rig_talk(&r, 50);
+	while (rig_query(&r, 0).src_reject < 1)
+		continue;
+	nobody_else_has(&r.flow[0].local);
+	ck_assert_int_eq(rig_del(&r, 0), 0);
+	wait_connected(&r, 0, 0);
+	(void)close(stranger);
+	rig_free(&r);
+}
+END_TEST
+
+/* A phone that is gone for a moment: the network's answer to what could not
+ * be delivered costs no packet after it. */
+START_TEST(an_answer_of_the_network_costs_no_packet)
+{
+	struct rig r = rig_new(AF_INET, FLOW_LATCH_RESTRICTED);
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(&r.self[0][0], &ss);
+	uint64_t sent;
+
+	rig_talk(&r, 1);
+	rig_talk(&r, 2);
+	wait_connected(&r, 0, 1);
+	for (uint16_t i = 3; i < 8; i++) {
+		(void)close(r.fd[0][0]);
+		sent = rig_query(&r, 1).rtp_packets;
+		rig_send(&r, 1, false, conform_srtp(r.phone_out, i));
+		for (int ms = 0; rig_query(&r, 1).rtp_packets == sent &&
+				 ms < conform_wait_ms();
+		     ms++)
+			(void)poll(NULL, 0, 1);
+		ck_assert_uint_eq(rig_query(&r, 1).rtp_packets, sent + 1);
+		r.fd[0][0] = conform_socket(AF_INET, SOCK_DGRAM, 0);
+		ck_assert_int_eq(bind(r.fd[0][0], (struct sockaddr *)&ss, len),
+				 0);
+		rig_send(&r, 1, false,
+			 conform_srtp(r.phone_out, (uint16_t)(i + 100)));
+		ck_assert_int_eq(conform_receive(r.fd[0][0]), 172);
+	}
+	rig_free(&r);
+}
+END_TEST
+
+/* The socket goes with its party: to another address of the signalling's. */
+START_TEST(a_moved_party_leaves_its_socket)
+{
+	struct rig r = rig_new(AF_INET, FLOW_LATCH_RESTRICTED);
+	int was = r.fd[0][0];
+
+	rig_talk(&r, 1);
+	rig_talk(&r, 2);
+	wait_connected(&r, 0, 1);
+	r.fd[0][0] = conform_bound(AF_INET, &r.self[0][0]);
+	r.flow[0].remote = r.self[0][0];
+	ck_assert_int_eq(rig_update(&r, 0), 0);
+	wait_connected(&r, 0, 0);
+	nobody_else_has(&r.flow[0].local);
+	rig_send(&r, 1, false, conform_srtp(r.phone_out, 3));
+	ck_assert_int_eq(conform_receive(r.fd[0][0]), 172);
+	rig_talk(&r, 4);
+	wait_connected(&r, 0, 1);
+	rig_talk(&r, 5);
+	(void)close(was);
+	rig_free(&r);
+}
+END_TEST
+
+static int few_descriptors(const struct media_socket_params *p,
+			   struct media_backend **ret)
+{
+	struct media_socket_params few = *p;
+
+	/* Two sockets of two flows are half of them. */
+	few.descriptors = 8;
+	return media_socket_new(&few, ret);
+}
+
+START_TEST(few_descriptors_are_for_flows)
+{
+	const struct conform_backend few = {"socket", few_descriptors};
+	const struct conform_backend *was = conform_backend;
+	struct rig r;
+
+	conform_backend = &few;
+	r = rig_new(AF_INET, FLOW_LATCH_RESTRICTED);
+	conform_backend = was;
+	for (uint16_t i = 1; i < 20; i++)
+		rig_talk(&r, i);
+	wait_connected(&r, 0, 0);
+	wait_connected(&r, 1, 0);
+	rig_free(&r);
+}
+END_TEST
+
 int main(void)
 {
 	const struct conform_backend b = {"socket", media_socket_new};
-	TCase *tc = tcase_create("groups");
+	TCase *tc = tcase_create("sockets");
+
+	tcase_add_loop_test(tc, a_proven_party_has_a_socket_of_its_own, 0, 2);
+	tcase_add_test(tc, an_answer_of_the_network_costs_no_packet);
+	tcase_add_test(tc, a_moved_party_leaves_its_socket);
+	tcase_add_test(tc, few_descriptors_are_for_flows);
 
 	if (!emulation_lacks("options")) {
 		tcase_add_loop_test(
