@@ -376,10 +376,22 @@ static uint32_t registrations(void)
 	return n;
 }
 
+/* The next message at the call manager that is not the one before, which a
+ * slow machine may have made the worker repeat. */
+static void wait_at_cm_after(const char *before)
+{
+	do
+		wait_at(cm);
+	while (strcmp(text, before) == 0);
+}
+
 START_TEST(a_reload_ends_registrations_of_devices_that_are_gone)
 {
+	static char before[TEXT_MAX];
+
 	phone_registers("2002", "");
 	wait_at(cm);
+	(void)snprintf(before, sizeof(before), "%s", text);
 	cm_accepts();
 	wait_at(phone);
 	ck_assert_ptr_eq(strstr(text, "SIP/2.0 200 "), text);
@@ -387,7 +399,7 @@ START_TEST(a_reload_ends_registrations_of_devices_that_are_gone)
 	ck_assert_uint_eq(registrations(), 1);
 	reload(false, 1);
 	ck_assert_uint_eq(registrations(), 0);
-	wait_at(cm);
+	wait_at_cm_after(before);
 	ck_assert_ptr_eq(strstr(text, "REGISTER "), text);
 	ck_assert_ptr_nonnull(strstr(text, ";expires=0\r\n"));
 	phone_registers("2002", "");
