@@ -212,17 +212,20 @@ static int open_one(const struct shard *s, const struct flow *conf, int i)
 		       : media_udp_open_group(&a, &conf->local, dscp);
 }
 
+static int watch(struct shard *s, const struct relay_flow *f, int i)
+{
+	return socket_watch(s, f->fd[i],
+			    media_udp_data(f->handle, i == 1 ? MEDIA_UDP_RTCP
+							     : MEDIA_UDP_RTP));
+}
+
 static int open_sockets(struct shard *s, struct relay_flow *f,
 			const struct flow *conf, const struct media_state *had)
 {
 	for (int i = 0; i < 2; i++) {
 		f->fd[i] = had && had->fd[i] >= 0 ? had->fd[i]
 						  : open_one(s, conf, i);
-		if (f->fd[i] < 0 ||
-		    socket_watch(
-			    s, f->fd[i],
-			    media_udp_data(f->handle, i == 1 ? MEDIA_UDP_RTCP
-							     : MEDIA_UDP_RTP)))
+		if (f->fd[i] < 0 || watch(s, f, i))
 			return ERR_IO;
 	}
 	return 0;
@@ -427,20 +430,10 @@ static int link_flow(struct shard *s, struct relay_flow *f)
 	int err = index_flow(s, f);
 
 	for (int i = 0; !err && i < 2; i++)
-		err = socket_watch(
-			s, f->fd[i],
-			media_udp_data(f->handle, i == 1 ? MEDIA_UDP_RTCP
-							 : MEDIA_UDP_RTP));
+		err = watch(s, f, i);
 	if (err)
 		unlink_flow(s, f);
 	return err;
-}
-
-/* f goes on with the sockets that it began with. */
-static void leave_near(struct shard *s, struct relay_flow *f)
-{
-	socket_drain(s, f);
-	socket_near_drop(s->relay, f);
 }
 
 /* Both are locked. Without memory for it f stays where it was, and if even
@@ -449,7 +442,7 @@ static int rehome(struct shard *from, struct shard *to, struct relay_flow *f)
 {
 	int err;
 
-	leave_near(from, f);
+	socket_near_leave(from, f);
 	unlink_flow(from, f);
 	err = link_flow(to, f);
 	if (err && link_flow(from, f))
@@ -564,7 +557,7 @@ int socket_take(struct media_backend *b, uint64_t owner, const uint64_t *id,
 		err = find_in(s, owner, id[i]) ? 0 : ERR_NOTFOUND;
 	/* While both flows of a pair are there. */
 	for (uint32_t i = 0; !err && i < n; i++)
-		leave_near(s, find_in(s, owner, id[i]));
+		socket_near_leave(s, find_in(s, owner, id[i]));
 	for (uint32_t i = 0; !err && i < n; i++) {
 		struct relay_flow *g = find_in(s, owner, id[i]);
 

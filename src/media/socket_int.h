@@ -132,6 +132,8 @@ void socket_near_serve(struct shard *s);
 /* For each flow now and then: give back what is needed more elsewhere, want
  * what was not possible before. */
 void socket_near_sweep(struct shard *s, struct relay_flow *f);
+/* f goes on with the sockets that it began with; what has come is relayed. */
+void socket_near_leave(struct shard *s, struct relay_flow *f);
 /* f's party is elsewhere, or f goes; what has come is not read. */
 void socket_near_drop(struct relay *r, struct relay_flow *f);
 

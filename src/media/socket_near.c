@@ -83,11 +83,16 @@ void socket_near_drop(struct relay *r, struct relay_flow *f)
 	(void)atomic_fetch_sub(&r->connected, 1);
 }
 
+void socket_near_leave(struct shard *s, struct relay_flow *f)
+{
+	socket_drain(s, f);
+	socket_near_drop(s->relay, f);
+}
+
 void socket_near_sweep(struct shard *s, struct relay_flow *f)
 {
 	if (f->connected >= 0 && used(s->relay) >= 75) {
-		socket_drain(s, f);
-		socket_near_drop(s->relay, f);
+		socket_near_leave(s, f);
 	} else if (!f->is_waiting && may_connect(s->relay, f)) {
 		socket_near_want(s, f);
 	}
