@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/backoff.h"
 #include "base/list.h"
 #include "log/log.h"
 
@@ -28,7 +29,7 @@ struct proc {
 	void *arg;
 	pid_t pid; /* 0 = not running */
 	uint32_t starts;
-	uint32_t backoff_ms;
+	struct backoff backoff;
 	uint64_t started_ms;
 	struct loop_timer timer; /* restart, or SIGKILL while stopping */
 };
@@ -182,12 +183,10 @@ static void retry_later(struct proc *p)
 	uint64_t now = loop_now_ms(ps->loop);
 
 	if (now - p->started_ms >= STABLE_MS)
-		p->backoff_ms = ps->backoff_min_ms;
-	if (loop_timer_set(ps->loop, &p->timer, now + p->backoff_ms) != 0)
+		backoff_reset(&p->backoff);
+	if (loop_timer_set(ps->loop, &p->timer,
+			   now + backoff_fail(&p->backoff)) != 0)
 		log_fatal("no memory to restart process name=%s", p->name);
-	p->backoff_ms = p->backoff_ms * 2 < ps->backoff_max_ms
-				? p->backoff_ms * 2
-				: ps->backoff_max_ms;
 }
 
 static void on_timer(void *arg)
@@ -226,7 +225,7 @@ int proc_add(struct procs *ps, const char *name, const struct proc_ops *ops,
 	p->ps = ps;
 	p->ops = ops;
 	p->arg = arg;
-	p->backoff_ms = ps->backoff_min_ms;
+	backoff_init(&p->backoff, ps->backoff_min_ms, ps->backoff_max_ms);
 	loop_timer_init(&p->timer, on_timer, p);
 	list_append(&ps->all, &p->node);
 	ps->count++;
