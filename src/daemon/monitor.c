@@ -591,8 +591,10 @@ static int monitor_open(struct monitor *m)
 	struct buf bytes = {.ptr = NULL};
 	int err = loop_new(&m->loop);
 
-	if (!err)
+	if (!err) {
+		monitor_devices_init(m);
 		err = loop_signal(m->loop, SIGHUP, on_hup, m);
+	}
 	if (!err)
 		err = loop_signal(m->loop, SIGTERM, on_term, m);
 	if (!err)
@@ -631,6 +633,7 @@ static void monitor_close(struct monitor *m)
 {
 	monitor_watch_end(m);
 	monitor_ipsec_end(m);
+	monitor_devices_end(m);
 	for (uint32_t i = 0; i < CONFIG_LISTENERS_MAX; i++)
 		m->steer[i] = alloc_free(m->steer[i]);
 	m->control = control_free(m->control);

@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "base/backoff.h"
 #include "base/lease.h"
 #include "config/config.h"
 #include "config/devset.h"
@@ -75,6 +76,14 @@ struct monitor_asked {
 	json_t *sum;		/* status, reload: what is to be told */
 };
 
+/* The store's list of devices, while it does not come. */
+struct monitor_fetch {
+	struct backoff backoff;
+	struct loop_timer timer; /* of the next question */
+	uint64_t next_ms;	 /* when it is due; 0: it is not known */
+	int err; /* why the last did not work; 0: none, or it did */
+};
+
 struct monitor {
 	struct loop *loop;
 	const char *config_path;
@@ -84,6 +93,7 @@ struct monitor {
 	struct devset *devices; /* the store's; NULL: not fetched yet */
 	uint64_t again; /* token of a reload that waits for another; 0 = none */
 	struct devset *fetched; /* pages that have come so far */
+	struct monitor_fetch fetch;
 	uint32_t workers;
 	uint32_t sockets; /* of a worker: managers', then listeners' */
 	int *fd;	  /* workers times sockets, a worker's together */
@@ -133,12 +143,23 @@ void monitor_tell(struct monitor *m, uint64_t token, const struct config *next,
 /* Take up the files with the store's devices, before there are workers. An
  * error is logged. */
 MUST_CHECK int monitor_begin(struct monitor *m);
-/* Ask the store for its devices; monitor_devices_page gets them. */
+/* Nothing was asked yet; the loop is there. */
+void monitor_devices_init(struct monitor *m);
+/* Ask no more; harmless before. */
+void monitor_devices_end(struct monitor *m);
+/* Ask the store for its devices; monitor_devices_page gets them. ERR_NOMEM,
+ * ERR_CLOSED, ERR_IO. */
 MUST_CHECK int monitor_devices_fetch(struct monitor *m);
-/* A page of devices has come; with the last one m->devices is all of them. An
- * error is logged. */
-MUST_CHECK int monitor_devices_page(struct monitor *m,
-				    const struct store_reply *reply);
+/* A page of devices has come; with the last one m->devices is all of them, and
+ * they are taken up. After an error, which is logged, the store is asked again
+ * from the beginning, later and later. */
+void monitor_devices_page(struct monitor *m, const struct store_reply *reply);
+/* The store has ended; its successor is asked when it starts. */
+void monitor_devices_lost(struct monitor *m);
+/* Why m->devices is NULL, for the operator. */
+const char *monitor_devices_why(const struct monitor *m);
+/* For status: what keeps the devices from coming; NULL: nothing has. */
+json_t *monitor_devices_status(const struct monitor *m);
 /* The store has made a change of devices, or says why not. */
 void monitor_devices_changed(struct monitor *m, struct monitor_asked *a,
 			     int status);

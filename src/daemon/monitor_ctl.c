@@ -145,6 +145,8 @@ void monitor_ctl_lost(struct monitor *m, const struct monitor_child *child)
 			 a->waiting & (uint64_t)1 << child->number)
 			worker_done(m, a, child->number, slice_str("[]"));
 	}
+	if (child->kind == MONITOR_STORE)
+		monitor_devices_lost(m);
 }
 
 /* The filters as the workers get them: device, line feed, line. */
@@ -237,12 +239,6 @@ static bool is_somewhere(enum control_id command)
 	       command == CONTROL_DEVICE_RESTART;
 }
 
-static void on_status(void *ctx, uint64_t token, const json_t *args)
-{
-	(void)args;
-	ask_workers(ctx, token, CONTROL_STATUS, "");
-}
-
 static void put(json_t *obj, const char *name, uint64_t v)
 {
 	(void)json_object_set_new(obj, name, json_integer((json_int_t)v));
@@ -321,6 +317,7 @@ static void reply_status(struct monitor *m, uint64_t token, json_t *sum)
 	uint64_t now = loop_now_ms(m->loop);
 	json_t *result = json_object();
 	json_t *processes = json_array();
+	json_t *devices = monitor_devices_status(m);
 
 	(void)json_object_set_new(result, "version",
 				  json_string(PACKAGE_VERSION));
@@ -344,8 +341,31 @@ static void reply_status(struct monitor *m, uint64_t token, json_t *sum)
 	(void)json_object_set_new(result, "processes", processes);
 	(void)json_object_set_new(result, "media-backends",
 				  monitor_media_status(m));
+	if (devices)
+		(void)json_object_set_new(result, "store-devices", devices);
 	(void)json_object_update_missing(result, sum);
 	control_reply(m->control, token, result);
+}
+
+static bool has_worker(struct monitor *m)
+{
+	for (uint32_t i = 0; i < m->workers; i++)
+		if (monitor_worker(m, i)->channel)
+			return true;
+	return false;
+}
+
+/* Workers begin when the devices are known: what keeps these from coming is
+ * told without them. */
+static void on_status(void *ctx, uint64_t token, const json_t *args)
+{
+	struct monitor *m = ctx;
+
+	(void)args;
+	if (m->fetch.err && !has_worker(m))
+		reply_status(m, token, NULL);
+	else
+		ask_workers(m, token, CONTROL_STATUS, "");
 }
 
 /* ---- reload ------------------------------------------------------------------ */

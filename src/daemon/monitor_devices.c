@@ -13,7 +13,12 @@
 #include "log/log.h"
 #include "store/devices.h"
 
-enum { IMPORT_MAX = 32 << 20 }; /* bytes of a CSV file */
+enum {
+	IMPORT_MAX = 32 << 20, /* bytes of a CSV file */
+	/* Pauses before the store is asked again for its list. */
+	FETCH_MIN_MS = 500,
+	FETCH_MAX_MS = 60000
+};
 
 /* ---- fetching ------------------------------------------------------------------ */
 
@@ -30,14 +35,69 @@ static int ask(struct monitor *m, struct slice after)
 		       : ERR_CLOSED;
 }
 
+static void fetch_failed(struct monitor *m, int err);
+
+static void on_fetch_time(void *arg)
+{
+	struct monitor *m = arg;
+	int err = monitor_devices_fetch(m);
+
+	if (err)
+		fetch_failed(m, err);
+}
+
+void monitor_devices_init(struct monitor *m)
+{
+	backoff_init(&m->fetch.backoff, FETCH_MIN_MS, FETCH_MAX_MS);
+	loop_timer_init(&m->fetch.timer, on_fetch_time, m);
+}
+
+void monitor_devices_end(struct monitor *m)
+{
+	if (m->loop && m->fetch.timer.fn)
+		loop_timer_clear(m->loop, &m->fetch.timer);
+}
+
 int monitor_devices_fetch(struct monitor *m)
 {
+	loop_timer_clear(m->loop, &m->fetch.timer);
+	m->fetch.next_ms = 0;
 	devset_free(m->fetched);
 	m->fetched = devset_new();
 	return m->fetched ? ask(m, SLICE_NULL) : ERR_NOMEM;
 }
 
-int monitor_devices_page(struct monitor *m, const struct store_reply *reply)
+/* What has come so far is of no use: the next answer may come from another
+ * state of the database. */
+static void fetch_failed(struct monitor *m, int err)
+{
+	uint32_t pause_ms = backoff_fail(&m->fetch.backoff);
+
+	m->fetched = devset_free(m->fetched);
+	m->fetch.err = err;
+	m->fetch.next_ms = loop_now_ms(m->loop) + pause_ms;
+	log_error("devices cannot be read from the store: %s: tried again in "
+		  "%u ms",
+		  err_str(err), pause_ms);
+	if (loop_timer_set(m->loop, &m->fetch.timer, m->fetch.next_ms) != 0) {
+		m->fetch.next_ms = 0;
+		log_error("out of memory: the store is asked for its devices "
+			  "when it is started anew");
+	}
+}
+
+void monitor_devices_lost(struct monitor *m)
+{
+	if (m->devices)
+		return;
+	(void)backoff_fail(&m->fetch.backoff);
+	loop_timer_clear(m->loop, &m->fetch.timer);
+	m->fetched = devset_free(m->fetched);
+	m->fetch.next_ms = 0;
+	m->fetch.err = ERR_CLOSED;
+}
+
+static int take_page(struct monitor *m, const struct store_reply *reply)
 {
 	struct store_change c = {.name = SLICE_NULL};
 	struct reader r;
@@ -48,17 +108,48 @@ int monitor_devices_page(struct monitor *m, const struct store_reply *reply)
 		err = devset_put(m->fetched, c.name, c.text, 0);
 	if (!err && !reader_end(&r))
 		err = ERR_BAD;
-	if (!err && !reply->is_last)
-		return ask(m, c.name);
+	return !err && !reply->is_last ? ask(m, c.name) : err;
+}
+
+void monitor_devices_page(struct monitor *m, const struct store_reply *reply)
+{
+	int err;
+
+	if (!m->fetched)
+		return;
+	err = take_page(m, reply);
 	if (err) {
-		log_error("devices cannot be read from the store: %s",
-			  err_str(err));
-		return err;
+		fetch_failed(m, err);
+		return;
 	}
+	if (!reply->is_last)
+		return;
 	devset_free(m->devices);
 	m->devices = m->fetched;
 	m->fetched = NULL;
-	return 0;
+	m->fetch.err = 0;
+	backoff_reset(&m->fetch.backoff);
+	monitor_devices_ready(m);
+}
+
+const char *monitor_devices_why(const struct monitor *m)
+{
+	return m->fetch.err && m->fetch.err != ERR_CLOSED
+		       ? "the store's devices cannot be read: status tells why"
+		       : "the store is being started: try again";
+}
+
+json_t *monitor_devices_status(const struct monitor *m)
+{
+	uint64_t now = loop_now_ms(m->loop);
+	uint64_t next = m->fetch.next_ms;
+
+	if (!m->fetch.err)
+		return NULL;
+	return json_pack(
+		"{s:s, s:I, s:I}", "error", err_str(m->fetch.err), "failures",
+		(json_int_t)m->fetch.backoff.tries, "next-try",
+		(json_int_t)(next > now ? (next - now + 999) / 1000 : 0));
 }
 
 /* ---- what is changed ------------------------------------------------------------- */
@@ -174,7 +265,7 @@ static bool can_edit(struct monitor *m, uint64_t token)
 	const char *why = NULL;
 
 	if (!m->devices)
-		why = "the store is being started: try again";
+		why = monitor_devices_why(m);
 	else if (monitor_ctl_edits(m) || m->pending)
 		why = "another change of devices is under way";
 	if (why)

@@ -499,8 +499,7 @@ void monitor_reload(struct monitor *m, uint64_t token, bool is_check)
 	/* Without them all of the store's devices would seem removed. */
 	if (!m->devices) {
 		log_error("no reload: the store's devices are not here yet");
-		control_fail_text(m->control, token,
-				  "the store is being started: try again");
+		control_fail_text(m->control, token, monitor_devices_why(m));
 		return;
 	}
 	if (m->pending && !is_check && m->again == 0) {

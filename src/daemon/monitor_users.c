@@ -273,9 +273,7 @@ void monitor_ctl_store(struct monitor *m, const struct store_reply *reply)
 	uint64_t token;
 
 	if (reply->op == STORE_OP_DEVICES) {
-		if (m->fetched && monitor_devices_page(m, reply) == 0 &&
-		    m->devices && !m->fetched)
-			monitor_devices_ready(m);
+		monitor_devices_page(m, reply);
 		return;
 	}
 	if (!a)

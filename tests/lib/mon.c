@@ -110,6 +110,7 @@ void mon_open(const char *text)
 	mon = calloc(1, sizeof(*mon));
 	ck_assert_ptr_nonnull(mon);
 	ck_assert_int_eq(loop_new(&mon->loop), 0);
+	monitor_devices_init(mon);
 	mon->config_path = path;
 	mon->config = load(path);
 	mon->workers = MON_WORKERS;
@@ -142,6 +143,7 @@ void mon_close(void)
 	char cmd[96];
 
 	monitor_ipsec_end(mon);
+	monitor_devices_end(mon);
 	mon->control = control_free(mon->control);
 	monitor_media_close(mon);
 	for (uint32_t i = 0; i < MONITOR_CHILDREN_MAX; i++) {

@@ -10,6 +10,7 @@
 #include "lib/mon.h"
 #include "lib/oom.h"
 #include "lib/run.h"
+#include "store/devices.h"
 
 #define CSV	"\"file\":\"x.csv\""
 #define ADD	CSV ",\"mode\":\"add\""
@@ -270,6 +271,172 @@ START_TEST(without_a_store_process_it_is_told)
 }
 END_TEST
 
+/* ---- a store that does not tell --------------------------------------------- */
+
+static uint64_t now;
+
+static uint64_t clock_of(void *arg)
+{
+	(void)arg;
+	return now;
+}
+
+static void setup_played(void)
+{
+	setup_none();
+	now = 1000000;
+	loop_set_clock(mon->loop, clock_of, NULL);
+	mon_up(MONITOR_STORE, 0);
+	ck_assert_int_eq(monitor_devices_fetch(mon), 0);
+}
+
+/* Is the store asked for the devices after this name? */
+static bool is_asked(const char *after)
+{
+	struct store_request q;
+	struct slice s;
+	uint8_t level;
+
+	do {
+		s = mon_hear(MONITOR_STORE, 0, NULL);
+		if (s.len == 0)
+			return false;
+	} while (dwire_ping_read(s, &level) == 0); /* of a reload */
+	ck_assert_int_eq(store_request_read(s, &q), 0);
+	ck_assert_int_eq(q.op, STORE_OP_DEVICES);
+	ck_assert(slice_eqs(q.user, after));
+	return true;
+}
+
+static bool is_asked_in(uint32_t ms)
+{
+	now += ms;
+	return is_asked("");
+}
+
+/* It tells one device, or (NULL) nothing. */
+static void tell(int status, const char *name, bool is_last)
+{
+	static uint8_t blob[256];
+	struct store_reply reply = {
+		.op = STORE_OP_DEVICES, .status = status, .is_last = is_last};
+	struct store_change c = {.kind = STORE_CHANGE_PUT,
+				 .name = slice_str(name),
+				 .text = slice_str("lines=1001\n")};
+	struct writer w;
+
+	writer_init(&w, blob, sizeof(blob));
+	if (name)
+		store_change_write(&w, &c);
+	reply.blob = writer_slice(&w);
+	monitor_ctl_store(mon, &reply);
+}
+
+static void status_has(const char *text)
+{
+	const char *a = mon_ask("status", "");
+
+	ck_assert_msg(mon_is_good(a) && strstr(a, text), "%s", a);
+}
+
+START_TEST(a_list_that_is_refused_is_asked_for_again)
+{
+	ck_assert(is_asked(""));
+	tell(ERR_IO, NULL, true);
+	status_has("\"store-devices\":{\"error\":\"system error\","
+		   "\"failures\":1,\"next-try\":1}");
+	refused(CSV, "name,lines\nA,1001\n", "status tells why");
+	bad("reload", "", "status tells why");
+	ck_assert(!is_asked_in(499));
+	ck_assert(is_asked_in(1));
+	ck_assert(!is_asked_in(100000)); /* not before it has answered */
+	status_has("\"failures\":1,\"next-try\":0}");
+	tell(ERR_IO, NULL, true);
+	status_has("\"failures\":2,\"next-try\":1}");
+	ck_assert(!is_asked_in(999));
+	ck_assert(is_asked_in(1));
+	tell(0, "A", true);
+	ck_assert(has("A"));
+	ck_assert(!is_asked_in(100000));
+	bad("status", "", "no worker is running");
+}
+END_TEST
+
+START_TEST(the_pauses_have_an_end_and_begin_anew)
+{
+	for (int i = 0; i < 20; i++) {
+		ck_assert(is_asked_in(60000));
+		tell(ERR_TIMEOUT, NULL, true);
+	}
+	ck_assert(!is_asked_in(59999));
+	ck_assert(is_asked_in(1));
+	tell(0, NULL, true);
+	mon->devices = devset_free(mon->devices);
+	ck_assert_int_eq(monitor_devices_fetch(mon), 0);
+	ck_assert(is_asked(""));
+	tell(ERR_TIMEOUT, NULL, true);
+	ck_assert(is_asked_in(500));
+}
+END_TEST
+
+/* Pages of two lists are not mixed. */
+START_TEST(after_an_error_it_is_asked_from_the_beginning)
+{
+	ck_assert(is_asked(""));
+	tell(0, "A", false);
+	ck_assert(is_asked("A"));
+	tell(ERR_IO, NULL, true);
+	tell(0, "C", true); /* nobody has asked for this */
+	ck_assert_ptr_null(mon->devices);
+	ck_assert(is_asked_in(500));
+	tell(0, "B", true);
+	ck_assert(has("B") && !has("A") && !has("C"));
+}
+END_TEST
+
+START_TEST(a_page_that_cannot_be_read_is_an_error)
+{
+	struct store_reply reply = {.op = STORE_OP_DEVICES,
+				    .is_last = true,
+				    .blob = slice_str("nonsense")};
+
+	ck_assert(is_asked(""));
+	monitor_ctl_store(mon, &reply);
+	ck_assert_ptr_null(mon->devices);
+	status_has("\"store-devices\":{\"error\":");
+	ck_assert(is_asked_in(500));
+}
+END_TEST
+
+START_TEST(a_store_that_dies_before_it_has_told_is_followed_by_another)
+{
+	ck_assert(is_asked(""));
+	tell(0, "A", false);
+	mon_down(MONITOR_STORE, 0);
+	ck_assert_ptr_null(mon->fetched);
+	status_has("\"store-devices\":{\"error\":\"closed");
+	mon_up(MONITOR_STORE, 0);
+	ck_assert(!is_asked_in(100000)); /* who starts it asks */
+	ck_assert_int_eq(monitor_devices_fetch(mon), 0);
+	ck_assert(is_asked(""));
+	tell(0, "B", true);
+	ck_assert(has("B") && !has("A"));
+}
+END_TEST
+
+/* Its line is broken before the monitor knows of its end. */
+START_TEST(who_cannot_be_asked_is_asked_again)
+{
+	ck_assert(is_asked(""));
+	tell(ERR_IO, NULL, true);
+	mon->child[MONITOR_STORE].channel =
+		channel_free(mon->child[MONITOR_STORE].channel);
+	now += 500;
+	mon_turn();
+	status_has("\"failures\":2,\"next-try\":1}");
+}
+END_TEST
+
 /* ---- no memory -------------------------------------------------------------------- */
 
 static void try_import(void *arg)
@@ -297,6 +464,7 @@ int main(void)
 {
 	TCase *t = tcase_create("devices");
 	TCase *none = tcase_create("no store");
+	TCase *played = tcase_create("a store that is played");
 	Suite *s = suite_create("daemon/monitor_devices");
 	SRunner *r;
 	int failed;
@@ -315,8 +483,18 @@ int main(void)
 	tcase_add_test(t, an_import_survives_every_failure_of_memory);
 	tcase_add_checked_fixture(none, setup_none, mon_close);
 	tcase_add_test(none, before_the_store_has_told_them_nothing_is_changed);
+	tcase_add_checked_fixture(played, setup_played, mon_close);
+	tcase_add_test(played, a_list_that_is_refused_is_asked_for_again);
+	tcase_add_test(played, the_pauses_have_an_end_and_begin_anew);
+	tcase_add_test(played, after_an_error_it_is_asked_from_the_beginning);
+	tcase_add_test(played, a_page_that_cannot_be_read_is_an_error);
+	tcase_add_test(
+		played,
+		a_store_that_dies_before_it_has_told_is_followed_by_another);
+	tcase_add_test(played, who_cannot_be_asked_is_asked_again);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, none);
+	suite_add_tcase(s, played);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
