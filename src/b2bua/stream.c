@@ -222,6 +222,7 @@ void stream_close(struct calls *c, struct stream *s)
 	stream_ports_give(c, s->port);
 	s->has_flows = false;
 	s->is_idle[0] = s->is_idle[1] = false;
+	s->turn = s->tried = SUITE_NONE;
 	secret_wipe(&s->far, sizeof(s->far));
 }
 
