@@ -17,17 +17,23 @@ static inline bool emulation_lacks(const char *what)
 	return lacks && strstr(lacks, what);
 }
 
+/* Run suite, which ends with it; the exit status for main. */
+static inline int run_suite(Suite *suite)
+{
+	SRunner *r = srunner_create(suite);
+	int failed;
+
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 /* Run the tests of tc under the suite's name; the exit status for main. */
 static inline int run_case(const char *name, TCase *tc)
 {
 	Suite *suite = suite_create(name);
-	SRunner *r;
-	int failed;
 
 	suite_add_tcase(suite, tc);
-	r = srunner_create(suite);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

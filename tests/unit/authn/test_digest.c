@@ -5,6 +5,7 @@
 #include "authn/digest.h"
 #include "base/hex.h"
 #include "base/writer.h"
+#include "lib/run.h"
 
 static const struct {
 	const char *source;
@@ -221,14 +222,9 @@ START_TEST(the_mac_is_the_rfcs)
 }
 END_TEST
 
-#define ROWS(a) (int)(sizeof(a) / sizeof(*(a)))
-
 int main(void)
 {
-	Suite *suite = suite_create("authn/digest");
 	TCase *tc = tcase_create("digest");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tc, the_response_is_the_rfcs, 0, ROWS(vectors));
 	tcase_add_test(tc, a_change_of_any_field_changes_the_response);
@@ -237,9 +233,5 @@ int main(void)
 	tcase_add_test(tc, responses_compare_in_either_case_and_only_whole);
 	tcase_add_test(tc, algorithms_are_found_by_name);
 	tcase_add_loop_test(tc, the_mac_is_the_rfcs, 0, ROWS(macs));
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("authn/digest", tc);
 }

@@ -5,6 +5,7 @@
 #include "authn/nonce.h"
 #include "lib/entropy.h"
 #include "lib/oom.h"
+#include "lib/run.h"
 
 enum { LIFE = 60000, NOW = 1000000 };
 
@@ -277,14 +278,9 @@ START_TEST(a_window_survives_failing_memory)
 }
 END_TEST
 
-#define ROWS(a) (int)(sizeof(a) / sizeof(*(a)))
-
 int main(void)
 {
-	Suite *suite = suite_create("authn/nonce");
 	TCase *tc = tcase_create("nonce");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tc, a_nonce_is_good_until_its_lifetime_ends);
 	tcase_add_test(tc, a_nonce_from_the_future_is_stale);
@@ -299,9 +295,5 @@ int main(void)
 	tcase_add_test(tc, a_nonce_that_was_pushed_out_cannot_be_replayed);
 	tcase_add_test(tc, an_older_nonce_does_not_push_a_younger_one_out);
 	tcase_add_test(tc, a_window_survives_failing_memory);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("authn/nonce", tc);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "authn/principal.h"
+#include "lib/run.h"
 
 START_TEST(a_principal_is_its_own_device_only)
 {
@@ -34,16 +35,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("authn/principal");
 	TCase *tc = tcase_create("principal");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tc, a_principal_is_its_own_device_only);
 	tcase_add_test(tc, everything_has_a_name);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("authn/principal", tc);
 }

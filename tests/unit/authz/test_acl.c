@@ -6,6 +6,7 @@
 #include "base/entropy.h"
 #include "lib/entropy.h"
 #include "lib/oom.h"
+#include "lib/run.h"
 
 static struct addr ip(const char *text)
 {
@@ -396,14 +397,9 @@ START_TEST(rules_survive_failing_memory)
 }
 END_TEST
 
-#define ROWS(a) (int)(sizeof(a) / sizeof(*(a)))
-
 int main(void)
 {
-	Suite *suite = suite_create("authz/acl");
 	TCase *tc = tcase_create("acl");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tc, a_pattern_matches_as_its_row_says, 0,
 			    ROWS(match_rows));
@@ -417,9 +413,5 @@ int main(void)
 	tcase_add_test(tc, a_further_deny_rule_never_allows);
 	tcase_add_test(tc, a_compiled_list_decides_as_the_naive_evaluator);
 	tcase_add_test(tc, rules_survive_failing_memory);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("authz/acl", tc);
 }

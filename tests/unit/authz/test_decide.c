@@ -7,6 +7,7 @@
 #include "authz/rule.h"
 #include "base/entropy.h"
 #include "lib/entropy.h"
+#include "lib/run.h"
 
 static struct acl *rules(const char *const *text, size_t count,
 			 enum acl_action fallback)
@@ -149,18 +150,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("authz/decide");
 	TCase *tc = tcase_create("decide");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tc,
 			    the_first_gate_that_objects_decides_and_is_named, 0,
 			    (int)(sizeof(rows) / sizeof(rows[0])));
 	tcase_add_test(tc, a_stricter_profile_never_lets_more_in);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("authz/decide", tc);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "authz/decide.h"
+#include "lib/run.h"
 #include "unit/authz/guide.h"
 
 static unsigned kinds_of(unsigned boxes)
@@ -126,17 +127,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("authz/guide");
 	TCase *tc = tcase_create("guide");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, every_case_is_answered_as_the_guide_says);
 	tcase_add_test(tc, applications_are_known_by_digest_alone);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("authz/guide", tc);
 }

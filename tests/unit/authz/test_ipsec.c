@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "authz/ipsec.h"
+#include "lib/run.h"
 
 enum { UDP = 17, TCP = 6, MAX = 8 };
 
@@ -271,16 +272,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("authz/ipsec");
 	TCase *tc = tcase_create("ipsec");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tc, an_address_is_protected_as_its_row_says, 0,
 			    (int)(sizeof(rows) / sizeof(rows[0])));
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("authz/ipsec", tc);
 }

@@ -5,6 +5,7 @@
 
 #include "authz/limit.h"
 #include "lib/oom.h"
+#include "lib/run.h"
 
 static struct limit *make(uint32_t entries, uint32_t rate, uint32_t burst)
 {
@@ -141,10 +142,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("authz/limit");
 	TCase *tc = tcase_create("limit");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tc, a_burst_passes_and_then_the_rate);
 	tcase_add_test(tc, rate_zero_limits_nothing_and_remembers_nothing);
@@ -153,9 +151,5 @@ int main(void)
 	tcase_add_test(tc, long_names_count_by_their_beginning);
 	tcase_add_test(tc, a_flood_of_sources_stays_bounded);
 	tcase_add_test(tc, limits_survive_failing_memory);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("authz/limit", tc);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "authz/rule.h"
+#include "lib/run.h"
 
 static const struct {
 	enum rule_kind kind;
@@ -122,23 +123,14 @@ START_TEST(a_rule_has_a_longest_length)
 }
 END_TEST
 
-#define ROWS(a) (int)(sizeof(a) / sizeof(*(a)))
-
 int main(void)
 {
-	Suite *suite = suite_create("authz/rule");
 	TCase *tc = tcase_create("rule");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tc, a_rule_is_read_as_its_row_says, 0, ROWS(good));
 	tcase_add_test(tc, headers_bodies_and_sources_are_read);
 	tcase_add_loop_test(tc, a_wrong_rule_is_refused_with_what_is_expected,
 			    0, ROWS(wrong));
 	tcase_add_test(tc, a_rule_has_a_longest_length);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("authz/rule", tc);
 }

@@ -4,6 +4,7 @@
 
 #include "b2bua/action.h"
 #include "lib/oom.h"
+#include "lib/run.h"
 
 START_TEST(an_action_is_copied_with_its_bytes)
 {
@@ -64,18 +65,10 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("b2bua/action");
 	TCase *t = tcase_create("list");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, an_action_is_copied_with_its_bytes);
 	tcase_add_test(t, many_actions_keep_their_order);
 	tcase_add_test(t, lack_of_memory_loses_one_action_at_most);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_case("b2bua/action", t);
 }

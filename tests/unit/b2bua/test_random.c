@@ -9,6 +9,7 @@
 
 #include "lib/entropy.h"
 #include "lib/oom.h"
+#include "lib/run.h"
 #include "unit/b2bua/play.h"
 
 enum { STEPS = 3000 };
@@ -86,20 +87,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("b2bua/random");
 	TCase *t = tcase_create("invariants");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, random_play_leaves_nothing_behind, 0, 2);
 	tcase_add_loop_test(t, random_play_survives_lack_of_memory, 0, 2);
 	tcase_add_loop_test(t, each_allocation_may_fail_once, 0, 6);
 	tcase_add_test(t, half_played_machines_are_freed_whole);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_case("b2bua/random", t);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/oom.h"
+#include "lib/run.h"
 
 START_TEST(bytes_leave_in_the_order_they_came)
 {
@@ -86,11 +87,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "config/schema.h"
 #include "lib/oom.h"
+#include "lib/run.h"
 
 enum { TUPLES = 40 };
 
@@ -538,10 +539,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("config");
 	TCase *tc = tcase_create("configuration");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, devices_are_found_by_name_line_and_user);
@@ -559,10 +557,5 @@ int main(void)
 	tcase_add_test(tc, needs_of_skinny_are_descriptors_and_ports);
 	tcase_add_test(tc, many_devices_are_built_and_found);
 	tcase_add_test(tc, every_failed_allocation_is_survived);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_case("config", tc);
 }

@@ -13,6 +13,7 @@
 
 #include "control/control.h"
 #include "control/rows.h"
+#include "lib/run.h"
 #include "loop/loop.h"
 
 static char dir[64];
@@ -580,8 +581,6 @@ int main(void)
 	Suite *suite = suite_create("control");
 	TCase *tc = tcase_create("server");
 	TCase *plain = tcase_create("rows and requests");
-	SRunner *sr;
-	int failed;
 
 	rows_seed(1);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -609,9 +608,5 @@ int main(void)
 	tcase_add_test(plain, rows_have_their_keys_and_survive_any_text);
 	tcase_add_test(plain, freed_arguments_are_wiped);
 	suite_add_tcase(suite, plain);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(suite);
 }

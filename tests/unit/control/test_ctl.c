@@ -10,6 +10,7 @@
 
 #include "control/control.h"
 #include "control/rows.h"
+#include "lib/run.h"
 #include "loop/loop.h"
 
 enum { TEXT_MAX = 8192 };
@@ -448,10 +449,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("sallyportctl");
 	TCase *tc = tcase_create("program");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 30);
@@ -469,10 +467,5 @@ int main(void)
 	tcase_add_test(tc, wrong_usage_is_exit_code_2);
 	tcase_add_test(tc, absent_daemon_is_exit_code_3);
 	tcase_add_test(tc, help_names_every_command);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_case("sallyportctl", tc);
 }

@@ -21,6 +21,7 @@
 #include "authn/digest.h"
 #include "base/reader.h"
 #include "lib/certs.h"
+#include "lib/run.h"
 #include "priv/channel.h"
 #include "priv/keys_client.h"
 #include "tls/creds.h"
@@ -957,11 +958,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/media.h"
+#include "lib/run.h"
 #include "media/wire.h"
 #include "priv/channel.h"
 
@@ -191,20 +192,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("daemon/media");
-	SRunner *r;
 	TCase *t = tcase_create("role");
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, it_ends_when_the_monitor_does);
 	tcase_add_test(t,
 		       flows_outlive_their_worker_and_wait_for_its_successor);
 	tcase_add_test(t, a_worker_that_talks_nonsense_loses_its_channel);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("daemon/media", t);
 }

@@ -360,8 +360,6 @@ int main(void)
 	TCase *t = tcase_create("workers");
 	TCase *none = tcase_create("no workers");
 	Suite *s = suite_create("daemon/monitor_ctl");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, mon_close);
 	tcase_add_test(t, rows_of_all_workers_are_one_answer);
@@ -382,9 +380,5 @@ int main(void)
 	tcase_add_test(none, gateways_get_rules_and_are_listed);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, none);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

@@ -466,8 +466,6 @@ int main(void)
 	TCase *none = tcase_create("no store");
 	TCase *played = tcase_create("a store that is played");
 	Suite *s = suite_create("daemon/monitor_devices");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, mon_close);
 	tcase_add_test(t, an_import_is_in_force_and_outlives_the_store_process);
@@ -495,9 +493,5 @@ int main(void)
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, none);
 	suite_add_tcase(s, played);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

@@ -358,8 +358,6 @@ int main(void)
 	TCase *t = tcase_create("plain");
 	TCase *keys = tcase_create("keys");
 	Suite *s = suite_create("daemon/monitor_reload");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, mon_close);
 	tcase_add_test(t, a_change_reaches_every_worker_and_is_told);
@@ -381,9 +379,5 @@ int main(void)
 		       one_reload_waits_for_another_and_a_third_is_refused);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, keys);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

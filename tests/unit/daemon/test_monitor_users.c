@@ -274,8 +274,6 @@ int main(void)
 	TCase *t = tcase_create("users");
 	TCase *none = tcase_create("without processes");
 	Suite *s = suite_create("daemon/monitor_users");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup_all, mon_close);
 	tcase_add_test(t, a_user_is_added_changed_and_deleted);
@@ -294,9 +292,5 @@ int main(void)
 	tcase_add_test(none, a_full_disk_is_told_and_what_was_there_stays);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, none);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

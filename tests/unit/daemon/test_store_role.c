@@ -11,6 +11,7 @@
 
 #include "daemon/store.h"
 #include "daemon/wire.h"
+#include "lib/run.h"
 #include "priv/channel.h"
 #include "store/store.h"
 #include "store/state_wire.h"
@@ -409,8 +410,6 @@ int main(void)
 	Suite *suite = suite_create("store role");
 	TCase *tc = tcase_create("process");
 	TCase *none = tcase_create("no database");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 30);
@@ -427,9 +426,5 @@ int main(void)
 	suite_add_tcase(suite, tc);
 	tcase_add_test(none, unusable_database_ends_the_process);
 	suite_add_tcase(suite, none);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(suite);
 }

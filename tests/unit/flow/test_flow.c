@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "flow/flow.h"
+#include "lib/run.h"
 
 enum {
 	LOCAL_AT = 25,
@@ -241,9 +242,7 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("flow");
-	SRunner *r;
 	TCase *t = tcase_create("suite");
-	int failed;
 
 	tcase_add_loop_test(t, suites_have_the_lengths_of_their_rfcs, 0, 6);
 	tcase_add_test(t, an_unknown_suite_is_not_found);
@@ -259,9 +258,5 @@ int main(void)
 	tcase_add_test(t, counters_survive_writing_and_reading);
 	tcase_add_test(t, wiping_leaves_no_key);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -4,6 +4,7 @@
 
 #include "flow/ports.h"
 #include "lib/oom.h"
+#include "lib/run.h"
 
 static const struct {
 	uint16_t min, max;
@@ -108,10 +109,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("ports");
-	SRunner *r;
 	TCase *t = tcase_create("ports");
-	int failed;
 
 	tcase_add_loop_test(t, odd_edges_of_a_range_are_left_out, 0, 9);
 	tcase_add_test(t, every_pair_is_given_once_and_is_even);
@@ -119,10 +117,5 @@ int main(void)
 	tcase_add_test(t, what_was_not_taken_cannot_be_given_back);
 	tcase_add_test(t, the_order_depends_on_the_start);
 	tcase_add_test(t, no_memory_is_survived);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("ports", t);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/run.h"
 #include "unit/media/conform.h"
 
 const struct conform_backend *conform_backend;
@@ -317,9 +318,7 @@ void rig_talk(struct rig *r, uint16_t seq)
 
 int conform_run(const struct conform_backend *b, TCase *more)
 {
-	SRunner *r;
 	Suite *s = suite_create(b->name);
-	int failed;
 
 	conform_backend = b;
 	suite_add_tcase(s, conform_stream_cases());
@@ -329,9 +328,5 @@ int conform_run(const struct conform_backend *b, TCase *more)
 	suite_add_tcase(s, conform_move_cases());
 	if (more)
 		suite_add_tcase(s, more);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed;
+	return run_suite(s);
 }

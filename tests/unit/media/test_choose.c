@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/oom.h"
+#include "lib/run.h"
 #include "media/choose.h"
 
 enum { FLOWS = 8 };
@@ -547,8 +548,6 @@ int main(void)
 	Suite *s = suite_create("media/choose");
 	TCase *t = tcase_create("choose");
 	TCase *sweep = tcase_create("memory");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_stream_goes_to_the_first_that_takes_it);
@@ -567,9 +566,5 @@ int main(void)
 	suite_add_tcase(s, t);
 	tcase_add_test(sweep, no_memory_is_survived);
 	suite_add_tcase(s, sweep);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/oom.h"
+#include "lib/run.h"
 #include "media/path.h"
 #include "rtp/srtp.h"
 
@@ -603,9 +604,7 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("path");
-	SRunner *r;
 	TCase *t = tcase_create("srtp");
-	int failed;
 
 	tcase_add_loop_test(t, the_latch_mode_says_who_may_be_first, 0, 3);
 	tcase_add_test(t,
@@ -636,9 +635,5 @@ int main(void)
 	tcase_add_test(t, silence_is_reported_once);
 	tcase_add_test(t, no_memory_is_survived);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "lib/run.h"
 #include "media/wire.h"
 
 static uint8_t buf[MEDIA_WIRE_MAX];
@@ -173,10 +174,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("wire");
-	SRunner *r;
 	TCase *t = tcase_create("wire");
-	int failed;
 
 	tcase_add_loop_test(t, every_request_is_read_as_written, MEDIA_OP_ADD,
 			    MEDIA_OP_STATS + 1);
@@ -186,10 +184,5 @@ int main(void)
 	tcase_add_test(t, answers_are_read_as_written);
 	tcase_add_test(t, events_are_read_as_written);
 	tcase_add_test(t, a_join_brings_the_far_phones_key);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("wire", t);
 }

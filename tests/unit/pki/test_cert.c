@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "lib/oom.h"
+#include "lib/run.h"
 #include "pki/cert.h"
 
 enum { T0 = 1700000000, T1 = 1800000000 };
@@ -292,14 +293,9 @@ START_TEST(reading_survives_failing_memory)
 }
 END_TEST
 
-#define ROWS(a) (int)(sizeof(a) / sizeof(*(a)))
-
 int main(void)
 {
-	Suite *suite = suite_create("pki/cert");
 	TCase *tc = tcase_create("cert");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tc, a_phones_certificate_tells_its_facts);
 	tcase_add_loop_test(tc, a_device_name_is_taken_out_of_the_cn, 0,
@@ -313,9 +309,5 @@ int main(void)
 	tcase_add_test(tc, names_that_are_too_long_are_refused);
 	tcase_add_test(tc, what_is_no_certificate_is_refused);
 	tcase_add_test(tc, reading_survives_failing_memory);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("pki/cert", tc);
 }

@@ -4,6 +4,8 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "lib/run.h"
+
 static struct slice str(const char *s)
 {
 	return slice_str(s);
@@ -201,11 +203,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/run.h"
+
 static struct loop *loop;
 static struct procs *procs;
 static int stopped;
@@ -271,14 +273,7 @@ static Suite *suite(void)
 
 int main(int argc, char **argv)
 {
-	SRunner *r;
-	int failed;
-
 	if (getenv("SALLYPORT_TEST_CHILD"))
 		return child(argc, argv);
-	r = srunner_create(suite());
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -23,6 +23,7 @@
 #include "base/text.h"
 #include "config.h"
 #include "lib/certs.h"
+#include "lib/run.h"
 #include "media/media.h"
 #include "priv/proc.h"
 #include "store/store.h"
@@ -562,8 +563,6 @@ static Suite *suite(void)
 int main(void)
 {
 	const char *child = getenv("SALLYPORT_TEST_CHILD");
-	SRunner *r;
-	int failed;
 
 	if (child) {
 		/* Under the monitor's filter and its own. */
@@ -572,9 +571,5 @@ int main(void)
 		store_body();
 		return 0;
 	}
-	r = srunner_create(suite());
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

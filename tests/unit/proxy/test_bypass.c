@@ -655,10 +655,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("proxy/bypass");
 	TCase *t = tcase_create("attacks");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -682,10 +679,5 @@ int main(void)
 	tcase_add_loop_test(t, a_connection_that_has_proved_itself_is_admitted,
 			    0, 2);
 	tcase_add_test(t, a_request_that_waits_outlives_no_device);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_case("proxy/bypass", t);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/oom.h"
+#include "lib/run.h"
 #include "unit/proxy/world.h"
 
 static struct world w;
@@ -458,10 +459,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("proxy/formers");
 	TCase *t = tcase_create("trunks that change");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_number_is_kept_by_name);
@@ -476,10 +474,5 @@ int main(void)
 	tcase_add_test(t, in_a_call_a_trunk_notifies_of_what_was_asked_for);
 	tcase_add_test(t, the_same_is_kept_once);
 	tcase_add_test(t, missing_memory_leaks_nothing);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("proxy/formers", t);
 }

@@ -483,15 +483,9 @@ static TCase *heartbeats(void)
 int main(void)
 {
 	Suite *s = suite_create("proxy/pipeline_rights");
-	SRunner *r;
-	int failed;
 
 	suite_add_tcase(s, scanners());
 	suite_add_tcase(s, rights());
 	suite_add_tcase(s, heartbeats());
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

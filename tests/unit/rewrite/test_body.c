@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/run.h"
 #include "rewrite/body.h"
 #include "rewrite/dialog_id.h"
 
@@ -228,19 +229,11 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("rewrite/body");
 	TCase *t = tcase_create("rows");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, a_dialog_has_its_other_names_on_the_other_side,
 			    0, (int)(sizeof(names) / sizeof(names[0])));
 	tcase_add_loop_test(t, a_body_passes_as_its_type_asks, 0,
 			    (int)(sizeof(bodies) / sizeof(bodies[0])));
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_case("rewrite/body", t);
 }

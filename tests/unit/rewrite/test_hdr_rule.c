@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/run.h"
 #include "rewrite/hdr_rule.h"
 
 enum { TO_CORE, TO_PHONE };
@@ -207,17 +208,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("rewrite/hdr_rule");
 	TCase *t = tcase_create("rows");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, a_header_passes_as_its_row_says, 0,
 			    (int)(sizeof(rows) / sizeof(rows[0])));
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_case("rewrite/hdr_rule", t);
 }

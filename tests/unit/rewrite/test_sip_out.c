@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/run.h"
 #include "rewrite/sip_out.h"
 
 static struct addr ip(const char *s)
@@ -198,10 +199,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("rewrite/sip_out");
 	TCase *t = tcase_create("messages");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, only_the_hosts_of_this_side_are_replaced, 0,
 			    (int)(sizeof(addr_rows) / sizeof(addr_rows[0])));
@@ -214,10 +212,5 @@ int main(void)
 		t, a_response_head_is_what_the_peer_needs_to_find_its_request);
 	tcase_add_test(t,
 		       a_message_that_does_not_fit_is_marked_and_stays_inside);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_case("rewrite/sip_out", t);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/hex.h"
+#include "lib/run.h"
 #include "rtp/cipher.h"
 
 static size_t unhex(const char *hex, uint8_t *buf)
@@ -178,20 +179,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("cipher");
-	SRunner *r;
 	TCase *t = tcase_create("vectors");
-	int failed;
 
 	tcase_add_test(t, aes_cm_gives_the_keystream_of_rfc_3711);
 	tcase_add_test(t, aes_256_cm_gives_the_keystream_of_rfc_6188);
 	tcase_add_loop_test(t, session_keys_are_derived_as_the_rfc_says, 0, 2);
 	tcase_add_loop_test(t, aes_gcm_seals_and_opens_as_in_rfc_7714, 0, 3);
 	tcase_add_test(t, done_leaves_nothing);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("cipher", t);
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "lib/run.h"
 #include "rtp/rtp.h"
 #include "rtp/window.h"
 
@@ -161,9 +162,7 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("rtp");
-	SRunner *r;
 	TCase *t = tcase_create("headers");
-	int failed;
 
 	tcase_add_loop_test(t, the_first_two_bytes_tell_the_kind, 0, 14);
 	tcase_add_test(t, a_header_ends_where_its_lists_end);
@@ -178,9 +177,5 @@ int main(void)
 	tcase_add_test(t, the_window_ends_at_its_last_bit);
 	tcase_add_loop_test(t, a_gap_clears_what_it_passes_over, 0, 8);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "lib/entropy.h"
 #include "lib/oom.h"
+#include "lib/run.h"
 #include "rtp/cipher.h"
 #include "rtp/rtp.h"
 #include "rtp/srtp.h"
@@ -483,9 +484,7 @@ static void stop(void)
 int main(void)
 {
 	Suite *s = suite_create("srtp");
-	SRunner *r;
 	TCase *t;
-	int failed;
 
 	t = tcase_create("libsrtp2");
 	tcase_add_unchecked_fixture(t, start, stop);
@@ -505,9 +504,5 @@ int main(void)
 	tcase_add_loop_test(t, the_same_key_is_known_again, 0, 6);
 	tcase_add_test(t, no_memory_is_survived);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

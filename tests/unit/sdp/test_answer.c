@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "lib/entropy.h"
+#include "lib/run.h"
 #include "sdp/answer.h"
 
 #define KEY30 "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj"
@@ -435,14 +436,9 @@ START_TEST(a_direction_never_exceeds_the_offer)
 }
 END_TEST
 
-#define ROWS(a) (int)(sizeof(a) / sizeof(*(a)))
-
 int main(void)
 {
-	Suite *suite = suite_create("sdp/answer");
 	TCase *tc = tcase_create("offer and answer");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tc, an_offer_is_answered_as_its_row_says, 0,
 			    ROWS(offer_rows));
@@ -457,9 +453,5 @@ int main(void)
 	tcase_add_test(tc, the_usable_lines_of_an_offer_come_in_our_order);
 	tcase_add_loop_test(tc, a_direction_never_exceeds_the_offer, 0,
 			    ROWS(dir_rows));
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("sdp/answer", tc);
 }

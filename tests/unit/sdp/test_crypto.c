@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/hex.h"
+#include "lib/run.h"
 #include "sdp/crypto.h"
 
 /* The keys of the examples in RFC 4568 section 5.1 and 6.1. */
@@ -180,14 +181,9 @@ START_TEST(every_beginning_of_a_line_is_safe_to_read)
 }
 END_TEST
 
-#define ROWS(a) (int)(sizeof(a) / sizeof(*(a)))
-
 int main(void)
 {
-	Suite *suite = suite_create("sdp/crypto");
 	TCase *tc = tcase_create("RFC 4568");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tc, a_line_is_read_and_printed_as_its_row_says, 0,
 			    ROWS(rows));
@@ -195,9 +191,5 @@ int main(void)
 	tcase_add_test(tc, an_mki_is_big_endian);
 	tcase_add_test(tc, wiping_leaves_nothing);
 	tcase_add_test(tc, every_beginning_of_a_line_is_safe_to_read);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("sdp/crypto", tc);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/run.h"
 #include "sdp/sdp.h"
 
 enum { PORT = 30000 };
@@ -285,14 +286,9 @@ START_TEST(a_buffer_that_is_too_small_is_noticed)
 }
 END_TEST
 
-#define ROWS(a) (int)(sizeof(a) / sizeof(*(a)))
-
 int main(void)
 {
-	Suite *suite = suite_create("sdp/edit");
 	TCase *tc = tcase_create("printing");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tc, a_body_is_rewritten_as_its_row_says, 0,
 			    ROWS(rows));
@@ -303,9 +299,5 @@ int main(void)
 	tcase_add_test(tc, keys_are_kept_when_asked);
 	tcase_add_test(tc, the_largest_body_fits_its_buffer);
 	tcase_add_test(tc, a_buffer_that_is_too_small_is_noticed);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("sdp/edit", tc);
 }

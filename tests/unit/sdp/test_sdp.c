@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/run.h"
 #include "sdp/sdp.h"
 
 static struct sdp *parse(const char *text)
@@ -332,14 +333,9 @@ START_TEST(directions_turn_around)
 }
 END_TEST
 
-#define ROWS(a) (int)(sizeof(a) / sizeof(*(a)))
-
 int main(void)
 {
-	Suite *suite = suite_create("sdp/sdp");
 	TCase *tc = tcase_create("reading");
-	SRunner *r = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tc, the_rfc_example_is_read);
 	tcase_add_loop_test(tc, a_media_section_means_what_its_row_says, 0,
@@ -357,9 +353,5 @@ int main(void)
 			    ROWS(hold_rows));
 	tcase_add_test(tc, profiles_gain_and_lose_srtp_and_keep_feedback);
 	tcase_add_test(tc, directions_turn_around);
-	suite_add_tcase(suite, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("sdp/sdp", tc);
 }

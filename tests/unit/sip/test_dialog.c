@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/oom.h"
+#include "lib/run.h"
 #include "sip/dialog.h"
 
 static struct sip_msg msg;
@@ -334,10 +335,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("dialog");
 	TCase *tc = tcase_create("RFC 3261 section 12");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(tc, uas_takes_identity_target_and_routes_in_order);
 	tcase_add_test(tc, uac_learns_tag_target_and_reversed_routes);
@@ -353,10 +351,5 @@ int main(void)
 	tcase_add_test(tc, copy_is_another_dialog_of_the_same_peers);
 	tcase_add_test(tc, request_may_make_the_dialog_with_routes_in_order);
 	tcase_add_test(tc, lack_of_memory_anywhere_is_survived);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("dialog", tc);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/run.h"
 #include "sip/frame.h"
 #include "sip/msg.h"
 
@@ -255,10 +256,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("frame");
 	TCase *tc = tcase_create("units and limits");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_loop_test(tc, units_are_cut_as_the_table_says, 0,
 			    (int)(sizeof(rows) / sizeof(rows[0])));
@@ -270,10 +268,5 @@ int main(void)
 	tcase_add_test(tc, head_has_a_limit);
 	tcase_add_test(tc, message_has_a_limit);
 	tcase_add_test(tc, body_arriving_in_bytes_leaves_the_head_alone);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("frame", tc);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/run.h"
 #include "sip/hdr.h"
 
 static const struct {
@@ -233,10 +234,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("hdr");
 	TCase *tc = tcase_create("structured headers");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_loop_test(tc, name_addrs_are_read_as_the_table_says, 0,
 			    (int)(sizeof(parties) / sizeof(parties[0])));
@@ -250,10 +248,5 @@ int main(void)
 			    (int)(sizeof(expiries) / sizeof(expiries[0])));
 	tcase_add_loop_test(tc, answers_go_to_the_source_ip, 0,
 			    (int)(sizeof(answers) / sizeof(answers[0])));
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("hdr", tc);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/run.h"
 #include "sip/msg.h"
 #include "sip/print.h"
 
@@ -250,10 +251,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("msg");
 	TCase *tc = tcase_create("RFC 3261 section 7");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_loop_test(tc,
 			    messages_are_accepted_or_refused_as_the_table_says,
@@ -265,10 +263,5 @@ int main(void)
 		tc, refused_requests_can_be_answered_but_not_acks_or_responses);
 	tcase_add_test(tc, vias_and_headers_have_limits);
 	tcase_add_test(tc, every_name_finds_itself);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("msg", tc);
 }

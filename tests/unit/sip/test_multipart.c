@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/run.h"
 #include "sip/msg.h"
 #include "sip/multipart.h"
 
@@ -171,10 +172,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("sip/multipart");
 	TCase *t = tcase_create("RFC 2046, RFC 5621");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(
 		t,
@@ -185,10 +183,5 @@ int main(void)
 	tcase_add_loop_test(t, only_one_session_description_can_be_meant, 0,
 			    (int)(sizeof(sessions) / sizeof(sessions[0])));
 	tcase_add_test(t, message_shows_the_session_and_keeps_the_package);
-	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_case("sip/multipart", t);
 }

@@ -12,6 +12,7 @@
 #include <osipparser2/osip_message.h>
 #include <osipparser2/osip_parser.h>
 
+#include "lib/run.h"
 #include "sip/frame.h"
 #include "sip/hdr.h"
 #include "unit/sip/vectors.h"
@@ -178,18 +179,10 @@ static void quiet(const char *file, int line, osip_trace_level_t level,
 
 int main(void)
 {
-	Suite *s = suite_create("osip");
 	TCase *tc = tcase_create("against osipparser2");
-	SRunner *sr;
-	int failed;
 
 	osip_trace_initialize_func(END_TRACE_LEVEL, quiet);
 	tcase_add_test(tc, plain_values_read_the_same);
 	tcase_add_test(tc, values_of_accepted_torture_messages_read_the_same);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("osip", tc);
 }

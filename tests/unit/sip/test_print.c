@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/run.h"
 #include "sip/print.h"
 
 static struct sip_msg m;
@@ -110,10 +111,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("print");
 	TCase *tc = tcase_create("answers");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, begin, NULL);
 	tcase_add_loop_test(tc, received_and_rport_go_into_the_first_via_only,
@@ -121,10 +119,5 @@ int main(void)
 	tcase_add_test(tc, tag_is_added_only_where_there_is_none);
 	tcase_add_test(tc, request_and_body_are_written_in_order);
 	tcase_add_test(tc, what_does_not_fit_is_no_message);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("print", tc);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/run.h"
 #include "sip/frame.h"
 #include "sip/hdr.h"
 #include "sip/msg.h"
@@ -260,11 +261,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("rfc4475");
 	TCase *tc = tcase_create("torture");
 	int n = (int)(sizeof(rows) / sizeof(rows[0]));
-	SRunner *sr;
-	int failed;
 
 	tcase_add_loop_test(
 		tc, torture_messages_are_accepted_or_refused_as_the_rfc_says, 0,
@@ -277,10 +275,5 @@ int main(void)
 		tc, printed_again_and_parsed_again_it_is_the_same_message, 0,
 		n);
 	tcase_add_loop_test(tc, answer_to_it_is_a_message_too, 0, n);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("rfc4475", tc);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/oom.h"
+#include "lib/run.h"
 #include "unit/sip/txn_world.h"
 
 enum { T0 = 1000, LIMIT = 8 };
@@ -755,17 +756,11 @@ int main(void)
 {
 	Suite *s = suite_create("txn");
 	TCase *tc = tcase_create("memory");
-	SRunner *sr;
-	int failed;
 
 	add_clients(s);
 	add_servers(s);
 	add_table(s);
 	tcase_add_test(tc, lack_of_memory_anywhere_is_survived);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

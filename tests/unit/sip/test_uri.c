@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "lib/run.h"
 #include "sip/uri.h"
 
 static const struct {
@@ -137,10 +138,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("uri");
 	TCase *tc = tcase_create("RFC 3261 section 19.1");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_loop_test(tc, uris_are_read_as_the_table_says, 0,
 			    (int)(sizeof(rows) / sizeof(rows[0])));
@@ -148,10 +146,5 @@ int main(void)
 			    (int)(sizeof(pairs) / sizeof(pairs[0])));
 	tcase_add_loop_test(tc, parameters_are_found_as_the_table_says, 0,
 			    (int)(sizeof(params) / sizeof(params[0])));
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("uri", tc);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "lib/run.h"
 #include "store/store.h"
 
 static char dir[64];
@@ -411,8 +412,6 @@ int main(void)
 	Suite *suite = suite_create("store");
 	TCase *tc = tcase_create("credentials");
 	TCase *bad = tcase_create("files that cannot be used");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, credential_outlives_closing);
@@ -440,9 +439,5 @@ int main(void)
 		tcase_add_test(none, missing_directory_is_told);
 		suite_add_tcase(suite, none);
 	}
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "lib/run.h"
 #include "store/store.h"
 #include "store/wire.h"
 
@@ -138,10 +139,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("store/wire");
 	TCase *tc = tcase_create("messages");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(tc, request_reads_as_written);
 	tcase_add_test(tc, blob_belongs_to_put_only);
@@ -149,10 +147,5 @@ int main(void)
 	tcase_add_test(tc, names_at_their_limit_pass_and_beyond_are_refused);
 	tcase_add_test(tc, reply_reads_as_written);
 	tcase_add_test(tc, items_are_taken_one_by_one);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_case("store/wire", tc);
 }

@@ -1,4 +1,5 @@
 /* Sessions against each other over memory: RFC 5246, RFC 8446, RFC 5280. */
+#include "lib/run.h"
 #include "tls/session.h"
 
 #include "tls/creds_internal.h"
@@ -817,11 +818,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/oom.h"
+#include "lib/run.h"
 #include "unit/transport/rig.h"
 
 static struct tls_creds *sweep_creds;
@@ -440,11 +441,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }
