@@ -66,22 +66,25 @@ static void set_rules(struct monitor *m)
 
 /* Rules nobody reads the queues of would let no media in: look for what a
  * killed daemon has left even when none are wanted any more. */
-static void clear_rules(void)
+static bool clear_rules(void)
 {
 	struct keeper *k;
 	char why[MEDIA_WHY_MAX];
 
-	if (keeper_start(NULL, &k, why) == 0)
-		keeper_free(k);
-	else
+	if (keeper_start(NULL, &k, why) != 0) {
 		log_error("media: rules of packet queues may be left behind: "
 			  "%s",
 			  why);
+		return false;
+	}
+	keeper_free(k);
+	return true;
 }
 
 void monitor_media_open(struct monitor *m)
 {
 	char path[ROLE_PATH_MAX];
+	bool is_clear = false;
 
 	mark_path(m, path);
 	if (wants_queues(m->config) && geteuid() != 0)
@@ -91,8 +94,9 @@ void monitor_media_open(struct monitor *m)
 	else if (wants_queues(m->config))
 		set_rules(m);
 	else if (keeper_was_here(path))
-		clear_rules();
-	if (m->keeper || keeper_was_here(path))
+		is_clear = clear_rules();
+	/* A mark whose rules could not be taken away stays for the next. */
+	if (m->keeper || is_clear)
 		keeper_mark(path, m->keeper != NULL);
 }
 
