@@ -186,6 +186,7 @@ static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n)
 
 	(void)fds;
 	ck_assert_uint_eq(n, 0);
+	child->asked_ms = 0;
 	if (slice_eqs(bytes, DWIRE_PONG))
 		return;
 	if (child->kind == MONITOR_KEYS) {
@@ -275,6 +276,14 @@ struct slice mon_hear(enum monitor_kind kind, uint32_t number, int *ret_fd)
 	for (size_t i = ret_fd ? 1 : 0; i < count; i++)
 		(void)close(fds[i]);
 	return slice_make(buf, (size_t)n);
+}
+
+void mon_say(enum monitor_kind kind, uint32_t number, struct slice bytes)
+{
+	ck_assert_int_eq(send(end[at(kind, number)], bytes.ptr, bytes.len,
+			      MSG_NOSIGNAL),
+			 (ssize_t)bytes.len);
+	mon_turn();
 }
 
 struct dwire_msg mon_question(enum monitor_kind kind, uint32_t number)
