@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "conffile/conffile.h"
+#include "conffile/tuples.h"
 #include "lib/oom.h"
+#include "lib/run.h"
 
 static char dir[64];
 static char path[128];
@@ -229,6 +231,30 @@ START_TEST(devices_at_their_limit_are_read_and_beyond_refused)
 }
 END_TEST
 
+/* The section that the last option opens is read, the next one is an error of its
+ * line: libconfuse ends the process when a section cannot be opened. */
+START_TEST(a_section_that_is_one_option_too_many_is_told)
+{
+	static const char begin[] = "device \"A\" { lines = {";
+	static const char end[] = "} }\ndevice \"B\" { }\ndevice \"C\" { }\n";
+	enum { VALUES = TUPLES_MAX - 2 };
+	size_t len = strlen(begin) + (size_t)VALUES * 2 - 1 + strlen(end);
+	char *text = malloc(len + 1);
+	char *p = text + strlen(begin);
+
+	ck_assert_ptr_nonnull(text);
+	memcpy(text, begin, strlen(begin));
+	for (size_t i = 0; i < VALUES; i++) {
+		*p++ = '1';
+		*p++ = ',';
+	}
+	memcpy(p - 1, end, sizeof(end)); /* over the last comma */
+	put("sallyport.conf", text, 0600);
+	free(text);
+	must_refuse(":3: too many options");
+}
+END_TEST
+
 START_TEST(loading_again_is_independent)
 {
 	put("sallyport.conf", "realm = {\n", 0600);
@@ -266,11 +292,9 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("conffile");
 	TCase *tc = tcase_create("files");
-	SRunner *sr;
-	int failed;
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, missing_file_is_told);
 	tcase_add_test(tc, directory_is_no_file);
@@ -282,12 +306,8 @@ int main(void)
 	tcase_add_test(tc, paths_are_taken_from_the_directory_of_the_file);
 	tcase_add_test(tc, named_files_are_looked_for);
 	tcase_add_test(tc, devices_at_their_limit_are_read_and_beyond_refused);
+	tcase_add_test(tc, a_section_that_is_one_option_too_many_is_told);
 	tcase_add_test(tc, loading_again_is_independent);
 	tcase_add_test(tc, every_failure_of_memory_is_an_error);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed > 0;
+	return run_case("conffile", tc);
 }
