@@ -63,7 +63,8 @@ enum {
 	 * saved one by one, nor are a subscription's. */
 	CSEQ_GAP = 64,
 	CSEQ_GAP_SUB = 2 * CSEQ_GAP,
-	CSEQ_GAP_LINE = 10000
+	CSEQ_GAP_LINE = 10000,
+	SDP_GAP = 64 /* versions of session descriptions, likewise */
 };
 
 /* Begin the bytes of an action about the object of this kind and name. */

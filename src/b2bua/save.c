@@ -40,6 +40,7 @@ static void code_stream(struct coder *k, struct stream *s)
 {
 	/* A pending offer dies with us: what was agreed before it counts. */
 	bool is_audio = s->is_agreed ? s->was_audio : s->is_audio;
+	bool is_raw = s->has_flows ? s->flow[0].is_raw : s->is_raw;
 	char codec[sizeof(s->codec)];
 	size_t len;
 
@@ -50,13 +51,14 @@ static void code_stream(struct coder *k, struct stream *s)
 	is_audio = coder_bool(k, is_audio);
 	s->is_agreed = coder_bool(k, s->is_agreed);
 	s->is_srtp = coder_bool(k, s->is_srtp);
-	s->is_raw = coder_bool(k, s->is_raw);
+	is_raw = coder_bool(k, is_raw);
 	s->phone_proto = (enum sdp_proto)coder_max(k, s->phone_proto,
 						   SDP_PROTO_RTP_SAVPF);
 	len = coder_max(k, (unsigned)len, sizeof(codec) - 1);
 	coder_chars(k, codec, len);
 	if (k->is_reading) {
 		s->is_audio = s->was_audio = is_audio;
+		s->is_raw = is_raw;
 		memcpy(s->codec, codec, sizeof(codec));
 		memcpy(s->was_codec, codec, sizeof(codec));
 	}
@@ -367,8 +369,12 @@ static int link_call(struct calls *c, struct call *call,
 	int err = 0;
 
 	call->leg[SIDE_PHONE].trunk = trunk_by_name(c, slice_str(call->device));
-	for (int side = 0; !err && side < 2; side++)
+	for (int side = 0; !err && side < 2; side++) {
 		err = save_link_leg(c, &call->leg[side], how, CSEQ_GAP);
+		/* A version that went out unsaved must not come again with
+		 * something else in it (RFC 3264 section 8). */
+		call->leg[side].sdp_version += SDP_GAP;
+	}
 	if (!err && call->device[0]) {
 		err = table_add(&c->devices, &call->by_device,
 				slice_str(call->device));
