@@ -64,6 +64,15 @@ struct sccp_params {
 	uint32_t rule_count;
 };
 
+/* Covers for names of dialogs that only the call managers' side knows; see
+ * authn/cover.h. Both append to w; an error says that there is none. NULL: such
+ * names pass as they are. */
+struct calls_names {
+	int (*cover)(void *ctx, struct slice name, struct writer *w);
+	int (*open)(void *ctx, struct slice cover, struct writer *w);
+	void *ctx;
+};
+
 struct calls_params {
 	struct dest core; /* a first call manager; ep none: EVENT_CORE tells */
 	struct core_params group;
@@ -91,6 +100,7 @@ struct calls_params {
 	bool show_phone_leg; /* phones are shown their own leg's state only */
 	uint32_t t1_ms, t2_ms, t4_ms; /* RFC 3261 timers */
 	const char *server_name; /* Server and User-Agent value; "" = none */
+	struct calls_names names;
 	struct entropy entropy;
 	uint64_t seed;	    /* for hash tables */
 	uint64_t flow_base; /* flow ids begin above; no predecessor of ours

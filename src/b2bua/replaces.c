@@ -131,10 +131,40 @@ static bool find_contact(void *ctx, bool to_phone, struct slice user,
 	return true;
 }
 
+static bool find_name(void *ctx, bool to_phone, struct slice in,
+		      struct writer *w)
+{
+	const struct calls *c = ctx;
+	const struct calls_names *n = &c->p.names;
+
+	return to_phone ? n->cover(n->ctx, in, w) == 0
+			: n->open(n->ctx, in, w) == 0;
+}
+
+/* Every call manager's, and ours among them. */
+static bool is_inside(void *ctx, const struct addr *a)
+{
+	const struct calls *c = ctx;
+
+	for (uint32_t i = 0; i < c->core.used; i++) {
+		const struct core_place *p = &c->core.entry[i].place;
+
+		if (c->core.entry[i].gen != 0 &&
+		    (addr_ip_eq(a, &p->dest.peer) ||
+		     addr_ip_eq(a, &p->dest.local)))
+			return true;
+	}
+	return addr_ip_eq(a, &c->p.media_inside);
+}
+
 void replaces_init(struct calls *c)
 {
-	c->lookup = (struct sip_out_lookup){
-		.dialog = find_dialog, .contact = find_contact, .ctx = c};
+	c->lookup = (struct sip_out_lookup){.dialog = find_dialog,
+					    .contact = find_contact,
+					    .name = c->p.names.cover ? find_name
+								     : NULL,
+					    .is_inside = is_inside,
+					    .ctx = c};
 }
 
 static uint32_t count(const struct sip_msg *m, const char *name,

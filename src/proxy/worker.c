@@ -372,6 +372,33 @@ static uint32_t phone_managers(const struct config *c)
 	return bits ? bits : 1U << 31;
 }
 
+static int cover_name(void *ctx, struct slice name, struct writer *w)
+{
+	const struct worker *worker = ctx;
+
+	return cover_put(w, slice_make(worker->cover_key, COVER_KEY_LEN), name);
+}
+
+static int open_name(void *ctx, struct slice cover, struct writer *w)
+{
+	const struct worker *worker = ctx;
+
+	return cover_open(w, slice_make(worker->cover_key, COVER_KEY_LEN),
+			  cover);
+}
+
+/* All workers and their successors know each other's covers. */
+static int make_cover_key(struct worker *w)
+{
+	uint8_t key[NONCE_KEY_MIN];
+	int err = nonce_key(w, key);
+
+	if (!err)
+		err = cover_key(slice_make(key, sizeof(key)), w->cover_key);
+	secret_wipe(key, sizeof(key));
+	return err;
+}
+
 static int make_calls(struct worker *w)
 {
 	const struct config *c = w->config;
@@ -409,13 +436,18 @@ static int make_calls(struct worker *w)
 		.t2_ms = c->sip.t2_ms,
 		.t4_ms = c->sip.t4_ms,
 		.server_name = c->server_name,
+		.names = {.cover = cover_name, .open = open_name, .ctx = w},
 		.entropy = w->p.entropy,
 		.seed = entropy_u64(&w->p.entropy),
 		/* Later than any flow of a predecessor: nobody makes 2^20 of
 		 * them in a millisecond. */
 		.flow_base = loop_now_ms(w->loop) << 20,
 	};
+	int err;
 
+	err = make_cover_key(w);
+	if (err)
+		return err;
 	w->calls = calls_new(&p, loop_now_ms(w->loop));
 	return w->calls ? 0 : ERR_NOMEM;
 }
@@ -642,6 +674,7 @@ struct worker *worker_free(struct worker *w)
 	conns_done(&w->conns);
 	shield_free(w->shield);
 	worker_reload_done(w);
+	secret_wipe(w->cover_key, sizeof(w->cover_key));
 	return alloc_free(w);
 }
 

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "authn/cover.h"
 #include "base/bucket.h"
 #include "base/secret.h"
 #include "dns/dns.h"
@@ -103,7 +104,8 @@ struct worker {
 	struct formers formers;
 	/* By number: as configured, or as it was; NULL: nobody's. */
 	const struct config_trunk *trunk_at[PIPELINE_TRUNKS_MAX];
-	struct loop_timer sweep; /* of the retirees */
+	struct loop_timer sweep;	  /* of the retirees */
+	uint8_t cover_key[COVER_KEY_LEN]; /* of names that phones are told */
 	struct loop *loop;
 	struct transport *transport;
 	struct conns conns;

@@ -7,11 +7,33 @@
 
 enum { VALUE_MAX = 1024 };
 
-bool dialog_id_find(const struct sip_out_rules *r, const struct sip_out_ids *in,
-		    struct sip_out_ids *ret)
+/* A name alone; what there is none of stands for itself. */
+static bool find_name(const struct sip_out_rules *r, struct slice in,
+		      uint8_t *buf, struct slice *ret)
 {
-	return r->lookup && in->call_id.len > 0 &&
-	       r->lookup->dialog(r->lookup->ctx, r->to_phone, in, ret);
+	struct writer w;
+
+	*ret = in;
+	if (in.len == 0)
+		return true;
+	writer_init(&w, buf, DIALOG_COVER_MAX);
+	if (!r->lookup->name(r->lookup->ctx, r->to_phone, in, &w) ||
+	    !writer_ok(&w))
+		return false;
+	*ret = writer_slice(&w);
+	return true;
+}
+
+bool dialog_id_find(const struct sip_out_rules *r, const struct sip_out_ids *in,
+		    struct dialog_id_other *ret)
+{
+	if (!r->lookup || in->call_id.len == 0)
+		return false;
+	return r->lookup->dialog(r->lookup->ctx, r->to_phone, in, &ret->ids) ||
+	       (r->lookup->name &&
+		find_name(r, in->call_id, ret->buf[2], &ret->ids.call_id) &&
+		find_name(r, in->tag[0], ret->buf[0], &ret->ids.tag[0]) &&
+		find_name(r, in->tag[1], ret->buf[1], &ret->ids.tag[1]));
 }
 
 static struct slice unquoted(struct slice s)
@@ -89,7 +111,7 @@ void dialog_id_copy(struct writer *w, struct slice value,
 		    const struct sip_out_rules *r)
 {
 	struct sip_out_ids ids = {.call_id = SLICE_NULL};
-	struct sip_out_ids other;
+	struct dialog_id_other other;
 	struct slice call_id;
 	struct slice params;
 	bool is_known;
@@ -99,17 +121,17 @@ void dialog_id_copy(struct writer *w, struct slice value,
 	ids.call_id = text_trim(call_id);
 	is_known = dialog_id_find(r, &ids, &other);
 	if (is_known)
-		writer_put(w, other.call_id);
+		writer_put(w, other.ids.call_id);
 	else
 		hosts_copy(w, ids.call_id, &r->map);
-	copy_params(w, params, is_known ? &other : NULL, &r->map);
+	copy_params(w, params, is_known ? &other.ids : NULL, &r->map);
 }
 
 void dialog_id_copy_event(struct writer *w, struct slice value,
 			  const struct sip_out_rules *r)
 {
 	struct sip_out_ids ids = {.call_id = SLICE_NULL};
-	struct sip_out_ids other;
+	struct dialog_id_other other;
 	struct slice package;
 	struct slice params;
 	bool is_known;
@@ -122,7 +144,7 @@ void dialog_id_copy_event(struct writer *w, struct slice value,
 		return;
 	}
 	writer_put(w, package);
-	copy_params(w, params, is_known ? &other : NULL, &r->map);
+	copy_params(w, params, is_known ? &other.ids : NULL, &r->map);
 }
 
 static int hex_digit(uint8_t c)
@@ -204,7 +226,7 @@ static bool copy_header(struct writer *w, struct slice item,
 			const struct sip_out_rules *r)
 {
 	uint8_t in[VALUE_MAX];
-	uint8_t out[VALUE_MAX];
+	uint8_t out[2 * VALUE_MAX];
 	struct writer wi;
 	struct writer wo;
 	struct slice part;

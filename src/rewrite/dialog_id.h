@@ -3,8 +3,8 @@
  * Target-Dialog (RFC 4538), the parameters of Event that name a dialog
  * (RFC 4235, RFC 4730), and the same in Refer-To, escaped. A dialog has other
  * ids on the other side; which, the call machine knows (struct
- * sip_out_lookup). A name that it does not know passes, addresses in it
- * replaced.
+ * sip_out_lookup). One that it does not know has a cover outside, and what is
+ * no such cover passes inside, addresses in it replaced.
  */
 #pragma once
 
@@ -23,10 +23,14 @@ void dialog_id_copy_refer_to(struct writer *w, struct slice value,
 			     const struct sip_out_rules *r);
 /* Copy a body of XML whose elements or attributes name dialogs: callid,
  * localtag, remotetag as Cisco writes them; call-id, local-tag, remote-tag of
- * dialog-info (RFC 4235). Linear. */
+ * dialog-info (RFC 4235), from-tag and to-tag of conference-info (RFC 4575),
+ * callid of reginfo (RFC 3680). Linear. */
 void dialog_id_copy_xml(struct writer *w, struct slice xml,
 			const struct sip_out_rules *r);
-enum { DIALOG_ID_MAX = 512 /* bytes of one id */ };
+enum {
+	DIALOG_ID_MAX = 512,   /* bytes of one id */
+	DIALOG_COVER_MAX = 720 /* bytes of what stands for it */
+};
 
 /* A dialog that a body of XML names. */
 struct dialog_id_named {
@@ -51,6 +55,12 @@ bool dialog_id_next_uri(struct slice uri, size_t *pos,
  * from *pos on, trimmed, up to the next tag; views xml. False: none. */
 bool dialog_id_next_text(struct slice xml, size_t *pos, const char *name,
 			 struct slice *ret);
-/* The ids on the other side; false: nobody knows them. */
+/* A dialog as it is named on the other side. */
+struct dialog_id_other {
+	struct sip_out_ids ids; /* may view buf */
+	uint8_t buf[3][DIALOG_COVER_MAX];
+};
+/* The ids on the other side, or covers for them; false: they pass as they are.
+ */
 bool dialog_id_find(const struct sip_out_rules *r, const struct sip_out_ids *in,
-		    struct sip_out_ids *ret);
+		    struct dialog_id_other *ret);

@@ -18,6 +18,8 @@
 #include "sip/dialog.h"
 #include "sip/msg.h"
 
+struct sip_out_lookup;
+
 /* Addresses of the side a message came from and what stands for them on the
  * side it goes to; ports are ignored. */
 struct sip_out_map {
@@ -27,6 +29,9 @@ struct sip_out_map {
 	struct addr peer_new; /* written instead: our address on this side */
 	struct addr alias;    /* another address of that peer; NONE: unknown */
 	bool hides_all; /* peer_new for every other address in a URI too */
+	const struct sip_out_lookup *inside; /* peer_new for every address that
+						it knows; NULL: none. Set while
+						a message is written. */
 };
 
 /* Names of a dialog as Replaces has them: to-tag, from-tag. A tag may be
@@ -47,6 +52,15 @@ struct sip_out_lookup {
 	 * it is none of ours. */
 	bool (*contact)(void *ctx, bool to_phone, struct slice user,
 			struct slice *ret_uri, struct slice *ret_user);
+	/*
+	 * Append what stands on the other side for a Call-ID or tag that dialog
+	 * does not know: to a phone a cover for it, from a phone what a cover
+	 * stands for. False: it is none, and passes as it is. NULL: all do.
+	 */
+	bool (*name)(void *ctx, bool to_phone, struct slice in,
+		     struct writer *w);
+	/* Is it an address of the call managers' side? */
+	bool (*is_inside)(void *ctx, const struct addr *a);
 	void *ctx;
 };
 
@@ -63,7 +77,11 @@ struct sip_out_rules {
 			   that describe it */
 	struct sip_out_map map;
 	const struct sip_out_lookup *lookup; /* NULL: nothing is mapped */
-	struct slice event;    /* in place of Event's value; empty: it stays */
+	struct slice event; /* in place of Event's value; empty: it stays */
+	/* In a text that names a registration by its Call-ID (Cisco's
+	 * service-control): as it is there, and what is written instead. Empty:
+	 * texts pass. */
+	struct slice register_id, register_id_new;
 	struct slice agent;    /* our Server/User-Agent; empty: none */
 	const char *security;  /* Call-Info: state to show; NULL: none */
 	bool orientation_from; /* Call-Info: it is about the caller */

@@ -9,26 +9,53 @@
 
 enum { ID_MAX = DIALOG_ID_MAX };
 
+/* Places of a group: the ids of a dialog, and what repeats its Call-ID. */
+enum { CALL_ID = 2, SAME, PLACES };
+
 /* Where the ids of one dialog stand in the text; a missing one is empty. */
 struct group {
-	struct slice id[3]; /* first tag, second tag, Call-ID */
+	struct slice id[PLACES]; /* first tag, second tag, Call-ID, its like */
+	bool is_cdata[PLACES];
 	struct slice outer; /* name of the last tag before that is no id */
 	size_t end;	    /* the search goes on here */
 };
 
+/* Bytes up to the '>' of the tag that s begins in, which may stand in the quoted
+ * value of an attribute as well; s.len: there is none before the next '<'. */
+static size_t tag_len(struct slice s)
+{
+	size_t first = s.len;
+	uint8_t quote = 0;
+
+	for (size_t i = 0; i < s.len && s.ptr[i] != '<'; i++) {
+		uint8_t c = s.ptr[i];
+
+		if (c == '>' && quote == 0)
+			return i;
+		if (c == '>' && first == s.len)
+			first = i;
+		if (quote != 0)
+			quote = c == quote ? 0 : quote;
+		else if (c == '"' || c == '\'')
+			quote = c;
+	}
+	return first;
+}
+
 /* The tag at pos, which is a '<': its name without prefix, its attributes.
- * Offset behind it; 0: it does not end. */
+ * Offset behind it; behind the '<': it does not end. */
 static size_t read_tag(struct slice xml, size_t pos, struct slice *ret_name,
 		       struct slice *ret_attrs)
 {
 	struct slice s = slice_from(xml, pos + 1);
-	const uint8_t *gt = s.len > 0 ? memchr(s.ptr, '>', s.len) : NULL;
+	size_t len = tag_len(s);
 	size_t n = 0;
 	struct slice tail;
 
-	if (!gt)
-		return 0;
-	s.len = (size_t)(gt - s.ptr);
+	*ret_name = *ret_attrs = SLICE_NULL;
+	if (len == s.len)
+		return pos + 1;
+	s.len = len;
 	while (n < s.len && s.ptr[n] != ' ' && s.ptr[n] != '\t' &&
 	       s.ptr[n] != '\r' && s.ptr[n] != '\n')
 		n++;
@@ -39,27 +66,57 @@ static size_t read_tag(struct slice xml, size_t pos, struct slice *ret_name,
 	return pos + 1 + s.len + 1;
 }
 
-static int element_id(struct slice name)
+/* Which id has this name, as element or as attribute; -1: none. */
+static int id_of(struct slice name)
 {
-	if (text_ieqs(name, "localtag"))
-		return 0;
-	if (text_ieqs(name, "remotetag"))
-		return 1;
-	return text_ieqs(name, "callid") ? 2 : -1;
-}
+	static const struct {
+		const char *name;
+		int id;
+	} rows[] = {
+		/* Cisco's dialogid */
+		{"localtag", 0},
+		{"remotetag", 1},
+		{"callid", CALL_ID}, /* and of reginfo (RFC 3680) */
+		/* dialog-info (RFC 4235) */
+		{"local-tag", 0},
+		{"remote-tag", 1},
+		{"call-id", CALL_ID},
+		/* conference-info (RFC 4575) */
+		{"to-tag", 0},
+		{"from-tag", 1},
+	};
 
-static int attribute_id(struct slice name)
-{
-	if (text_ieqs(name, "local-tag"))
-		return 0;
-	if (text_ieqs(name, "remote-tag"))
-		return 1;
-	return text_ieqs(name, "call-id") ? 2 : -1;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (text_ieqs(name, rows[i].name))
+			return rows[i].id;
+	return -1;
 }
 
 static bool is_blank(uint8_t c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The text at pos up to the next tag, or in a CDATA section. Offset behind it. */
+static size_t read_text(struct slice xml, size_t pos, struct slice *ret,
+			bool *ret_is_cdata)
+{
+	static const char open[] = "<![CDATA[";
+	struct slice s = slice_from(xml, pos);
+	long end = -1;
+
+	*ret_is_cdata = slice_starts(s, open);
+	if (*ret_is_cdata) {
+		*ret = slice_sub(s, sizeof(open) - 1, ID_MAX);
+		end = text_find(*ret, "]]>");
+	}
+	if (end >= 0) {
+		ret->len = (size_t)end;
+		return pos + sizeof(open) - 1 + ret->len + 3;
+	}
+	*ret_is_cdata = false;
+	text_cut(s, '<', ret, NULL);
+	return pos + ret->len;
 }
 
 /* Elements in a row, from the tag at pos on: <callid>..</callid><localtag>. */
@@ -71,24 +128,27 @@ static void read_elements(struct slice xml, size_t pos, struct group *g)
 		struct slice attrs;
 		struct slice text;
 		size_t body = read_tag(xml, pos, &name, &attrs);
-		int id = body > 0 ? element_id(name) : -1;
+		int id = id_of(name);
 
-		if (id < 0 || g->id[id].ptr ||
-		    !text_cut(slice_from(xml, body), '<', &text, NULL))
+		if (id < 0 || g->id[id].ptr)
+			return;
+		pos = read_text(xml, body, &text, &g->is_cdata[id]);
+		if (pos == xml.len)
 			return;
 		g->id[id] = text_trim(text);
-		pos = read_tag(xml, body + text.len, &name, &attrs);
-		if (pos == 0)
-			return;
+		pos = read_tag(xml, pos, &name, &attrs);
 		g->end = pos;
 		while (pos < xml.len && is_blank(xml.ptr[pos]))
 			pos++;
 	}
 }
 
-/* Attributes of one tag. */
+/* Attributes of one tag. Many notifiers take the Call-ID for the id of the
+ * element, too. */
 static void read_attributes(struct slice attrs, struct group *g)
 {
+	struct slice own = SLICE_NULL;
+
 	while (attrs.len > 0) {
 		struct slice name;
 		struct slice rest;
@@ -97,17 +157,21 @@ static void read_attributes(struct slice attrs, struct group *g)
 		int id;
 
 		if (!text_cut(attrs, '=', &name, &rest))
-			return;
+			break;
 		while (rest.len > 0 && is_blank(rest.ptr[0]))
 			rest = slice_from(rest, 1);
 		quote = rest.len > 0 ? rest.ptr[0] : 0;
 		if ((quote != '"' && quote != '\'') ||
 		    !text_cut(slice_from(rest, 1), quote, &value, &attrs))
-			return;
-		id = attribute_id(text_trim(name));
+			break;
+		id = id_of(text_trim(name));
 		if (id >= 0)
 			g->id[id] = value;
+		else if (text_ieqs(text_trim(name), "id"))
+			own = value;
 	}
+	if (slice_eq(own, g->id[CALL_ID]))
+		g->id[SAME] = own;
 }
 
 /* The next group at or after pos whose Call-ID is there. */
@@ -125,15 +189,13 @@ static bool next_group(struct slice xml, size_t pos, struct group *ret)
 			return false;
 		pos = (size_t)(lt - xml.ptr);
 		g.end = read_tag(xml, pos, &name, &attrs);
-		if (g.end == 0)
-			return false;
-		if (element_id(name) >= 0) {
+		if (id_of(name) >= 0) {
 			read_elements(xml, pos, &g);
 		} else {
 			read_attributes(attrs, &g);
 			outer = name;
 		}
-		if (g.id[2].len > 0) {
+		if (g.id[CALL_ID].len > 0) {
 			*ret = g;
 			ret->outer = outer;
 			return true;
@@ -154,20 +216,61 @@ static const struct {
 
 enum { ENTITIES = sizeof(entities) / sizeof(entities[0]) };
 
-static struct slice decode(struct slice s, uint8_t *buf)
+/* The character of "&#64;" or "&#x40;" at the beginning of s, in ASCII; 0: it is
+ * none of these. */
+static uint8_t read_number(struct slice s, size_t *ret_len)
+{
+	unsigned base =
+		slice_starts(s, "&#x") || slice_starts(s, "&#X") ? 16 : 10;
+	unsigned v = 0;
+	size_t n = base == 16 ? 3 : 2;
+
+	if (!slice_starts(s, "&#"))
+		return 0;
+	for (; n < s.len && s.ptr[n] != ';' && v < 0x80; n++) {
+		uint8_t c = text_lower(s.ptr[n]);
+		unsigned digit = text_is_digit(c) ? (unsigned)(c - '0')
+				 : c >= 'a' && c <= 'f'
+					 ? (unsigned)(c - 'a' + 10)
+					 : 99;
+
+		if (digit >= base)
+			return 0;
+		v = v * base + digit;
+	}
+	*ret_len = n + 1;
+	return n < s.len && v > ' ' && v < 0x7f ? (uint8_t)v : 0;
+}
+
+static struct slice decode(struct slice s, bool is_cdata, uint8_t *buf)
 {
 	struct writer w;
 
 	writer_init(&w, buf, ID_MAX);
 	while (s.len > 0) {
 		size_t i = 0;
+		size_t len = 1;
+		uint8_t c = is_cdata ? 0 : read_number(s, &len);
 
 		while (i < ENTITIES && !slice_starts(s, entities[i].name))
 			i++;
-		writer_u8(&w, i < ENTITIES ? entities[i].c : s.ptr[0]);
-		s = slice_from(s, i < ENTITIES ? strlen(entities[i].name) : 1);
+		if (c == 0 && i < ENTITIES && !is_cdata) {
+			c = entities[i].c;
+			len = strlen(entities[i].name);
+		}
+		writer_u8(&w, c != 0 ? c : s.ptr[0]);
+		s = slice_from(s, c != 0 ? len : 1);
 	}
 	return writer_slice(&w);
+}
+
+static void read_ids(const struct group *g, uint8_t buf[3][ID_MAX],
+		     struct sip_out_ids *ret)
+{
+	ret->tag[0] = decode(g->id[0], g->is_cdata[0], buf[0]);
+	ret->tag[1] = decode(g->id[1], g->is_cdata[1], buf[1]);
+	ret->call_id =
+		decode(g->id[CALL_ID], g->is_cdata[CALL_ID], buf[CALL_ID]);
 }
 
 static void encode(struct writer *w, struct slice s)
@@ -190,12 +293,13 @@ static void copy_group(struct writer *w, struct slice xml, size_t *pos,
 		       const struct group *g, const struct sip_out_ids *ids,
 		       const struct sip_out_map *map)
 {
-	const struct slice value[3] = {ids->tag[0], ids->tag[1], ids->call_id};
+	const struct slice value[PLACES] = {ids->tag[0], ids->tag[1],
+					    ids->call_id, ids->call_id};
 
-	for (int n = 0; n < 3; n++) {
+	for (int n = 0; n < PLACES; n++) {
 		int next = -1;
 
-		for (int i = 0; i < 3; i++)
+		for (int i = 0; i < PLACES; i++)
 			if (g->id[i].len > 0 &&
 			    (size_t)(g->id[i].ptr - xml.ptr) >= *pos &&
 			    (next < 0 || g->id[i].ptr < g->id[next].ptr))
@@ -207,7 +311,10 @@ static void copy_group(struct writer *w, struct slice xml, size_t *pos,
 			slice_sub(xml, *pos,
 				  (size_t)(g->id[next].ptr - xml.ptr) - *pos),
 			map);
-		encode(w, value[next]);
+		if (g->is_cdata[next])
+			writer_put(w, value[next]);
+		else
+			encode(w, value[next]);
 		*pos = (size_t)(g->id[next].ptr - xml.ptr) + g->id[next].len;
 	}
 }
@@ -216,18 +323,17 @@ void dialog_id_copy_xml(struct writer *w, struct slice xml,
 			const struct sip_out_rules *r)
 {
 	uint8_t buf[3][ID_MAX];
+	struct dialog_id_other other;
 	struct group g;
 	size_t done = 0;
 	size_t pos = 0;
 
 	while (next_group(xml, pos, &g)) {
-		struct sip_out_ids ids = {.call_id = decode(g.id[2], buf[2]),
-					  .tag = {decode(g.id[0], buf[0]),
-						  decode(g.id[1], buf[1])}};
-		struct sip_out_ids other;
+		struct sip_out_ids ids;
 
+		read_ids(&g, buf, &ids);
 		if (dialog_id_find(r, &ids, &other))
-			copy_group(w, xml, &done, &g, &other, &r->map);
+			copy_group(w, xml, &done, &g, &other.ids, &r->map);
 		pos = g.end;
 	}
 	hosts_copy(w, slice_from(xml, done), &r->map);
@@ -242,9 +348,7 @@ bool dialog_id_next_xml(struct slice xml, size_t *pos,
 		return false;
 	*pos = g.end;
 	ret->outer = g.outer;
-	ret->ids.call_id = decode(g.id[2], ret->buf[2]);
-	ret->ids.tag[0] = decode(g.id[0], ret->buf[0]);
-	ret->ids.tag[1] = decode(g.id[1], ret->buf[1]);
+	read_ids(&g, ret->buf, &ret->ids);
 	return true;
 }
 
@@ -261,8 +365,6 @@ bool dialog_id_next_text(struct slice xml, size_t *pos, const char *name,
 			return false;
 		*pos = (size_t)(lt - xml.ptr);
 		end = read_tag(xml, *pos, &found, &attrs);
-		if (end == 0)
-			return false;
 		*pos = end;
 		if (!text_ieqs(found, name))
 			continue;

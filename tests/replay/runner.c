@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "authn/cover.h"
 #include "base/reader.h"
 #include "base/writer.h"
 
@@ -315,9 +316,8 @@ static void do_event(struct run *r, const char *word, const char *rest)
 /* phone-reset|phone-restart N: all phones are told, which are N. */
 static void do_reset(struct run *r, const char *word, const char *rest)
 {
-	enum phone_reset type = strcmp(word, "phone-reset") == 0
-					? PHONE_RESET
-					: PHONE_RESTART;
+	enum phone_reset type =
+		strcmp(word, "phone-reset") == 0 ? PHONE_RESET : PHONE_RESTART;
 	struct binding_info info;
 	uint32_t pos = 0;
 	unsigned n = 0;
@@ -365,6 +365,20 @@ static void do_set(struct run *r, const char *rest)
 	replay_var_set(r, rest, (size_t)(eq - rest), value, strlen(value));
 }
 
+static const char cover_key_text[] = "0123456789abcdef0123456789abcdef";
+
+static int cover(void *ctx, struct slice name, struct writer *w)
+{
+	(void)ctx;
+	return cover_put(w, slice_make(cover_key_text, COVER_KEY_LEN), name);
+}
+
+static int open_cover(void *ctx, struct slice text, struct writer *w)
+{
+	(void)ctx;
+	return cover_open(w, slice_make(cover_key_text, COVER_KEY_LEN), text);
+}
+
 static void params_default(struct run *r)
 {
 	r->p = (struct calls_params){
@@ -386,6 +400,7 @@ static void params_default(struct run *r)
 		.t2_ms = 4000,
 		.t4_ms = 5000,
 		.server_name = "Sallyport",
+		.names = {.cover = cover, .open = open_cover},
 		.entropy = test_entropy(&r->entropy, 1),
 		.seed = 42,
 	};
