@@ -323,6 +323,29 @@ int relay_carrier(struct calls *c, struct leg *to, const struct sip_msg *m,
 				   writer_slice(&wt), writer_slice(&wr));
 }
 
+/*
+ * A Cisco phone obeys its registrar's orders only when they name its
+ * registration, which is another one inside.
+ */
+static void name_registration(struct calls *c, const struct sip_msg *m,
+			      struct sip_out_rules *rules)
+{
+	const struct binding *b;
+	struct slice package;
+	struct sip_uri u;
+
+	text_cut(sip_msg_value(m, SIP_HDR_EVENT), ';', &package, NULL);
+	if (!rules->to_phone || m->method != SIP_METHOD_NOTIFY ||
+	    !text_ieqs(text_trim(package), "service-control") ||
+	    sip_uri_parse(m->ruri, &u) != 0)
+		return;
+	b = binding_find(c, u.user);
+	if (!b)
+		return;
+	rules->register_id = slice_str(b->line->call_id);
+	rules->register_id_new = slice_str(b->register_id);
+}
+
 int relay_send(struct calls *c, struct relay *r, struct leg *to,
 	       const struct event_sip *ev, struct slice event)
 {
@@ -341,6 +364,7 @@ int relay_send(struct calls *c, struct relay *r, struct leg *to,
 	struct sip_out_request q;
 
 	trunk_map(&rules.map, to);
+	name_registration(c, ev->msg, &rules);
 	r->back = leg_map(&to->dest, &ev->from, !to_phone);
 	fill_request(&q, ev->msg, &rules);
 	return leg_request(c, to, ev->msg->method, &q, handle_u64(r->obj.self),

@@ -91,7 +91,8 @@ static const struct named_rule rule_of_name[] = {
 	{"P-Served-User", RULE_IDENTITY},
 	{"Proxy-Authentication-Info", RULE_AUTH},
 	{"Referred-By", RULE_MAP},
-	{"b", RULE_MAP}, /* compact Referred-By */
+	{"b", RULE_MAP},  /* compact Referred-By */
+	{"e", RULE_BODY}, /* compact Content-Encoding */
 	{"Remote-Party-ID", RULE_IDENTITY},
 	{"Security-Client", RULE_DROP},
 	{"Security-Server", RULE_DROP},
@@ -227,24 +228,31 @@ static void copy_identity(struct writer *w, const struct sip_hdr *h,
 		copy_map(w, h, &r->map);
 }
 
-/* Warning: code agent "text" (RFC 3261 section 20.43). */
+/* Warning: code agent "text", ... (RFC 3261 section 20.43). */
 static void copy_warning(struct writer *w, const struct sip_hdr *h,
 			 const struct sip_out_rules *r)
 {
+	struct slice list = h->value;
+	struct slice item;
 	struct slice code;
 	struct slice text;
+	bool first = true;
 
-	text_cut(h->value, ' ', &code, &text);
-	text_cut(text_trim(text), ' ', NULL, &text);
-	writer_str(w, "Warning: ");
-	writer_put(w, code);
-	writer_str(w, " ");
-	writer_put(w, r->agent.len > 0 && text_all_token(r->agent)
-			      ? r->agent
-			      : (struct slice)SLICE("sallyport"));
-	writer_str(w, " ");
-	writer_put(w, text);
-	writer_str(w, "\r\n");
+	while (text_next(&list, ',', &item)) {
+		text_cut(item, ' ', &code, &text);
+		text_cut(text_trim(text), ' ', NULL, &text);
+		if (item.len == 0)
+			continue;
+		begin_item(w, h, &first);
+		writer_put(w, code);
+		writer_str(w, " ");
+		writer_put(w, r->agent.len > 0 && text_all_token(r->agent)
+				      ? r->agent
+				      : (struct slice)SLICE("sallyport"));
+		writer_str(w, " ");
+		hosts_copy(w, text, &r->map);
+	}
+	end_items(w, first);
 }
 
 static bool is_callinfo(struct slice value, struct slice *ret_params)
@@ -344,12 +352,19 @@ static void copy_event(struct writer *w, const struct sip_hdr *h,
 		copy_named(w, h, r, dialog_id_copy_event);
 }
 
+/* Where a 3xx leads is like where a REFER does: it may be a Contact of ours, or
+ * name a dialog. */
 static void copy_redirect(struct writer *w, const struct sip_msg *m,
 			  const struct sip_out_rules *r)
 {
-	for (size_t i = 0; i < m->hdr_count; i++)
-		if (m->hdr[i].id == SIP_HDR_CONTACT)
-			copy_map(w, &m->hdr[i], &r->map);
+	struct slice value;
+	size_t pos = 0;
+
+	while (sip_msg_next(m, SIP_HDR_CONTACT, &pos, &value)) {
+		writer_str(w, "Contact: ");
+		dialog_id_copy_refer_to(w, value, r);
+		writer_str(w, "\r\n");
+	}
 }
 
 static void copy_one(struct writer *w, const struct sip_hdr *h,

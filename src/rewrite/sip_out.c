@@ -34,6 +34,7 @@ void sip_out_addr(struct writer *w, struct slice value,
 	struct sip_nameaddr na;
 	struct sip_uri u;
 	const struct addr *host;
+	struct slice user;
 
 	if (sip_nameaddr_parse(value, &na) != 0 ||
 	    sip_uri_parse(na.uri, &u) != 0) {
@@ -45,7 +46,13 @@ void sip_out_addr(struct writer *w, struct slice value,
 		hosts_copy(w, value, map);
 		return;
 	}
-	hosts_copy(w, before(value, u.host.ptr), map);
+	if (hosts_find_user(map, host, u.user, &user)) {
+		hosts_copy(w, before(value, u.user.ptr), map);
+		writer_put(w, user);
+		writer_u8(w, '@');
+	} else {
+		hosts_copy(w, before(value, u.host.ptr), map);
+	}
 	addr_print_host(w, host);
 	hosts_copy(w, after_host(value, &u), map);
 }
@@ -165,6 +172,8 @@ static void print_rest(struct writer *w, const struct sip_msg *src,
 	}
 	r = *rules;
 	r.map.alias = sent_by(src);
+	if (r.to_phone)
+		r.map.inside = r.lookup;
 	r.has_body = body_goes_on(src, rules, body);
 	hdr_rule_copy(w, src, &r);
 	writer_put(w, extra);
@@ -188,9 +197,29 @@ void sip_out_request(struct writer *w, const struct sip_out_request *r)
 	print_rest(w, r->src, r->rules, r->extra, r->type, r->body);
 }
 
+/* A reason phrase may tell who did not answer. */
+static void status_line(struct writer *w, const struct sip_out_response *r)
+{
+	struct sip_out_map map;
+	uint8_t buf[SIP_LINE_MAX];
+	struct writer wr;
+
+	writer_init(&wr, buf, sizeof(buf));
+	if (r->src && r->reason.len > 0) {
+		map = r->rules->map;
+		if (r->rules->to_phone)
+			map.inside = r->rules->lookup;
+		hosts_copy(&wr, r->reason, &map);
+	} else {
+		writer_put(&wr, r->reason);
+	}
+	sip_print_status(w, r->status,
+			 writer_ok(&wr) ? writer_slice(&wr) : SLICE_NULL);
+}
+
 void sip_out_response(struct writer *w, const struct sip_out_response *r)
 {
-	sip_print_status(w, r->status, r->reason);
+	status_line(w, r);
 	writer_put(w, r->head);
 	contact_line(w, r->dest, r->contact_user);
 	writer_put(w, r->info);

@@ -39,6 +39,9 @@ static bool contact(void *ctx, bool to_phone, struct slice user,
 	return true;
 }
 
+/* Another call manager, by which this phone is not served. */
+static bool is_inside(void *ctx, const struct addr *a);
+
 static struct addr ip(const char *text)
 {
 	struct addr a = {.family = ADDR_NONE};
@@ -47,10 +50,18 @@ static struct addr ip(const char *text)
 	return a;
 }
 
+static bool is_inside(void *ctx, const struct addr *a)
+{
+	struct addr other = ip("10.0.0.7");
+
+	(void)ctx;
+	return addr_ip_eq(a, &other);
+}
+
 static struct sip_out_rules rules(void)
 {
-	static const struct sip_out_lookup lookup = {.dialog = dialog,
-						     .contact = contact};
+	static const struct sip_out_lookup lookup = {
+		.dialog = dialog, .contact = contact, .is_inside = is_inside};
 
 	return (struct sip_out_rules){.to_phone = true,
 				      .has_body = true,
@@ -59,7 +70,8 @@ static struct sip_out_rules rules(void)
 					      .ours_new = ip("198.51.100.7"),
 					      .peer = ip("10.0.0.2"),
 					      .peer_new = ip("192.0.2.1"),
-					      .hides_all = true}};
+					      .hides_all = true,
+					      .inside = &lookup}};
 }
 
 #define KNOWN "in<1@core;to-tag=ti;from-tag=fi"
@@ -114,6 +126,46 @@ static const struct {
 	 "><target uri=\"sip:1@10.9.9.9\"/></dialog>",
 	 "<dialog id='1' local-tag='to' call-id='out&amp;1' remote-tag=\"fo\""
 	 "><target uri=\"sip:1@192.0.2.1\"/></dialog>"},
+	/* The id of the element is often the Call-ID again. */
+	{dialog_id_copy_xml,
+	 "<dialog id=\"in&lt;1@core\" call-id=\"in&lt;1@core\" "
+	 "local-tag=\"ti\" remote-tag=\"fi\" direction=\"recipient\">",
+	 "<dialog id=\"out&amp;1\" call-id=\"out&amp;1\" "
+	 "local-tag=\"to\" remote-tag=\"fo\" direction=\"recipient\">"},
+	/* The same in other words: a '>' may stand in a value, characters by
+	 * number, text in CDATA. */
+	{dialog_id_copy_xml,
+	 "<dialog x='a>b' call-id='in&#60;1&#x40;core' local-tag=ti' "
+	 "local-tag='ti' remote-tag='fi'>",
+	 "<dialog x='a>b' call-id='in&#60;1&#x40;core' local-tag=ti' "
+	 "local-tag='ti' remote-tag='fi'>"},
+	{dialog_id_copy_xml,
+	 "<dialog x='a>b' call-id='in&#60;1&#x40;core' local-tag='ti' "
+	 "remote-tag='fi'>",
+	 "<dialog x='a>b' call-id='out&amp;1' local-tag='to' "
+	 "remote-tag='fo'>"},
+	{dialog_id_copy_xml,
+	 "<callid><![CDATA[in<1@core]]></callid><localtag>ti</localtag>"
+	 "<remotetag>fi</remotetag>",
+	 "<callid><![CDATA[out&1]]></callid><localtag>to</localtag>"
+	 "<remotetag>fo</remotetag>"},
+	/* A call in conference-info (RFC 4575 section 5.7). */
+	{dialog_id_copy_xml,
+	 "<call-info><sip><display-text>full</display-text>"
+	 "<call-id>in&lt;1@core</call-id><from-tag>fi</from-tag>"
+	 "<to-tag>ti</to-tag></sip></call-info>",
+	 "<call-info><sip><display-text>full</display-text>"
+	 "<call-id>out&amp;1</call-id><from-tag>fo</from-tag>"
+	 "<to-tag>to</to-tag></sip></call-info>"},
+	/* A Contact of ours is the line; ports go with their hosts; another
+	 * call manager is not told of wherever it stands. */
+	{dialog_id_copy_xml,
+	 "<target uri=\"sip:token@10.0.0.1:5060;transport=udp\"/>"
+	 "<identity>sip:2001@10.0.0.2:5080</identity> 10.0.0.7:1",
+	 "<target uri=\"sip:1003@198.51.100.7;transport=udp\"/>"
+	 "<identity>sip:2001@192.0.2.1</identity> 192.0.2.1:1"},
+	{dialog_id_copy_xml, "sip:other@10.0.0.1 token@10.0.0.1",
+	 "sip:other@198.51.100.7 token@198.51.100.7"},
 	{dialog_id_copy_xml, "<callid>x</callid><callid",
 	 "<callid>x</callid>"
 	 "<callid"},
@@ -163,6 +215,48 @@ static const struct {
 	 "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.2\r\n", "NOTIFY", NULL,
 	 "Content-Type: message/sipfrag;version=2.0\r\nContent-Length: 16\r\n"
 	 "\r\nSIP/2.0 200 OK\r\n"},
+	/* Fragments without a status are headers of the other side. */
+	{"Content-Type: message/sipfrag", "Call-ID: x@10.0.0.2\r\n", "REFER",
+	 NULL,
+	 "Content-Type: message/sipfrag\r\nContent-Length: 2\r\n\r\n\r\n"},
+	{"Content-Type: message/cpim", "From: <sip:a@10.0.0.2>\r\n\r\nx",
+	 "MESSAGE", NULL,
+	 "Content-Type: message/cpim\r\nContent-Length: 28\r\n\r\n"
+	 "From: <sip:a@192.0.2.1>\r\n\r\nx"},
+	/* A list of resources refers to its parts by their Content-ID (RFC 4662),
+	 * and so does the type (RFC 2387). */
+	{"Content-Type: multipart/related;start=\"<a@10.0.0.2>\";boundary=x",
+	 "--x\r\nContent-ID: <a@10.0.0.2>\r\nContent-Type: "
+	 "application/rlmi+xml\r\n\r\n<i cid=\"b@10.0.0.2\"/>\r\n"
+	 "--x\nContent-ID: <b@10.0.0.2>\nContent-Length: 8\n\n"
+	 "10.0.0.2\n--x--\n",
+	 "NOTIFY", NULL,
+	 "Content-Type: multipart/related;start=\"<a@192.0.2.1>\";boundary=x"
+	 "\r\nContent-Length: 158\r\n\r\n"
+	 "--x\r\nContent-ID: <a@192.0.2.1>\r\nContent-Type: "
+	 "application/rlmi+xml\r\n\r\n<i cid=\"b@192.0.2.1\"/>\r\n"
+	 "--x\nContent-ID: <b@192.0.2.1>\nContent-Length: 8\n\n"
+	 "10.0.0.2\n--x--\n"},
+	/* What is nested is searched for names, too; keys hide neither there nor
+	 * behind an encoding. */
+	{"Content-Type: multipart/mixed;boundary=x",
+	 "--x\r\nContent-Type: Multipart/Mixed;boundary=y\r\n\r\n--y\r\n\r\n"
+	 "<callid>in&lt;1@core</callid><localtag>ti</localtag><remotetag>fi"
+	 "</remotetag>\r\n--y--\r\n--x--",
+	 "REFER", NULL,
+	 "Content-Type: multipart/mixed;boundary=x\r\nContent-Length: 144\r\n"
+	 "\r\n--x\r\nContent-Type: Multipart/Mixed;boundary=y\r\n\r\n--y\r\n"
+	 "\r\n<callid>out&amp;1</callid><localtag>to</localtag><remotetag>fo"
+	 "</remotetag>\r\n--y--\r\n--x--"},
+	{"Content-Type: multipart/mixed;boundary=x",
+	 "--x\r\nContent-Type: Multipart/Mixed;boundary=y\r\n\r\n--y\r\n\r\n"
+	 "a=crypto\r\n--y--\r\n--x\r\nContent-Type: Application/SDP\r\n"
+	 "Content-Transfer-Encoding: base64\r\n\r\ndj0w\r\n--x--",
+	 "REFER", NULL,
+	 "Content-Type: multipart/mixed;boundary=x\r\nContent-Length: 131\r\n"
+	 "\r\n--x\r\nContent-Type: Multipart/Mixed;boundary=y\r\n\r\n\r\n--x"
+	 "\r\nContent-Type: Application/SDP\r\n"
+	 "Content-Transfer-Encoding: base64\r\n\r\n\r\n--x--"},
 	/* Session descriptions: replaced, kept back, or plain text. */
 	{"Content-Type: application/sdp", "v=0 10.0.0.2", "INVITE", "new",
 	 "Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nnew"},

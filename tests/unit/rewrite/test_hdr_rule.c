@@ -124,7 +124,25 @@ static const struct row rows[] = {
 	{.direction = TO_PHONE,
 	 .in = "Warning: 399 10.0.0.2 \"no luck\"",
 	 .out = "Warning: 399 sallyport \"no luck\"\r\n"},
+	{.direction = TO_PHONE,
+	 .in = "Warning: 399 10.0.0.2 \"no answer, 10.0.0.2:5060\" , "
+	       "301 cm1.inside \"x\"",
+	 .out = "Warning: 399 sallyport \"no answer, 192.0.2.1:5060\", "
+		"301 sallyport \"x\"\r\n"},
+	/* Escaped, it is an address no less; a URI's port goes with its host,
+	 * another one stays. */
+	{.direction = TO_PHONE,
+	 .in = "History-Info: <sip:1@x?Reason=SIP%3Btext%3D%2210.0.0.2%22>",
+	 .out = "History-Info: <sip:1@x?Reason=SIP%3Btext%3D%22192.0.2.1%22>"
+		"\r\n"},
+	{.direction = TO_PHONE,
+	 .in = "X-From: sip%3A1%4010.0.0.2%3A5 <sip:1@10.0.0.2:5080>;a=10.0.0.2:5"
+	       " %210.0.0.2",
+	 .out = "X-From: sip%3A1%40192.0.2.1%3A5 <sip:1@192.0.2.1>;"
+		"a=192.0.2.1:5 %210.0.0.2\r\n"},
 	/* What describes the body goes with it. */
+	{.in = "e: gzip", .out = NULL},
+	{.in = "e: gzip", .out = "e: gzip\r\n", .has_body = true},
 	{.in = "Content-Disposition: session", .out = NULL},
 	{.in = "Content-Disposition: session",
 	 .out = "Content-Disposition: session\r\n",
