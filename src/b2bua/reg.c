@@ -4,7 +4,7 @@
  * call manager has said yes; until then, and when it says no, what was there
  * before stays as it was, so nobody takes over a line without being let in.
  */
-#include "b2bua/machine.h"
+#include "b2bua/sub.h"
 
 #include "base/alloc.h"
 #include "base/text.h"
@@ -551,6 +551,7 @@ void reg_replace(struct calls *c, struct line *l, const struct reg_same *now)
 void reg_accept(struct calls *c, struct binding *b, uint32_t seconds)
 {
 	bool is_moved = b->is_active && !handle_eq(b->place, c->from_place);
+	bool is_anew = is_moved || (b->is_active && b->epoch != c->from_epoch);
 	bool is_new;
 
 	if (seconds == 0 ||
@@ -573,6 +574,8 @@ void reg_accept(struct calls *c, struct binding *b, uint32_t seconds)
 		       is_moved ? "another call manager" : NULL);
 	save_binding(c, b);
 	save_follow(c, b);
+	if (is_anew)
+		sub_follow(c, b);
 	/* What it stands for now has no other binding. */
 	reg_replace(c, b->line,
 		    &(struct reg_same){.binding = b,

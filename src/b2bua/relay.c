@@ -483,6 +483,16 @@ void relay_moved(struct relay *r, struct handle client, const struct dest *dest)
 	r->back.peer = dest->peer;
 }
 
+/* A refresh that fails ends the subscription (sub_failed); of the statuses that
+ * say so to a subscriber (RFC 6665 section 4.1.2.2) 408 and 503 are none. */
+static unsigned status_of_failure(const struct sub *s, const struct relay *r,
+				  enum sip_txn_fail why)
+{
+	if (s && r->is_sub_event && !r->is_initial && r->from == s->subscriber)
+		return 481;
+	return why == SIP_TXN_FAIL_TIMEOUT ? 408 : 503;
+}
+
 void relay_failed(struct calls *c, struct relay *r, enum sip_txn_fail why)
 {
 	struct call *call = call_find(c, handle_u64(r->call));
@@ -490,8 +500,7 @@ void relay_failed(struct calls *c, struct relay *r, enum sip_txn_fail why)
 
 	if (r->is_refer && call)
 		refer_answer(&call->refers, r->from, r->cseq_in, NULL);
-	reply_status(c, &r->reply, why == SIP_TXN_FAIL_TIMEOUT ? 408 : 503, "",
-		     "");
+	reply_status(c, &r->reply, status_of_failure(s, r, why), "", "");
 	if (s)
 		sub_failed(c, s, r);
 	relay_free(c, r);

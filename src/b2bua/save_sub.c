@@ -78,6 +78,7 @@ static int fill(struct calls *c, struct coder *k, struct sub *s,
 		const struct save_restore *how)
 {
 	const struct leg *leg = &s->leg[s->subscriber];
+	const struct core_entry *e;
 	uint64_t until;
 	int err;
 
@@ -97,6 +98,8 @@ static int fill(struct calls *c, struct coder *k, struct sub *s,
 		err = save_link_leg(c, &s->leg[side], how, CSEQ_GAP_SUB);
 	if (err)
 		return err;
+	e = core_by_peer(&c->core, &s->leg[SIDE_CORE].dest.peer);
+	s->epoch = e ? e->epoch : 0;
 	s->is_saved = true;
 	s->saved_until_ms = until;
 	return timerq_set(&c->sub_timers, &s->timer, until);

@@ -141,6 +141,13 @@ static bool refuse_unusable(struct calls *c, const struct event_sip *ev)
 	return true;
 }
 
+static uint32_t epoch_of(const struct calls *c, const struct dest *d)
+{
+	const struct core_entry *e = core_by_peer(&c->core, &d->peer);
+
+	return e ? e->epoch : 0;
+}
+
 /* Both dialogs, from the request that begins it. */
 static int fill(struct calls *c, struct sub *s, const struct event_sip *ev,
 		const struct relay_target *t)
@@ -156,6 +163,7 @@ static int fill(struct calls *c, struct sub *s, const struct event_sip *ev,
 	s->pass_auth = t->pass_auth;
 	s->is_refer = ev->msg->method == SIP_METHOD_REFER;
 	s->fork_ms = c->now_ms + SUB_GRACE_MS;
+	s->epoch = epoch_of(c, &t->dest);
 	s->event = event_of(ev->msg);
 	if (!s->event)
 		return ERR_NOMEM;
@@ -207,6 +215,8 @@ static int pass(struct calls *c, struct sub *s, struct leg *leg,
 	}
 	if (ev->msg->method == SIP_METHOD_REFER)
 		refer_add(leg, ev->msg->cseq, to->dialog.local_cseq);
+	if (ev->msg->method == SIP_METHOD_SUBSCRIBE)
+		s->refresh = r->obj.self;
 	return 0;
 }
 
@@ -333,6 +343,12 @@ void sub_request(struct calls *c, struct leg *leg, const struct event_sip *ev)
 	save_touch(c, &s->obj);
 	if (!status)
 		status = unjudged(s, ev);
+	if (!status && method == SIP_METHOD_SUBSCRIBE && sub_is_lost(c, s)) {
+		/* It need not wait to hear that nobody answers. */
+		sip_answer(c, ev, 481, "", "");
+		sub_free(c, s);
+		return;
+	}
 	if (!status && !s->leg[!leg->side].dialog.remote_tag)
 		status = 500; /* the other dialog is not made yet */
 	if (!status &&
@@ -382,9 +398,11 @@ static void succeeded(struct calls *c, struct sub *s, const struct relay *r,
 		err = sip_dialog_refresh(d, m);
 	if (err == ERR_NOMEM)
 		c->err = err;
-	if (m->method == SIP_METHOD_SUBSCRIBE)
+	if (m->method == SIP_METHOD_SUBSCRIBE) {
 		set_timer(c, s, sip_expires(m, SLICE_NULL, r->expires_s));
-	else if (m->method == SIP_METHOD_REFER)
+		if (r->from == SIDE_PHONE)
+			s->epoch = c->from_epoch;
+	} else if (m->method == SIP_METHOD_REFER)
 		refer_answer(&s->refers, r->from, r->cseq_in, m);
 	if (s->is_refer && s->refers.count == 0)
 		sub_free(c, s);
@@ -434,6 +452,7 @@ static struct leg *fork_sub(struct calls *c, struct leg *leg,
 	f->is_refer = s->is_refer;
 	f->refers = s->refers;
 	f->fork_ms = s->fork_ms;
+	f->epoch = s->epoch;
 	memcpy(to->tag, leg->tag, sizeof(to->tag));
 	memcpy(to->contact_user, leg->contact_user, sizeof(to->contact_user));
 	memcpy(back->contact_user, old->contact_user,
@@ -476,8 +495,7 @@ struct leg *sub_adopt(struct calls *c, const struct event_sip *ev)
 	return sip_dialog_adopt(&leg->dialog, ev->msg) == 0 ? leg : NULL;
 }
 
-/* End it towards the call manager, whatever that is in it. */
-static void tell_core(struct calls *c, struct sub *s)
+void sub_tell_core(struct calls *c, struct sub *s)
 {
 	uint8_t buf[EVENT_MAX + 256];
 	struct writer w;
@@ -514,7 +532,7 @@ void sub_conn_down(struct calls *c, struct leg *leg)
 
 	/* What a REFER began ends with its next NOTIFY: 481. */
 	if (s->leg[SIDE_CORE].dialog.remote_tag && !is_referrer)
-		tell_core(c, s);
+		sub_tell_core(c, s);
 	sub_free(c, s);
 }
 

@@ -28,8 +28,10 @@ struct sub {
 	bool pass_auth;
 	bool is_refer;
 	struct refers refers;
-	uint64_t fork_ms; /* until then a NOTIFY may come from a fork */
-	bool is_saved;	  /* see save_sub.c */
+	uint32_t epoch; /* of the call manager's place when it last granted */
+	struct handle refresh; /* the phone's SUBSCRIBE under way (a relay) */
+	uint64_t fork_ms;      /* until then a NOTIFY may come from a fork */
+	bool is_saved;	       /* see save_sub.c */
 	uint64_t saved_hash;
 	uint64_t saved_until_ms; /* a successor keeps it so long */
 	uint32_t saved_cseq[2];	 /* local numbers that were saved */
@@ -55,6 +57,8 @@ void sub_response(struct calls *c, struct sub *s, const struct relay *r,
 void sub_failed(struct calls *c, struct sub *s, const struct relay *r);
 /* The phone of leg is gone: the other side is told. */
 void sub_conn_down(struct calls *c, struct leg *leg);
+/* End it towards the call manager, whatever that is in it. */
+void sub_tell_core(struct calls *c, struct sub *s);
 /* Its time is over. */
 void sub_timer(struct calls *c, struct sub *s);
 /* The call ends, but what its REFERs began does not: take its dialogs over.
@@ -62,6 +66,14 @@ void sub_timer(struct calls *c, struct sub *s);
 void sub_inherit(struct calls *c, struct call *call);
 /* Unlink and free. */
 void sub_free(struct calls *c, struct sub *s);
+
+/* --- sub_move.c ---------------------------------------------------------- */
+/* Is its call manager down, and another one there, where the phone had better
+ * subscribe anew? */
+bool sub_is_lost(struct calls *c, const struct sub *s);
+/* b is registered elsewhere now, or anew: what its phone has subscribed to
+ * under it ends where it was, and the phone is told. O(its subscriptions). */
+void sub_follow(struct calls *c, const struct binding *b);
 
 /* --- refer.c ------------------------------------------------------------- */
 /* What the REFERs in leg's dialogs have begun. */
