@@ -11,6 +11,7 @@
 
 #include "sip/print.h"
 
+/* NULL: a predecessor of ours knew it. */
 static const struct core_entry *place_of(const struct calls *c,
 					 const struct sub *s)
 {
@@ -28,10 +29,12 @@ static bool is_movable(const struct sub *s)
 bool sub_is_lost(struct calls *c, const struct sub *s)
 {
 	const struct core_entry *e = place_of(c, s);
+	uint64_t others = core_others(c, NULL);
 
-	return is_movable(s) && e && !e->is_up &&
-	       core_has_other(&c->core,
-			      core_bit(&c->core, e) | core_others(c, NULL));
+	if (!is_movable(s) || (e && e->is_up))
+		return false;
+	return core_has_other(&c->core,
+			      e ? others | core_bit(&c->core, e) : others);
 }
 
 static void tell_phone(struct calls *c, struct sub *s)
@@ -97,8 +100,8 @@ void sub_follow(struct calls *c, const struct binding *b)
 		const struct core_entry *e = place_of(c, s);
 
 		n = table_find_next(n);
-		if (is_movable(s) && e && is_under(s, b) &&
-		    (s->epoch != b->epoch ||
+		if (is_movable(s) && is_under(s, b) &&
+		    (!e || s->epoch != b->epoch ||
 		     !handle_eq(core_handle(&c->core, e), b->place)))
 			move(c, s);
 	}

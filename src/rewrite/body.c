@@ -36,6 +36,7 @@ static enum body_kind kind_of(struct slice type, struct slice encoding,
 		{"message/sipfrag", BODY_STATUS},
 		{"message/sip", BODY_STATUS},
 		{"message/cpim", BODY_TEXT},
+		{"application/vq-rtcpxr", BODY_TEXT}, /* RFC 6035 */
 		{"application/simple-message-summary", BODY_TEXT},
 		{"application/xml", BODY_XML},
 		{"text/xml", BODY_XML},
@@ -195,23 +196,29 @@ bool body_goes_on(const struct sip_msg *src, const struct sip_out_rules *r,
 	return r->has_body && src->body.len > 0 && !is_session;
 }
 
-/* Content-Type, and in it the Content-ID of the first part (RFC 2387), as
- * copy_part_head writes it. The boundary stays: it is not looked for in parts. */
+/*
+ * Content-Type with the addresses in it replaced: the Content-ID of the first
+ * part (RFC 2387) as copy_part_head writes it, a URL of what is elsewhere (RFC
+ * 4483). The boundary stays, as it does between the parts.
+ */
 static void print_type(struct writer *w, struct slice type,
 		       const struct sip_out_map *map)
 {
+	struct slice rest = type;
 	struct slice item;
-	bool first = true;
 
 	writer_str(w, "Content-Type: ");
-	while (text_next(&type, ';', &item)) {
-		writer_str(w, first ? "" : ";");
-		first = false;
-		if (text_ieqs(slice_sub(item, 0, 6), "start="))
-			hosts_copy(w, item, map);
-		else
-			writer_put(w, item);
+	while (text_next(&rest, ';', &item)) {
+		if (!text_ieqs(slice_sub(item, 0, 8), "boundary"))
+			continue;
+		hosts_copy(w,
+			   slice_make(type.ptr, (size_t)(item.ptr - type.ptr)),
+			   map);
+		writer_put(w, item);
+		type = slice_from(type,
+				  (size_t)(item.ptr - type.ptr) + item.len);
 	}
+	hosts_copy(w, type, map);
 	writer_str(w, "\r\n");
 }
 
@@ -225,9 +232,7 @@ static void insert_head(struct writer *w, size_t from, struct slice type,
 	size_t len = w->len - from;
 
 	writer_init(&wh, head, sizeof(head));
-	if (type.len > 0 && text_find(type, "start=") < 0)
-		sip_print_hdr(&wh, "Content-Type", type);
-	else if (type.len > 0)
+	if (type.len > 0)
 		print_type(&wh, type, map);
 	writer_str(&wh, "Content-Length: ");
 	writer_dec(&wh, len);

@@ -223,6 +223,18 @@ static const struct {
 	 "MESSAGE", NULL,
 	 "Content-Type: message/cpim\r\nContent-Length: 28\r\n\r\n"
 	 "From: <sip:a@192.0.2.1>\r\n\r\nx"},
+	/* A report of quality (RFC 6035), what is to be had elsewhere (RFC 4483);
+	 * a boundary is no address. */
+	{"Content-Type: application/vq-rtcpxr",
+	 "RemoteAddr:IP=10.0.0.2 PORT=5000\r\n", "PUBLISH", NULL,
+	 "Content-Type: application/vq-rtcpxr\r\nContent-Length: 35\r\n\r\n"
+	 "RemoteAddr:IP=192.0.2.1 PORT=5000\r\n"},
+	{"Content-Type: message/external-body; URL=\"http://10.0.0.9:8080/x\"; "
+	 "boundary=\"10.0.0.2\"; z=10.0.0.2",
+	 "10.0.0.2", "NOTIFY", NULL,
+	 "Content-Type: message/external-body; URL=\"http://192.0.2.1/x\"; "
+	 "boundary=\"10.0.0.2\"; z=192.0.2.1\r\nContent-Length: 8\r\n\r\n"
+	 "10.0.0.2"},
 	/* A list of resources refers to its parts by their Content-ID (RFC 4662),
 	 * and so does the type (RFC 2387). */
 	{"Content-Type: multipart/related;start=\"<a@10.0.0.2>\";boundary=x",

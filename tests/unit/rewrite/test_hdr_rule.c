@@ -140,6 +140,9 @@ static const struct row rows[] = {
 	       " %210.0.0.2",
 	 .out = "X-From: sip%3A1%40192.0.2.1%3A5 <sip:1@192.0.2.1>;"
 		"a=192.0.2.1:5 %210.0.0.2\r\n"},
+	{.direction = TO_PHONE,
+	 .in = "X-Trace: ::ffff:10.0.0.2, [::FFFF:a00:2]:5060 sip:[::ffff:10.0.0.2]:1",
+	 .out = "X-Trace: 192.0.2.1, 192.0.2.1:5060 sip:192.0.2.1\r\n"},
 	/* What describes the body goes with it. */
 	{.in = "e: gzip", .out = NULL},
 	{.in = "e: gzip", .out = "e: gzip\r\n", .has_body = true},
