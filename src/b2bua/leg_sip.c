@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "rewrite/hosts.h"
 #include "sip/hdr.h"
 #include "sip/print.h"
 #include "sip/uri.h"
@@ -638,6 +639,50 @@ bool leg_ack_again(struct calls *c, const struct leg *leg,
 	return true;
 }
 
+/* Put line in place of the len bytes of w at pos. */
+static void put_line(struct writer *w, size_t pos, size_t len,
+		     struct slice line)
+{
+	size_t end = pos + len;
+
+	if (w->len - len > w->cap - line.len) {
+		w->full = true;
+		return;
+	}
+	memmove(w->buf + pos + line.len, w->buf + end, w->len - end);
+	memcpy(w->buf + pos, line.ptr, line.len);
+	w->len = w->len - len + line.len;
+}
+
+/* Lines that are none of a relay's pass: a URL or a name in them may be that of a
+ * host (RFC 5576 section 6.1). Our own address stands in c= and o= only. */
+static void hide_hosts(struct calls *c, const struct leg *leg, struct writer *w)
+{
+	const struct leg *from = &leg->call->leg[!leg->side];
+	bool to_phone = leg->side == SIDE_PHONE;
+	struct sip_out_map map = leg_map(&from->dest, &leg->dest, to_phone);
+	uint8_t buf[SIP_LINE_MAX];
+	struct slice line;
+	struct writer wl;
+
+	trunk_map(&map, leg);
+	map.inside = to_phone ? &c->lookup : NULL;
+	for (size_t pos = 0; pos < w->len && writer_ok(w);) {
+		text_cut(slice_make(w->buf + pos, w->len - pos), '\n', &line,
+			 NULL);
+		writer_init(&wl, buf, sizeof(buf));
+		if (line.len > 0 && !strchr("com", line.ptr[0]) &&
+		    !slice_starts(line, "a=crypto:"))
+			hosts_copy(&wl, line, &map);
+		if (wl.len > 0 && writer_ok(&wl) &&
+		    !slice_eq(writer_slice(&wl), line)) {
+			put_line(w, pos, line.len, writer_slice(&wl));
+			line.len = wl.len;
+		}
+		pos += line.len + 1;
+	}
+}
+
 static bool print_sdp(struct calls *c, struct leg *leg, const struct sdp *s,
 		      struct slice *ret)
 {
@@ -647,6 +692,7 @@ static bool print_sdp(struct calls *c, struct leg *leg, const struct sdp *s,
 	c->edit.sess_version = leg->sdp_version;
 	writer_init(&w, c->body_buf, sizeof(c->body_buf));
 	sdp_print(&w, s, &c->edit);
+	hide_hosts(c, leg, &w);
 	*ret = writer_slice(&w);
 	return writer_ok(&w);
 }
