@@ -348,6 +348,7 @@ struct relay {
 	bool is_initial;   /* begins sub */
 	bool is_sub_event; /* SUBSCRIBE or NOTIFY */
 	bool is_refer;
+	bool is_moved;	    /* another place did not answer it */
 	uint32_t expires_s; /* a SUBSCRIBE asked for */
 	uint32_t cseq_in;
 	char contact[TOKEN_LEN + 1]; /* ours, for a 2xx; empty: none */

@@ -478,6 +478,7 @@ void relay_response(struct calls *c, struct relay *r, const struct sip_msg *m)
 void relay_moved(struct relay *r, struct handle client, const struct dest *dest)
 {
 	r->client = client;
+	r->is_moved = true;
 	/* Inside of a dialog nothing moves, and the map stays as it was. */
 	r->back.ours = dest->local;
 	r->back.peer = dest->peer;

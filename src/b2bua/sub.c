@@ -384,6 +384,18 @@ static bool is_ours(enum sip_method method)
 	return method == SIP_METHOD_SUBSCRIBE || method == SIP_METHOD_NOTIFY;
 }
 
+/* Has a NOTIFY made a fork of the dialog that this 2xx is of? */
+static bool is_forked(struct calls *c, const struct sip_msg *m)
+{
+	struct table_node *n = leg_find_first(c, m->call_id, m->from_tag);
+
+	for (; n; n = table_find_next(n))
+		if (sip_dialog_match(&TABLE_ENTRY(n, struct leg, node)->dialog,
+				     m))
+			return true;
+	return false;
+}
+
 static void succeeded(struct calls *c, struct sub *s, const struct relay *r,
 		      const struct sip_msg *m)
 {
@@ -391,10 +403,13 @@ static void succeeded(struct calls *c, struct sub *s, const struct relay *r,
 	int err = 0;
 
 	/* A NOTIFY may have made the dialog before this 2xx, which may then be
-	 * another notifier's, if a proxy inside asked several. */
-	if (r->is_initial && !d->remote_tag)
+	 * another notifier's, if a proxy inside asked several; or one that fell
+	 * silent after its NOTIFY is left for this one. */
+	if (r->is_initial &&
+	    (!d->remote_tag || (r->is_moved && !is_forked(c, m)))) {
 		err = sip_dialog_learn(d, m);
-	else if (is_ours(m->method) && sip_dialog_match(d, m))
+		d->remote_cseq = 0;
+	} else if (is_ours(m->method) && sip_dialog_match(d, m))
 		err = sip_dialog_refresh(d, m);
 	if (err == ERR_NOMEM)
 		c->err = err;
