@@ -48,13 +48,15 @@ static bool is_escape(struct slice text, size_t pos)
 	       is_hex(text.ptr[pos - 2]) && is_hex(text.ptr[pos - 1]);
 }
 
+static bool is_word(uint8_t c)
+{
+	return text_is_alnum(c) || c == '.' || c == '_';
+}
+
 /* Does pos stand inside of a word, where no address can begin? */
 static bool is_inner(struct slice text, size_t pos)
 {
-	uint8_t c = pos > 0 ? text.ptr[pos - 1] : ' ';
-
-	return (text_is_alnum(c) || c == '.' || c == '_') &&
-	       !is_escape(text, pos);
+	return pos > 0 && is_word(text.ptr[pos - 1]) && !is_escape(text, pos);
 }
 
 /* The longest beginning of s that could be an address, brackets included. */
@@ -113,7 +115,7 @@ static size_t port_len(struct slice s)
 		return 0;
 	while (n < s.len && text_is_digit(s.ptr[n]))
 		n++;
-	return n > 1 && (n == s.len || !text_is_alnum(s.ptr[n])) ? n : 0;
+	return n > 1 && (n == s.len || !is_word(s.ptr[n])) ? n : 0;
 }
 
 bool hosts_find_user(const struct sip_out_map *map, const struct addr *host,

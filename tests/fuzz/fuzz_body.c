@@ -23,13 +23,15 @@ static struct addr ip(const char *text)
 	return a;
 }
 
-/* Every dialog is known under other names, which are easily told. */
+/* Most dialogs are known under other names, which are easily told. */
 static bool dialog(void *ctx, bool to_phone, const struct sip_out_ids *in,
 		   struct sip_out_ids *ret)
 {
 	(void)ctx;
 	(void)to_phone;
 	fuzz_check(in->call_id.len > 0);
+	if (in->call_id.ptr[0] == 'x')
+		return false;
 	*ret = (struct sip_out_ids){.call_id = SLICE("C<&\""),
 				    .tag = {SLICE("T0"), SLICE("T1")}};
 	return true;
@@ -45,10 +47,29 @@ static bool contact(void *ctx, bool to_phone, struct slice user,
 	return user.len == 5;
 }
 
+/* Some of the others have covers. */
+static bool name(void *ctx, bool to_phone, struct slice in, struct writer *w)
+{
+	(void)ctx;
+	fuzz_check(to_phone && in.len > 0);
+	writer_str(w, "cover");
+	return in.ptr[in.len - 1] != 'x';
+}
+
+static bool is_inside(void *ctx, const struct addr *a)
+{
+	struct addr other = ip("10.0.0.7");
+
+	(void)ctx;
+	return addr_ip_eq(a, &other);
+}
+
 static struct sip_out_rules the_rules(void)
 {
 	static const struct sip_out_lookup lookup = {.dialog = dialog,
-						     .contact = contact};
+						     .contact = contact,
+						     .name = name,
+						     .is_inside = is_inside};
 
 	return (struct sip_out_rules){.to_phone = true,
 				      .has_body = true,
@@ -57,7 +78,8 @@ static struct sip_out_rules the_rules(void)
 					      .ours_new = ip("192.0.2.1"),
 					      .peer = ip("10.0.0.2"),
 					      .peer_new = ip("192.0.2.1"),
-					      .hides_all = true}};
+					      .hides_all = true,
+					      .inside = &lookup}};
 }
 
 /* An address that is replaced is gone, and nothing else changes. */
