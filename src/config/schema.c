@@ -293,7 +293,8 @@ static const struct config_option failover_options[] = {
 	FAILOVER(register_rate, "register-rate", "200", 1, 100000,
 		 .unit = "registrations per second",
 		 .text = "Pace at which a worker makes registrations anew at "
-			 "another call manager."),
+			 "another call manager; what their phones subscribed "
+			 "to ends with that, and they begin it anew."),
 	FAILOVER(datagram_max, "datagram-max", "1300", 512, 65000,
 		 .unit = "bytes",
 		 .text = "Longest request sent in a datagram to a call "
