@@ -173,6 +173,7 @@ struct sccp_info {
 	uint32_t listener; /* as the event had it */
 	uint32_t rank;	   /* of its call manager there, from 0 */
 	bool is_idle;	   /* registered, in no call */
+	bool is_kept;	   /* of a predecessor: streams only, without a phone */
 	uint64_t told_ms;  /* when it was told to reset last; 0 = never */
 };
 
@@ -207,7 +208,8 @@ bool calls_next(const struct calls *c, uint32_t *pos, struct call_info *ret);
 /* Walk the bindings: start *pos at 0; false at the end. */
 bool bindings_next(const struct calls *c, uint32_t *pos,
 		   struct binding_info *ret);
-/* Walk the Skinny phones: start *pos at 0; false at the end. */
+/* Walk the Skinny phones, and those of which only streams are left: start *pos
+ * at 0; false at the end. */
 bool sccp_next(const struct calls *c, uint32_t *pos, struct sccp_info *ret);
 /* Counters of Skinny; connections and registrations now. */
 const struct sccp_counts *sccp_counts(const struct calls *c,

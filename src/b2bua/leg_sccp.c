@@ -120,7 +120,12 @@ void sccp_phone_free(struct calls *c, struct sccp_phone *p)
 	buf_done(&p->pending);
 	alloc_free(p->rates);
 	obj_done(c, &p->obj);
-	c->sccp.count--;
+	if (p->is_kept) {
+		c->sccp.kept--;
+		c->sccp.names.limit--;
+	} else {
+		c->sccp.count--;
+	}
 	alloc_free(p);
 }
 
@@ -173,14 +178,17 @@ void sccp_arm(struct calls *c, struct sccp_phone *p)
 		c->err = ERR_NOMEM;
 }
 
-/* Neither connections nor a name yet. */
-static struct sccp_phone *phone_alloc(struct calls *c)
+/*
+ * Neither connections nor a name yet. A kept phone takes nobody's room: as many
+ * as were there before may come back while it is still there.
+ */
+static struct sccp_phone *phone_alloc(struct calls *c, bool is_kept)
 {
 	uint32_t limit = c->p.sccp.phone_limit ? c->p.sccp.phone_limit
 					       : c->p.binding_limit;
 	struct sccp_phone *p;
 
-	if (c->sccp.count >= limit)
+	if ((is_kept ? c->sccp.kept : c->sccp.count) >= limit)
 		return NULL;
 	p = alloc_zero(sizeof(*p));
 	if (!p)
@@ -196,7 +204,13 @@ static struct sccp_phone *phone_alloc(struct calls *c)
 		alloc_free(p);
 		return NULL;
 	}
-	c->sccp.count++;
+	p->is_kept = is_kept;
+	if (is_kept) {
+		c->sccp.kept++;
+		c->sccp.names.limit++;
+	} else {
+		c->sccp.count++;
+	}
 	if (timerq_set(&c->sccp.timers, &p->timer, UINT64_MAX - 1) != 0) {
 		sccp_phone_free(c, p);
 		return NULL;
@@ -207,7 +221,7 @@ static struct sccp_phone *phone_alloc(struct calls *c)
 static struct sccp_phone *phone_new(struct calls *c,
 				    const struct event_sccp *ev)
 {
-	struct sccp_phone *p = phone_alloc(c);
+	struct sccp_phone *p = phone_alloc(c, false);
 
 	if (!p)
 		return NULL;
@@ -225,11 +239,10 @@ static struct sccp_phone *phone_new(struct calls *c,
 
 struct sccp_phone *sccp_phone_kept(struct calls *c)
 {
-	struct sccp_phone *p = phone_alloc(c);
+	struct sccp_phone *p = phone_alloc(c, true);
 
 	if (!p)
 		return NULL;
-	p->is_kept = true;
 	/* As if it were so long until it has to say something. */
 	p->keepalive_ms = SCCP_KEPT_MS / (2 * SCCP_MISSED + 1) * 2;
 	sccp_arm(c, p);
@@ -522,6 +535,7 @@ static void take_ack(struct calls *c, struct sccp_phone *p,
 	sccp_arm(c, p);
 	record_sccp(c, RECORD_REGISTERED, p, NULL);
 	sccp_send(c, p, SIDE_PHONE, o);
+	arrive_tell_sccp(c, p->name);
 }
 
 static void leave(struct calls *c, struct sccp_phone *p, const char *reason)
@@ -722,55 +736,7 @@ void sccp_timers(struct calls *c)
 	}
 }
 
-/* ---- operators --------------------------------------------------------------- */
-
-bool sccp_next(const struct calls *c, uint32_t *pos, struct sccp_info *ret)
-{
-	static const char *const phases[] = {
-		[SCCP_CONNECTED] = "connected",
-		[SCCP_REGISTERING] = "registering",
-		[SCCP_REGISTERED] = "registered",
-	};
-	struct obj *o;
-
-	while ((o = slots_next(&c->objs, pos))) {
-		const struct sccp_phone *p;
-
-		if (o->kind != OBJ_SCCP)
-			continue;
-		p = LIST_ENTRY(o, struct sccp_phone, obj);
-		if (p->is_kept)
-			continue; /* it is not there */
-		*ret = (struct sccp_info){
-			.id = handle_u64(o->self),
-			.device = slice_str(p->name),
-			.manager = slice_str(p->manager_name),
-			.dest = p->dest[SIDE_PHONE],
-			.sig = p->sig,
-			.state = phases[p->phase],
-			.model = p->model,
-			.version = p->version,
-			.streams = p->stream_count,
-			.since_ms = p->since_ms,
-			.listener = p->listener,
-			.rank = p->manager,
-			.is_idle = p->phase == SCCP_REGISTERED &&
-				   p->call_count == 0 && p->stream_count == 0,
-			.told_ms = p->told_ms,
-		};
-		return true;
-	}
-	return false;
-}
-
-const struct sccp_counts *sccp_counts(const struct calls *c,
-				      uint32_t *ret_phones,
-				      uint32_t *ret_registered)
-{
-	*ret_phones = c->sccp.count;
-	*ret_registered = c->sccp.registered;
-	return &c->sccp.counts;
-}
+/* ---- another configuration ---------------------------------------------------- */
 
 int sccp_policy(struct calls *c, uint64_t id, const struct call_policy *policy,
 		const struct sccp_traits *traits, uint64_t now_ms,

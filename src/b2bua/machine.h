@@ -200,6 +200,8 @@ struct slice leg_sdp(struct calls *c, struct leg *leg, const struct sdp *s);
 /* --- arrive.c ------------------------------------------------------------ */
 /* Binding b is new: the other workers are told. */
 void arrive_tell(struct calls *c, const struct binding *b);
+/* The same for a Skinny phone that has registered, by its device's name. */
+void arrive_tell_sccp(struct calls *c, const char *name);
 /* EVENT_ARRIVED: what another worker told. */
 void arrive_told(struct calls *c, struct slice bytes);
 

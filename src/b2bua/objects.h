@@ -444,6 +444,7 @@ struct sccp_phones {
 	struct timerq timers;
 	uint32_t count;	     /* connections */
 	uint32_t registered; /* of these */
+	uint32_t kept;	     /* besides them, see sccp_save.c */
 	struct sccp_counts counts;
 	struct sccp_out *out; /* scratch, owned */
 };

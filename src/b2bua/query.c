@@ -121,3 +121,50 @@ const struct early_counts *calls_early(const struct calls *c)
 {
 	return &c->early;
 }
+
+bool sccp_next(const struct calls *c, uint32_t *pos, struct sccp_info *ret)
+{
+	static const char *const phases[] = {
+		[SCCP_CONNECTED] = "connected",
+		[SCCP_REGISTERING] = "registering",
+		[SCCP_REGISTERED] = "registered",
+	};
+	struct obj *o;
+
+	while ((o = slots_next(&c->objs, pos))) {
+		const struct sccp_phone *p;
+
+		if (o->kind != OBJ_SCCP)
+			continue;
+		p = LIST_ENTRY(o, struct sccp_phone, obj);
+		*ret = (struct sccp_info){
+			.id = handle_u64(o->self),
+			.device = slice_str(p->name),
+			.manager = slice_str(p->manager_name),
+			.dest = p->dest[SIDE_PHONE],
+			.sig = p->sig,
+			.state = phases[p->phase],
+			.model = p->model,
+			.version = p->version,
+			.streams = p->stream_count,
+			.since_ms = p->since_ms,
+			.listener = p->listener,
+			.rank = p->manager,
+			.is_kept = p->is_kept,
+			.is_idle = p->phase == SCCP_REGISTERED &&
+				   p->call_count == 0 && p->stream_count == 0,
+			.told_ms = p->told_ms,
+		};
+		return true;
+	}
+	return false;
+}
+
+const struct sccp_counts *sccp_counts(const struct calls *c,
+				      uint32_t *ret_phones,
+				      uint32_t *ret_registered)
+{
+	*ret_phones = c->sccp.count;
+	*ret_registered = c->sccp.registered;
+	return &c->sccp.counts;
+}

@@ -512,7 +512,7 @@ int calls_restore(struct calls *c, struct slice bytes,
 	if (kind == SAVE_SUB)
 		return save_restore_sub(c, &k, how);
 	if (kind == SAVE_SKINNY)
-		return sccp_restore(c, &k.r);
+		return sccp_restore(c, &k);
 	return ERR_BAD;
 }
 

@@ -13,6 +13,8 @@
 #include "base/bucket.h"
 #include "base/buf.h"
 
+struct coder;
+
 enum {
 	SCCP_STREAMS_MAX = 24,	   /* of one phone */
 	SCCP_CALLS_MAX = 16,	   /* of one phone */
@@ -184,11 +186,17 @@ bool sccp_may_pass(struct calls *c, struct sccp_phone *p, enum side from,
 void sccp_save(struct calls *c, struct sccp_phone *p);
 /* Nothing of p is to be kept. */
 void sccp_save_done(struct calls *c, struct sccp_phone *p);
-/* Make a phone without connections again. As calls_restore. */
-MUST_CHECK int sccp_restore(struct calls *c, struct reader *r);
-/* A flow of a kept phone fell silent, or is heard again. */
-void sccp_kept_idle(struct calls *c, struct sccp_phone *p,
-		    struct sccp_stream *s, const struct event *ev);
+/* Make a phone without connections again, with those of its streams by which
+ * anything passes. As calls_restore; k is behind version and kind. ERR_NOTFOUND
+ * also: there is none of these. */
+MUST_CHECK int sccp_restore(struct calls *c, struct coder *k);
+/* The phone of this name registered with another worker: what is kept of it
+ * ends. */
+void sccp_left(struct calls *c, struct slice name);
+/* A flow of a kept phone fell silent, is heard again, or is gone: the phone ends
+ * when nothing is heard of it any more. */
+void sccp_kept_event(struct calls *c, struct sccp_phone *p,
+		     const struct event *ev);
 
 /* --- sccp_media.c --------------------------------------------------------- */
 /* A message about media; true: dealt with (also where it is not passed on).

@@ -60,7 +60,8 @@ static void forsake(struct calls *c, struct sccp_stream *s)
 
 	if (!s->is_borrowed)
 		return;
-	s->is_borrowed = s->is_learned;
+	/* A phone that is not there cannot be told another key, either. */
+	s->is_borrowed = s->is_learned || s->phone->is_kept;
 	s->is_stale = true;
 	sccp_update(c, s, before);
 	if (s->phone->rekey_ms > c->now_ms + SCCP_REKEY_MS)

@@ -684,13 +684,14 @@ void sccp_flow_event(struct calls *c, struct sccp_phone *p,
 	if (!s)
 		return;
 	c->cookie = handle_u64(p->obj.self);
-	if (p->is_kept &&
-	    (ev->kind == EVENT_FLOW_IDLE || ev->kind == EVENT_FLOW_ACTIVE))
-		sccp_kept_idle(c, p, s, ev);
-	else if (ev->kind == EVENT_FLOW_FAILED)
+	if (ev->kind == EVENT_FLOW_FAILED)
 		failed(c, s);
 	else if (ev->kind == EVENT_FLOW_JOINED)
 		sccp_set_far(c, s, &ev->flow);
 	else if (ev->kind == EVENT_FLOW_PARTED)
 		sccp_set_far(c, s, NULL);
+	if (p->is_kept &&
+	    (ev->kind == EVENT_FLOW_IDLE || ev->kind == EVENT_FLOW_ACTIVE ||
+	     ev->kind == EVENT_FLOW_FAILED))
+		sccp_kept_event(c, p, ev);
 }

@@ -9,62 +9,67 @@
 #include "b2bua/sccp.h"
 
 #include "base/alloc.h"
-#include "base/reader.h"
 #include "base/secret.h"
 #include "base/text.h"
 
-enum {
-	FLAG_VIDEO = 1,
-	FLAG_RECEIVING = 2,
-	FLAG_HEARD = 4,
-	FLAG_SENDING = 8,
-	FLAG_BORROWED = 16,
-	FLAG_LEARNED = 32,
-	FLAG_PLAIN = 64,
-	FLAG_REFUSED = 128
-};
+/* ---- one description for both directions ------------------------------------ */
 
-/* ---- out ------------------------------------------------------------------- */
-
-static uint8_t flags_of(const struct sccp_stream *s)
+/* A channel that was being opened anew: the phone may have said yes. It travels
+ * as a flow does, which has a key. */
+static void code_next(struct coder *k, struct sccp_stream *s)
 {
-	return (uint8_t)((s->is_video ? FLAG_VIDEO : 0) |
-			 (s->is_receiving ? FLAG_RECEIVING : 0) |
-			 (s->is_heard ? FLAG_HEARD : 0) |
-			 (s->is_sending ? FLAG_SENDING : 0) |
-			 (s->is_borrowed ? FLAG_BORROWED : 0) |
-			 (s->is_learned ? FLAG_LEARNED : 0) |
-			 (s->is_plain ? FLAG_PLAIN : 0) |
-			 (s->is_refused ? FLAG_REFUSED : 0));
+	struct flow f = {.out = s->next, .is_borrowed = s->next_is_borrowed};
+
+	s->has_next = coder_bool(k, s->has_next);
+	if (!s->has_next)
+		return;
+	coder_flow(k, &f);
+	s->next = f.out;
+	s->next_is_borrowed = f.is_borrowed;
+	flow_wipe(&f);
 }
 
-static void put_stream(struct writer *w, const struct sccp_stream *s)
+static void code_stream(struct coder *k, struct sccp_stream *s)
 {
-	writer_u32be(w, s->party);
-	writer_u32be(w, s->conf);
-	writer_u32be(w, s->call);
-	writer_u32be(w, s->codec);
-	writer_u8(w, flags_of(s));
+	s->party = coder_u32(k, s->party);
+	s->conf = coder_u32(k, s->conf);
+	s->call = coder_u32(k, s->call);
+	s->codec = coder_u32(k, s->codec);
+	s->is_video = coder_bool(k, s->is_video);
+	s->is_receiving = coder_bool(k, s->is_receiving);
+	s->is_heard = coder_bool(k, s->is_heard);
+	s->is_sending = coder_bool(k, s->is_sending);
+	s->is_borrowed = coder_bool(k, s->is_borrowed);
+	s->is_learned = coder_bool(k, s->is_learned);
+	s->is_plain = coder_bool(k, s->is_plain);
+	s->is_refused = coder_bool(k, s->is_refused);
+	code_next(k, s);
 	for (int side = 0; side < 2; side++) {
-		struct flow f = s->flow[side];
-
-		writer_u16be(w, s->port[side]);
-		/* Handles mean nothing to a successor. */
-		f.call = 0;
-		flow_write(w, &f);
-		flow_wipe(&f);
+		coder_flow(k, &s->flow[side]);
+		s->port[side] = s->flow[side].local.port;
 	}
 }
 
-static void put_phone(struct writer *w, const struct sccp_phone *p)
+/* What streams go by: without its policy a phone behind a NAT would be looked for
+ * where it says it is, and none would be secure. */
+static void code_phone(struct coder *k, struct sccp_phone *p)
+{
+	p->sig = (enum sig_level)coder_max(k, p->sig, SIG_ENCRYPTED);
+	coder_policy(k, &p->policy);
+	p->traits.encrypts = coder_bool(k, p->traits.encrypts);
+}
+
+/* ---- out ------------------------------------------------------------------- */
+
+static void put_phone(struct coder *k, struct sccp_phone *p)
 {
 	struct list *l;
 
-	writer_blob(w, slice_str(p->name));
-	writer_u8(w, (uint8_t)p->sig);
-	writer_u8(w, (uint8_t)p->stream_count);
+	writer_blob(&k->w, slice_str(p->name));
+	code_phone(k, p);
+	(void)coder_max(k, p->stream_count, SCCP_STREAMS_MAX);
 	list_for_each(l, &p->streams)
-		put_stream(w, sccp_stream_at(l));
+		code_stream(k, sccp_stream_at(l));
 }
 
 void sccp_save(struct calls *c, struct sccp_phone *p)
@@ -79,7 +84,7 @@ void sccp_save(struct calls *c, struct sccp_phone *p)
 	save_begin(c, &k, SAVE_SKINNY, p->name);
 	writer_u8(&k.w, SAVE_VERSION);
 	writer_u8(&k.w, SAVE_SKINNY);
-	put_phone(&k.w, p);
+	put_phone(&k, p);
 	hash = table_hash(writer_slice(&k.w), c->p.seed) | 1;
 	if (hash != p->saved_hash)
 		save_emit(c, ACTION_SAVE, &k);
@@ -96,36 +101,37 @@ void sccp_save_done(struct calls *c, struct sccp_phone *p)
 
 /* ---- in -------------------------------------------------------------------- */
 
-static void take_flags(struct sccp_stream *s, uint8_t flags)
+/* Does anything pass? A channel that the phone has not said yes to, or that was
+ * refused, is of no use to anybody. */
+static bool is_open(const struct sccp_stream *s)
 {
-	s->is_video = flags & FLAG_VIDEO;
-	s->is_receiving = flags & FLAG_RECEIVING;
-	s->is_heard = flags & FLAG_HEARD;
-	s->is_sending = flags & FLAG_SENDING;
-	s->is_borrowed = flags & FLAG_BORROWED;
-	s->is_learned = flags & FLAG_LEARNED;
-	s->is_plain = flags & FLAG_PLAIN;
-	s->is_refused = flags & FLAG_REFUSED;
+	return !s->flow[SIDE_PHONE].is_blocked ||
+	       !s->flow[SIDE_CORE].is_blocked;
 }
 
-static int read_stream(struct reader *r, struct sccp_stream *s)
+/* The phone was told that key before: by now it hears with it, and the relay may
+ * have heard so, too. */
+static void use_next(struct sccp_stream *s)
 {
-	int err = 0;
+	struct flow *f = &s->flow[SIDE_CORE];
 
-	s->party = reader_u32be(r);
-	s->conf = reader_u32be(r);
-	s->call = reader_u32be(r);
-	s->codec = reader_u32be(r);
-	take_flags(s, reader_u8(r));
-	for (int side = 0; !err && side < 2; side++) {
-		s->port[side] = reader_u16be(r);
-		err = flow_read(r, &s->flow[side]);
-	}
-	return reader_ok(r) ? err : ERR_BAD;
+	if (!s->has_next)
+		return;
+	s->has_next = false;
+	s->is_borrowed = s->is_learned = s->next_is_borrowed;
+	f->out = s->next;
+	f->is_borrowed = s->is_borrowed;
+	secret_wipe(&s->next, sizeof(s->next));
+}
+
+static void stream_drop(struct sccp_stream *s)
+{
+	secret_wipe(s, sizeof(*s));
+	alloc_free(s);
 }
 
 /* Its ports are ours again, or it is not taken. */
-static int take_stream(struct calls *c, struct sccp_phone *p, struct reader *r)
+static int take_stream(struct calls *c, struct sccp_phone *p, struct coder *k)
 {
 	struct sccp_stream *s = alloc_zero(sizeof(*s));
 	uint64_t cookie = handle_u64(p->obj.self);
@@ -134,51 +140,54 @@ static int take_stream(struct calls *c, struct sccp_phone *p, struct reader *r)
 	if (!s)
 		return ERR_NOMEM;
 	s->phone = p;
-	err = read_stream(r, s);
-	if (!err)
+	code_stream(k, s);
+	err = reader_ok(&k->r) ? 0 : ERR_BAD;
+	if (!err && is_open(s))
 		err = stream_ports_claim(c, cookie, s->port, s->flow);
-	if (err) {
-		secret_wipe(s, sizeof(*s));
-		alloc_free(s);
+	if (err || !is_open(s)) {
+		stream_drop(s);
 		return err;
 	}
 	for (int side = 0; side < 2; side++)
 		if (!s->flow[side].is_blocked)
 			s->flow[side].idle_ms = SCCP_KEPT_IDLE_MS;
+	use_next(s);
 	list_append(&p->streams, &s->node);
 	p->stream_count++;
 	return 0;
 }
 
-static int take_phone(struct calls *c, struct sccp_phone *p, struct reader *r)
+static int take_phone(struct calls *c, struct sccp_phone *p, struct coder *k)
 {
-	struct slice name = reader_blob(r);
-	uint8_t sig = reader_u8(r);
-	uint8_t count = reader_u8(r);
+	struct slice name = reader_blob(&k->r);
+	unsigned count;
 	int err;
 
-	if (!reader_ok(r) || name.len == 0 || name.len >= sizeof(p->name) ||
-	    sig > SIG_ENCRYPTED || count == 0 || count > SCCP_STREAMS_MAX)
+	code_phone(k, p);
+	count = coder_max(k, 0, SCCP_STREAMS_MAX);
+	if (!reader_ok(&k->r) || name.len == 0 || name.len >= sizeof(p->name) ||
+	    count == 0)
 		return ERR_BAD;
 	if (table_find(&c->sccp.names, name))
 		return ERR_EXISTS;
 	memcpy(p->name, name.ptr, name.len);
-	p->sig = (enum sig_level)sig;
 	err = table_add(&c->sccp.names, &p->by_name, slice_str(p->name));
 	p->has_name = !err;
-	for (uint8_t i = 0; !err && i < count; i++)
-		err = take_stream(c, p, r);
-	return err || reader_end(r) ? err : ERR_BAD;
+	for (unsigned i = 0; !err && i < count; i++)
+		err = take_stream(c, p, k);
+	if (!err)
+		err = coder_end(k);
+	return err || p->stream_count > 0 ? err : ERR_NOTFOUND;
 }
 
-int sccp_restore(struct calls *c, struct reader *r)
+int sccp_restore(struct calls *c, struct coder *k)
 {
 	struct sccp_phone *p = sccp_phone_kept(c);
 	int err;
 
 	if (!p)
 		return ERR_LIMIT;
-	err = take_phone(c, p, r);
+	err = take_phone(c, p, k);
 	/* It is in the store: somebody must take it out. */
 	p->saved_hash = 1;
 	if (err) {
@@ -206,12 +215,29 @@ static bool is_silent(const struct sccp_phone *p)
 	return true;
 }
 
-void sccp_kept_idle(struct calls *c, struct sccp_phone *p,
-		    struct sccp_stream *s, const struct event *ev)
+void sccp_kept_event(struct calls *c, struct sccp_phone *p,
+		     const struct event *ev)
 {
-	for (int side = 0; side < 2; side++)
-		if (s->flow[side].id == ev->flow.flow)
-			s->is_idle[side] = ev->kind == EVENT_FLOW_IDLE;
+	struct list *l;
+
+	list_for_each(l, &p->streams) {
+		struct sccp_stream *s = sccp_stream_at(l);
+
+		for (int side = 0; side < 2; side++)
+			if (s->flow[side].id == ev->flow.flow)
+				s->is_idle[side] = ev->kind == EVENT_FLOW_IDLE;
+	}
 	if (is_silent(p))
 		sccp_phone_end(c, p, "silence after its process died");
+}
+
+void sccp_left(struct calls *c, struct slice name)
+{
+	struct table_node *n = table_find(&c->sccp.names, name);
+	struct sccp_phone *p = TABLE_ENTRY(n, struct sccp_phone, by_name);
+
+	if (!p || !p->is_kept)
+		return;
+	c->cookie = handle_u64(p->obj.self);
+	sccp_phone_end(c, p, "registered with another worker");
 }

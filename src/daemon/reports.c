@@ -340,7 +340,7 @@ static bool sccp_registrations(struct worker *w, const struct reports_filter *f,
 	while (n < REPORTS_ROWS &&
 	       (is_more = sccp_next(worker_calls(w), &at, &i))) {
 		n++;
-		if (i.device.len > 0 && is_device(f, i.device) &&
+		if (i.device.len > 0 && !i.is_kept && is_device(f, i.device) &&
 		    f->line.len == 0)
 			piece_add(p, sccp_registration(w, &i));
 	}

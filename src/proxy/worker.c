@@ -648,6 +648,8 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 		.deadline = hook_deadline, .run = hook_run, .arg = w};
 	loop_hook_add(w->loop, &w->hook);
 	worker_claim_media(w);
+	/* The configuration may not be the predecessor's. */
+	(void)worker_sccp_judge(w);
 	lease_all(w, true);
 	*ret = w;
 	return 0;

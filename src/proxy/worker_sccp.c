@@ -447,7 +447,10 @@ uint32_t worker_sccp_judge(struct worker *w)
 		if (stays)
 			ingress_sccp_policy(w->config, d, i.model, &policy,
 					    &traits);
-		n += !stays;
+		/* Streams without a phone stay as they are, or end. */
+		if (stays && i.is_kept)
+			continue;
+		n += !stays && !i.is_kept;
 		/* Without memory it goes on under the policy it had. */
 		if (sccp_policy(w->calls, i.id, stays ? &policy : NULL, &traits,
 				now, &out) != 0)

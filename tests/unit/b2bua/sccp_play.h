@@ -28,12 +28,14 @@ struct kept {
 };
 
 extern struct calls *c;
+extern struct calls_params params; /* of the machine; those of a successor */
 extern uint64_t now_ms;
 extern uint32_t sent_count;
 extern struct flow flows[64]; /* as the relay has them now; id 0: none */
 extern struct kept saved[SAVED_MAX];
 extern size_t saved_count;
-extern uint32_t closed;	 /* connections */
+extern struct kept arrived; /* what other workers were told last */
+extern uint32_t closed;	    /* connections */
 extern uint32_t records; /* of messages that a rule wants logged */
 extern uint32_t links;	 /* asked for */
 extern uint64_t link_id[PHONES];
@@ -54,9 +56,12 @@ struct flow *flow_find(uint64_t id);
 /* The flow with this local address, which exists. */
 struct flow *flow_at(const struct addr *local);
 uint32_t flow_count(void);
-/* The process dies, and a successor begins with what was saved. The relay
- * notices nothing. */
-void restart(void);
+/* The process dies, and a successor begins with what was saved; how many objects
+ * it has. The relay notices nothing. */
+uint32_t restart(void);
+/* What a successor claims of the relay's flows, as they were there; how many that
+ * are. Others end. */
+uint32_t claim_flows(void);
 /* One action of the machine, one event into it. */
 void take_one(const struct action *a);
 void step(const struct event *ev);
@@ -89,6 +94,8 @@ void end_stream(unsigned i, uint32_t id, uint32_t party);
 void call_between(uint32_t version);
 /* The media process tells who is at the far end, without a key. */
 void far_is(enum event_kind kind, const struct addr *local, uint8_t security);
+/* The same with a key, of a far end that is secure: it is joined. */
+void far_sends(const struct addr *local, const struct flow_key *key);
 /* The call manager's CallInfoV2, and what the phone was shown last. */
 void call_info(unsigned i, uint32_t status);
 uint32_t shown(unsigned i);

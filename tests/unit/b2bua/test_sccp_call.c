@@ -536,7 +536,7 @@ START_TEST(a_group_outlives_the_process)
 	register_phone(0, 20);
 	group_message(SCCP_START_MC_RECEPTION, 20, "239.1.1.1:4000");
 	say_open(0, 20, 5);
-	restart();
+	(void)restart();
 	ck_assert_ptr_nonnull(group_flow());
 	register_phone(0, 20);
 	ck_assert_uint_eq(flow_count(), 0);

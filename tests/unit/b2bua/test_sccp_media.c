@@ -301,110 +301,6 @@ START_TEST(all_flows_are_told_again)
 }
 END_TEST
 
-/* ---- the process dies ------------------------------------------------------- */
-
-static uint32_t claimed(void)
-{
-	struct flow f[2];
-	uint64_t pos = 0;
-	uint32_t n = 0;
-
-	while (calls_flows(c, &pos, f))
-		for (int side = 0; side < 2; side++) {
-			struct flow *k = flow_find(f[side].id);
-
-			ck_assert_ptr_nonnull(k);
-			ck_assert(addr_eq(&k->local, &f[side].local));
-			ck_assert(addr_eq(&k->remote, &f[side].remote));
-			ck_assert(flow_key_eq(&k->in, &f[side].in));
-			ck_assert(flow_key_eq(&k->out, &f[side].out));
-			ck_assert_int_eq(k->is_borrowed, f[side].is_borrowed);
-			ck_assert_int_eq(k->is_blocked, f[side].is_blocked);
-			/* As the relay has it from now on. */
-			*k = f[side];
-			n++;
-		}
-	return n;
-}
-
-START_TEST(streams_outlive_their_process_until_the_phone_is_back)
-{
-	struct sccp_info info;
-	uint32_t pos = 0;
-
-	register_phone(0, 17);
-	register_phone(1, 17);
-	ck_assert_uint_eq(saved_count, 0);
-	call_between(17);
-	ck_assert_uint_eq(saved_count, 2);
-	restart();
-	ck_assert_uint_eq(flow_count(), 4);
-	ck_assert_uint_eq(claimed(), 4);
-	/* Nobody is there, and nothing is sent to anybody. */
-	ck_assert(!sccp_next(c, &pos, &info));
-	sent_count = 0;
-	far_is(EVENT_FLOW_JOINED, &flows[0].local, 2);
-	far_is(EVENT_FLOW_PARTED, &flows[0].local, 0);
-	now_ms += 2000;
-	step(&(struct event){.kind = EVENT_TIMER});
-	ck_assert_uint_eq(sent_count, 0);
-	/* What a successor of the successor gets is the same. */
-	ck_assert_uint_eq(saved_count, 2);
-	register_phone(0, 17);
-	ck_assert_uint_eq(flow_count(), 2);
-	ck_assert_uint_eq(saved_count, 1);
-	open_channel(0, 17, 40);
-	ck_assert_uint_eq(flow_count(), 4);
-	ck_assert_uint_eq(saved_count, 2);
-	register_phone(1, 17);
-	ck_assert_uint_eq(flow_count(), 2);
-	end_stream(0, SCCP_CLOSE_RECEIVE, 40);
-	ck_assert_uint_eq(flow_count(), 0);
-	ck_assert_uint_eq(saved_count, 0);
-}
-END_TEST
-
-static void falls_silent(enum event_kind kind, const struct flow *f)
-{
-	struct event ev = {.kind = kind,
-			   .flow = {.call = f->call, .flow = f->id}};
-
-	step(&ev);
-}
-
-START_TEST(streams_of_a_phone_that_stays_away_end)
-{
-	struct addr gateway = addr_of("10.0.0.77:7000");
-	struct flow f[2];
-
-	register_phone(0, 17);
-	open_channel(0, 17, 17);
-	start_sending(0, 17, 17, &gateway);
-	restart();
-	ck_assert_uint_eq(claimed(), 2);
-	f[0] = flows[0];
-	f[1] = flows[1];
-	if (_i == 0) {
-		/* Silence, of both. */
-		ck_assert_uint_ne(f[0].idle_ms, 0);
-		falls_silent(EVENT_FLOW_IDLE, &f[0]);
-		falls_silent(EVENT_FLOW_ACTIVE, &f[0]);
-		falls_silent(EVENT_FLOW_IDLE, &f[1]);
-		ck_assert_uint_eq(flow_count(), 2);
-		falls_silent(EVENT_FLOW_IDLE, &f[0]);
-	} else {
-		/* Somebody talks on and on. */
-		now_ms += 3500000;
-		step(&(struct event){.kind = EVENT_TIMER});
-		ck_assert_uint_eq(flow_count(), 2);
-		now_ms += 100001;
-		step(&(struct event){.kind = EVENT_TIMER});
-	}
-	ck_assert_uint_eq(flow_count(), 0);
-	ck_assert_uint_eq(saved_count, 0);
-}
-END_TEST
-
 /* A phone in a call that says it is another one: nothing of it stays in the
  * store, for nobody would ever take it out. */
 START_TEST(a_phone_that_changes_its_name_leaves_nothing_saved)
@@ -430,18 +326,6 @@ START_TEST(a_phone_that_registers_twice_keeps_its_streams)
 	ck_assert_uint_eq(flow_count(), 2);
 }
 END_TEST
-
-/* The media process tells who is at the far end of phone 0's channel. */
-static void far_sends(const struct addr *local, const struct flow_key *key)
-{
-	struct event ev = {.kind = EVENT_FLOW_JOINED};
-
-	ev.flow = (struct event_flow){.call = flow_at(local)->call,
-				      .flow = flow_at(local)->id,
-				      .security = 2,
-				      .key = key};
-	step(&ev);
-}
 
 /* Which suite that is does not matter, as long as this phone may use it. */
 START_TEST(a_far_phone_may_send_under_another_suite)
@@ -541,9 +425,6 @@ int main(void)
 	tcase_add_test(tc, there_is_room_for_so_many_streams);
 	tcase_add_test(tc, the_relay_without_room_fails_the_channel);
 	tcase_add_test(tc, a_port_that_is_asked_for_is_ours);
-	tcase_add_test(tc,
-		       streams_outlive_their_process_until_the_phone_is_back);
-	tcase_add_loop_test(tc, streams_of_a_phone_that_stays_away_end, 0, 2);
 	tcase_add_test(tc, all_flows_are_told_again);
 	tcase_add_test(tc, a_phone_that_changes_its_name_leaves_nothing_saved);
 	tcase_add_test(tc, a_phone_that_registers_twice_keeps_its_streams);
