@@ -686,6 +686,7 @@ int call_step(struct calls *c, const struct event *ev, uint64_t now_ms,
 	case EVENT_FLOW_ACTIVE:
 	case EVENT_FLOW_JOINED:
 	case EVENT_FLOW_PARTED:
+	case EVENT_FLOW_ROLLED:
 		on_flow(c, ev);
 		break;
 	case EVENT_FLOW_LATCHED:

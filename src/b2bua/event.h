@@ -92,6 +92,8 @@ enum event_kind {
 			       flow with security and key */
 	EVENT_FLOW_PARTED,  /* it is no more: flow */
 	EVENT_FLOW_LATCHED, /* a source was learned: flow */
+	EVENT_FLOW_ROLLED,  /* what arrives has come too far under its key for
+			       anybody to begin to hear it there: flow */
 	EVENT_CALL_DROP,    /* an operator ends a call: call */
 	EVENT_BINDING,	    /* the configuration says so: binding */
 	EVENT_CORE,	    /* where a call manager is has become known: core */
@@ -156,6 +158,7 @@ struct event_flow {
 	uint8_t security;	    /* JOINED: flow.security of the far end */
 	const struct flow_key *key; /* JOINED: what the far phone sends under;
 				       suite NONE: plain or not known */
+	bool is_rolled; /* JOINED: who is not under that key cannot begin */
 };
 
 /* The binding of a token gets another policy, or ends. */

@@ -63,6 +63,20 @@ struct call *join_call(const struct calls *c, const struct call *call)
 	return NULL;
 }
 
+/*
+ * A stream's roll-over counter is not in its packets: who is told the key in the
+ * midst of it begins at 0 and hears nothing (RFC 3711 section 3.3.1). Who has the
+ * key already has counted along.
+ */
+static bool can_follow(const struct stream *s, const struct flow_key *k,
+		       bool has_rolled)
+{
+	const struct flow *f = &s->flow[SIDE_CORE];
+
+	return !has_rolled ||
+	       (s->has_flows && f->is_borrowed && flow_key_eq(k, &f->out));
+}
+
 /* The key that the phone of s sends under, or would send under if this suite
  * were chosen; NULL: none, or not one that another phone can use as it is. */
 static const struct flow_key *
@@ -93,6 +107,7 @@ static const struct flow_key *told_key(const struct stream *s,
 				       const struct addr *far_addr)
 {
 	return s->far.is_joined && s->far.key.mki_len == 0 &&
+			       can_follow(s, &s->far.key, s->far.is_rolled) &&
 			       addr_eq(far_addr, &s->flow[SIDE_CORE].remote)
 		       ? &s->far.key
 		       : NULL;
@@ -108,8 +123,14 @@ far_key(const struct calls *c, const struct call *call, const struct stream *s,
 	const struct stream *far = find_far(c, call, far_addr, &far_call);
 	const struct flow_key *k;
 
-	if (far)
-		return sending_key(far_call, far, suite);
+	if (far) {
+		bool has_rolled;
+
+		k = sending_key(far_call, far, suite);
+		has_rolled = k && far->is_rolled &&
+			     flow_key_eq(k, &far->flow[SIDE_PHONE].in);
+		return k && can_follow(s, k, has_rolled) ? k : NULL;
+	}
 	k = told_key(s, far_addr);
 	return k && k->suite == suite ? k : NULL;
 }
@@ -138,7 +159,7 @@ static enum suite better_suite(const struct calls *c, const struct call *call,
 
 	/* One of this worker takes part once nothing of its is pending. */
 	if (far)
-		k = far->is_agreed && !far->is_offered &&
+		k = far->is_agreed && !far->is_offered && !far->is_rolled &&
 				    far->flow[SIDE_PHONE].in.mki_len == 0
 			    ? &far->flow[SIDE_PHONE].in
 			    : NULL;
@@ -427,6 +448,7 @@ static void set_far(struct calls *c, struct call *call, struct stream *s,
 	if (f) {
 		s->far.is_joined = true;
 		s->far.security = f->security;
+		s->far.is_rolled = f->is_rolled;
 		if (f->key)
 			s->far.key = *f->key;
 	}
@@ -452,6 +474,9 @@ void flow_event(struct calls *c, struct call *call, const struct event *ev)
 		break;
 	case EVENT_FLOW_ACTIVE:
 		s->is_idle[side] = false;
+		break;
+	case EVENT_FLOW_ROLLED:
+		s->is_rolled |= side == SIDE_PHONE;
 		break;
 	case EVENT_FLOW_JOINED:
 		set_far(c, call, s, &ev->flow);

@@ -241,6 +241,7 @@ struct far {
 	bool is_joined;	     /* it is another stream of ours */
 	uint8_t security;    /* enum call_security of its phone */
 	struct flow_key key; /* its phone sends under; NONE: plain, unknown */
+	bool is_rolled;	     /* and nobody can begin to hear it under that */
 };
 
 /* One relayed stream: two flows, indexed by the side they come from. */
@@ -259,6 +260,8 @@ struct stream {
 	bool is_told;	  /* the phone has our answer to its pending offer */
 	bool is_borrowed; /* decided.own is the far phone's key */
 	bool is_idle[2];  /* the relay says so, by side */
+	bool is_rolled;	  /* nobody can begin to hear what the phone sends under
+			     flow[SIDE_PHONE].in */
 	uint16_t port[2];
 	struct flow flow[2];
 	struct far far;

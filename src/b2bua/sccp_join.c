@@ -333,7 +333,7 @@ static void borrow(struct calls *c, struct sccp_stream *s)
 
 	/* What another Skinny phone of this worker sends under is this phone's;
 	 * what was learned is learned again when the far phone changes it. */
-	if (!c->p.end_to_end || !s->is_receiving ||
+	if (!c->p.end_to_end || !s->is_receiving || s->far.is_rolled ||
 	    (s->is_borrowed && !s->is_learned) || k->suite == SUITE_NONE ||
 	    k->mki_len > 0 || has->suite == SUITE_NONE ||
 	    !may_use(s->phone, k->suite) || flow_key_eq(k, has))
@@ -363,6 +363,7 @@ void sccp_set_far(struct calls *c, struct sccp_stream *s,
 	if (f) {
 		s->far.is_joined = true;
 		s->far.security = f->security;
+		s->far.is_rolled = f->is_rolled;
 		if (f->key)
 			s->far.key = *f->key;
 		learn_far(c, s);

@@ -221,7 +221,7 @@ void stream_close(struct calls *c, struct stream *s)
 	}
 	stream_ports_give(c, s->port);
 	s->has_flows = false;
-	s->is_idle[0] = s->is_idle[1] = false;
+	s->is_idle[0] = s->is_idle[1] = s->is_rolled = false;
 	s->turn = s->tried = SUITE_NONE;
 	secret_wipe(&s->far, sizeof(s->far));
 }
@@ -249,6 +249,8 @@ void stream_update(struct calls *c, struct call *call, struct stream *s)
 			   .call = handle_u64(call->obj.self)};
 
 	flows_make(c, call, s, true);
+	if (!flow_key_eq(&old[SIDE_PHONE].in, &s->flow[SIDE_PHONE].in))
+		s->is_rolled = false;
 	for (int side = 0; side < 2; side++) {
 		if (!stream_flow_eq(&old[side], &s->flow[side])) {
 			s->is_idle[side] = false;

@@ -19,6 +19,10 @@ enum media_event_kind {
 	MEDIA_EVENT_IDLE,    /* no packet for the flow's idle time */
 	MEDIA_EVENT_ACTIVE,  /* a packet after MEDIA_EVENT_IDLE */
 	MEDIA_EVENT_FAILED,  /* the flow died: a port was lost */
+	/* What arrives has come so far under its key that nobody can begin to
+	 * hear it there: the key is not to be lent (RTP_LEND_MAX). Said again
+	 * after an update, while it is so. */
+	MEDIA_EVENT_ROLLED,
 	/* Not from backends, see joins.h: the flow's far end is another flow
 	 * of ours (security, key), or is one no more. */
 	MEDIA_EVENT_JOINED,
@@ -32,6 +36,7 @@ struct media_event {
 	struct addr addr;    /* LATCHED */
 	uint8_t security;    /* JOINED: flow.security of the far flow */
 	struct flow_key key; /* JOINED: what the far phone sends under */
+	bool is_rolled;	     /* JOINED: who is not under it cannot begin */
 };
 
 struct media_features {

@@ -15,6 +15,7 @@ struct entry {
 	bool can_join;	/* its party is exactly where it is said to be */
 	bool is_told;	/* JOINED was reported last */
 	bool is_orphan; /* nobody stands for it, see joins_disown */
+	bool is_rolled; /* see joins_rolled; of in */
 	struct entry *far;
 	struct addr local;
 	struct addr remote;
@@ -182,8 +183,11 @@ void joins_update(struct joins *j, uint64_t owner, const struct flow *f)
 	if (!e)
 		return;
 	peer = find(j, owner, e->peer_id);
-	if (peer && peer->far && !flow_key_eq(&e->in, &f->in))
-		mark(j, peer->far);
+	if (!flow_key_eq(&e->in, &f->in)) {
+		e->is_rolled = false;
+		if (peer && peer->far)
+			mark(j, peer->far);
+	}
 	if (e->far && e->security != f->security)
 		mark(j, e->far);
 	e->can_join = f->latch == FLOW_LATCH_OFF;
@@ -195,6 +199,19 @@ void joins_update(struct joins *j, uint64_t owner, const struct flow *f)
 	/* Until both are known there is nothing to lead anything into. */
 	if (peer)
 		rejoin(j, e);
+}
+
+void joins_rolled(struct joins *j, uint64_t owner, uint64_t id)
+{
+	struct entry *e = find(j, owner, id);
+	struct entry *peer;
+
+	if (!e || e->is_rolled)
+		return;
+	e->is_rolled = true;
+	peer = find(j, owner, e->peer_id);
+	if (peer && peer->far)
+		mark(j, peer->far);
 }
 
 void joins_remove(struct joins *j, uint64_t owner, uint64_t id)
@@ -296,8 +313,10 @@ static void fill(const struct joins *j, const struct entry *e,
 		return;
 	phone = find(j, far->id[0], far->peer_id);
 	ret->security = far->security;
-	if (phone)
-		ret->key = phone->in;
+	if (!phone)
+		return;
+	ret->key = phone->in;
+	ret->is_rolled = phone->is_rolled;
 }
 
 bool joins_next_event(struct joins *j, struct media_event *ret)

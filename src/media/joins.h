@@ -39,6 +39,9 @@ void joins_disown(struct joins *j, uint64_t owner);
 /* Somebody stands for flow id again; what its owner was told of it is told
  * anew. Nothing happens when it is unknown. */
 void joins_claim(struct joins *j, uint64_t owner, uint64_t id);
+/* MEDIA_EVENT_ROLLED of a flow: whoever it is told to shall not borrow its key.
+ * Nothing happens when it is unknown. */
+void joins_rolled(struct joins *j, uint64_t owner, uint64_t id);
 /* Is the flow known? */
 bool joins_has(const struct joins *j, uint64_t owner, uint64_t id);
 /* A flow of owner that nobody stands for; false: none. O(flows). */

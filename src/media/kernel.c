@@ -117,6 +117,7 @@ static void set_facts(struct kernel_flow *f, const struct flow *conf,
 	f->peer_id = conf->peer_id;
 	f->idle_ms = conf->idle_ms;
 	f->is_idle = false;
+	f->is_rolled = false;
 }
 
 /* --- commands ----------------------------------------------------------- */

@@ -14,8 +14,10 @@
 #include "media/udp.h"
 
 enum {
-	ROUND_MAX = 16, /* descriptors looked at in one go */
-	PUNT_MAX = 1800 /* bytes of a packet that is handed back */
+	ROUND_MAX = 16,	 /* descriptors looked at in one go */
+	PUNT_MAX = 1800, /* bytes of a packet that is handed back */
+	/* Between two looks at a stream; five minutes of voice. */
+	AHEAD = 16384
 };
 
 uint64_t kernel_owner_out(const struct kernel_relay *r, uint64_t owner)
@@ -228,6 +230,26 @@ void kernel_lease(struct kernel_relay *r, uint64_t owner)
 		r->leased[owner / 8] |= bit;
 }
 
+/* The module does not say by itself how far streams have come. */
+static void look_rolled(void *arg, const struct kernel_answer *a)
+{
+	struct kernel_relay *r = arg;
+	struct media_event e = {.kind = MEDIA_EVENT_ROLLED, .flow = a->id};
+	struct kernel_flow *f;
+	bool has_rolled = false;
+
+	if (!kernel_owner_in(r, a->owner, &e.owner))
+		return;
+	f = kernel_find(r, e.owner, a->id);
+	if (!f || f->is_rolled)
+		return;
+	for (uint32_t i = 0; i < a->in.count; i++)
+		has_rolled |= a->in.mark[i].rtp >= RTP_LEND_MAX - AHEAD;
+	f->is_rolled = has_rolled;
+	if (has_rolled)
+		emit(r, &e);
+}
+
 /* Once for each owner of flows. What waits longer than the lease goes. */
 static void renew_all(struct kernel_relay *r)
 {
@@ -244,6 +266,8 @@ static void renew_all(struct kernel_relay *r)
 		else
 			kernel_lease(r, f->key[0]);
 	}
+	if (r->slots.count > 0)
+		(void)!kernel_dump(r, look_rolled);
 }
 
 void kernel_look(struct kernel_relay *r)

@@ -25,6 +25,7 @@ struct kernel_flow {
 	struct rtp_spent spent;
 	uint32_t idle_ms;
 	bool is_idle;		/* reported */
+	bool is_rolled;		/* reported */
 	bool is_waiting;	/* of a predecessor, nobody has revived it */
 	int fd[2];		/* RTP, RTCP; -1 = closed */
 	struct flow_stats base; /* counted elsewhere, before */

@@ -259,6 +259,12 @@ int media_event_fd(struct media *m)
 
 bool media_next_event(struct media *m, struct media_event *ret)
 {
-	return joins_next_event(m->joins, ret) ||
-	       m->backend->ops->next_event(m->backend, ret);
+	if (joins_next_event(m->joins, ret))
+		return true;
+	if (!m->backend->ops->next_event(m->backend, ret))
+		return false;
+	/* Its owner hears of it, and soon whoever it is joined with. */
+	if (ret->kind == MEDIA_EVENT_ROLLED)
+		joins_rolled(m->joins, ret->owner, ret->flow);
+	return true;
 }

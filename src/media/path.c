@@ -35,6 +35,8 @@ struct path {
 	bool was_latched; /* not yet reported */
 	bool is_idle;	  /* reported */
 	bool is_active;	  /* again, not yet reported */
+	bool has_rolled;  /* see path_take_rolled */
+	bool is_told;	  /* that is reported */
 };
 
 /* What is known of a packet before and after the checks. */
@@ -234,6 +236,7 @@ int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
 		if (p->in && p->record)
 			rtp_srtp_forget_marks(p->in);
 		rtp_srtp_free(p->in_old);
+		p->has_rolled = false;
 		p->in_old = in ? p->in : NULL;
 		if (!in)
 			rtp_srtp_free(p->in);
@@ -257,6 +260,7 @@ int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
 	p->last_ms = now_ms;
 	p->is_idle = false;
 	p->is_active = false;
+	p->is_told = false;
 	return 0;
 }
 
@@ -447,6 +451,15 @@ static int count(struct path *p, int err)
 	return err;
 }
 
+/* Looked at now and then: one RTP_LEND_MAX has some room behind it. */
+static void look_rolled(struct path *p, const struct facts *f)
+{
+	enum { LOOK_EVERY = 64 };
+
+	if (f->seq % LOOK_EVERY == 0 && p->in && !p->has_rolled)
+		p->has_rolled = rtp_srtp_has_rolled(p->in);
+}
+
 static void touch(struct path *p, uint64_t now_ms)
 {
 	p->last_ms = now_ms;
@@ -511,6 +524,8 @@ static int judge(struct path *p, struct path_packet *pkt, uint64_t now_ms)
 		return ERR_DENIED;
 	if (!learn(p, l, &pkt->src, &f))
 		return ERR_DENIED;
+	if (!f.is_rtcp)
+		look_rolled(p, &f);
 	touch(p, now_ms);
 	return leave(p, pkt, &f, now_ms);
 }
@@ -609,6 +624,14 @@ bool path_take_active(struct path *p)
 
 	p->is_active = false;
 	return was;
+}
+
+bool path_take_rolled(struct path *p)
+{
+	bool is_news = p->has_rolled && !p->is_told;
+
+	p->is_told |= p->has_rolled;
+	return is_news;
 }
 
 static void prefetch(const void *ptr, size_t len)

@@ -130,6 +130,9 @@ bool path_take_latched(struct path *p);
 bool path_take_idle(struct path *p, uint64_t now_ms);
 /* True once when something valid arrived after path_take_idle was true. */
 bool path_take_active(struct path *p);
+/* True once, and again after each path_update, when what arrives has come so far
+ * under its key that nobody can begin to hear it there (RTP_LEND_MAX). */
+bool path_take_rolled(struct path *p);
 
 /*
  * A relay with many flows finds a flow's memory cold for each packet. These

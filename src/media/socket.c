@@ -257,6 +257,8 @@ static void sweep(struct shard *s, uint64_t now)
 			(void)socket_emit(s->relay, MEDIA_EVENT_IDLE, f);
 		if (path_take_active(f->path))
 			(void)socket_emit(s->relay, MEDIA_EVENT_ACTIVE, f);
+		if (path_take_rolled(f->path))
+			(void)socket_emit(s->relay, MEDIA_EVENT_ROLLED, f);
 		socket_near_sweep(s, f);
 	}
 }

@@ -164,6 +164,7 @@ void media_wire_event(struct writer *w, const struct media_event *e)
 	struct flow f = {.id = e->flow,
 			 .remote = e->addr,
 			 .security = e->security,
+			 .is_blocked = e->is_rolled,
 			 .in = e->key};
 
 	writer_u8(w, TAG_EVENT);
@@ -185,6 +186,7 @@ static int read_event(struct reader *r, struct media_reply *ret)
 					  .flow = f.id,
 					  .addr = f.remote,
 					  .security = f.security,
+					  .is_rolled = f.is_blocked,
 					  .key = f.in};
 	flow_wipe(&f);
 	return kind > MEDIA_EVENT_PARTED ? ERR_BAD : 0;

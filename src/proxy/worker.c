@@ -111,6 +111,7 @@ static void media_event(void *ctx, const struct media_event *e, uint64_t call)
 	struct event ev = {.flow = {.call = call,
 				    .flow = e->flow,
 				    .security = e->security,
+				    .is_rolled = e->is_rolled,
 				    .key = &e->key}};
 
 	switch (e->kind) {
@@ -125,6 +126,9 @@ static void media_event(void *ctx, const struct media_event *e, uint64_t call)
 		break;
 	case MEDIA_EVENT_FAILED:
 		ev.kind = EVENT_FLOW_FAILED;
+		break;
+	case MEDIA_EVENT_ROLLED:
+		ev.kind = EVENT_FLOW_ROLLED;
 		break;
 	case MEDIA_EVENT_JOINED:
 		ev.kind = EVENT_FLOW_JOINED;

@@ -127,6 +127,17 @@ bool rtp_srtp_knows(const struct rtp_srtp *s, uint32_t ssrc)
 	return find(s, ssrc) != NULL;
 }
 
+bool rtp_srtp_has_rolled(const struct rtp_srtp *s)
+{
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct window *w = &s->stream[i]->rtp;
+
+		if (w->is_set && w->top >= RTP_LEND_MAX)
+			return true;
+	}
+	return false;
+}
+
 /* A new stream is noted beside the others, while there is room. */
 static void note_stream(struct rtp_srtp *s, struct stream *st)
 {

@@ -37,6 +37,9 @@ struct rtp_marks {
 
 enum {
 	RTP_SSRC_MAX = 32, /* streams per context; more are ERR_LIMIT */
+	/* Who is told a key before a stream has come so far has a minute of
+	 * voice to begin with it: later its roll-over counter is not 0. */
+	RTP_LEND_MAX = 0xf000,
 	RTP_GROWTH_MAX = 16 + 4 + 4 /* tag, SRTCP index, MKI */
 };
 
@@ -90,6 +93,10 @@ bool rtp_srtp_has_key(const struct rtp_srtp *s, const struct flow_key *k);
 bool rtp_srtp_same_key(const struct rtp_srtp *a, const struct rtp_srtp *b);
 /* Streams (SSRCs) s knows. */
 uint32_t rtp_srtp_ssrcs(const struct rtp_srtp *s);
+/* Has a stream of s come as far as RTP_LEND_MAX? Then nobody can begin in its
+ * midst: the roll-over counter is not in the packets (RFC 3711 section 3.3.1).
+ * O(RTP_SSRC_MAX). */
+bool rtp_srtp_has_rolled(const struct rtp_srtp *s);
 /* True when s knows ssrc. O(RTP_SSRC_MAX). */
 bool rtp_srtp_knows(const struct rtp_srtp *s, uint32_t ssrc);
 

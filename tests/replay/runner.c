@@ -233,11 +233,13 @@ static enum event_kind flow_event_kind(const char *word)
 {
 	if (strcmp(word, "flow-failed") == 0)
 		return EVENT_FLOW_FAILED;
+	if (strcmp(word, "flow-rolled") == 0)
+		return EVENT_FLOW_ROLLED;
 	return strcmp(word, "flow-active") == 0 ? EVENT_FLOW_ACTIVE
 						: EVENT_FLOW_IDLE;
 }
 
-/* flow-joined ID SECURITY SUITE:BYTE, the key being BYTE all over; or
+/* flow-joined ID SECURITY SUITE:BYTE [rolled], the key being BYTE all over; or
  * flow-parted ID. */
 static void do_join(struct run *r, const char *word, const char *rest)
 {
@@ -260,6 +262,7 @@ static void do_join(struct run *r, const char *word, const char *rest)
 			replay_fail(r, "suite %s", at);
 		if (*at)
 			memset(key.key, (int)number(at + n + 1), SUITE_KEY_MAX);
+		ev.flow.is_rolled = strstr(at, " rolled") != NULL;
 	}
 	replay_step(r, &ev);
 }
@@ -628,6 +631,7 @@ static void do_line(struct run *r, char *line)
 	else if (strcmp(line, "down") == 0 || strcmp(line, "drop") == 0 ||
 		 strcmp(line, "flow-failed") == 0 ||
 		 strcmp(line, "flow-idle") == 0 ||
+		 strcmp(line, "flow-rolled") == 0 ||
 		 strcmp(line, "flow-active") == 0)
 		do_event(r, line, rest);
 	else if (strncmp(rest, "sends", 5) == 0)

@@ -406,6 +406,38 @@ START_TEST(the_key_of_a_far_phone_is_learned_by_opening_anew)
 }
 END_TEST
 
+/* Nobody can begin to hear that stream under its key, but who has it goes on. */
+START_TEST(a_key_that_cannot_be_lent_is_not_learned)
+{
+	struct flow_key theirs = {.suite = SUITE_AES_CM_128_HMAC_SHA1_80,
+				  .key = {9, 9, 9}};
+	struct addr far = addr_of("10.0.0.1:45000");
+	struct event ev = {.kind = EVENT_FLOW_JOINED};
+	struct addr a;
+
+	register_phone(0, 17);
+	open_channel(0, 17, 17);
+	start_sending(0, 17, 17, &far);
+	a = addr_in(last(0, SIDE_CORE, SCCP_OPEN_RECEIVE_ACK));
+	ev.flow = (struct event_flow){.call = flow_at(&a)->call,
+				      .flow = flow_at(&a)->id,
+				      .security = 2,
+				      .is_rolled = true,
+				      .key = &theirs};
+	step(&ev);
+	ck_assert_uint_eq(count_to(0, SIDE_PHONE, SCCP_CLOSE_RECEIVE), 0);
+	ck_assert(!flow_at(&a)->is_borrowed);
+	theirs.key[0] = 8;
+	far_sends(&a, &theirs);
+	say_open(0, 17, 17);
+	ck_assert(flow_at(&a)->is_borrowed);
+	ck_assert_uint_eq(count_to(0, SIDE_PHONE, SCCP_CLOSE_RECEIVE), 1);
+	step(&ev);
+	ck_assert_uint_eq(count_to(0, SIDE_PHONE, SCCP_CLOSE_RECEIVE), 1);
+	ck_assert(flow_at(&a)->is_borrowed);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tc = tcase_create("sccp_media");
@@ -430,5 +462,6 @@ int main(void)
 	tcase_add_test(tc, a_phone_that_registers_twice_keeps_its_streams);
 	tcase_add_loop_test(tc, a_far_phone_may_send_under_another_suite, 0, 2);
 	tcase_add_test(tc, the_key_of_a_far_phone_is_learned_by_opening_anew);
+	tcase_add_test(tc, a_key_that_cannot_be_lent_is_not_learned);
 	return run_case("b2bua/sccp_media", tc);
 }

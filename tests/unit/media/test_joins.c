@@ -116,6 +116,49 @@ START_TEST(a_third_that_names_one_of_them_takes_nothing)
 }
 END_TEST
 
+/* Whose stream has come far lends its key to nobody new: who is told the key is
+ * told so, until it is another key. */
+START_TEST(a_key_that_cannot_be_lent_is_said_to_be_so)
+{
+	struct memory m = {.base.ops = &ops};
+	struct joins *j = joins_new(&m.base);
+	struct flow a[2], b[2];
+	struct media_event e;
+
+	stream(a, 1, 30000, 30002);
+	stream(b, 3, 30002, 30000);
+	a[0].in = (struct flow_key){.suite = SUITE_AES_CM_128_HMAC_SHA1_80,
+				    .key = {1}};
+	ck_assert_int_eq(add(j, 1, a), 0);
+	joins_rolled(j, 1, 99);
+	/* Also when it is said before anybody is there. */
+	joins_rolled(j, 1, 1);
+	ck_assert_int_eq(add(j, 2, b), 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert(joins_next_event(j, &e));
+		ck_assert_int_eq(e.kind, MEDIA_EVENT_JOINED);
+		ck_assert_int_eq(e.is_rolled, e.owner == 2);
+	}
+	a[0].in.key[0] = 2;
+	joins_update(j, 1, &a[0]);
+	ck_assert(joins_next_event(j, &e));
+	ck_assert(e.owner == 2 && !e.is_rolled);
+	joins_update(j, 1, &a[0]);
+	ck_assert(!joins_next_event(j, &e));
+	joins_rolled(j, 1, 1);
+	ck_assert(joins_next_event(j, &e));
+	ck_assert(e.owner == 2 && e.is_rolled && e.key.key[0] == 2);
+	joins_rolled(j, 1, 1);
+	ck_assert(!joins_next_event(j, &e));
+	/* The other worker dies: its successor is told the same. */
+	joins_disown(j, 2);
+	joins_claim(j, 2, 4);
+	ck_assert(joins_next_event(j, &e));
+	ck_assert(e.owner == 2 && e.is_rolled);
+	joins_free(j);
+}
+END_TEST
+
 START_TEST(what_the_backend_cannot_join_is_not_said_to_be)
 {
 	struct memory m = {.base.ops = &ops, .err = ERR_NOMEM};
@@ -187,6 +230,7 @@ int main(void)
 	tcase_add_test(t,
 		       two_that_name_each_other_are_joined_until_one_does_not);
 	tcase_add_test(t, a_third_that_names_one_of_them_takes_nothing);
+	tcase_add_test(t, a_key_that_cannot_be_lent_is_said_to_be_so);
 	tcase_add_test(t, what_the_backend_cannot_join_is_not_said_to_be);
 	tcase_add_test(t, a_removed_flow_leaves_nothing_behind);
 	tcase_add_test(t, no_memory_is_survived);

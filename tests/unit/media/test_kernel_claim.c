@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ static struct {
 	int dels, adds, sets;
 	bool is_mute; /* the last word of a flow does not come */
 	bool has_expired;
+	uint64_t rtp; /* how far the old flow's stream has come in */
 	int fd;
 } module;
 
@@ -120,6 +122,7 @@ int kernel_link_dump(struct kernel_link *l, struct nlmsghdr *h,
 	struct kernel_answer a = {.owner = owner_out(1),
 				  .id = OLD,
 				  .local = port,
+				  .in = {.count = 1, .mark[0].rtp = module.rtp},
 				  .out.print = rtp_srtp_print(&old.out)};
 
 	(void)l;
@@ -147,9 +150,10 @@ static void find_port(void)
 	} while (port.port % 2);
 }
 
-static void begin(void)
+static void begin_with(uint32_t lease_s)
 {
-	struct media_kernel_params p = {.instance = INSTANCE, .lease_s = 300};
+	struct media_kernel_params p = {.instance = INSTANCE,
+					.lease_s = lease_s};
 	char why[MEDIA_WHY_MAX] = "";
 
 	module.dels = module.adds = module.sets = 0;
@@ -157,6 +161,17 @@ static void begin(void)
 	module.has_old = true;
 	find_port();
 	ck_assert_int_eq(media_kernel_new(&p, &b, why), 0);
+}
+
+static void begin(void)
+{
+	begin_with(300);
+}
+
+/* Leases are renewed every second. */
+static void begin_short(void)
+{
+	begin_with(1);
 }
 
 static void done(void)
@@ -289,9 +304,41 @@ START_TEST(flows_whose_lease_has_run_out_are_told_of)
 }
 END_TEST
 
+/* The leases are renewed, and flows looked at by the way. */
+static bool is_told_at_renewal(void)
+{
+	struct pollfd p = {.fd = b->ops->event_fd(b), .events = POLLIN};
+	struct media_event e;
+
+	ck_assert_int_eq(poll(&p, 1, 60000), 1);
+	if (!b->ops->next_event(b, &e))
+		return false;
+	ck_assert_int_eq(e.kind, MEDIA_EVENT_ROLLED);
+	ck_assert_uint_eq(e.owner, 1);
+	ck_assert_uint_eq(e.flow, OLD);
+	return true;
+}
+
+START_TEST(a_stream_that_has_come_far_is_told)
+{
+	struct flow f = flow_of(OLD, SECRET);
+
+	ck_assert_int_eq(b->ops->revive(b, 1, &f, 1), 0);
+	module.rtp = 0x8000;
+	ck_assert(!is_told_at_renewal());
+	module.rtp = 0xf000;
+	ck_assert(is_told_at_renewal());
+	ck_assert(!is_told_at_renewal());
+	/* Whoever claims it has not heard that. */
+	ck_assert_int_eq(b->ops->update(b, 1, &f), 0);
+	ck_assert(is_told_at_renewal());
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("claim");
+	int failed;
 
 	tcase_add_checked_fixture(t, begin, done);
 	tcase_add_test(t, what_its_owner_does_not_claim_is_swept);
@@ -302,5 +349,10 @@ int main(void)
 	tcase_add_test(t, a_flow_without_its_last_word_is_not_moved);
 	tcase_add_test(t, half_a_stream_is_not_moved);
 	tcase_add_test(t, flows_whose_lease_has_run_out_are_told_of);
-	return run_case("media/kernel", t);
+	failed = run_case("media/kernel", t);
+	t = tcase_create("renewal");
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, begin_short, done);
+	tcase_add_test(t, a_stream_that_has_come_far_is_told);
+	return failed | run_case("media/kernel", t);
 }

@@ -340,6 +340,66 @@ START_TEST(raw_datagrams_pass_from_the_signalled_address_only)
 }
 END_TEST
 
+/* Who is told the key in the midst of the stream cannot know its roll-over
+ * counter: said once, a minute ahead, again after each update, and of that key
+ * alone. */
+START_TEST(a_stream_that_has_come_far_says_so)
+{
+	struct flow f = flow(FLOW_LATCH_OFF, true);
+	struct path *p = path_new(&f, 0);
+	struct rtp_srtp *s = sender(1), *again;
+
+	ck_assert_int_eq(arrive_srtp(p, s, &phone, 100), 0);
+	ck_assert_int_eq(arrive_srtp(p, s, &phone, RTP_LEND_MAX - 64), 0);
+	ck_assert(!path_take_rolled(p));
+	for (uint16_t i = 0; i <= 64; i++)
+		ck_assert_int_eq(
+			arrive_srtp(p, s, &phone, (uint16_t)(RTP_LEND_MAX + i)),
+			0);
+	ck_assert(path_take_rolled(p));
+	ck_assert(!path_take_rolled(p));
+	/* Over the edge, where the sequence numbers are small again. */
+	ck_assert_int_eq(arrive_srtp(p, s, &phone, 0xffff), 0);
+	ck_assert_int_eq(arrive_srtp(p, s, &phone, 64), 0);
+	ck_assert(!path_take_rolled(p));
+	ck_assert_int_eq(path_update(p, &f, now), 0);
+	ck_assert(path_take_rolled(p));
+	/* On hold as well. */
+	f.is_blocked = true;
+	ck_assert_int_eq(path_update(p, &f, now), 0);
+	ck_assert(path_take_rolled(p));
+	f.is_blocked = false;
+	f.in = key(3);
+	ck_assert_int_eq(path_update(p, &f, now), 0);
+	again = sender(3);
+	ck_assert_int_eq(arrive_srtp(p, again, &phone, 128), 0);
+	ck_assert(!path_take_rolled(p));
+	rtp_srtp_free(s);
+	rtp_srtp_free(again);
+	path_free(p);
+}
+END_TEST
+
+/* A successor that goes on in the midst of a stream knows it, too. */
+START_TEST(a_stream_that_goes_on_elsewhere_has_come_as_far)
+{
+	struct flow f = flow(FLOW_LATCH_OFF, true);
+	struct path *p = path_new(&f, 0), *next = path_new(&f, 0);
+	struct rtp_srtp *s = sender(1);
+	struct media_state at = {.fd = {-1, -1}};
+
+	for (uint32_t i = 0xfff0; i < 0x10040; i++)
+		ck_assert_int_eq(arrive_srtp(p, s, &phone, (uint16_t)i), 0);
+	path_state(p, &at);
+	ck_assert_int_eq(path_begin(next, &at), 0);
+	ck_assert_int_eq(arrive_srtp(next, s, &phone, 0x40), 0);
+	ck_assert(path_take_rolled(next));
+	rtp_srtp_free(s);
+	path_free(p);
+	path_free(next);
+}
+END_TEST
+
 /* A join without sockets: through, opened and closed again, or not at all. */
 START_TEST(a_joined_path_leaves_as_the_far_one_says)
 {
@@ -632,6 +692,8 @@ int main(void)
 	tcase_add_test(t, a_borrowed_key_that_becomes_ours_does_not_come_back);
 	tcase_add_test(t, the_old_key_opens_for_a_while_and_no_longer);
 	tcase_add_test(t, new_ssrcs_towards_srtp_are_rationed);
+	tcase_add_test(t, a_stream_that_has_come_far_says_so);
+	tcase_add_test(t, a_stream_that_goes_on_elsewhere_has_come_as_far);
 	tcase_add_test(t, silence_is_reported_once);
 	tcase_add_test(t, no_memory_is_survived);
 	suite_add_tcase(s, t);

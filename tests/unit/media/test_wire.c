@@ -154,6 +154,7 @@ START_TEST(a_join_brings_the_far_phones_key)
 	struct media_event e = {.kind = MEDIA_EVENT_JOINED,
 				.flow = 6,
 				.security = 2,
+				.is_rolled = true,
 				.key = {.suite = SUITE_AEAD_AES_256_GCM}};
 	struct writer w;
 
@@ -163,6 +164,7 @@ START_TEST(a_join_brings_the_far_phones_key)
 	ck_assert_int_eq(media_wire_read_reply(writer_slice(&w), &r), 0);
 	ck_assert_uint_eq(r.event.security, 2);
 	ck_assert(flow_key_eq(&r.event.key, &e.key));
+	ck_assert(r.event.is_rolled);
 	media_reply_wipe(&r);
 	ck_assert_uint_eq(r.event.key.key[0], 0);
 	for (size_t len = 0; len < w.len; len++)

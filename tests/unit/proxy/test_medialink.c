@@ -36,6 +36,7 @@ static void on_event(void *ctx, const struct media_event *e, uint64_t call)
 		[MEDIA_EVENT_IDLE] = "idle",
 		[MEDIA_EVENT_ACTIVE] = "active",
 		[MEDIA_EVENT_FAILED] = "failed",
+		[MEDIA_EVENT_ROLLED] = "rolled",
 		[MEDIA_EVENT_JOINED] = "joined",
 		[MEDIA_EVENT_PARTED] = "parted",
 	};
