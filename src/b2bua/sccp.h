@@ -51,6 +51,8 @@ struct sccp_stream {
 	bool is_borrowed;  /* the far phone sends under our receive key */
 	bool is_learned;   /* that key is the far phone's own, told anew */
 	bool is_stale;	   /* a phone that is gone knows that key */
+	bool is_fed;	   /* the relay may have encrypted with it what the far
+			      phone of this worker says */
 	bool has_next;	   /* the phone was told next and has not said yes */
 	bool next_is_borrowed;
 	struct flow_key next; /* what it hears with then */

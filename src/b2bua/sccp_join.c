@@ -154,6 +154,7 @@ void sccp_switch(struct calls *c, struct sccp_stream *s)
 	if (s->has_next) {
 		s->flow[SIDE_CORE].out = s->next;
 		s->is_borrowed = s->is_learned = s->next_is_borrowed;
+		s->is_fed = false;
 	}
 	s->has_next = false;
 	secret_wipe(&s->next, sizeof(s->next));
@@ -295,9 +296,13 @@ void sccp_sending_key(struct calls *c, struct sccp_stream *s,
 		*ret = (struct flow_key){.suite = SUITE_NONE};
 		return;
 	}
+	/* Had the relay used that key for what this phone says, and the phone
+	 * begun anew in the same numbers, the keystream would come twice. */
 	if (!far || !c->p.end_to_end || far->is_borrowed || far->has_next ||
-	    !far->is_receiving || far->is_stale ||
+	    !far->is_receiving || far->is_stale || far->is_fed ||
 	    far->flow[SIDE_CORE].out.suite != suite) {
+		if (far)
+			far->is_fed = true;
 		sccp_make_key(c, s->phone, ret);
 		return;
 	}

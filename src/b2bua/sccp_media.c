@@ -128,6 +128,17 @@ static void flows_of(const struct calls *c, const struct sccp_stream *s,
 	in->security = (uint8_t)sccp_security_with(c, s);
 }
 
+/* Does what another phone of this worker says leave under the key s is heard
+ * with, without being that phone's own? */
+static bool is_fed_now(const struct calls *c, const struct sccp_stream *s)
+{
+	const struct flow *in = &s->flow[SIDE_CORE];
+	const struct sccp_stream *far = sccp_far_stream(c, s, &in->remote);
+
+	return far && far->is_sending && !s->is_borrowed &&
+	       addr_eq(&far->flow[SIDE_CORE].remote, &in->local);
+}
+
 /* Tell the media process what has changed since before. */
 void sccp_update(struct calls *c, struct sccp_stream *s, struct flow before[2])
 {
@@ -135,6 +146,7 @@ void sccp_update(struct calls *c, struct sccp_stream *s, struct flow before[2])
 			   .call = handle_u64(s->phone->obj.self)};
 
 	flows_of(c, s, s->flow);
+	s->is_fed |= is_fed_now(c, s);
 	save_touch(c, &s->phone->obj);
 	for (int side = 0; side < 2; side++) {
 		if (!stream_flow_eq(&before[side], &s->flow[side])) {
@@ -306,6 +318,7 @@ void sccp_stream_open(struct calls *c, struct sccp_stream *s,
 	s->is_receiving = true;
 	s->is_heard = false;
 	s->is_borrowed = s->is_learned = s->is_stale = s->has_next = false;
+	s->is_fed = false;
 	s->open_id = m->id;
 	keep(&s->open, &s->open_len, m->bytes);
 	take_key(m, &s->flow[SIDE_CORE].in);

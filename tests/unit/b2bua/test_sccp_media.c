@@ -103,6 +103,38 @@ START_TEST(two_phones_have_one_key_set_for_each_direction)
 }
 END_TEST
 
+/* The call manager opens phone 1's channel anew and leaves phone 0 alone: the
+ * relay encrypts with the new key what phone 0 says under the old one. When
+ * phone 0 is started anew it may use the same numbers again, under that key. */
+START_TEST(a_key_that_was_used_is_not_lent_afterwards)
+{
+	struct flow_key k;
+	struct addr b;
+
+	register_phone(0, 17);
+	register_phone(1, 17);
+	call_between(17);
+	b = addr_in(last(1, SIDE_CORE, SCCP_OPEN_RECEIVE_ACK));
+	ck_assert(flow_at(&b)->is_borrowed);
+	end_stream(1, SCCP_CLOSE_RECEIVE, 18);
+	open_channel(1, 17, 18);
+	ck_assert(!flow_at(&b)->is_borrowed);
+	end_stream(0, SCCP_STOP_TRANSMISSION, 17);
+	start_sending(0, 17, 17, &b);
+	k = key_in(last(0, SIDE_PHONE, SCCP_START_TRANSMISSION));
+	ck_assert(!flow_key_eq(&flow_at(&b)->out, &k));
+	ck_assert(!flow_at(&b)->is_borrowed);
+	/* Opened anew once more, before phone 0 says anything: lent as ever. */
+	end_stream(0, SCCP_STOP_TRANSMISSION, 17);
+	end_stream(1, SCCP_CLOSE_RECEIVE, 18);
+	open_channel(1, 17, 18);
+	start_sending(0, 17, 17, &b);
+	k = key_in(last(0, SIDE_PHONE, SCCP_START_TRANSMISSION));
+	ck_assert(flow_key_eq(&flow_at(&b)->out, &k));
+	ck_assert(flow_at(&b)->is_borrowed);
+}
+END_TEST
+
 START_TEST(a_phone_falls_back_to_rtp_and_comes_back)
 {
 	struct addr gateway = addr_of("10.0.0.77:7000");
@@ -448,6 +480,7 @@ int main(void)
 			    0, ROWS(forms));
 	tcase_add_test(tc, an_old_form_becomes_longer);
 	tcase_add_test(tc, two_phones_have_one_key_set_for_each_direction);
+	tcase_add_test(tc, a_key_that_was_used_is_not_lent_afterwards);
 	tcase_add_test(tc, a_phone_falls_back_to_rtp_and_comes_back);
 	tcase_add_test(tc, a_call_falls_back_in_its_middle);
 	tcase_add_test(tc,
