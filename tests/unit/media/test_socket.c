@@ -256,6 +256,51 @@ START_TEST(an_answer_of_the_network_costs_no_packet)
 }
 END_TEST
 
+/* The party of leg 0 is not there, and the phone's packets come by both of its
+ * flow's sockets at once: what is answered to one of a round must not be taken
+ * for the fate of the other. */
+START_TEST(an_answer_within_a_round_costs_no_packet)
+{
+	enum { BURST = 80, BURSTS = 10, LEN = 182 };
+	static uint8_t pkt[BURST][LEN];
+	struct rig r = rig_new(AF_INET, FLOW_LATCH_RESTRICTED);
+	struct addr self;
+	int other = conform_bound(AF_INET, &self);
+	struct flow_stats st;
+	uint16_t seq = 3;
+
+	rig_talk(&r, 1);
+	rig_talk(&r, 2);
+	wait_connected(&r, 0, 1);
+	wait_connected(&r, 1, 1);
+	(void)close(r.fd[0][0]);
+	for (int n = 1; n <= BURSTS; n++) {
+		for (int i = 0; i < BURST; i++) {
+			ck_assert_uint_eq(conform_srtp(r.phone_out, seq++),
+					  LEN);
+			memcpy(pkt[i], conform_buf, LEN);
+		}
+		/* No two in a row from elsewhere: the phone does not move. */
+		for (int i = 0; i < BURST; i++) {
+			memcpy(conform_buf, pkt[i], LEN);
+			conform_send(i & 1 ? other : r.fd[1][0],
+				     &r.flow[1].local, LEN);
+		}
+		for (int ms = 0; ms < conform_wait_ms(); ms++) {
+			st = rig_query(&r, 1);
+			if (st.rtp_packets + st.dropped ==
+			    2u + (unsigned)n * BURST)
+				break;
+			(void)poll(NULL, 0, 1);
+		}
+	}
+	ck_assert_uint_eq(st.dropped, 0);
+	ck_assert_uint_eq(st.rtp_packets, 2u + BURSTS * BURST);
+	r.fd[0][0] = other;
+	rig_free(&r);
+}
+END_TEST
+
 /* The socket goes with its party: to another address of the signalling's. */
 START_TEST(a_moved_party_leaves_its_socket)
 {
@@ -314,6 +359,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, a_proven_party_has_a_socket_of_its_own, 0, 2);
 	tcase_add_test(tc, an_answer_of_the_network_costs_no_packet);
+	tcase_add_test(tc, an_answer_within_a_round_costs_no_packet);
 	tcase_add_test(tc, a_moved_party_leaves_its_socket);
 	tcase_add_test(tc, few_descriptors_are_for_flows);
 
