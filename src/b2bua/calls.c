@@ -349,6 +349,7 @@ void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
 		break;
 	case OBJ_MID:
 		call = call_find(c, handle_u64(mid_of(o)->call));
+		save_touch(c, call ? &call->obj : NULL);
 		if (call)
 			history_message(c, call, !mid_of(o)->from, m);
 		if (handle_eq(mid_of(o)->client, txn))
