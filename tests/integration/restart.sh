@@ -20,20 +20,6 @@ needs stunnel_start stunnel-c "$DEV_C" 15061
 
 monitor=$(cat "$DIR/pid/sallyportd")
 needs is_ours "$monitor"
-# killed ROLE: kill it, and see another one with that role
-killed() {
-	local old new
-	old=$(role_pid "$1")
-	is_ours "$old" || { echo "no process with role $1"; return 1; }
-	kill -9 "$old"
-	for _ in $(seq 50); do
-		new=$(role_pid "$1")
-		[ -n "$new" ] && [ "$new" != "$old" ] && return 0
-		sleep 0.2
-	done
-	echo "no successor"
-	return 1
-}
 serves() { wait_for 15 "service" phone_c_registers; }
 
 # --- a phone that watches somebody inside ---

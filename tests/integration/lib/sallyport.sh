@@ -70,11 +70,16 @@ CFG
 }
 
 # sallyport_start: in the foreground of a background process; ready when it
-# answers the control socket
+# answers the control socket. SALLYPORT_AHEAD: its monotonic clock is so many
+# seconds ahead
 sallyport_start() {
+	local ahead=""
+	[ -z "${SALLYPORT_AHEAD:-}" ] ||
+		ahead="unshare --time --monotonic $SALLYPORT_AHEAD"
 	# A resolv.conf of its own, where there is one: a namespace of ip netns
 	# has its own mounts.
-	spawn sallyportd sp sh -c '[ ! -f "$1" ] ||
+	# shellcheck disable=SC2086 # empty is none
+	spawn sallyportd sp $ahead sh -c '[ ! -f "$1" ] ||
 		mount --bind "$1" /etc/resolv.conf; shift; exec "$@"' sh \
 		"$DIR/resolv.conf" "$BUILD/src/sallyportd" \
 		-c "$DIR/etc/sallyport/sallyport.conf"
@@ -98,6 +103,21 @@ role_pid() {
 	for p in $(pgrep -P "$monitor"); do
 		tr '\0' ' ' <"/proc/$p/cmdline" | finds -w -- "$1" && echo "$p"
 	done | head -1
+}
+
+# killed ROLE: kill it, and see another one with that role
+killed() {
+	local old new
+	old=$(role_pid "$1")
+	is_ours "$old" || { echo "no process with role $1"; return 1; }
+	kill -9 "$old"
+	for _ in $(seq 50); do
+		new=$(role_pid "$1")
+		[ -n "$new" ] && [ "$new" != "$old" ] && return 0
+		sleep 0.2
+	done
+	echo "no successor"
+	return 1
 }
 
 # worker_of ADDRESS: which of the workers serves that source (transport/steer.c)
