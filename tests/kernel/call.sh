@@ -8,6 +8,7 @@
 . "$TOP/tests/integration/lib/test.sh"
 . "$TOP/tests/kernel/guest-lib.sh"
 
+WORKERS=2
 WAIT_TIMES=10 # as long as elsewhere: its processors are emulated
 SIPP_LIMIT=300
 CERT_KEY="--key-type=ecdsa --curve=secp256r1" # RSA keys take long to make

@@ -8,7 +8,8 @@
 #   valgrind  memcheck over every test program
 #   fuzz      libFuzzer, 60 s for each target
 #
-# usage: run.sh [ROW...]     as root (packages, debootstrap); all rows: an hour
+# usage: run.sh [ROW...]     as root (packages, debootstrap); all rows: one to
+#                            two hours
 #
 # Packages of a foreign architecture are unpacked below the cache directory
 # (SALLYPORT_CACHE, default /var/cache/sallyport-matrix) and are used as a
@@ -17,6 +18,7 @@ set -uo pipefail
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 CACHE=${SALLYPORT_CACHE:-/var/cache/sallyport-matrix}
 WORK=$TOP/build-matrix
+SOURCE=$TOP
 LIB=$TOP/tests/integration/lib
 . "$LIB/packages.sh"
 cd "$TOP" || exit 1
@@ -61,7 +63,7 @@ configure_in() {
 	shift
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	(cd "$dir" && "$TOP/configure" -q "$@")
+	(cd "$dir" && "$SOURCE/configure" -q "$@")
 }
 
 check_in() {
@@ -137,6 +139,14 @@ mkdir -p "$WORK"
 # shellcheck disable=SC2086
 packages_install $PACKAGES_BUILD $PACKAGES_TEST $PACKAGES_MATRIX || exit 1
 [ -x configure ] || autoreconf -fi >"$WORK/autoreconf.log" 2>&1 || exit 1
+# What was configured where it lies serves no second build: from a copy then.
+if [ -e config.status ]; then
+	SOURCE=$WORK/source
+	make -s distdir distdir=build-matrix/source >"$WORK/copy.log" 2>&1 || {
+		say "no copy of the source: see $WORK/copy.log" >&2
+		exit 1
+	}
+fi
 for r in $ROWS; do
 	row "$r"
 done
