@@ -101,16 +101,12 @@ int socket_watch(struct shard *s, int fd, uint64_t data)
 
 /* --- packets ------------------------------------------------------------ */
 
-void socket_refresh_target(struct relay *r, struct relay_flow *f)
+static void make_target(struct relay *r, struct relay_flow *f)
 {
-	uint32_t epoch = path_epoch(f->path);
 	struct sockaddr_storage ss = {0};
-	struct target was;
+	struct target was = f->to[0];
 
-	if (f->epoch == epoch)
-		return;
-	f->epoch = epoch;
-	was = f->to[0];
+	f->epoch = path_epoch(f->path);
 	for (int i = 0; i < 2; i++) {
 		f->to[i].len =
 			addr_to_sockaddr(path_dest(f->path, i == 1), &ss);
@@ -121,6 +117,12 @@ void socket_refresh_target(struct relay *r, struct relay_flow *f)
 	    memcmp(&was.u, &f->to[0].u, sizeof(was.u)) != 0)
 		socket_near_drop(r, f);
 	f->to[1].from_odd = !path_flow(f->path)->is_muxed;
+}
+
+void socket_refresh_target(struct relay *r, struct relay_flow *f)
+{
+	if (f->epoch != path_epoch(f->path))
+		make_target(r, f);
 }
 
 static void prefetch_flow(const struct relay_flow *f)

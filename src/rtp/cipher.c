@@ -2,10 +2,18 @@
 
 #include <nettle/ctr.h>
 #include <nettle/nettle-meta.h>
+#include <nettle/sha1.h>
 
+#include "base/be.h"
 #include "base/secret.h"
 
-enum { AUTH_KEY_LEN = 20, GCM_IV_LEN = 12 };
+enum {
+	AUTH_KEY_LEN = 20,
+	GCM_IV_LEN = 12,
+	SHA1_BLOCK = 64,
+	SHA1_LEN_AT = 56, /* in the last block: the length in bits */
+	TAIL_MAX = 4
+};
 
 /* Master keys are 128 or 256 bits (flow/suite.c). */
 static bool is_256(enum suite s)
@@ -59,6 +67,36 @@ static void set_key(struct cipher *c, const uint8_t *key)
 		aes128_set_encrypt_key(&c->enc.aes128, key);
 }
 
+/* SHA-1 after one block: the key, each byte changed by pad. */
+static void keyed(uint32_t state[5], const uint8_t key[AUTH_KEY_LEN],
+		  uint8_t pad)
+{
+	struct sha1_ctx begin;
+	uint8_t block[SHA1_BLOCK];
+
+	for (size_t i = 0; i < SHA1_BLOCK; i++)
+		block[i] = pad ^ (i < AUTH_KEY_LEN ? key[i] : 0);
+	sha1_init(&begin);
+	memcpy(state, begin.state, sizeof(begin.state));
+	nettle_sha1_compress(state, block);
+	secret_wipe(block, sizeof(block));
+}
+
+/* The end of a message of total bytes, of which end holds the last (< 64 +
+ * TAIL_MAX): RFC 3174 section 4. end has room for two blocks. */
+static void finish(uint32_t state[5], uint8_t *end, size_t len, size_t total)
+{
+	size_t blocks = len < SHA1_LEN_AT ? 1 : 2;
+	uint8_t *at = end + (blocks - 1) * SHA1_BLOCK + SHA1_LEN_AT;
+
+	memset(end + len, 0, blocks * SHA1_BLOCK - len);
+	end[len] = 0x80;
+	put_be32(at, (uint32_t)((uint64_t)total >> 29));
+	put_be32(at + 4, (uint32_t)total << 3);
+	for (size_t i = 0; i < blocks; i++)
+		nettle_sha1_compress(state, end + i * SHA1_BLOCK);
+}
+
 static void prf_init(struct prf *p, const struct flow_key *k)
 {
 	*p = (struct prf){.encrypt = nettle_aes128.encrypt};
@@ -94,7 +132,8 @@ void cipher_init(struct cipher *c, const struct flow_key *k, uint8_t label)
 	set_key(c, buf);
 	if (!si->is_aead) {
 		derive(&p, label + 1, buf, AUTH_KEY_LEN);
-		hmac_sha1_set_key(&c->mac, AUTH_KEY_LEN, buf);
+		keyed(c->mac.inner, buf, 0x36);
+		keyed(c->mac.outer, buf, 0x5c);
 	}
 	derive(&p, label + 2, c->salt, si->salt_len);
 	secret_wipe(buf, sizeof(buf));
@@ -129,14 +168,29 @@ void cipher_ctr(struct cipher *c, uint32_t ssrc, uint64_t index, uint8_t *buf,
 		  16, iv, len, buf, buf);
 }
 
-void cipher_hmac(struct cipher *c, struct slice msg, struct slice tail,
+void cipher_hmac(const struct cipher *c, struct slice msg, struct slice tail,
 		 size_t tag_len, uint8_t *ret_tag)
 {
-	hmac_sha1_update(&c->mac, msg.len, msg.ptr);
+	size_t whole = msg.len / SHA1_BLOCK * SHA1_BLOCK,
+	       rest = msg.len - whole;
+	uint8_t end[2 * SHA1_BLOCK], tag[SHA1_DIGEST_SIZE];
+	uint32_t state[5];
+
+	memcpy(state, c->mac.inner, sizeof(state));
+	for (size_t i = 0; i < whole; i += SHA1_BLOCK)
+		nettle_sha1_compress(state, msg.ptr + i);
+	if (rest > 0)
+		memcpy(end, msg.ptr + whole, rest);
 	if (tail.len > 0)
-		hmac_sha1_update(&c->mac, tail.len, tail.ptr);
-	/* Leaves the context keyed and ready for the next message. */
-	hmac_sha1_digest(&c->mac, tag_len, ret_tag);
+		memcpy(end + rest, tail.ptr, tail.len);
+	finish(state, end, rest + tail.len, SHA1_BLOCK + msg.len + tail.len);
+	for (size_t i = 0; i < 5; i++)
+		put_be32(end + 4 * i, state[i]);
+	memcpy(state, c->mac.outer, sizeof(state));
+	finish(state, end, sizeof(tag), SHA1_BLOCK + sizeof(tag));
+	for (size_t i = 0; i < 5; i++)
+		put_be32(tag + 4 * i, state[i]);
+	memcpy(ret_tag, tag, tag_len);
 }
 
 /* RFC 7714 sections 8.1 and 9.1: two zero bytes, SSRC and the index in 48

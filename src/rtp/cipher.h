@@ -11,7 +11,6 @@
 
 #include <nettle/aes.h>
 #include <nettle/gcm.h>
-#include <nettle/hmac.h>
 
 #include "base/slice.h"
 #include "flow/flow.h"
@@ -22,12 +21,18 @@ enum {
 	CIPHER_LABEL_PRINT = 0x73 /* no label of the RFCs: see rtp_srtp_print */
 };
 
+/* HMAC-SHA1 between messages: what SHA-1 is after the block of the key (RFC 2104
+ * section 4). A tenth of nettle's context, which holds three blocks. */
+struct cipher_mac {
+	uint32_t inner[5], outer[5];
+};
+
 /* A GCM context carries a table of 4 kB and the others do not: allocate
  * cipher_size bytes, not sizeof. */
 struct cipher {
 	uint8_t salt[SUITE_SALT_MAX]; /* session salt */
 	enum suite suite;
-	struct hmac_sha1_ctx mac; /* keyed, between messages; not for GCM */
+	struct cipher_mac mac; /* not for GCM */
 	union {
 		struct aes128_ctx aes128;
 		struct aes256_ctx aes256;
@@ -52,9 +57,9 @@ void cipher_done(struct cipher *c);
  */
 void cipher_ctr(struct cipher *c, uint32_t ssrc, uint64_t index, uint8_t *buf,
 		size_t len);
-/* HMAC-SHA1 over msg followed by tail, first tag_len (<= 20) bytes to
- * ret_tag. Not for GCM suites. */
-void cipher_hmac(struct cipher *c, struct slice msg, struct slice tail,
+/* HMAC-SHA1 over msg followed by tail (<= 4 bytes), first tag_len (<= 20)
+ * bytes to ret_tag. Not for GCM suites. */
+void cipher_hmac(const struct cipher *c, struct slice msg, struct slice tail,
 		 size_t tag_len, uint8_t *ret_tag);
 /* One AES-GCM operation, in place. */
 struct cipher_aead {

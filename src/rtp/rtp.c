@@ -24,27 +24,28 @@ enum rtp_kind rtp_kind(struct slice pkt)
 
 int rtp_parse(struct slice pkt, struct rtp_hdr *ret)
 {
+	const uint8_t *p = pkt.ptr;
 	struct reader r;
-	struct rtp_hdr h;
-	uint8_t b0, b1;
 
 	reader_init(&r, pkt);
-	b0 = reader_u8(&r);
-	b1 = reader_u8(&r);
-	h.seq = reader_u16be(&r);
-	h.timestamp = reader_u32be(&r);
-	h.ssrc = reader_u32be(&r);
-	h.marker = b1 >> 7;
-	h.pt = b1 & 0x7f;
-	(void)reader_bytes(&r, (b0 & 0x0fu) * 4u);
-	if (b0 & 0x10) {
+	(void)reader_bytes(&r, RTP_HDR_MIN);
+	if (!reader_ok(&r) || p[0] >> 6 != 2)
+		return ERR_BAD;
+	(void)reader_bytes(&r, (p[0] & 0x0fu) * 4u);
+	if (p[0] & 0x10) {
 		(void)reader_u16be(&r);
 		(void)reader_bytes(&r, reader_u16be(&r) * 4u);
 	}
-	if (!reader_ok(&r) || b0 >> 6 != 2)
+	if (!reader_ok(&r))
 		return ERR_BAD;
-	h.header_len = pkt.len - reader_left(&r);
-	*ret = h;
+	*ret = (struct rtp_hdr){
+		.marker = p[1] >> 7,
+		.pt = p[1] & 0x7f,
+		.seq = (uint16_t)(p[2] << 8 | p[3]),
+		.timestamp = get_be32(p + 4),
+		.ssrc = get_be32(p + 8),
+		.header_len = pkt.len - reader_left(&r),
+	};
 	return 0;
 }
 

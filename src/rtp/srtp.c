@@ -1,6 +1,7 @@
 #include "rtp/srtp.h"
 
 #include "base/alloc.h"
+#include "base/be.h"
 #include "base/secret.h"
 #include "rtp/cipher.h"
 #include "rtp/rtp.h"
@@ -258,20 +259,6 @@ void rtp_srtp_note(struct rtp_srtp *s, struct rtp_marks *m)
 		if (st->mark)
 			*st->mark = mark_of(st);
 	}
-}
-
-static void put_be32(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 24);
-	p[1] = (uint8_t)(v >> 16);
-	p[2] = (uint8_t)(v >> 8);
-	p[3] = (uint8_t)v;
-}
-
-static uint32_t get_be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	       (uint32_t)p[2] << 8 | p[3];
 }
 
 /* The HMAC of an SRTP packet covers the roll-over counter behind it

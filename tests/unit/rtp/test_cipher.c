@@ -2,6 +2,8 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include <nettle/hmac.h>
+
 #include "base/hex.h"
 #include "lib/run.h"
 #include "rtp/cipher.h"
@@ -104,6 +106,40 @@ START_TEST(session_keys_are_derived_as_the_rfc_says)
 }
 END_TEST
 
+/* Blocks of 64 bytes, of which the last holds the length: what lies at their
+ * borders, by nettle's own HMAC. */
+START_TEST(a_message_of_any_length_has_its_hmac)
+{
+	struct flow_key k = {.suite = SUITE_AES_CM_128_HMAC_SHA1_80};
+	uint8_t msg[260], auth[20], tag[20], want[20];
+	static struct cipher c;
+	struct hmac_sha1_ctx h;
+
+	for (size_t i = 0; i < sizeof(msg); i++)
+		msg[i] = (uint8_t)(i * 7 + 1);
+	memcpy(k.key, msg, sizeof(k.key) / 2);
+	cipher_init(&c, &k, CIPHER_LABEL_RTP);
+	cipher_derive(&k, CIPHER_LABEL_RTP + 1, auth, sizeof(auth));
+	hmac_sha1_set_key(&h, sizeof(auth), auth);
+	for (size_t len = 0; len < sizeof(msg); len++) {
+		for (size_t tail = 0; tail <= 4 && tail <= len; tail++) {
+			hmac_sha1_update(&h, len, msg);
+			hmac_sha1_digest(&h, sizeof(want), want);
+			cipher_hmac(&c, slice_make(msg, len - tail),
+				    slice_make(msg + len - tail, tail),
+				    sizeof(tag), tag);
+			ck_assert_mem_eq(tag, want, sizeof(tag));
+		}
+	}
+	memset(tag, 0, sizeof(tag));
+	cipher_hmac(&c, slice_make(msg, 100), SLICE_NULL, 4, tag);
+	hmac_sha1_update(&h, 100, msg);
+	hmac_sha1_digest(&h, 4, want);
+	ck_assert_mem_eq(tag, want, 4);
+	ck_assert_uint_eq(tag[4], 0);
+}
+END_TEST
+
 /* RFC 7714 sections 16.1.1, 16.2.1 and 17.1: session key, then what goes
  * in and what comes out, tag behind. */
 static const struct {
@@ -184,6 +220,7 @@ int main(void)
 	tcase_add_test(t, aes_cm_gives_the_keystream_of_rfc_3711);
 	tcase_add_test(t, aes_256_cm_gives_the_keystream_of_rfc_6188);
 	tcase_add_loop_test(t, session_keys_are_derived_as_the_rfc_says, 0, 2);
+	tcase_add_test(t, a_message_of_any_length_has_its_hmac);
 	tcase_add_loop_test(t, aes_gcm_seals_and_opens_as_in_rfc_7714, 0, 3);
 	tcase_add_test(t, done_leaves_nothing);
 	return run_case("cipher", t);
