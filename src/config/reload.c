@@ -50,6 +50,21 @@ static enum config_when when_of(const struct config_section *s,
 	return o && o->when != CONFIG_WHEN_SECTION ? o->when : s->when;
 }
 
+/* Is obj, of another configuration, a listener that can be opened beside all that
+ * run? One under another name at the same address cannot. */
+static bool joins(const struct config *running, const struct config_section *s,
+		  const void *obj)
+{
+	const struct config_listener *l = obj;
+
+	if (!s->grows || counterpart(running, s, obj))
+		return false;
+	for (uint32_t i = 0; i < running->listener_count; i++)
+		if (config_is_clash(&l->address, &running->listener[i].address))
+			return false;
+	return true;
+}
+
 /* ---- differences ----------------------------------------------------- */
 
 static bool is_same(const struct config_option *o, const void *a, const void *b)
@@ -82,8 +97,10 @@ static void tell(const struct diff *d, enum config_change_kind kind,
 		 const struct config_section *s, const void *obj,
 		 const struct config_option *o)
 {
+	bool is_joining = kind == CONFIG_ADDED && joins(d->old, s, obj);
 	struct config_change change = {.kind = kind,
-				       .when = when_of(s, o),
+				       .when = is_joining ? CONFIG_WHEN_NOW
+							  : when_of(s, o),
 				       .section = s,
 				       .label = label_of(s, obj),
 				       .option = o};
@@ -185,6 +202,22 @@ static int pack_section(struct buf *b, const struct config_section *s,
 	return err;
 }
 
+/* What next has and running has not, after all that runs, whose numbers so stay
+ * as they are. */
+static int pack_joining(struct buf *b, const struct config_section *s,
+			const struct config *running, const struct config *next)
+{
+	int err = 0;
+
+	for (uint32_t n = 0; !err && n < config_section_count(next, s); n++) {
+		const void *obj = config_section_at(next, s, n);
+
+		if (joins(running, s, obj))
+			err = pack_section(b, s, NULL, obj);
+	}
+	return err;
+}
+
 int config_pack(const struct config *running, const struct config *next,
 		struct buf *ret)
 {
@@ -208,6 +241,8 @@ int config_pack(const struct config *running, const struct config *next,
 			err = keeps_set ? pack_section(ret, s, obj, other)
 					: pack_section(ret, s, other, obj);
 		}
+		if (!err && keeps_set && s->grows)
+			err = pack_joining(ret, s, running, next);
 	}
 	return err;
 }

@@ -534,7 +534,9 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .max = CONFIG_LISTENERS_MAX,
 	 ROWS(listener_options),
 	 .when = CONFIG_WHEN_RESTART,
-	 .text = "Where phones connect; one section for each address."},
+	 .grows = true,
+	 .text = "Where phones connect; one section for each address. A reload "
+		 "opens new ones; to change or close one takes a restart."},
 	{.name = "certificate",
 	 .label = "ecdsa",
 	 .offset = offsetof(struct config, certificate),

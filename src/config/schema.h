@@ -66,6 +66,8 @@ struct config_section {
 	uint32_t max; /* sections of this kind at most; 1 = merged */
 	uint32_t count;
 	bool is_example; /* commented out in the default file */
+	bool grows;	 /* listeners: a reload opens new ones, whatever counts
+			    when */
 	/* A change of an option counts, also of the set of sections; never
 	 * CONFIG_WHEN_SECTION. */
 	enum config_when when;

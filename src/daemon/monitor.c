@@ -34,7 +34,9 @@ struct bound {
 	const char *name; /* its label */
 };
 
-static int bind_one(const struct bound *p, bool is_shared, int *ret_fd)
+/* rep: who hears of an error; NULL: the log. */
+static int bind_one(const struct bound *p, bool is_shared, int *ret_fd,
+		    struct config_report *rep)
 {
 	static const enum transport_proto protos[] = {
 		[CONFIG_UDP] = TRANSPORT_UDP,
@@ -42,14 +44,21 @@ static int bind_one(const struct bound *p, bool is_shared, int *ret_fd)
 		[CONFIG_TLS] = TRANSPORT_TLS,
 	};
 	char addr[ADDR_STR_MAX];
+	char text[256];
 	int err = transport_bind(protos[p->transport], &p->addr, is_shared,
 				 ret_fd);
 
-	if (err)
-		log_error("%s \"%s\": cannot bind %s:%s: %s", p->what, p->name,
-			  transport_proto_str(protos[p->transport]),
-			  addr_str(&p->addr, addr),
-			  err == ERR_IO ? strerror(errno) : err_str(err));
+	if (!err)
+		return 0;
+	(void)snprintf(text, sizeof(text),
+		       "%s \"%.100s\": cannot bind %s:%s: %s", p->what, p->name,
+		       transport_proto_str(protos[p->transport]),
+		       addr_str(&p->addr, addr),
+		       err == ERR_IO ? strerror(errno) : err_str(err));
+	if (rep)
+		config_report_add(rep, true, "listeners", 0, slice_str(text));
+	else
+		log_error("%s", text);
 	return err;
 }
 
@@ -66,7 +75,7 @@ static int bind_core(struct monitor *m, uint32_t at,
 
 	for (uint32_t i = 0; !err && i < m->workers; i++) {
 		p.addr = config_local_address(cm, i);
-		err = bind_one(&p, false, &m->fd[i * m->sockets + at]);
+		err = bind_one(&p, false, &m->fd[i * m->sockets + at], NULL);
 	}
 	return err;
 }
@@ -76,17 +85,17 @@ _Static_assert((int)CONFIG_STEERED_MAX == (int)TRANSPORT_RULES_MAX,
 
 /* Sources of trunks go to the trunk's worker, others at a listener for trunks
  * to its home, and those of phones wherever they fall. */
-static int steer(struct monitor *m, uint32_t listener)
+static int steer(struct monitor *m, const struct config *c, uint32_t listener)
 {
-	const struct config_listener *l = &m->config->listener[listener];
+	const struct config_listener *l = &c->listener[listener];
 	struct steer *s = alloc_zero(sizeof(*s));
 	int err = s ? 0 : ERR_NOMEM;
 
 	if (!err) {
-		steer_fill(s, m->config, listener, m->steer[listener]);
+		steer_fill(s, c, listener, m->steer[listener]);
 		err = transport_steer_by(
-			m->fd[m->config->core_count + listener],
-			l->address.addr.family, m->workers, s->rule, s->count,
+			m->fd[c->core_count + listener], l->address.addr.family,
+			m->workers, s->rule, s->count,
 			l->serves == CONFIG_TRUNKS ? l->home
 						   : TRANSPORT_HASHED);
 	}
@@ -108,7 +117,7 @@ void monitor_steer(struct monitor *m)
 		return;
 	/* One that fails, which it has said, goes on as it was. */
 	for (uint32_t i = 0; i < m->config->listener_count; i++)
-		(void)!steer(m, i);
+		(void)!steer(m, m->config, i);
 }
 
 /*
@@ -116,23 +125,26 @@ void monitor_steer(struct monitor *m)
  * the same. SO_REUSEPORT would let a second daemon in as well: bound without
  * it first, the address is known to be free.
  */
-static int bind_listener(struct monitor *m, uint32_t at,
-			 const struct config_listener *l)
+static int bind_listener(struct monitor *m, const struct config *c,
+			 uint32_t number, struct config_report *rep)
 {
+	const struct config_listener *l = &c->listener[number];
+	uint32_t at = c->core_count + number;
 	struct bound p = {.transport = l->address.transport,
 			  .addr = l->address.addr,
 			  .what = "listener",
 			  .name = l->name};
 	int probe;
-	int err = bind_one(&p, false, m->workers > 1 ? &probe : &m->fd[at]);
+	int err =
+		bind_one(&p, false, m->workers > 1 ? &probe : &m->fd[at], rep);
 
 	if (err || m->workers == 1)
 		return err;
 	(void)close(probe);
 	for (uint32_t i = 0; !err && i < m->workers; i++)
-		err = bind_one(&p, true, &m->fd[i * m->sockets + at]);
+		err = bind_one(&p, true, &m->fd[i * m->sockets + at], rep);
 	if (!err)
-		err = steer(m, at - m->config->core_count);
+		err = steer(m, c, number);
 	return err;
 }
 
@@ -148,8 +160,64 @@ static int bind_all(struct monitor *m)
 	for (uint32_t i = 0; !err && i < c->core_count; i++)
 		err = bind_core(m, i, &c->core[i]);
 	for (uint32_t i = 0; !err && i < c->listener_count; i++)
-		err = bind_listener(m, c->core_count + i, &c->listener[i]);
+		err = bind_listener(m, c, i, NULL);
 	return err;
+}
+
+/* Another number of sockets for each worker: those it has had, as far as there
+ * is room, and none in the places behind. */
+static int resize_sockets(struct monitor *m, uint32_t sockets)
+{
+	int *fd = alloc_array((size_t)m->workers * sockets, sizeof(int));
+
+	if (!fd)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < m->workers; i++)
+		for (uint32_t k = 0; k < m->sockets; k++) {
+			int had = m->fd[i * m->sockets + k];
+
+			if (k < sockets)
+				fd[i * sockets + k] = had;
+			else if (had > 0)
+				(void)close(had);
+		}
+	alloc_free(m->fd);
+	m->fd = fd;
+	m->sockets = sockets;
+	return 0;
+}
+
+int monitor_sockets_add(struct monitor *m, const struct config *next,
+			struct config_report *rep)
+{
+	uint32_t have = m->config->listener_count;
+	int err = 0;
+
+	if (next->listener_count == have)
+		return 0;
+	if (next->listener_count - have > MONITOR_JOINING_MAX) {
+		config_report_add(rep, true, "listeners", 0,
+				  slice_str("more than 14 new ones at once "
+					    "need a restart"));
+		return ERR_LIMIT;
+	}
+	err = resize_sockets(m, next->core_count + next->listener_count);
+	for (uint32_t i = have; !err && i < next->listener_count; i++)
+		err = bind_listener(m, next, i, rep);
+	if (err)
+		monitor_sockets_cut(m);
+	return err;
+}
+
+void monitor_sockets_cut(struct monitor *m)
+{
+	const struct config *c = m->config;
+
+	for (uint32_t i = c->listener_count; i < CONFIG_LISTENERS_MAX; i++)
+		m->steer[i] = alloc_free(m->steer[i]);
+	if (m->sockets > c->core_count + c->listener_count &&
+	    resize_sockets(m, c->core_count + c->listener_count) != 0)
+		log_error("out of memory: sockets of listeners stay open");
 }
 
 /* The state directory belongs to the account the store runs as. */

@@ -39,6 +39,9 @@ enum monitor_kind {
 
 enum {
 	MONITOR_ASKED_MAX = 64, /* operator's commands under way */
+	/* Listeners of one reload: their sockets go to a worker with the
+	 * configuration and the files of TLS. */
+	MONITOR_JOINING_MAX = CHANNEL_FDS_MAX - 2,
 	/* One child of each kind but workers, which come last. */
 	MONITOR_CHILDREN_MAX = MONITOR_WORKER + CONFIG_WORKERS_MAX
 };
@@ -191,6 +194,15 @@ void monitor_watch_level(struct monitor *m, enum log_level level);
 void monitor_device_import(void *ctx, uint64_t token, const json_t *args);
 /* Handler of "device delete". */
 void monitor_device_delete(void *ctx, uint64_t token, const json_t *args);
+/*
+ * Bind what next, which is to be in force, has of listeners beyond those there
+ * are: the last ones. ERR_IO, ERR_LIMIT (rep says why), ERR_NOMEM: nothing has
+ * changed.
+ */
+MUST_CHECK int monitor_sockets_add(struct monitor *m, const struct config *next,
+				   struct config_report *rep);
+/* Close those again that the configuration in force does not have. */
+void monitor_sockets_cut(struct monitor *m);
 /* Have the kernel take what comes to listeners to the workers that the
  * configuration in force says. */
 void monitor_steer(struct monitor *m);
@@ -238,10 +250,10 @@ void monitor_reload(struct monitor *m, uint64_t token, bool is_check);
  * not, or has ended. */
 void monitor_reload_keys(struct monitor *m, struct slice text);
 /* The configuration in force is another: the workers are told, with the files
- * of TLS (-1: none), then token is answered with result, whose reference is
- * taken. */
+ * of TLS (-1: none) and the sockets of the last joined listeners, then token is
+ * answered with result, whose reference is taken. */
 void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result,
-			int tls_fd);
+			int tls_fd, uint32_t joined);
 /* Memory for the last messages of all children. ERR_IO, ERR_NOMEM. */
 MUST_CHECK int monitor_log_open(struct monitor *m);
 /* Give it back; harmless before. */

@@ -86,10 +86,32 @@ static void worker_done(struct monitor *m, struct monitor_asked *a,
 			uint32_t number, struct slice rows);
 static void workers_done(struct monitor *m, struct monitor_asked *a);
 
-/* To all workers that run; n descriptors go along. */
-static void broadcast(struct monitor *m, struct monitor_asked *a,
-		      const char *arg, const int *fds, size_t n)
+/* What goes along with a reload. */
+struct luggage {
+	int tls_fd;	 /* files of TLS; -1: none */
+	uint32_t joined; /* listeners, the last of the configuration */
+};
+
+static size_t pack_luggage(const struct monitor *m, uint32_t worker,
+			   const struct luggage *l, int fds[CHANNEL_FDS_MAX])
 {
+	size_t n = 0;
+
+	if (!l)
+		return 0;
+	fds[n++] = m->config_fd;
+	for (uint32_t i = l->joined; i > 0; i--)
+		fds[n++] = m->fd[(worker + 1) * m->sockets - i];
+	if (l->tls_fd >= 0)
+		fds[n++] = l->tls_fd;
+	return n;
+}
+
+/* To all workers that run; l may be NULL. */
+static void broadcast(struct monitor *m, struct monitor_asked *a,
+		      const char *arg, const struct luggage *l)
+{
+	int fds[CHANNEL_FDS_MAX];
 	struct dwire_msg msg = {.op = DWIRE_QUERY,
 				.number = a->number,
 				.command = (uint8_t)a->command,
@@ -105,7 +127,7 @@ static void broadcast(struct monitor *m, struct monitor_asked *a,
 			break;
 		if (worker->channel &&
 		    channel_send_fds(worker->channel, writer_slice(&w), fds,
-				     n) == 0)
+				     pack_luggage(m, i, l, fds)) == 0)
 			a->waiting |= (uint64_t)1 << i;
 	}
 }
@@ -118,7 +140,7 @@ static void ask_workers(struct monitor *m, uint64_t token,
 
 	if (!a)
 		return;
-	broadcast(m, a, arg, NULL, 0);
+	broadcast(m, a, arg, NULL);
 	if (a->waiting == 0)
 		monitor_ctl_fail(m, a, "no worker is running");
 }
@@ -371,17 +393,20 @@ static void on_status(void *ctx, uint64_t token, const json_t *args)
 /* ---- reload ------------------------------------------------------------------ */
 
 void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result,
-			int tls_fd)
+			int tls_fd, uint32_t joined)
 {
-	const int fds[] = {m->config_fd, tls_fd};
+	const struct luggage l = {.tls_fd = tls_fd, .joined = joined};
 	struct monitor_asked *a = monitor_ctl_asked(m, token, CONTROL_RELOAD);
+	char before[16]; /* listeners that a worker has to have */
 
 	if (!a) {
 		json_decref(result);
 		return;
 	}
 	a->sum = result;
-	broadcast(m, a, "", fds, tls_fd >= 0 ? 2 : 1);
+	(void)snprintf(before, sizeof(before), "%u",
+		       m->config->listener_count - joined);
+	broadcast(m, a, before, &l);
 	/* One that does not run will begin with the new configuration. */
 	if (a->waiting == 0)
 		workers_done(m, a);

@@ -327,6 +327,8 @@ int monitor_begin(struct monitor *m)
 	if (!err)
 		err = compare(m, next, &rep, &o, &bytes, &merged);
 	if (!err)
+		err = monitor_sockets_add(m, merged, &rep);
+	if (!err)
 		err = adopt(m, merged, buf_slice(&bytes));
 	if (err)
 		monitor_refuse(m, MONITOR_TOKEN_NONE, &rep, err);
@@ -436,14 +438,18 @@ static int prepare(struct monitor *m, struct monitor_pending *p)
 
 static void commit(struct monitor *m, struct monitor_pending *p)
 {
-	int err = adopt(m, p->merged, buf_slice(&p->bytes));
+	uint32_t joined = p->merged->listener_count - m->config->listener_count;
+	int err = monitor_sockets_add(m, p->merged, &p->rep);
 
+	if (!err)
+		err = adopt(m, p->merged, buf_slice(&p->bytes));
 	if (err) {
+		monitor_sockets_cut(m);
 		monitor_refuse(m, p->token, &p->rep, err);
 		return;
 	}
 	log_outcome(&p->o);
-	monitor_ctl_reload(m, p->token, outcome_json(&p->o), p->tls_fd);
+	monitor_ctl_reload(m, p->token, outcome_json(&p->o), p->tls_fd, joined);
 }
 
 static void reload_end(struct monitor *m, bool is_good)

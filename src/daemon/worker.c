@@ -142,46 +142,86 @@ static void reload_failed(struct role *r, const char *what, const char *why)
 	json_decref(rows);
 }
 
-/* New certificates and what they are held against. */
-static int reload_tls(struct role *r, int fd)
-{
-	char why[WORKER_ERR_MAX] = "";
-	struct tls_files *f = NULL;
-	int err = tls_files_load(fd, &f);
+/* What comes with another configuration. */
+struct luggage {
+	struct config *next;
+	uint32_t joined;     /* listeners, the last of next */
+	const int *sockets;  /* theirs */
+	struct tls_files *f; /* NULL: there is none */
+};
 
+/* fds: the configuration, sockets of new listeners, and the files of TLS if
+ * there are any; before: how many listeners there were. */
+static int unpack(const struct role *r, struct slice before, const int *fds,
+		  size_t n, struct luggage *l)
+{
+	uint64_t have = 0;
+	int err = text_dec(before, CONFIG_LISTENERS_MAX, &have);
+
+	if (!err)
+		err = n > 0 ? setup_config_read(fds[0], &l->next) : ERR_BAD;
 	if (err)
-		(void)snprintf(why, sizeof(why), "%s", err_str(err));
-	else
-		err = worker_reload_tls(r->worker, f, why);
-	(void)tls_files_free(f);
+		return err;
+	/* One that could not take up a reload lacks what came with it. */
+	if (have != r->config->listener_count)
+		return ERR_STATE;
+	l->joined = l->next->listener_count - (uint32_t)have;
+	if (l->next->listener_count < have || n < 1 + (size_t)l->joined)
+		return ERR_BAD;
+	l->sockets = fds + 1;
+	return n > 1 + (size_t)l->joined
+		       ? tls_files_load(fds[1 + l->joined], &l->f)
+		       : 0;
+}
+
+static int take_up(struct role *r, const struct luggage *l,
+		   struct worker_reload *ret, char *why)
+{
+	uint32_t have = r->config->listener_count;
+	int err = worker_listen(r->worker, l->next, l->sockets, l->f, why);
+
+	if (!err)
+		err = worker_reload(r->worker, l->next, ret);
 	if (err)
-		reload_failed(r, "certificates", why);
+		worker_unlisten(r->worker, have);
 	return err;
 }
 
-/* fds: another configuration, and the files of TLS if there are any. */
-static void reload(struct role *r, const int *fds, size_t n)
+static void reload(struct role *r, struct slice before, const int *fds,
+		   size_t n)
 {
+	struct luggage l = {.next = NULL};
 	struct worker_reload done;
-	struct config *next = NULL;
+	char why[WORKER_ERR_MAX] = "";
 	char text[128];
-	int err = n > 0 ? setup_config_read(fds[0], &next) : ERR_BAD;
+	int err = unpack(r, before, fds, n, &l);
 
+	if (err == ERR_STATE)
+		(void)snprintf(
+			why, sizeof(why),
+			"it lacks listeners of a reload before: it needs "
+			"a restart");
 	if (!err)
-		err = worker_reload(r->worker, next, &done);
+		err = take_up(r, &l, &done, why);
 	if (err) {
-		reload_failed(r, "configuration", err_str(err));
-		config_unref(next);
+		reload_failed(r, "configuration", why[0] ? why : err_str(err));
+		config_unref(l.next);
+		(void)tls_files_free(l.f);
 		return;
 	}
 	config_unref(r->config);
-	r->config = next;
-	log_set_level((enum log_level)next->log_level);
+	r->config = l.next;
+	log_set_level((enum log_level)l.next->log_level);
 	log_info("configuration taken up connections-closed=%u "
 		 "registrations-ended=%u",
 		 done.connections, done.registrations);
-	if (n > 1 && reload_tls(r, fds[1]) != 0)
+	if (l.f)
+		err = worker_reload_tls(r->worker, l.f, why);
+	(void)tls_files_free(l.f);
+	if (err) {
+		reload_failed(r, "certificates", why);
 		return;
+	}
 	(void)snprintf(text, sizeof(text),
 		       "[{\"connections-closed\":%u,"
 		       "\"registrations-ended\":%u}]",
@@ -227,7 +267,7 @@ static void on_query(struct role *r, const struct dwire_msg *m, const int *fds,
 		reset_device(r, m->text, PHONE_RESTART);
 		break;
 	case CONTROL_RELOAD:
-		reload(r, fds, n);
+		reload(r, m->text, fds, n);
 		break;
 	case CONTROL_CHECK:
 	case CONTROL_DEVICE_RESET_LSC:

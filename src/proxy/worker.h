@@ -106,6 +106,18 @@ struct worker_reload {
 };
 
 /*
+ * Before worker_reload: serve the listeners that next has beyond those of the
+ * configuration in force, the last ones, on their sockets, which are copied. f:
+ * the files of TLS for all; NULL: there are none. On error, of which reterr
+ * (WORKER_ERR_MAX bytes) says why, none of them is served. ERR_IO, ERR_NOMEM,
+ * ERR_LIMIT, and what credentials can bring (worker_reload_tls).
+ */
+MUST_CHECK int worker_listen(struct worker *w, const struct config *next,
+			     const int *sockets, const struct tls_files *f,
+			     char *reterr);
+/* worker_reload did not happen: serve the first count listeners only. */
+void worker_unlisten(struct worker *w, uint32_t count);
+/*
  * Another configuration from now on (config/reload.h: what cannot change is
  * as it was); the worker takes a reference. Connections of devices that are
  * gone are closed and their registrations end, calls go on; other devices'

@@ -64,11 +64,13 @@ struct worker_target {
 
 /* TLS of a worker: worker_tls.c. */
 struct worker_tls {
-	struct handle *listener;  /* one per config listener */
+	struct handle *listener;  /* count: one per config listener, or more */
 	struct tls_creds **creds; /* the same; NULL unless TLS */
-	struct tls_cache *cache;  /* of all listeners */
-	struct loop_timer timer;  /* looks at keys and dates */
-	uint64_t warned_ms;	  /* when dates were looked at; 0 = never */
+	uint32_t count;
+	bool is_begun;		 /* some listener has needed TLS */
+	struct tls_cache *cache; /* of all listeners */
+	struct loop_timer timer; /* looks at keys and dates */
+	uint64_t warned_ms;	 /* when dates were looked at; 0 = never */
 };
 
 /* A call manager's name: where it is. Watched as long as the worker lives. */
@@ -162,6 +164,8 @@ extern const struct transport_cb worker_transport_cb;
 bool worker_may_log(struct worker *w);
 /* Room for the listeners' credentials; the timer runs. ERR_NOMEM. */
 MUST_CHECK int worker_tls_begin(struct worker *w);
+/* The same for the listeners of c, which has more. ERR_NOMEM. */
+MUST_CHECK int worker_tls_grow(struct worker *w, const struct config *c);
 /* Free what worker_tls_begin made and the credentials. */
 void worker_tls_end(struct worker *w);
 /* Credentials of a tls: listener from files; the caller's reference. reterr

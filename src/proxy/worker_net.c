@@ -1,5 +1,7 @@
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "log/log.h"
@@ -339,13 +341,14 @@ const struct transport_cb worker_transport_cb = {
 
 /* ---- opening ------------------------------------------------------------- */
 
+/* Listener number i is l. */
 static int open_listener(struct worker *w, uint32_t i,
+			 const struct config_listener *l, int fd,
 			 const struct tls_files *f, char *reterr)
 {
-	const struct config_listener *l = &w->config->listener[i];
 	struct transport_listen p = {.proto =
 					     worker_proto(l->address.transport),
-				     .fd = w->p.listener_fd[i],
+				     .fd = fd,
 				     .tag = i};
 	char addr[ADDR_STR_MAX];
 	int err = 0;
@@ -376,9 +379,54 @@ int worker_net_open(struct worker *w, char *reterr)
 	if (!err)
 		err = worker_core_open(w, f, reterr);
 	for (uint32_t i = 0; i < w->config->listener_count && !err; i++)
-		err = open_listener(w, i, f, reterr);
+		err = open_listener(w, i, &w->config->listener[i],
+				    w->p.listener_fd[i], f, reterr);
 	(void)tls_files_free(f);
 	if (err && reterr[0] == '\0')
 		(void)snprintf(reterr, WORKER_ERR_MAX, "%s", err_str(err));
 	return err;
+}
+
+static int open_copy(struct worker *w, uint32_t i,
+		     const struct config_listener *l, int socket,
+		     const struct tls_files *f, char *reterr)
+{
+	int fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+	int err = fd < 0 ? ERR_IO : open_listener(w, i, l, fd, f, reterr);
+
+	if (err && fd >= 0)
+		(void)close(fd);
+	return err;
+}
+
+int worker_listen(struct worker *w, const struct config *next,
+		  const int *sockets, const struct tls_files *f, char *reterr)
+{
+	uint32_t have = w->config->listener_count;
+	uint32_t i = have;
+	int err = 0;
+
+	reterr[0] = '\0';
+	if (next->listener_count > have)
+		err = worker_tls_grow(w, next);
+	for (; !err && i < next->listener_count; i++)
+		err = open_copy(w, i, &next->listener[i], sockets[i - have], f,
+				reterr);
+	if (err)
+		worker_unlisten(w, have);
+	if (err && reterr[0] == '\0')
+		(void)snprintf(reterr, WORKER_ERR_MAX, "%s", err_str(err));
+	return err;
+}
+
+void worker_unlisten(struct worker *w, uint32_t count)
+{
+	struct worker_tls *t = &w->tls;
+
+	for (uint32_t i = count; i < t->count; i++) {
+		transport_unlisten(w->transport, t->listener[i]);
+		t->listener[i] = HANDLE_NONE;
+		tls_creds_unref(t->creds[i]);
+		t->creds[i] = NULL;
+	}
 }

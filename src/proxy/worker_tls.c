@@ -295,23 +295,48 @@ static bool has_tls(const struct config *c)
 
 int worker_tls_begin(struct worker *w)
 {
-	struct worker_tls *t = &w->tls;
-	size_t n = w->config->listener_count;
+	loop_timer_init(&w->tls.timer, on_timer, w);
+	return worker_tls_grow(w, w->config);
+}
 
-	loop_timer_init(&t->timer, on_timer, w);
-	t->listener = alloc_array(n, sizeof(*t->listener));
-	t->creds = alloc_array(n, sizeof(struct tls_creds *));
-	if (!t->listener || !t->creds)
+static int make_room(struct worker_tls *t, uint32_t n)
+{
+	struct handle *listener = alloc_array(n, sizeof(*listener));
+	struct tls_creds **creds = alloc_array(n, sizeof(struct tls_creds *));
+
+	if (!listener || !creds) {
+		alloc_free(listener);
+		alloc_free(creds);
 		return ERR_NOMEM;
-	if (!has_tls(w->config))
-		return 0;
+	}
+	for (uint32_t i = 0; i < t->count; i++) {
+		listener[i] = t->listener[i];
+		creds[i] = t->creds[i];
+	}
+	alloc_free(t->listener);
+	alloc_free(t->creds);
+	t->listener = listener;
+	t->creds = creds;
+	t->count = n;
+	return 0;
+}
+
+int worker_tls_grow(struct worker *w, const struct config *c)
+{
+	struct worker_tls *t = &w->tls;
+	int err = c->listener_count > t->count ? make_room(t, c->listener_count)
+					       : 0;
+
+	if (err || t->is_begun || !has_tls(c))
+		return err;
 	/* At once, but after the listeners are open. */
 	if (loop_timer_set(w->loop, &t->timer, loop_now_ms(w->loop)) != 0)
 		return ERR_NOMEM;
-	return w->config->session_lifetime_min == 0
-		       ? 0
-		       : tls_cache_new(CACHE_COUNT, CACHE_BYTES,
-				       entropy_u64(&w->p.entropy), &t->cache);
+	if (c->session_lifetime_min > 0)
+		err = tls_cache_new(CACHE_COUNT, CACHE_BYTES,
+				    entropy_u64(&w->p.entropy), &t->cache);
+	t->is_begun = !err;
+	return err;
 }
 
 void worker_tls_end(struct worker *w)
@@ -321,7 +346,7 @@ void worker_tls_end(struct worker *w)
 	if (!t->timer.fn)
 		return;
 	loop_timer_clear(w->loop, &t->timer);
-	for (uint32_t i = 0; t->creds && i < w->config->listener_count; i++)
+	for (uint32_t i = 0; i < t->count; i++)
 		tls_creds_unref(t->creds[i]);
 	alloc_free(t->creds);
 	alloc_free(t->listener);
@@ -353,7 +378,7 @@ static int make_fresh(struct worker *w, const struct tls_files *f,
 
 int worker_reload_tls(struct worker *w, const struct tls_files *f, char *reterr)
 {
-	uint32_t n = w->config->listener_count;
+	uint32_t n = w->tls.count;
 	struct fresh fresh = {
 		.listener = alloc_array(n, sizeof(struct tls_creds *))};
 	int err = ERR_NOMEM;

@@ -239,6 +239,13 @@ void mon_down(enum monitor_kind kind, uint32_t number)
 		monitor_reload_keys(mon, slice_str("the keys process ended"));
 }
 
+static size_t heard_fds;
+
+size_t mon_heard_fds(void)
+{
+	return heard_fds;
+}
+
 void mon_turn(void)
 {
 	for (int i = 0; i < 8; i++)
@@ -271,6 +278,7 @@ struct slice mon_hear(enum monitor_kind kind, uint32_t number, int *ret_fd)
 		count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		memcpy(fds, CMSG_DATA(h), count * sizeof(int));
 	}
+	heard_fds = count;
 	if (ret_fd)
 		*ret_fd = count > 0 ? fds[0] : -1;
 	for (size_t i = ret_fd ? 1 : 0; i < count; i++)
@@ -280,9 +288,9 @@ struct slice mon_hear(enum monitor_kind kind, uint32_t number, int *ret_fd)
 
 void mon_say(enum monitor_kind kind, uint32_t number, struct slice bytes)
 {
-	ck_assert_int_eq(send(end[at(kind, number)], bytes.ptr, bytes.len,
-			      MSG_NOSIGNAL),
-			 (ssize_t)bytes.len);
+	ck_assert_int_eq(
+		send(end[at(kind, number)], bytes.ptr, bytes.len, MSG_NOSIGNAL),
+		(ssize_t)bytes.len);
 	mon_turn();
 }
 

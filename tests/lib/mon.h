@@ -31,6 +31,8 @@ void mon_down(enum monitor_kind kind, uint32_t number);
  * along are closed, but the first, when ret_fd is not NULL (-1: none). Static,
  * until the next. */
 struct slice mon_hear(enum monitor_kind kind, uint32_t number, int *ret_fd);
+/* How many descriptors came along with what was heard last. */
+size_t mon_heard_fds(void);
 /* A child of mon_up says something. */
 void mon_say(enum monitor_kind kind, uint32_t number, struct slice bytes);
 /* The next question for a child, whatever was said before; its text is valid

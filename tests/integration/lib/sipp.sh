@@ -24,7 +24,8 @@ sipp_pki() {
 	cert "$DEV_D" ca "$DEV_D"
 }
 
-# stunnel_start NAME DEVICE PORT: 127.0.0.1:PORT in px is TLS to Sallyport
+# stunnel_start NAME DEVICE PORT [LISTENER]: 127.0.0.1:PORT in px is TLS to
+# Sallyport (port 5061)
 stunnel_start() {
 	cat >"$DIR/$1.conf" <<CFG
 foreground = yes
@@ -33,7 +34,7 @@ debug = notice
 [sallyport]
 client = yes
 accept = 127.0.0.1:$3
-connect = $SP_OUT:5061
+connect = $SP_OUT:${4:-5061}
 cert = $DIR/pki/$2.crt
 key = $DIR/pki/$2.key
 CAfile = $DIR/pki/ca.crt
@@ -72,8 +73,9 @@ sipp_run() {
 	return 1
 }
 
-# phone_c_registers: the whole way, once; true when it worked
+# phone_c_registers [PORT]: the whole way, once, by that stunnel; true when it
+# worked
 phone_c_registers() {
 	sipp_run "reg-$RANDOM" px register "$USER_C" "$PASS_C" - -s "$USER_C" \
-		-t t1 -m 1 -recv_timeout 5000 127.0.0.1:15061
+		-t t1 -m 1 -recv_timeout 5000 "127.0.0.1:${1:-15061}"
 }

@@ -157,7 +157,13 @@ static const struct {
 	 "=media||cool-down\n=media||dscp restart\n=limits||calls\n"},
 	{BASE,
 	 BASE "listener|more|\nlistener|more|address|udp:192.0.2.1:5060\n",
-	 "+listener|more| restart\n"},
+	 "+listener|more|\n"},
+	{BASE "listener|more|\nlistener|more|address|udp:192.0.2.1:5060\n",
+	 BASE, "-listener|more| restart\n"},
+	/* another name at an address that is taken */
+	{BASE "listener|more|\nlistener|more|address|udp:192.0.2.1:5060\n",
+	 BASE "listener|less|\nlistener|less|address|udp:192.0.2.1:5060\n",
+	 "+listener|less| restart\n-listener|more| restart\n"},
 	{BASE DEV_A, BASE "device|A|\ndevice|A|lines|1001\ndevice|A|nat|yes\n",
 	 "=device|A|lines reset\n=device|A|nat\n"},
 	{BASE DEV_A,
@@ -180,6 +186,35 @@ START_TEST(differences_are_told_with_what_they_need)
 }
 END_TEST
 
+/* Connections, sockets and trunks know a listener by its number. */
+START_TEST(a_new_listener_comes_after_those_that_run)
+{
+	struct config *a = build(BASE);
+	struct config *b =
+		build("listener|more|\n"
+		      "listener|more|address|udp:192.0.2.1:5090\n"
+		      "listener|more|serves|trunks\n"
+		      "listener|phones|\n"
+		      "listener|phones|address|tcp:192.0.2.1:5099\n"
+		      "call-manager|cm|\n"
+		      "call-manager|cm|address|udp:192.0.2.10:5060\n"
+		      "call-manager|cm|local-address|192.0.2.1:5070\n"
+		      "media||outside-address|192.0.2.1\n"
+		      "media||inside-address|192.0.2.2\n");
+	struct config *c = through(a, b);
+
+	ck_assert_uint_eq(c->listener_count, 2);
+	ck_assert_str_eq(c->listener[0].name, "phones");
+	ck_assert_uint_eq(c->listener[0].address.addr.port, 5060);
+	ck_assert_str_eq(c->listener[1].name, "more");
+	ck_assert_uint_eq(c->listener[1].address.addr.port, 5090);
+	ck_assert_int_eq(c->listener[1].serves, CONFIG_TRUNKS);
+	config_unref(a);
+	config_unref(b);
+	config_unref(c);
+}
+END_TEST
+
 START_TEST(what_needs_a_restart_stays_as_it_runs)
 {
 	struct config *a = build(BASE DEV_A "||user|one\nmedia||dscp|1\n");
@@ -194,7 +229,8 @@ START_TEST(what_needs_a_restart_stays_as_it_runs)
 		      "media||idle-timeout|7\n||user|two\n||realm|new\n" DEV_B);
 	struct config *c = through(a, b);
 
-	ck_assert_uint_eq(c->listener_count, 1);
+	/* The one is closed by a restart, the other joins. */
+	ck_assert_uint_eq(c->listener_count, 2);
 	ck_assert_str_eq(c->listener[0].name, "phones");
 	ck_assert(addr_eq(&c->call_manager[0].local_address,
 			  &a->call_manager[0].local_address));
@@ -358,6 +394,7 @@ int main(void)
 	tcase_add_test(t, trunks_come_and_go);
 	tcase_add_loop_test(t, differences_are_told_with_what_they_need, 0,
 			    ROWS(diffs));
+	tcase_add_test(t, a_new_listener_comes_after_those_that_run);
 	tcase_add_test(t, what_needs_a_restart_stays_as_it_runs);
 	tcase_add_test(t, old_and_new_that_do_not_go_together_are_refused);
 	tcase_add_test(t, other_bytes_are_refused);

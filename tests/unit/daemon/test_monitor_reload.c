@@ -6,9 +6,12 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "daemon/keys.h"
 #include "daemon/setup.h"
 #include "lib/certs.h"
@@ -33,6 +36,9 @@ static void setup(void)
 	begin(plain);
 }
 
+static size_t taken_fds;      /* that came with it */
+static uint64_t taken_before; /* listeners that it counts on */
+
 /* Worker i is told of a reload and says rows; its limit of calls by then. */
 static uint32_t take(uint32_t i, const char *rows)
 {
@@ -50,6 +56,8 @@ static uint32_t take(uint32_t i, const char *rows)
 	}
 	ck_assert_int_eq(q.command, CONTROL_RELOAD);
 	ck_assert_int_ge(fd, 0);
+	taken_fds = mon_heard_fds();
+	ck_assert_int_eq(text_dec(q.text, 64, &taken_before), 0);
 	ck_assert_int_eq(setup_config_read(fd, &c), 0);
 	(void)close(fd);
 	calls = c->limits.calls;
@@ -94,6 +102,123 @@ START_TEST(a_change_reaches_every_worker_and_is_told)
 		ck_assert_uint_eq(c->limits.calls, 20);
 		config_unref(c);
 	}
+}
+END_TEST
+
+/* ---- listeners that join --------------------------------------------------------- */
+
+static const char *with_listener(unsigned port)
+{
+	static char text[256];
+
+	(void)snprintf(text, sizeof(text),
+		       "listener \"more\" {\n"
+		       "\taddress = \"udp:127.0.0.1:%u\"\n}\n%s",
+		       port, plain);
+	return text;
+}
+
+static unsigned port_of(int fd)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	return ntohs(a.sin_port);
+}
+
+/* A socket on a port that so is nobody else's. */
+static int take_port(unsigned *ret)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	*ret = port_of(fd);
+	return fd;
+}
+
+START_TEST(a_new_listener_is_bound_for_every_worker)
+{
+	uint32_t had = mon->sockets;
+	unsigned port;
+	const char *a;
+	int client;
+
+	(void)close(take_port(&port));
+	mon_config(with_listener(port));
+	a = mon_ask("check", ""); /* does nothing */
+	has(a, "listener \\\"more\\\" (new)");
+	has(a, "\"needs-restart\":[]");
+	ck_assert_uint_eq(mon->sockets, had);
+	client = mon_send("reload", "", -1);
+	for (uint32_t i = 0; i < MON_WORKERS; i++) {
+		(void)take(i, "[]");
+		ck_assert_uint_eq(taken_fds, 2);
+		ck_assert_uint_eq(taken_before, 1);
+	}
+	has(mon_answer(client), "\"needs-restart\":[]");
+	ck_assert_uint_eq(mon->sockets, had + 1);
+	for (uint32_t i = 0; i < MON_WORKERS; i++)
+		ck_assert_uint_eq(port_of(mon->fd[i * mon->sockets + had]),
+				  port);
+	ck_assert_ptr_nonnull(mon->steer[1]);
+	/* It is there by the next one. */
+	client = mon_send("reload", "", -1);
+	(void)take(0, "[]");
+	ck_assert_uint_eq(taken_fds, 1);
+	ck_assert_uint_eq(taken_before, 2);
+	(void)take(1, "[]");
+	has(mon_answer(client), "\"changed\":[]");
+	/* To close it takes a restart. */
+	mon_config(plain);
+	client = mon_send("reload", "", -1);
+	(void)take(0, "[]");
+	(void)take(1, "[]");
+	has(mon_answer(client), "listener \\\"more\\\" (removed)");
+	ck_assert_uint_eq(mon->sockets, had + 1);
+}
+END_TEST
+
+START_TEST(a_port_in_use_changes_nothing)
+{
+	uint32_t had = mon->sockets;
+	unsigned port;
+	int fd = take_port(&port);
+	int first = mon->fd[0];
+	int client;
+
+	mon_config(with_listener(port));
+	is_bad(mon_ask("reload", ""), "listener \\\"more\\\": cannot bind "
+				      "udp:127.0.0.1:");
+	ck_assert_uint_eq(mon->sockets, had);
+	ck_assert_int_eq(mon->fd[0], first);
+	ck_assert_uint_eq(mon->config->listener_count, 1);
+	ck_assert_uint_eq(mon_hear(MONITOR_WORKER, 0, NULL).len, 0);
+	(void)close(fd);
+	client = mon_send("reload", "", -1);
+	(void)take(0, "[]");
+	(void)take(1, "[]");
+	has(mon_answer(client), "(new)");
+}
+END_TEST
+
+START_TEST(so_many_new_ones_at_once_need_a_restart)
+{
+	static char text[4096];
+	uint32_t had = mon->sockets;
+	size_t len = 0;
+
+	for (int i = 0; i < MONITOR_JOINING_MAX + 1; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"listener \"l%d\" {\n"
+					"\taddress = \"udp:127.0.0.1:%d\"\n}\n",
+					i, 45100 + i);
+	mon_config(text);
+	is_bad(mon_ask("reload", ""), "need a restart");
+	ck_assert_uint_eq(mon->sockets, had);
 }
 END_TEST
 
@@ -228,7 +353,6 @@ static void put_files(void)
 	test_cert_free(c);
 }
 
-/* TLS from the beginning: a listener more would need a restart. */
 static void setup_tls(void)
 {
 	ck_assert_int_eq(tls_global_init(), 0);
@@ -353,6 +477,35 @@ START_TEST(a_reload_survives_every_failure_of_memory)
 }
 END_TEST
 
+static void try_listener(void *arg)
+{
+	const char *a = mon_ask("reload", "");
+	uint32_t had = *(uint32_t *)arg;
+	bool is_there = mon->config->listener_count == 2;
+
+	/* What is refused has not happened, or has as a whole. */
+	ck_assert(!mon_is_good(a) || is_there);
+	ck_assert_uint_ge(mon->sockets, had + is_there);
+	if (is_there)
+		for (uint32_t i = 0; i < MON_WORKERS; i++)
+			ck_assert_int_gt(mon->fd[i * mon->sockets + had], 0);
+}
+
+START_TEST(a_listener_joins_whole_or_not_at_all_without_memory)
+{
+	uint32_t had = mon->sockets;
+	unsigned port;
+
+	(void)close(take_port(&port));
+	mon_config(with_listener(port));
+	mon_down(MONITOR_WORKER, 0);
+	mon_down(MONITOR_WORKER, 1);
+	oom_sweep(try_listener, &had);
+	ck_assert_uint_eq(mon->config->listener_count, 2);
+	ck_assert_uint_eq(mon->sockets, had + 1);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("plain");
@@ -361,6 +514,9 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, mon_close);
 	tcase_add_test(t, a_change_reaches_every_worker_and_is_told);
+	tcase_add_test(t, a_new_listener_is_bound_for_every_worker);
+	tcase_add_test(t, a_port_in_use_changes_nothing);
+	tcase_add_test(t, so_many_new_ones_at_once_need_a_restart);
 	tcase_add_test(t, what_needs_a_restart_is_named_and_stays);
 	tcase_add_test(t, check_tells_the_same_and_changes_nothing);
 	tcase_add_test(
@@ -370,6 +526,7 @@ int main(void)
 	tcase_add_test(t, a_worker_that_cannot_take_it_up_is_told);
 	tcase_add_test(t, workers_that_are_not_there_begin_with_it);
 	tcase_add_test(t, a_reload_survives_every_failure_of_memory);
+	tcase_add_test(t, a_listener_joins_whole_or_not_at_all_without_memory);
 	tcase_add_checked_fixture(keys, setup_tls, mon_close);
 	tcase_add_test(keys, workers_are_told_when_the_keys_are_there);
 	tcase_add_test(keys, a_key_that_is_refused_is_told_and_nothing_changes);

@@ -23,7 +23,8 @@ static struct config *config;
 static struct test_entropy entropy;
 static int phone, cm; /* the peers' sockets */
 static int media, store, keys;
-static struct sockaddr_in listener, stream, core;
+static struct sockaddr_in listener, stream, core, joined;
+static struct sockaddr_in peer; /* the call manager */
 static char text[TEXT_MAX];
 
 /* A socket of this type on loopback; *ret is its address. */
@@ -54,9 +55,10 @@ static struct slice print(char *buf, const char *prefix,
 	return slice_make(buf, (size_t)n);
 }
 
-static void make_config(const struct sockaddr_in *peer)
+/* more: where another listener is, or NULL. */
+static struct config *make_config(const struct sockaddr_in *more)
 {
-	char l[64], s[64], p[64], c[64];
+	char l[64], s[64], p[64], c[64], m[64];
 	struct slice ip = slice_str("127.0.0.1");
 	struct slice dev = slice_str("SEP000000000002");
 	struct slice dig = slice_str("SEP000000000003");
@@ -70,7 +72,7 @@ static void make_config(const struct sockaddr_in *peer)
 		{"call-manager", slice_str("cm"), NULL, SLICE_NULL, "t", 2,
 		 false},
 		{"call-manager", slice_str("cm"), "address",
-		 print(p, "udp:", peer), "t", 2, false},
+		 print(p, "udp:", &peer), "t", 2, false},
 		{"call-manager", slice_str("cm"), "local-address",
 		 print(c, "", &core), "t", 2, false},
 		{"media", SLICE_NULL, NULL, SLICE_NULL, "t", 3, false},
@@ -90,14 +92,20 @@ static void make_config(const struct sockaddr_in *peer)
 		{"device", dig, "digest", slice_str("yes"), "t", 5, false},
 		{"device", dig, "digest-user", slice_str("carol"), "t", 5,
 		 false},
+		{"listener", slice_str("m"), NULL, SLICE_NULL, "t", 6, false},
+		{"listener", slice_str("m"), "address",
+		 print(m, "udp:", more ? more : &peer), "t", 6, false},
 	};
 	struct config_report rep;
+	struct config *ret = NULL;
 
 	config_report_init(&rep);
-	ck_assert_int_eq(config_build(t, sizeof(t) / sizeof(t[0]), "/etc", &rep,
-				      &config),
+	ck_assert_int_eq(config_build(t,
+				      sizeof(t) / sizeof(t[0]) - (more ? 0 : 2),
+				      "/etc", &rep, &ret),
 			 0);
 	config_report_done(&rep);
+	return ret;
 }
 
 static int pair(int *ret_ours)
@@ -120,7 +128,7 @@ static void on_stats(void *ctx, uint32_t number, const struct flow_stats *s,
 
 static void setup(void)
 {
-	struct sockaddr_in peer, any;
+	struct sockaddr_in any;
 	char why[WORKER_ERR_MAX];
 	int fd[] = {udp(&listener), bound(SOCK_STREAM, &stream)};
 	int core_fd = udp(&core);
@@ -130,7 +138,7 @@ static void setup(void)
 	ck_assert_int_eq(listen(fd[1], 8), 0);
 	phone = udp(&any);
 	cm = udp(&peer);
-	make_config(&peer);
+	config = make_config(NULL);
 	ck_assert_int_eq(loop_new(&loop), 0);
 	p.loop = loop;
 	p.config = config;
@@ -198,6 +206,54 @@ START_TEST(a_registration_reaches_the_call_manager)
 	wait_at(cm);
 	ck_assert_ptr_eq(strstr(text, "REGISTER "), text);
 	ck_assert_uint_eq(pipeline_messages(worker_pipeline(worker)), 1);
+}
+END_TEST
+
+START_TEST(a_listener_that_joins_is_served)
+{
+	struct sockaddr_in first = listener;
+	struct worker_reload done;
+	char why[WORKER_ERR_MAX];
+	int fd = udp(&joined);
+	struct config *next = make_config(&joined);
+
+	ck_assert_int_eq(worker_listen(worker, next, &fd, NULL, why), 0);
+	ck_assert_int_eq(worker_reload(worker, next, &done), 0);
+	(void)close(fd); /* it has a copy */
+	config_unref(config);
+	config = next;
+	listener = joined;
+	phone_registers("2002", "");
+	wait_at(cm);
+	ck_assert_ptr_eq(strstr(text, "REGISTER "), text);
+	listener = first;
+	phone_registers("4711", ""); /* the others are served on */
+	(void)wait_at(phone);
+}
+END_TEST
+
+START_TEST(a_listener_that_cannot_be_served_changes_nothing)
+{
+	char why[WORKER_ERR_MAX] = "";
+	int fd = -1;
+	struct config *next;
+
+	(void)close(udp(&joined));
+	next = make_config(&joined);
+	ck_assert_int_eq(worker_listen(worker, next, &fd, NULL, why), ERR_IO);
+	ck_assert_str_ne(why, "");
+	config_unref(next);
+	/* Served, but not taken up. */
+	fd = udp(&joined);
+	next = make_config(&joined);
+	ck_assert_int_eq(worker_listen(worker, next, &fd, NULL, why), 0);
+	worker_unlisten(worker, config->listener_count);
+	config_unref(next);
+	says(phone, &joined, "anything");
+	phone_registers("2002", "");
+	wait_at(cm);
+	ck_assert_uint_eq(pipeline_messages(worker_pipeline(worker)), 1);
+	(void)close(fd);
 }
 END_TEST
 
@@ -434,6 +490,8 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_registration_reaches_the_call_manager);
+	tcase_add_test(t, a_listener_that_joins_is_served);
+	tcase_add_test(t, a_listener_that_cannot_be_served_changes_nothing);
 	tcase_add_test(t, a_keep_alive_is_answered_on_connections_only);
 	tcase_add_test(t,
 		       the_store_is_asked_for_a_credential_and_its_no_is_a_403);
