@@ -65,25 +65,48 @@ static int join(int fd, const struct addr *group, const struct addr *local)
 	       setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m));
 }
 
+/* A socket of a's family, as the relay wants it; -1. */
+static int open_like(const struct addr *a, uint8_t dscp)
+{
+	sa_family_t family = a->family == ADDR_V6 ? AF_INET6 : AF_INET;
+	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		set_options(fd, family, dscp);
+	return fd;
+}
+
+static int bind_to(int fd, const struct addr *a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(a, &ss);
+
+	return bind(fd, (struct sockaddr *)&ss, len);
+}
+
+static void share(int fd, int may)
+{
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &may, sizeof(may));
+}
+
+/* fd, or -1 without it. */
+static int keep(int fd, bool is_good)
+{
+	if (is_good)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
 int media_udp_open_group(const struct addr *group, const struct addr *local,
 			 uint8_t dscp)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(group, &ss);
-	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			0);
-	int one = 1;
+	int fd = open_like(group, dscp);
 
 	if (fd < 0)
 		return -1;
-	set_options(fd, ss.ss_family, dscp);
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-	    bind(fd, (struct sockaddr *)&ss, len) != 0 ||
-	    join(fd, group, local) != 0) {
-		(void)close(fd);
-		return -1;
-	}
-	return fd;
+	share(fd, 1); /* with whoever else hears the group */
+	return keep(fd, bind_to(fd, group) == 0 && join(fd, group, local) == 0);
 }
 
 void media_udp_towards(int fd, const struct addr *a)
@@ -102,58 +125,29 @@ void media_udp_towards(int fd, const struct addr *a)
 
 int media_udp_open(const struct addr *a, uint8_t dscp)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(a, &ss);
-	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			0);
+	int fd = open_like(a, dscp);
 
-	if (fd < 0)
-		return -1;
-	set_options(fd, ss.ss_family, dscp);
-	if (bind(fd, (struct sockaddr *)&ss, len) != 0) {
-		(void)close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static int bind_and_connect(int fd, const struct addr *a, const struct addr *to)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(a, &ss);
-
-	if (bind(fd, (struct sockaddr *)&ss, len) != 0)
-		return -1;
-	len = addr_to_sockaddr(to, &ss);
-	return connect(fd, (struct sockaddr *)&ss, len);
-}
-
-static void share(int fd, int may)
-{
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &may, sizeof(may));
+	return fd < 0 ? -1 : keep(fd, bind_to(fd, a) == 0);
 }
 
 int media_udp_open_connected(int fd, const struct addr *a,
 			     const struct addr *to, uint8_t dscp)
 {
-	sa_family_t family = a->family == ADDR_V6 ? AF_INET6 : AF_INET;
-	int ret = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int err;
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(to, &ss);
+	int ret = open_like(a, dscp);
+	bool is_good;
 
 	if (ret < 0)
 		return -1;
-	set_options(ret, family, dscp);
 	/* Both must say so, and only now: a relay's port is nobody else's. */
 	share(ret, 1);
 	share(fd, 1);
-	err = bind_and_connect(ret, a, to);
+	is_good = bind_to(ret, a) == 0 &&
+		  connect(ret, (struct sockaddr *)&ss, len) == 0;
 	share(fd, 0);
 	share(ret, 0);
-	if (err != 0) {
-		(void)close(ret);
-		return -1;
-	}
-	return ret;
+	return keep(ret, is_good);
 }
 
 uint64_t media_udp_data(struct handle h, enum media_udp_which which)
