@@ -4,6 +4,7 @@
 # and one by Cisco's remotecc. Each is refused, and goes on where it leads inside.
 # SIPp as the phone and as both far parties, kamailio as call manager.
 . "$(dirname "$0")/lib/test.sh"
+. "$LIB/trunks.sh"
 
 DEV_E=SEP001122334405 USER_E=2005
 needs net_begin sp-rights
@@ -14,11 +15,7 @@ listener "trunks" {
 	address = "udp:'$SP_OUT':5062"
 	serves = trunks
 }
-call-manager "cm-trunk" {
-	address = "udp:'$CM':5065"
-	local-address = "'$SP_IN':5080"
-	serves = trunks
-}
+'"$(trunk_core cm-trunk 5065 5080)"'
 failover { options-interval = 0 }
 calling-rights "lobby" {
 	rules = {

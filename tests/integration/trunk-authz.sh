@@ -2,6 +2,7 @@
 # What the method list of a trunk lets in: SIPp as two peers, of which one may do
 # everything and the other nothing of what the check boxes are about.
 . "$(dirname "$0")/lib/test.sh"
+. "$LIB/trunks.sh"
 
 MAY=10.77.0.21 MAY_NOT=10.77.0.22
 sections='
@@ -9,16 +10,8 @@ listener "trunks" {
 	address = "udp:'$SP_OUT':5080"
 	serves = trunks
 }
-call-manager "cm-may" {
-	address = "udp:'$CM':5065"
-	local-address = "'$SP_IN':5080"
-	serves = trunks
-}
-call-manager "cm-may-not" {
-	address = "udp:'$CM':5066"
-	local-address = "'$SP_IN':5090"
-	serves = trunks
-}
+'"$(trunk_core cm-may 5065 5080)"'
+'"$(trunk_core cm-may-not 5066 5090)"'
 failover { options-interval = 0 }
 trunk-profile "may" {
 	security-mode = nonsecure

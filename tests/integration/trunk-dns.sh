@@ -3,6 +3,7 @@
 # NAPTR and SRV, kamailio at each answers OPTIONS and hands calls to SIPp. The
 # first place goes and comes back, the name moves, another trunk has it.
 . "$(dirname "$0")/lib/test.sh"
+. "$LIB/trunks.sh"
 
 MOVED=10.77.0.31
 # trunk NAME HOST: in a file of its own
@@ -66,11 +67,7 @@ listener "trunks" {
 	address = "udp:'$SP_OUT':5080"
 	serves = trunks
 }
-call-manager "cm-trunk" {
-	address = "udp:'$CM':5065"
-	local-address = "'$SP_IN':5080"
-	serves = trunks
-}
+'"$(trunk_core cm-trunk 5065 5080)"'
 trunk-profile "plain" { security-mode = nonsecure }
 failover {
 	options-interval = 2

@@ -3,23 +3,14 @@
 # through kamailio. SRTP on both sides, proved from captures; the lock only with
 # trunk-lock = yes; RTP where the carrier has no SRTP, and refused where it must.
 . "$(dirname "$0")/lib/test.sh"
+. "$LIB/trunks.sh"
 
 PEER=9200
 # trunk_sections LOCK SRTP
 trunk_sections() {
 	cat <<CFG
-listener "trunks-tls" {
-	address = "tls:$SP_OUT:5081"
-	certificate = "certs/server.pem"
-	key = "keys/server.key"
-	trust = "trunks"
-	serves = trunks
-}
-call-manager "cm-carrier" {
-	address = "udp:$CM:5060"
-	local-address = "$SP_IN:5090"
-	serves = trunks
-}
+$(trunk_tls_listener trunks-tls)
+$(trunk_core cm-carrier 5060 5090)
 failover { options-interval = 0 }
 trunk-profile "secure" {
 	subjects = { "*.carrier.example" }

@@ -3,6 +3,7 @@
 # and as their call manager, two workers.
 export WORKERS=2
 . "$(dirname "$0")/lib/test.sh"
+. "$LIB/trunks.sh"
 
 sections='
 listener "trunks" {
@@ -11,28 +12,10 @@ listener "trunks" {
 	unknown = refuse
 	unknown-rate = 600
 }
-listener "trunks-tls" {
-	address = "tls:'$SP_OUT':5081"
-	certificate = "certs/server.pem"
-	key = "keys/server.key"
-	trust = "trunks"
-	serves = trunks
-}
-call-manager "cm-a" {
-	address = "udp:'$CM':5065"
-	local-address = "'$SP_IN':5080"
-	serves = trunks
-}
-call-manager "cm-b" {
-	address = "udp:'$CM':5066"
-	local-address = "'$SP_IN':5090"
-	serves = trunks
-}
-failover {
-	options-interval = 0
-	failures = 1
-	try-timeout = 500
-}
+'"$(trunk_tls_listener trunks-tls)"'
+'"$(trunk_core cm-a 5065 5080)"'
+'"$(trunk_core cm-b 5066 5090)"'
+'"$(trunk_failover)"'
 trunk-profile "plain" { security-mode = nonsecure }'
 carrier_a='trunk "old" {
 	profile = "plain"

@@ -2,6 +2,7 @@
 # Trunks: SIPp as carriers, as call manager and as a flood from nowhere;
 # kamailio as a peer on TLS that challenges with 407.
 . "$(dirname "$0")/lib/test.sh"
+. "$LIB/trunks.sh"
 
 SECRET=carrier-secret REALM=carrier.realm
 sections='
@@ -11,37 +12,15 @@ listener "trunks" {
 	unknown = refuse
 	unknown-rate = 5
 }
-listener "trunks-tls" {
-	address = "tls:'$SP_OUT':5081"
-	certificate = "certs/server.pem"
-	key = "keys/server.key"
-	trust = "trunks"
-	serves = trunks
-}
+'"$(trunk_tls_listener trunks-tls)"'
 listener "trunks-tcp" {
 	address = "tcp:'$SP_OUT':5082"
 	serves = trunks
 }
-call-manager "cm-tcp" {
-	address = "udp:'$CM':5067"
-	local-address = "'$SP_IN':5100"
-	serves = trunks
-}
-call-manager "cm-carrier" {
-	address = "udp:'$CM':5065"
-	local-address = "'$SP_IN':5080"
-	serves = trunks
-}
-call-manager "cm-secure" {
-	address = "udp:'$CM':5066"
-	local-address = "'$SP_IN':5090"
-	serves = trunks
-}
-failover {
-	options-interval = 0
-	failures = 1
-	try-timeout = 500
-}
+'"$(trunk_core cm-tcp 5067 5100)"'
+'"$(trunk_core cm-carrier 5065 5080)"'
+'"$(trunk_core cm-secure 5066 5090)"'
+'"$(trunk_failover)"'
 trunk-profile "plain" { security-mode = nonsecure }
 trunk-profile "asked" {
 	security-mode = nonsecure
