@@ -352,6 +352,21 @@ void join_review(struct calls *c, struct call *call)
 		deadline_set(c, call, DEADLINE_JOIN, c->now_ms + JOIN_TURN_MS);
 }
 
+void join_refused(const struct calls *c, struct call *call)
+{
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		struct stream *s = &call->media.stream[i];
+		enum suite suite =
+			s->has_flows && s->is_srtp
+				? join_suite(c, call, s,
+					     &s->flow[SIDE_CORE].remote)
+				: SUITE_NONE;
+
+		if (suite != SUITE_NONE)
+			s->tried = suite;
+	}
+}
+
 void join_turn(struct calls *c, struct call *call)
 {
 	bool is_any = false;

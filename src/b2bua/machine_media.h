@@ -115,6 +115,9 @@ enum suite join_suite(const struct calls *c, const struct call *call,
  * gets a re-INVITE of ours, in a while. Where their suites differ one of the two
  * phones does first, and the other when that has not helped. */
 void join_review(struct calls *c, struct call *call);
+/* The phone has refused an offer of ours: another suite that was in it is not
+ * offered again. */
+void join_refused(const struct calls *c, struct call *call);
 /* DEADLINE_JOIN is due. */
 void join_turn(struct calls *c, struct call *call);
 /* True when what both sides say passes without being opened. */
