@@ -64,9 +64,6 @@ void deadline_run(struct calls *c, struct call *call)
 	case DEADLINE_RENEW:
 		renew_due(c, call);
 		break;
-	case DEADLINE_JOIN:
-		join_turn(c, call);
-		break;
 	case DEADLINE_SESSION_PHONE:
 		session_due(c, &call->leg[SIDE_PHONE]);
 		break;

@@ -135,56 +135,6 @@ far_key(const struct calls *c, const struct call *call, const struct stream *s,
 	return k && k->suite == suite ? k : NULL;
 }
 
-static bool may_offer(const struct call_policy *p, enum suite suite)
-{
-	bool is_own = p->offer_suite_count == 0;
-	const enum suite *all = is_own ? p->suite : p->offer_suite;
-	uint32_t n = is_own ? p->suite_count : p->offer_suite_count;
-
-	for (uint32_t i = 0; i < n; i++)
-		if (all[i] == suite)
-			return true;
-	return false;
-}
-
-/* What the phone of s could change to, so that it hears its far end at far_addr
- * as that sends. */
-static enum suite better_suite(const struct calls *c, const struct call *call,
-			       const struct stream *s,
-			       const struct addr *far_addr)
-{
-	const struct call *far_call = NULL;
-	const struct stream *far = find_far(c, call, far_addr, &far_call);
-	const struct flow_key *k = told_key(s, far_addr);
-
-	/* One of this worker takes part once nothing of its is pending. */
-	if (far)
-		k = far->is_agreed && !far->is_offered && !far->is_rolled &&
-				    far->flow[SIDE_PHONE].in.mki_len == 0
-			    ? &far->flow[SIDE_PHONE].in
-			    : NULL;
-	if (!k || k->suite == SUITE_NONE || k->suite == s->tried ||
-	    k->suite == s->flow[SIDE_CORE].out.suite || !may_borrow(c, call) ||
-	    !may_offer(&call->policy, k->suite))
-		return SUITE_NONE;
-	return k->suite;
-}
-
-/* If both phones changed at once they would differ again. Both calls know both
- * ports, so that the lower one's phone is the first. */
-static bool is_first(const struct stream *s, const struct addr *far_addr)
-{
-	return s->flow[SIDE_CORE].local.port < far_addr->port;
-}
-
-enum suite join_suite(const struct calls *c, const struct call *call,
-		      const struct stream *s, const struct addr *far)
-{
-	enum suite suite = better_suite(c, call, s, far);
-
-	return is_first(s, far) || suite == s->turn ? suite : SUITE_NONE;
-}
-
 /* The lines in bits come first; tags are numbered anew. */
 static void bring_forward(struct answer_offer *o, uint32_t bits)
 {
@@ -311,74 +261,17 @@ static bool needs_key(const struct calls *c, const struct call *call,
 	return f->is_borrowed ? !is_right(s, k) : k && may_borrow(c, call);
 }
 
-/* Could the phone of s change its suite to its far end's, now or later? Not
- * while it is being asked. */
-static enum suite needs_suite(const struct calls *c, const struct call *call,
-			      const struct stream *s)
-{
-	return s->has_flows && s->is_agreed && s->is_srtp && !s->is_offered
-		       ? better_suite(c, call, s, &s->flow[SIDE_CORE].remote)
-		       : SUITE_NONE;
-}
-
-static void want_keys(struct calls *c, struct call *call, uint64_t wait_ms)
-{
-	struct leg *leg = &call->leg[SIDE_PHONE];
-
-	if (leg->wants_renew)
-		return;
-	call->join_offers++;
-	renew_want(c, leg, wait_ms);
-}
-
 void join_review(struct calls *c, struct call *call)
 {
-	bool is_now = false;
-	bool is_later = false;
-
-	for (size_t i = 0; i < STREAMS_MAX; i++) {
-		const struct stream *s = &call->media.stream[i];
-		bool is_other = needs_suite(c, call, s) != SUITE_NONE;
-
-		is_now |= needs_key(c, call, s) ||
-			  (is_other && is_first(s, &s->flow[SIDE_CORE].remote));
-		is_later |= is_other;
-	}
-	if (call->state != CALL_UP)
-		return;
-	if (is_now)
-		want_keys(c, call, JOIN_PEACE_MS);
-	else if (is_later && call->deadline_ms[DEADLINE_JOIN] == UINT64_MAX)
-		deadline_set(c, call, DEADLINE_JOIN, c->now_ms + JOIN_TURN_MS);
-}
-
-void join_refused(const struct calls *c, struct call *call)
-{
-	for (size_t i = 0; i < STREAMS_MAX; i++) {
-		struct stream *s = &call->media.stream[i];
-		enum suite suite =
-			s->has_flows && s->is_srtp
-				? join_suite(c, call, s,
-					     &s->flow[SIDE_CORE].remote)
-				: SUITE_NONE;
-
-		if (suite != SUITE_NONE)
-			s->tried = suite;
-	}
-}
-
-void join_turn(struct calls *c, struct call *call)
-{
+	struct leg *leg = &call->leg[SIDE_PHONE];
 	bool is_any = false;
 
-	for (size_t i = 0; i < STREAMS_MAX; i++) {
-		struct stream *s = &call->media.stream[i];
-
-		s->turn = needs_suite(c, call, s);
-		is_any |= s->turn != SUITE_NONE;
-	}
-	if (is_any && call->state == CALL_UP)
-		want_keys(c, call, 0);
+	for (size_t i = 0; i < STREAMS_MAX; i++)
+		is_any |= needs_key(c, call, &call->media.stream[i]);
+	if (!is_any || call->state != CALL_UP || leg->wants_renew)
+		return;
+	call->join_offers++;
+	renew_want(c, leg, JOIN_PEACE_MS);
 }
 
 /* Does what the phone of a says reach that of b unopened? */

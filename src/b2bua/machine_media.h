@@ -102,24 +102,10 @@ void join_offer(struct calls *c, const struct call *call, struct stream *s,
  * has answered: where the far end is another phone of ours, s->decided gets
  * that phone's key under a suite both have; else a key of our own. */
 void join_answer(struct calls *c, const struct call *call, struct stream *s);
-/*
- * The suite that the phone of s, whose stream is SRTP with another, can be
- * offered beside that, as its far end (at address far) is another phone of ours
- * that sends under it; SUITE_NONE: there is none, it was offered before, or it is
- * the other phone's turn.
- */
-enum suite join_suite(const struct calls *c, const struct call *call,
-		      const struct stream *s, const struct addr *far);
 /* After media changed here or at the far end: where the phone hears its far
  * end under a key that is no longer right, or could hear it under its own, it
- * gets a re-INVITE of ours, in a while. Where their suites differ one of the two
- * phones does first, and the other when that has not helped. */
+ * gets a re-INVITE of ours, in a while. */
 void join_review(struct calls *c, struct call *call);
-/* The phone has refused an offer of ours: another suite that was in it is not
- * offered again. */
-void join_refused(const struct calls *c, struct call *call);
-/* DEADLINE_JOIN is due. */
-void join_turn(struct calls *c, struct call *call);
 /* True when what both sides say passes without being opened. */
 bool join_is_end_to_end(const struct calls *c, const struct call *call);
 /* The media process says something about a flow of call. */

@@ -123,7 +123,7 @@ static bool offer_to_phone(struct calls *c, struct call *call, struct stream *s,
 			   const struct sdp_media *m, const char **ret_why)
 {
 	struct answer_policy p;
-	enum suite suite[] = {s->flow[SIDE_CORE].out.suite, SUITE_NONE};
+	enum suite now = s->flow[SIDE_CORE].out.suite;
 	bool is_plain = s->is_agreed && !s->is_srtp && !s->is_raw;
 	enum sdp_proto proto;
 
@@ -140,11 +140,11 @@ static bool offer_to_phone(struct calls *c, struct call *call, struct stream *s,
 	    ((call->media.no_srtp && !s->is_srtp) || is_plain))
 		p.srtp = ANSWER_SRTP_NEVER;
 	if (s->has_flows && s->is_srtp) {
-		/* Only what is in use: a phone need not choose again, unless
-		 * its far end, another phone, could be heard as it is. */
-		suite[1] = join_suite(c, call, s, &m->addr);
-		p.suite = suite;
-		p.suite_count = 2;
+		/* Only what is in use: a phone need not choose again, and
+		 * some that do go on sending under the old one (decision
+		 * 0014). */
+		p.suite = &now;
+		p.suite_count = 1;
 	}
 	proto = sdp_proto_with(m->proto, p.srtp != ANSWER_SRTP_NEVER &&
 						 call->policy.srtp_offer !=
@@ -152,7 +152,7 @@ static bool offer_to_phone(struct calls *c, struct call *call, struct stream *s,
 	if (s->has_flows && s->is_srtp && p.srtp != ANSWER_SRTP_NEVER)
 		proto = s->phone_proto; /* as it was agreed */
 	answer_offer_make(&p, proto, &c->p.entropy, &s->offer);
-	if (s->offer.count > 0 && key_in_use(s, suite[0]))
+	if (s->offer.count > 0 && key_in_use(s, now))
 		s->offer.line[0].key = s->flow[SIDE_CORE].out;
 	join_offer(c, call, s, &m->addr);
 	return true;
@@ -340,8 +340,6 @@ static bool answer_line(struct calls *c, struct call *call, enum side from,
 	if (from == SIDE_PHONE) {
 		offer_policy(call, &p);
 		loosen(call, m, s->offer.count > 0, &p);
-		if (s->is_srtp && s->offer.count > 1)
-			s->tried = s->offer.line[0].key.suite;
 		answer_wipe(&s->decided);
 		check_answer(s, m, &p);
 		if (s->decided.kind == ANSWER_REFUSE) {

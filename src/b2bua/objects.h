@@ -38,7 +38,6 @@ enum {
 	REFERS_MAX = 8,	     /* REFERs of a dialog that are still notified */
 	JOIN_PEACE_MS = 500, /* before an offer of ours about keys */
 	JOIN_OFFERS_MAX = 3, /* of these in a call with a far phone's key */
-	JOIN_TURN_MS = 3000, /* how long the far phone may take to get there */
 	RETRY_AFTER_S = 5    /* when we are full */
 };
 
@@ -47,7 +46,6 @@ enum call_deadline {
 	DEADLINE_RING,	/* the final response to the exchange's INVITE */
 	DEADLINE_REL,	/* a reliable provisional is sent again */
 	DEADLINE_RENEW, /* a re-INVITE of our own may be tried */
-	DEADLINE_JOIN,	/* it is this phone's turn to change its suite */
 	DEADLINE_SESSION_PHONE, /* a leg's session is refreshed, or over */
 	DEADLINE_SESSION_CORE,
 	DEADLINE_COUNT
@@ -265,8 +263,6 @@ struct stream {
 	uint16_t port[2];
 	struct flow flow[2];
 	struct far far;
-	enum suite turn;  /* it is our turn to change to it; NONE: to none */
-	enum suite tried; /* the phone chose between it and its own; or NONE */
 	struct party next[2];
 	struct answer decided;	    /* ours to the phone's pending offer */
 	struct answer_offer theirs; /* what the phone's pending offer has */

@@ -92,8 +92,6 @@ void renew_failed(struct calls *c, struct leg *leg, const struct sip_msg *m)
 		renew_want(c, leg, glare_wait_ms(c, leg));
 	else if (session_longer(c, leg, m))
 		renew_want(c, leg, 0);
-	else if (leg->side == SIDE_PHONE)
-		join_refused(c, leg->call);
 }
 
 void renew_update(struct calls *c, struct leg *leg, const struct event_sip *ev)

@@ -222,7 +222,6 @@ void stream_close(struct calls *c, struct stream *s)
 	stream_ports_give(c, s->port);
 	s->has_flows = false;
 	s->is_idle[0] = s->is_idle[1] = s->is_rolled = false;
-	s->turn = s->tried = SUITE_NONE;
 	secret_wipe(&s->far, sizeof(s->far));
 }
 
