@@ -380,6 +380,48 @@ START_TEST(a_stream_that_has_come_far_says_so)
 }
 END_TEST
 
+/* Another key is another agreement: its roll-over counter begins at 0 on both
+ * sides, whatever the sequence numbers have come to. What was sent before the
+ * change goes by the counter of the key before. */
+START_TEST(another_key_begins_anew)
+{
+	struct flow f = flow(FLOW_LATCH_OFF, true);
+	struct path *p;
+	struct rtp_srtp *s = sender(1), *again = sender(3);
+	struct rtp_srtp *hears = sender(2), *hears_again = sender(4);
+	uint8_t late[80];
+	size_t len, late_len;
+
+	f.out = key(2);
+	p = path_new(&f, 0);
+	for (uint32_t i = 0xfff0; i < 0x10010; i++) {
+		ck_assert_int_eq(arrive_srtp(p, s, &phone, (uint16_t)i), 0);
+		len = 70;
+		ck_assert_int_eq(rtp_srtp_unprotect(hears, buf, len, &len), 0);
+	}
+	late_len = rtp(0x10, 1);
+	ck_assert_int_eq(rtp_srtp_protect(s, buf, late_len, sizeof(buf),
+					  &late_len),
+			 0);
+	memcpy(late, buf, late_len);
+	f.in = key(3);
+	f.out = key(4);
+	ck_assert_int_eq(path_update(p, &f, now), 0);
+	ck_assert_int_eq(arrive_srtp(p, again, &phone, 0x11), 0);
+	len = 70;
+	ck_assert_int_eq(rtp_srtp_unprotect(hears_again, buf, len, &len), 0);
+	memcpy(buf, late, late_len);
+	ck_assert_int_eq(arrive(p, &phone, false, late_len), 0);
+	len = 70;
+	ck_assert_int_eq(rtp_srtp_unprotect(hears_again, buf, len, &len), 0);
+	rtp_srtp_free(s);
+	rtp_srtp_free(again);
+	rtp_srtp_free(hears);
+	rtp_srtp_free(hears_again);
+	path_free(p);
+}
+END_TEST
+
 /* A successor that goes on in the midst of a stream knows it, too. */
 START_TEST(a_stream_that_goes_on_elsewhere_has_come_as_far)
 {
@@ -694,6 +736,7 @@ int main(void)
 	tcase_add_test(t, new_ssrcs_towards_srtp_are_rationed);
 	tcase_add_test(t, a_stream_that_has_come_far_says_so);
 	tcase_add_test(t, a_stream_that_goes_on_elsewhere_has_come_as_far);
+	tcase_add_test(t, another_key_begins_anew);
 	tcase_add_test(t, silence_is_reported_once);
 	tcase_add_test(t, no_memory_is_survived);
 	suite_add_tcase(s, t);
