@@ -230,14 +230,14 @@ bool socket_relay(struct relay *r, const struct addr *local, struct job *j,
 	return true;
 }
 
-void socket_drain(struct shard *s, struct relay_flow *f)
+void socket_drain(struct shard *s, struct relay_flow *f, bool is_connected)
 {
 	struct job *j = &s->job[0];
 
 	for (int i = 0; i < ROUND_MAX && f->connected >= 0; i++) {
 		j->flow = f;
 		j->pkt.is_rtcp = false;
-		j->is_connected = true;
+		j->is_connected = is_connected;
 		receive(s, j);
 		if (!j->flow)
 			break;

@@ -121,8 +121,9 @@ void socket_refresh_target(struct relay *r, struct relay_flow *f);
 /* Have the shard read fd; data comes back with it. ERR_IO. */
 MUST_CHECK int socket_watch(struct shard *s, int fd, uint64_t data);
 
-/* Read, judge and send what came to f by its connected socket. */
-void socket_drain(struct shard *s, struct relay_flow *f);
+/* Read, judge and send what came to f, which has a connected socket, by that or
+ * by the first one for RTP; a round's worth at most. */
+void socket_drain(struct shard *s, struct relay_flow *f, bool is_connected);
 
 /* --- socket_near.c: connected sockets ------------------------------------ */
 /* f's party proved itself: soon it has a socket of its own. */

@@ -85,7 +85,10 @@ void socket_near_drop(struct relay *r, struct relay_flow *f)
 
 void socket_near_leave(struct shard *s, struct relay_flow *f)
 {
-	socket_drain(s, f);
+	/* What waits in the first one is older, and a successor, who knows only
+	 * the newest that was taken, would refuse it. */
+	socket_drain(s, f, false);
+	socket_drain(s, f, true);
 	socket_near_drop(s->relay, f);
 }
 

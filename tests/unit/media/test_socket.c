@@ -1,12 +1,14 @@
 /* The relay over UDP sockets does what a media backend must, and hears groups. */
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/run.h"
+#include "media/socket_int.h"
 #include "unit/media/conform.h"
 
 static const struct {
@@ -325,6 +327,68 @@ START_TEST(a_moved_party_leaves_its_socket)
 }
 END_TEST
 
+/* --- a move while packets wait ------------------------------------------------ */
+
+struct move {
+	struct media_backend *from;
+	uint64_t id[2];
+	struct media_state at[2];
+	int err;
+};
+
+static void *take_both(void *arg)
+{
+	struct move *m = arg;
+
+	m->err = m->from->ops->take(m->from, 1, m->id, 2, m->at);
+	return NULL;
+}
+
+/* Older packets wait in the first socket, newer ones in the party's own: who goes
+ * on elsewhere knows the newest that was taken, and refuses what is older. */
+START_TEST(what_waits_in_either_socket_is_not_lost_in_a_move)
+{
+	enum { EACH = 5 };
+	struct media_socket_params sp = {.threads = 1};
+	struct rig r = rig_new(AF_INET, FLOW_LATCH_RESTRICTED);
+	struct move m = {.id = {r.flow[0].id, r.flow[1].id}};
+	struct media_backend *to;
+	struct addr self;
+	int other = conform_bound(AF_INET, &self);
+	struct shard *s;
+	pthread_t thread;
+
+	/* Flows and addresses of the rig, backends of our own. */
+	ck_assert_int_eq(rig_del(&r, 0), 0);
+	ck_assert_int_eq(rig_del(&r, 1), 0);
+	ck_assert_int_eq(media_socket_new(&sp, &m.from), 0);
+	ck_assert_int_eq(media_socket_new(&sp, &to), 0);
+	ck_assert_int_eq(m.from->ops->add(m.from, 1, r.flow, 2), 0);
+	rig_send(&r, 1, false, conform_srtp(r.phone_out, 1));
+	ck_assert_int_eq(conform_receive(r.fd[0][0]), 172);
+	wait_connected(&r, 1, 1);
+	s = &((struct relay *)(void *)m.from)->shard[0];
+	(void)pthread_mutex_lock(&s->lock);
+	/* No two in a row from elsewhere: the phone does not move. */
+	for (uint16_t i = 0; i < 2 * EACH; i++)
+		conform_send(i < EACH ? other : r.fd[1][0], &r.flow[1].local,
+			     conform_srtp(r.phone_out, (uint16_t)(10 + 2 * i)));
+	ck_assert_int_eq(pthread_create(&thread, NULL, take_both, &m), 0);
+	while (atomic_load(&s->waiters) == 0)
+		(void)sched_yield();
+	(void)pthread_mutex_unlock(&s->lock);
+	(void)pthread_join(thread, NULL);
+	ck_assert_int_eq(m.err, 0);
+	ck_assert_int_eq(to->ops->give(to, 1, r.flow, m.at, 2), 0);
+	for (int i = 0; i < 2 * EACH; i++)
+		ck_assert_int_eq(conform_receive(r.fd[0][0]), 172);
+	m.from->ops->free(m.from);
+	to->ops->free(to);
+	(void)close(other);
+	rig_free(&r);
+}
+END_TEST
+
 static int few_descriptors(const struct media_socket_params *p,
 			   struct media_backend **ret)
 {
@@ -357,11 +421,14 @@ int main(void)
 	const struct conform_backend b = {"socket", media_socket_new};
 	TCase *tc = tcase_create("sockets");
 
+	tcase_set_timeout(tc, 30);
+
 	tcase_add_loop_test(tc, a_proven_party_has_a_socket_of_its_own, 0, 2);
 	tcase_add_test(tc, an_answer_of_the_network_costs_no_packet);
 	tcase_add_test(tc, an_answer_within_a_round_costs_no_packet);
 	tcase_add_test(tc, a_moved_party_leaves_its_socket);
 	tcase_add_test(tc, few_descriptors_are_for_flows);
+	tcase_add_test(tc, what_waits_in_either_socket_is_not_lost_in_a_move);
 
 	if (!emulation_lacks("options")) {
 		tcase_add_loop_test(
