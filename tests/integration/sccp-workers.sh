@@ -27,7 +27,7 @@ for i in $(seq 20 60); do
 done
 for i in "$C" "$D"; do needs ip -n "$NS-px" addr add "$i/24" dev eth0; done
 needs sccp_capture all
-needs sccp_secure_phone c --local "$C"
+needs sccp_secure_phone c --local "$C" --retry 20000
 needs sccp_secure_phone d --local "$D"
 for p in c d; do
 	is_true "Skinny phone $p registers" sccp_do "$p" 20 "wait registered 15"
@@ -120,4 +120,26 @@ awk -v name=baresip -v sallyport="$SP_OUT" -f "$LIB/../streams.awk" \
 	"$DIR/log/baresip" >"$DIR/cap/all.sip-streams"
 is_true "srtpcheck: SRTP outside under these keys, nothing in clear" \
 	sccp_prove all --mixed
+
+# --- a worker dies, and its phone comes back at the other ---------------------------
+# c's streams are kept by the successor while c, which does not hurry, is away; then
+# its address is d's
+is_true "Skinny calls Skinny across workers once more" across
+killed_and_moved() {
+	killed "worker=$(worker_of "$C")" || return 1
+	wait_for 10 "its streams are kept" grep -q 'streams claimed' \
+		"$DIR/log/sallyportd" || return 1
+	sccp_end c
+	sccp_secure_phone c --local "$D" && sccp_do c 20 "wait registered 15"
+}
+is_true "a worker dies, and its phone registers with the other" killed_and_moved
+is_true "the first one hears of it, and ends what it kept" wait_for 5 \
+	"the streams end" grep -q 'registered%20with%20another%20worker' \
+	"$DIR/log/sallyportd"
+no_flows() {
+	ctl --json media | tr -d ' \n' >"$DIR/media"
+	! grep -q '"flows":[1-9]' "$DIR/media"
+}
+sccp_say d hangup
+is_true "nothing is left of the call" wait_for 10 "no flows" no_flows
 test_end
