@@ -609,6 +609,9 @@ void save_follow(struct calls *c, const struct binding *b)
 	struct table_node *n =
 		table_find(&c->devices, slice_str(b->line->device));
 
+	/* Registered anew by ourselves; the phone has not come yet. */
+	if (handle_is_none(b->dest.ep))
+		return;
 	for (; n; n = table_find_next(n)) {
 		struct call *call = TABLE_ENTRY(n, struct call, by_device);
 		struct leg *leg = &call->leg[SIDE_PHONE];

@@ -133,11 +133,15 @@ void save_follow_subs(struct calls *c, const struct binding *b)
 	struct table_node *n =
 		table_find(&c->sub_devices, slice_str(b->line->device));
 
-	for (; n; n = table_find_next(n)) {
+	while (n) {
 		struct sub *s = TABLE_ENTRY(n, struct sub, by_device);
 		struct leg *leg = &s->leg[SIDE_PHONE];
 
-		if (!leg->has_ep && leg_set_dest(c, leg, &b->dest) == 0)
-			save_touch(c, &s->obj);
+		n = table_find_next(n);
+		if (leg->has_ep || leg_set_dest(c, leg, &b->dest) != 0)
+			continue;
+		save_touch(c, &s->obj);
+		if (s->is_lost)
+			sub_move(c, s);
 	}
 }

@@ -29,6 +29,7 @@ struct sub {
 	bool is_refer;
 	struct refers refers;
 	uint32_t epoch; /* of the call manager's place when it last granted */
+	bool is_lost;	/* the phone is to be told when it is back */
 	struct handle refresh; /* the phone's SUBSCRIBE under way (a relay) */
 	uint64_t fork_ms;      /* until then a NOTIFY may come from a fork */
 	bool is_saved;	       /* see save_sub.c */
@@ -74,6 +75,8 @@ bool sub_is_lost(struct calls *c, const struct sub *s);
 /* b is registered elsewhere now, or anew: what its phone has subscribed to
  * under it ends where it was, and the phone is told. O(its subscriptions). */
 void sub_follow(struct calls *c, const struct binding *b);
+/* s ends at its call manager, and its phone is told to begin it anew. */
+void sub_move(struct calls *c, struct sub *s);
 
 /* --- refer.c ------------------------------------------------------------- */
 /* What the REFERs in leg's dialogs have begun. */

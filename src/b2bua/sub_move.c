@@ -31,6 +31,8 @@ bool sub_is_lost(struct calls *c, const struct sub *s)
 	const struct core_entry *e = place_of(c, s);
 	uint64_t others = core_others(c, NULL);
 
+	if (s->is_lost)
+		return true;
 	if (!is_movable(s) || (e && e->is_up))
 		return false;
 	return core_has_other(&c->core,
@@ -69,9 +71,14 @@ static void answer_refresh(struct calls *c, struct sub *s)
 	relay_free(c, r);
 }
 
-static void move(struct calls *c, struct sub *s)
+void sub_move(struct calls *c, struct sub *s)
 {
 	const struct core_entry *e = place_of(c, s);
+
+	/* A predecessor of ours has left it, and the phone has not come yet. */
+	s->is_lost = leg_is_away(&s->leg[SIDE_PHONE]);
+	if (s->is_lost)
+		return;
 
 	/* One that is there may have kept it. */
 	if (e && e->is_up)
@@ -103,6 +110,6 @@ void sub_follow(struct calls *c, const struct binding *b)
 		if (is_movable(s) && is_under(s, b) &&
 		    (!e || s->epoch != b->epoch ||
 		     !handle_eq(core_handle(&c->core, e), b->place)))
-			move(c, s);
+			sub_move(c, s);
 	}
 }
