@@ -36,6 +36,18 @@ bool dialog_id_find(const struct sip_out_rules *r, const struct sip_out_ids *in,
 		find_name(r, in->tag[1], ret->buf[1], &ret->ids.tag[1]));
 }
 
+struct slice dialog_id_own(const struct sip_out_rules *r, struct slice call_id,
+			   struct dialog_id_other *other)
+{
+	struct slice own = other->ids.call_id;
+
+	/* Its place is free where the dialog is known. */
+	if (!r->to_phone || !r->lookup->name || own.ptr == other->buf[2] ||
+	    !find_name(r, call_id, other->buf[2], &own))
+		return other->ids.call_id;
+	return own;
+}
+
 static struct slice unquoted(struct slice s)
 {
 	if (s.len >= 2 && s.ptr[0] == '"' && s.ptr[s.len - 1] == '"')

@@ -64,3 +64,10 @@ struct dialog_id_other {
  */
 bool dialog_id_find(const struct sip_out_rules *r, const struct sip_out_ids *in,
 		    struct dialog_id_other *ret);
+/*
+ * The same for a Call-ID that a notifier uses as a name of its own: outside its
+ * cover, whether we know the dialog (still, or already) or not, since the reader
+ * knows the dialog by it; other: as dialog_id_find has written it. May view other.
+ */
+struct slice dialog_id_own(const struct sip_out_rules *r, struct slice call_id,
+			   struct dialog_id_other *other);

@@ -290,12 +290,9 @@ static void encode(struct writer *w, struct slice s)
 /* Copy from *pos on with the values of g replaced, in the order in which they
  * stand there. */
 static void copy_group(struct writer *w, struct slice xml, size_t *pos,
-		       const struct group *g, const struct sip_out_ids *ids,
+		       const struct group *g, const struct slice value[PLACES],
 		       const struct sip_out_map *map)
 {
-	const struct slice value[PLACES] = {ids->tag[0], ids->tag[1],
-					    ids->call_id, ids->call_id};
-
 	for (int n = 0; n < PLACES; n++) {
 		int next = -1;
 
@@ -319,6 +316,19 @@ static void copy_group(struct writer *w, struct slice xml, size_t *pos,
 	}
 }
 
+static void copy_known(struct writer *w, struct slice xml, size_t *pos,
+		       const struct group *g, const struct sip_out_ids *ids,
+		       struct dialog_id_other *other,
+		       const struct sip_out_rules *r)
+{
+	const struct slice value[PLACES] = {
+		other->ids.tag[0], other->ids.tag[1], other->ids.call_id,
+		g->id[SAME].len > 0 ? dialog_id_own(r, ids->call_id, other)
+				    : SLICE_NULL};
+
+	copy_group(w, xml, pos, g, value, &r->map);
+}
+
 void dialog_id_copy_xml(struct writer *w, struct slice xml,
 			const struct sip_out_rules *r)
 {
@@ -333,7 +343,7 @@ void dialog_id_copy_xml(struct writer *w, struct slice xml,
 
 		read_ids(&g, buf, &ids);
 		if (dialog_id_find(r, &ids, &other))
-			copy_group(w, xml, &done, &g, &other.ids, &r->map);
+			copy_known(w, xml, &done, &g, &ids, &other, r);
 		pos = g.end;
 	}
 	hosts_copy(w, slice_from(xml, done), &r->map);
