@@ -88,13 +88,15 @@ void sub_move(struct calls *c, struct sub *s)
 	sub_free(c, s);
 }
 
-/* One that began while the phone was not known under this connection has a
- * Contact of its own. */
-static bool is_under(const struct sub *s, const struct binding *b)
+/* One that began while the phone was not known under this connection, or under a
+ * registration that is gone, goes with any of the phone's. */
+static bool is_under(struct calls *c, const struct sub *s,
+		     const struct binding *b)
 {
-	const char *user = s->leg[SIDE_CORE].contact_user;
+	const struct binding *own =
+		binding_find(c, slice_str(s->leg[SIDE_CORE].contact_user));
 
-	return strlen(user) != TOKEN_LEN || strcmp(user, b->token) == 0;
+	return !own || own == b;
 }
 
 void sub_follow(struct calls *c, const struct binding *b)
@@ -107,7 +109,7 @@ void sub_follow(struct calls *c, const struct binding *b)
 		const struct core_entry *e = place_of(c, s);
 
 		n = table_find_next(n);
-		if (is_movable(s) && is_under(s, b) &&
+		if (is_movable(s) && is_under(c, s, b) &&
 		    (!e || s->epoch != b->epoch ||
 		     !handle_eq(core_handle(&c->core, e), b->place)))
 			sub_move(c, s);
