@@ -140,39 +140,55 @@ static struct slice user_before(struct slice text, size_t from, size_t pos)
 						  : SLICE_NULL;
 }
 
-/* Bytes of an address at pos that was replaced; 0: there is none. w has the
- * text from from on. */
-static size_t replace(struct writer *w, struct slice text, size_t from,
-		      size_t pos, const struct sip_out_map *map)
+/* An address in a text, with the user before it if that is replaced, too. */
+struct hit {
+	size_t begin, end;
+	const struct addr *host; /* is written instead */
+	struct slice user;	 /* likewise, if has_user */
+	bool has_user;
+	bool has_bracket;
+};
+
+/* Is what stands at pos to be replaced? What is before from is done. */
+static bool find_at(const struct sip_out_map *map, struct slice text,
+		    size_t from, size_t pos, struct hit *ret)
 {
 	struct slice s = slice_from(text, pos);
-	struct slice user = SLICE_NULL;
-	const struct addr *found;
+	struct slice user;
 	bool is_uri;
 	size_t n;
 
 	if (s.len == 0 || is_inner(text, pos))
-		return 0;
-	if (s.ptr[0] != '[' && s.ptr[0] != ':' && !is_hex(s.ptr[0]))
-		return 0;
+		return false;
 	n = candidate(s);
 	if (n == 0 || (n < s.len && text_is_alnum(s.ptr[n])))
-		return 0;
+		return false;
 	is_uri = is_uri_host(text, pos);
-	found = hosts_find(map, slice_sub(s, 0, n), is_uri);
-	if (!found)
-		return 0;
-	if (hosts_find_user(map, found, user_before(text, from, pos), &user) &&
-	    writer_ok(w)) {
-		w->len -= user_before(text, from, pos).len + 1;
-		writer_put(w, user);
+	*ret = (struct hit){.begin = pos,
+			    .end = pos + n,
+			    .host = hosts_find(map, slice_sub(s, 0, n), is_uri),
+			    .has_bracket = s.ptr[0] == '['};
+	if (!ret->host)
+		return false;
+	if (is_uri)
+		ret->end += port_len(slice_from(s, n));
+	user = user_before(text, from, pos);
+	ret->has_user = hosts_find_user(map, ret->host, user, &ret->user);
+	if (ret->has_user)
+		ret->begin -= user.len + 1;
+	return true;
+}
+
+static void put_hit(struct writer *w, const struct hit *h)
+{
+	if (h->has_user) {
+		writer_put(w, h->user);
 		writer_u8(w, '@');
 	}
-	if (s.ptr[0] == '[')
-		addr_print_host(w, found);
+	if (h->has_bracket)
+		addr_print_host(w, h->host);
 	else
-		addr_print_ip(w, found);
-	return is_uri ? n + port_len(slice_from(s, n)) : n;
+		addr_print_ip(w, h->host);
 }
 
 void hosts_copy(struct writer *w, struct slice text,
@@ -183,23 +199,17 @@ void hosts_copy(struct writer *w, struct slice text,
 
 	while (pos < text.len) {
 		uint8_t c = text.ptr[pos];
-		size_t n = 0;
+		struct hit h;
 
 		/* Most bytes begin no address. */
-		if (c == '[' || c == ':' || is_hex(c)) {
-			struct writer probe = *w;
-
-			writer_put(&probe, slice_sub(text, done, pos - done));
-			n = replace(&probe, text, done, pos, map);
-			if (n > 0)
-				*w = probe;
-		}
-		if (n > 0) {
-			pos += n;
-			done = pos;
+		if ((c != '[' && c != ':' && !is_hex(c)) ||
+		    !find_at(map, text, done, pos, &h)) {
+			pos++;
 			continue;
 		}
-		pos++;
+		writer_put(w, slice_sub(text, done, h.begin - done));
+		put_hit(w, &h);
+		pos = done = h.end;
 	}
 	writer_put(w, slice_from(text, done));
 }
