@@ -354,6 +354,26 @@ static bool copy_contact(struct writer *w, const struct sip_uri *u,
 	return true;
 }
 
+/* A URI of another scheme, or none: a reader that understands it gets no headers
+ * from it. Only brackets tell where it ends. */
+static void copy_other(struct writer *w, struct slice value, struct slice uri,
+		       const struct sip_out_map *map)
+{
+	const uint8_t *end = value.ptr + value.len;
+
+	if (uri.len > 0 && uri.ptr > value.ptr && uri.ptr[-1] == '<')
+		hosts_copy(w,
+			   slice_make(value.ptr, (size_t)(uri.ptr - value.ptr)),
+			   map);
+	else
+		uri = value;
+	value = slice_make(uri.ptr + uri.len,
+			   (size_t)(end - (uri.ptr + uri.len)));
+	text_cut(uri, '?', &uri, NULL);
+	hosts_copy(w, uri, map);
+	hosts_copy(w, value, map);
+}
+
 void dialog_id_copy_refer_to(struct writer *w, struct slice value,
 			     const struct sip_out_rules *r)
 {
@@ -362,14 +382,15 @@ void dialog_id_copy_refer_to(struct writer *w, struct slice value,
 	struct slice uri;
 	bool has_bracket;
 
-	if (sip_nameaddr_parse(value, &na) != 0 ||
-	    sip_uri_parse(na.uri, &u) != 0 || u.host.len == 0) {
-		/* A reader that understands it gets no headers from it. */
-		text_cut(value, '?', &value, NULL);
-		hosts_copy(w, value, &r->map);
+	if (sip_nameaddr_parse(value, &na) != 0) {
+		copy_other(w, value, SLICE_NULL, &r->map);
 		return;
 	}
 	uri = na.uri;
+	if (sip_uri_parse(uri, &u) != 0 || u.host.len == 0) {
+		copy_other(w, value, uri, &r->map);
+		return;
+	}
 	if (u.headers.len > 0)
 		uri = slice_sub(uri, 0, (size_t)(u.headers.ptr - uri.ptr) - 1);
 	has_bracket = na.uri.ptr > value.ptr && na.uri.ptr[-1] == '<';

@@ -353,14 +353,17 @@ static void copy_event(struct writer *w, const struct sip_hdr *h,
 }
 
 /* Where a 3xx leads is like where a REFER does: it may be a Contact of ours, or
- * name a dialog. */
+ * name a dialog. Whose Contact it is takes a look at all calls, so the first ones
+ * have to do. */
 static void copy_redirect(struct writer *w, const struct sip_msg *m,
 			  const struct sip_out_rules *r)
 {
 	struct slice value;
 	size_t pos = 0;
 
-	while (sip_msg_next(m, SIP_HDR_CONTACT, &pos, &value)) {
+	for (int i = 0; i < HDR_REDIRECTS_MAX &&
+			sip_msg_next(m, SIP_HDR_CONTACT, &pos, &value);
+	     i++) {
 		writer_str(w, "Contact: ");
 		dialog_id_copy_refer_to(w, value, r);
 		writer_str(w, "\r\n");

@@ -111,7 +111,7 @@ static const struct {
 	{dialog_id_copy_refer_to, "<urn:x-cisco-remotecc:callback>",
 	 "<urn:x-cisco-remotecc:callback>"},
 	{dialog_id_copy_refer_to, "<sip:c@10.77.0.1?&a=%zz&>",
-	 "<sip:c@192.0.2.1"},
+	 "<sip:c@192.0.2.1>"},
 	{dialog_id_copy_xml,
 	 "<dialogid>\n<callid>in&lt;1@core</callid>\n"
 	 "<localtag>ti</localtag><remotetag>fi</remotetag></dialogid>",

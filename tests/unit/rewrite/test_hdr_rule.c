@@ -90,7 +90,11 @@ static const struct row rows[] = {
 	{TO_PHONE, .in = "Refer-To: <sip:3@x?Route=sip%3Aevil>",
 	 .out = "Refer-To: <sip:3@x>\r\n"},
 	/* What nobody can read brings none with it. */
-	{TO_PHONE, .in = "Refer-To: <x:?Route=a>", .out = "Refer-To: <x:\r\n"},
+	{TO_PHONE, .in = "Refer-To: <x:?Route=a>", .out = "Refer-To: <x:>\r\n"},
+	{TO_PHONE, .in = "Refer-To: \"Who?\" <tel:+1?a=b>;c=10.0.0.2",
+	 .out = "Refer-To: \"Who?\" <tel:+1>;c=192.0.2.1\r\n"},
+	{TO_PHONE, .in = "Refer-To: x:10.0.0.2;a?Route=b",
+	 .out = "Refer-To: x:192.0.2.1;a\r\n"},
 	/* Addresses are nobody's business wherever they stand. */
 	{TO_PHONE, .in = "X-Trace: at 10.0.0.2:5060, [10.0.0.2] v110.0.0.2",
 	 .out = "X-Trace: at 192.0.2.1:5060, [192.0.2.1] v110.0.0.2\r\n"},
@@ -227,11 +231,67 @@ START_TEST(a_header_passes_as_its_row_says)
 }
 END_TEST
 
+static bool no_contact(void *ctx, bool to_phone, struct slice user,
+		       struct slice *ret_uri, struct slice *ret_user)
+{
+	int *looks = ctx;
+
+	(void)to_phone;
+	(void)user;
+	(void)ret_uri;
+	(void)ret_user;
+	++*looks;
+	return false;
+}
+
+/* Whose Contact it is takes a walk over all calls. */
+START_TEST(a_redirection_leads_to_a_few)
+{
+	static struct sip_msg m;
+	static uint8_t text[8192];
+	static uint8_t out[8192];
+	int looks = 0;
+	const struct sip_out_lookup lookup = {.contact = no_contact,
+					      .ctx = &looks};
+	struct sip_out_rules r = {.lookup = &lookup};
+	struct writer w;
+
+	writer_init(&w, text, sizeof(text));
+	writer_str(&w, "SIP/2.0 302 Moved\r\n"
+		       "Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\n"
+		       "From: <sip:1001@pbx>;tag=1\r\n"
+		       "To: <sip:2@pbx>;tag=2\r\nCall-ID: c\r\n"
+		       "CSeq: 1 INVITE\r\nContent-Length: 0\r\n");
+	for (int i = 0; i < 20; i++)
+		writer_str(&w, "m: <sip:a@192.0.2.1>, <sip:b@192.0.2.1>, "
+			       "<sip:c@192.0.2.1>\r\n");
+	writer_str(&w, "\r\n");
+	set_map(&r.map, false);
+	ck_assert_int_eq(sip_msg_parse(text, w.len, &m, NULL), 0);
+	writer_init(&w, out, sizeof(out));
+	hdr_rule_copy(&w, &m, &r);
+	ck_assert_int_eq(looks, HDR_REDIRECTS_MAX);
+	/* The first ones, each as it should be. */
+	for (int i = 0; i < HDR_REDIRECTS_MAX; i++) {
+		char want[64];
+		int len = snprintf(want, sizeof(want),
+				   "Contact: <sip:%c@10.0.0.2>\r\n",
+				   "abc"[i % 3]);
+
+		ck_assert(slice_eqs(slice_sub(writer_slice(&w),
+					      (size_t)(i * len), (size_t)len),
+				    want));
+		ck_assert(w.len >= (size_t)((i + 1) * len));
+	}
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("rows");
 
 	tcase_add_loop_test(t, a_header_passes_as_its_row_says, 0,
 			    (int)(sizeof(rows) / sizeof(rows[0])));
+	tcase_add_test(t, a_redirection_leads_to_a_few);
 	return run_case("rewrite/hdr_rule", t);
 }
