@@ -53,7 +53,7 @@ void mon_config(const char *text)
 			 "\tlocal-address = \"127.0.0.1:45080\"\n}\n"
 			 "media {\n\toutside-address = \"127.0.0.1\"\n"
 			 "\tinside-address = \"127.0.0.1\"\n"
-			 "\tports = 46000-46999\n}\n%s",
+			 "\tports = 26000-26999\n}\n%s",
 			 dir, dir, MON_WORKERS, text);
 
 	ck_assert_int_lt(n, (int)sizeof(all));

@@ -149,8 +149,8 @@ START_TEST(rules_are_for_what_the_relay_has)
 	ck_assert_uint_eq(rules.addr_count, 1); /* both sides have one */
 	ck_assert(addr_ip_eq(&rules_addr[0],
 			     &mon->config->media.outside_address));
-	ck_assert_uint_eq(rules.port_min, 46000);
-	ck_assert_uint_eq(rules.port_max, 46999);
+	ck_assert_uint_eq(rules.port_min, 26000);
+	ck_assert_uint_eq(rules.port_max, 26999);
 	ck_assert_uint_eq(rules.first, 700);
 	ck_assert_int_eq(rules.queues,
 			 cpus > MEDIA_QUEUES_MAX ? MEDIA_QUEUES_MAX : cpus);
