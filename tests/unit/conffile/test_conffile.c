@@ -231,27 +231,35 @@ START_TEST(devices_at_their_limit_are_read_and_beyond_refused)
 }
 END_TEST
 
-/* The section that the last option opens is read, the next one is an error of its
- * line: libconfuse ends the process when a section cannot be opened. */
-START_TEST(a_section_that_is_one_option_too_many_is_told)
+/* A device and count lines: count + 1 tuples. */
+static char *add_device(char *p, size_t number, size_t count)
 {
-	static const char begin[] = "device \"A\" { lines = {";
-	static const char end[] = "} }\ndevice \"B\" { }\ndevice \"C\" { }\n";
-	enum { VALUES = TUPLES_MAX - 2 };
-	size_t len = strlen(begin) + (size_t)VALUES * 2 - 1 + strlen(end);
-	char *text = malloc(len + 1);
-	char *p = text + strlen(begin);
-
-	ck_assert_ptr_nonnull(text);
-	memcpy(text, begin, strlen(begin));
-	for (size_t i = 0; i < VALUES; i++) {
+	p += sprintf(p, "device \"D%zu\" { lines = {", number);
+	for (size_t i = 0; i < count; i++) {
 		*p++ = '1';
 		*p++ = ',';
 	}
-	memcpy(p - 1, end, sizeof(end)); /* over the last comma */
+	/* over the last comma */
+	return p - 1 + sprintf(p - 1, "} }\n");
+}
+
+/* The section that the last option opens is read, the next one is an error of its
+ * line: libconfuse ends the process when a section cannot be opened. Many short
+ * lists: it makes each one longer by one, and a sanitizer copies it for that. */
+START_TEST(a_section_that_is_one_option_too_many_is_told)
+{
+	enum { EACH = 1000, DEVICES = TUPLES_MAX / EACH };
+	char *text = malloc((size_t)DEVICES * (EACH * 2 + 40) + 80);
+	char *p = text;
+
+	ck_assert_ptr_nonnull(text);
+	for (size_t i = 1; i < DEVICES; i++)
+		p = add_device(p, i, EACH - 1);
+	p = add_device(p, DEVICES, EACH - 2);
+	(void)sprintf(p, "device \"B\" { }\ndevice \"C\" { }\n");
 	put("sallyport.conf", text, 0600);
 	free(text);
-	must_refuse(":3: too many options");
+	must_refuse(":902: too many options");
 }
 END_TEST
 
