@@ -510,34 +510,47 @@ struct leg *sub_adopt(struct calls *c, const struct event_sip *ev)
 	return sip_dialog_adopt(&leg->dialog, ev->msg) == 0 ? leg : NULL;
 }
 
-void sub_tell_core(struct calls *c, struct sub *s)
+static void tell_end(struct calls *c, struct sub *s, enum side side,
+		     const char *reason)
 {
+	bool is_notify = s->subscriber == side;
+	enum sip_method method =
+		is_notify ? SIP_METHOD_NOTIFY : SIP_METHOD_SUBSCRIBE;
 	uint8_t buf[EVENT_MAX + 256];
 	struct writer w;
 	struct handle txn;
-	struct sip_out_request m = {.method = SLICE("SUBSCRIBE")};
-	enum sip_method method = SIP_METHOD_SUBSCRIBE;
+	struct sip_out_request m = {
+		.method = slice_str(is_notify ? "NOTIFY" : "SUBSCRIBE")};
 
 	writer_init(&w, buf, sizeof(buf));
 	sip_print_hdr(&w, "Event", slice_str(s->event));
-	if (s->subscriber == SIDE_PHONE) {
-		writer_str(&w, "Expires: 0\r\n");
+	if (is_notify) {
+		writer_str(&w, "Subscription-State: terminated;reason=");
+		writer_str(&w, reason);
+		writer_str(&w, "\r\n");
 	} else {
-		method = SIP_METHOD_NOTIFY;
-		m.method = (struct slice)SLICE("NOTIFY");
-		writer_str(&w, "Subscription-State: "
-			       "terminated;reason=noresource\r\n");
+		writer_str(&w, "Expires: 0\r\n");
 	}
 	if (c->server_name[0])
 		sip_print_hdr(&w, "User-Agent", calls_agent(c));
 	m.extra = writer_slice(&w);
-	if (s->is_refer && method == SIP_METHOD_NOTIFY) {
+	if (s->is_refer && is_notify) {
 		m.type = (struct slice)SLICE("message/sipfrag");
 		m.body = (struct slice)SLICE(
 			"SIP/2.0 503 Service Unavailable\r\n");
 	}
-	if (leg_request(c, &s->leg[SIDE_CORE], method, &m, 0, &txn) != 0)
+	if (leg_request(c, &s->leg[side], method, &m, 0, &txn) != 0)
 		c->err = ERR_NOMEM;
+}
+
+void sub_tell_core(struct calls *c, struct sub *s)
+{
+	tell_end(c, s, SIDE_CORE, "noresource");
+}
+
+void sub_tell_phone(struct calls *c, struct sub *s)
+{
+	tell_end(c, s, SIDE_PHONE, "deactivated");
 }
 
 void sub_conn_down(struct calls *c, struct leg *leg)

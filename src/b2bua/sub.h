@@ -60,6 +60,8 @@ void sub_failed(struct calls *c, struct sub *s, const struct relay *r);
 void sub_conn_down(struct calls *c, struct leg *leg);
 /* End it towards the call manager, whatever that is in it. */
 void sub_tell_core(struct calls *c, struct sub *s);
+/* End it towards the phone, who is to begin it anew (RFC 6665 section 4.1.3). */
+void sub_tell_phone(struct calls *c, struct sub *s);
 /* Its time is over. */
 void sub_timer(struct calls *c, struct sub *s);
 /* The call ends, but what its REFERs began does not: take its dialogs over.

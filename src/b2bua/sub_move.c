@@ -9,8 +9,6 @@
  */
 #include "b2bua/sub.h"
 
-#include "sip/print.h"
-
 /* NULL: a predecessor of ours knew it. */
 static const struct core_entry *place_of(const struct calls *c,
 					 const struct sub *s)
@@ -37,24 +35,6 @@ bool sub_is_lost(struct calls *c, const struct sub *s)
 		return false;
 	return core_has_other(&c->core,
 			      e ? others | core_bit(&c->core, e) : others);
-}
-
-static void tell_phone(struct calls *c, struct sub *s)
-{
-	uint8_t buf[256];
-	struct writer w;
-	struct handle txn;
-	struct sip_out_request m = {.method = SLICE("NOTIFY")};
-
-	writer_init(&w, buf, sizeof(buf));
-	sip_print_hdr(&w, "Event", slice_str(s->event));
-	writer_str(&w, "Subscription-State: terminated;reason=deactivated\r\n");
-	if (c->server_name[0])
-		sip_print_hdr(&w, "User-Agent", calls_agent(c));
-	m.extra = writer_slice(&w);
-	if (leg_request(c, &s->leg[SIDE_PHONE], SIP_METHOD_NOTIFY, &m, 0,
-			&txn) != 0)
-		c->err = ERR_NOMEM;
 }
 
 /* The phone's own refresh would be answered when its time is over. */
@@ -84,7 +64,7 @@ void sub_move(struct calls *c, struct sub *s)
 	if (e && e->is_up)
 		sub_tell_core(c, s);
 	answer_refresh(c, s);
-	tell_phone(c, s);
+	sub_tell_phone(c, s);
 	sub_free(c, s);
 }
 
