@@ -1,7 +1,7 @@
 /*
  * Inside of config/: how rows of the schema are written, and the rows that
- * stand in files of their own (schema_authz.c, schema_limits.c,
- * schema_sccp.c).
+ * stand in files of their own (schema_authz.c, schema_failover.c,
+ * schema_limits.c, schema_sccp.c).
  */
 #pragma once
 
@@ -46,6 +46,7 @@ enum {
 	CONFIG_SCCP_ROWS = 4,
 	CONFIG_SCCP_MANAGER_ROWS = 6,
 	CONFIG_MODEL_ROWS = 6,
+	CONFIG_FAILOVER_ROWS = 7,
 	CONFIG_LIMIT_ROWS = 16,
 	CONFIG_APPLICATION_ROWS = 7
 };
@@ -60,6 +61,7 @@ extern const struct config_option config_sccp_rows[CONFIG_SCCP_ROWS];
 extern const struct config_option
 	config_sccp_manager_rows[CONFIG_SCCP_MANAGER_ROWS];
 extern const struct config_option config_model_rows[CONFIG_MODEL_ROWS];
+extern const struct config_option config_failover_rows[CONFIG_FAILOVER_ROWS];
 extern const struct config_option config_limit_rows[CONFIG_LIMIT_ROWS];
 /* "no", "warn", "yes": the order of enum config_ipsec. */
 extern const char *const config_ipsec_words[4];
