@@ -307,22 +307,6 @@ static void on_stopped(void *ctx, enum pipeline_stop why,
 		 log_quote(device, dev), log_quote(m->from, who));
 }
 
-/* All workers' and their successors' nonces are authentic everywhere, so that
- * a phone hears "stale" and not that its password is wrong. */
-static int nonce_key(struct worker *w, uint8_t ret[NONCE_KEY_MIN])
-{
-	struct writer key;
-	int err = 0;
-
-	if (!w->p.restores) {
-		entropy_fill(&w->p.entropy, ret, NONCE_KEY_MIN);
-		return 0;
-	}
-	writer_init(&key, ret, NONCE_KEY_MIN);
-	err = keys_client_nonce(w->keys, &key);
-	return !err && key.len != NONCE_KEY_MIN ? ERR_BAD : err;
-}
-
 static int make_pipeline(struct worker *w)
 {
 	struct pipeline_params p = {
@@ -343,7 +327,7 @@ static int make_pipeline(struct worker *w)
 	};
 	int err;
 
-	err = nonce_key(w, p.nonce_key);
+	err = worker_nonce_key(w, p.nonce_key);
 	if (err)
 		return err;
 	w->pipeline = pipeline_new(&p);
@@ -374,33 +358,6 @@ static uint32_t phone_managers(const struct config *c)
 			bits |= 1U << i;
 	/* None: then nobody is to get what is nobody's. */
 	return bits ? bits : 1U << 31;
-}
-
-static int cover_name(void *ctx, struct slice name, struct writer *w)
-{
-	const struct worker *worker = ctx;
-
-	return cover_put(w, slice_make(worker->cover_key, COVER_KEY_LEN), name);
-}
-
-static int open_name(void *ctx, struct slice cover, struct writer *w)
-{
-	const struct worker *worker = ctx;
-
-	return cover_open(w, slice_make(worker->cover_key, COVER_KEY_LEN),
-			  cover);
-}
-
-/* All workers and their successors know each other's covers. */
-static int make_cover_key(struct worker *w)
-{
-	uint8_t key[NONCE_KEY_MIN];
-	int err = nonce_key(w, key);
-
-	if (!err)
-		err = cover_key(slice_make(key, sizeof(key)), w->cover_key);
-	secret_wipe(key, sizeof(key));
-	return err;
 }
 
 static int make_calls(struct worker *w)
@@ -440,7 +397,6 @@ static int make_calls(struct worker *w)
 		.t2_ms = c->sip.t2_ms,
 		.t4_ms = c->sip.t4_ms,
 		.server_name = c->server_name,
-		.names = {.cover = cover_name, .open = open_name, .ctx = w},
 		.entropy = w->p.entropy,
 		.seed = entropy_u64(&w->p.entropy),
 		/* Later than any flow of a predecessor: nobody makes 2^20 of
@@ -449,7 +405,7 @@ static int make_calls(struct worker *w)
 	};
 	int err;
 
-	err = make_cover_key(w);
+	err = worker_names(w, &p.names);
 	if (err)
 		return err;
 	w->calls = calls_new(&p, loop_now_ms(w->loop));

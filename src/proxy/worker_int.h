@@ -358,6 +358,15 @@ void worker_sccp_down(struct worker *w, struct handle connector);
 struct sccp_params worker_sccp_params(const struct config *c);
 /* Hold all phones to the configuration; how many had to go. */
 uint32_t worker_sccp_judge(struct worker *w);
+/* --- worker_names.c ------------------------------------------------------- */
+/* The key of nonces. All workers' and their successors' are authentic everywhere,
+ * so that a phone hears "stale" and not that its password is wrong. ERR_BAD, or
+ * what the keys process answers. */
+MUST_CHECK int worker_nonce_key(struct worker *w, uint8_t ret[NONCE_KEY_MIN]);
+/* Make the key of covers, which all workers and their successors open, and tell
+ * how to use it; w is to be there as long. Errors as above, and those of
+ * cover_key. */
+MUST_CHECK int worker_names(struct worker *w, struct calls_names *ret);
 /* --- worker_realms.c ------------------------------------------------------ */
 /* Prepare. */
 void worker_realms_init(struct worker *w);
