@@ -178,9 +178,19 @@ socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ret)
 	return 0;
 }
 
+void addr_unmap(struct addr *a)
+{
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (a->family != ADDR_V6 || memcmp(a->ip, prefix, sizeof(prefix)) != 0)
+		return;
+	memmove(a->ip, a->ip + sizeof(prefix), 4);
+	memset(a->ip + 4, 0, sizeof(a->ip) - 4);
+	a->family = ADDR_V4;
+}
+
 int addr_from_sockaddr(const struct sockaddr_storage *ss, struct addr *ret)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	struct addr a = {.family = ADDR_NONE};
 
 	if (ss->ss_family == AF_INET) {
@@ -195,13 +205,9 @@ int addr_from_sockaddr(const struct sockaddr_storage *ss, struct addr *ret)
 
 		memcpy(&sin6, ss, sizeof(sin6));
 		a.port = ntohs(sin6.sin6_port);
-		if (memcmp(&sin6.sin6_addr, mapped, 12) == 0) {
-			a.family = ADDR_V4;
-			memcpy(a.ip, (const uint8_t *)&sin6.sin6_addr + 12, 4);
-		} else {
-			a.family = ADDR_V6;
-			memcpy(a.ip, &sin6.sin6_addr, 16);
-		}
+		a.family = ADDR_V6;
+		memcpy(a.ip, &sin6.sin6_addr, 16);
+		addr_unmap(&a);
 	} else {
 		return ERR_UNSUPPORTED;
 	}

@@ -68,6 +68,9 @@ socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ret);
 void addr_write(struct writer *w, const struct addr *a);
 /* Read what addr_write wrote; an unknown family marks r bad. */
 void addr_read(struct reader *r, struct addr *ret);
+/* "::ffff:10.0.0.2" becomes "10.0.0.2", the same host (RFC 4291 section 2.5.5.2);
+ * others stay. */
+void addr_unmap(struct addr *a);
 /* From the system's form; v4-mapped IPv6 becomes IPv4. ERR_UNSUPPORTED for
  * other families. */
 MUST_CHECK int addr_from_sockaddr(const struct sockaddr_storage *ss,

@@ -4,18 +4,6 @@
 
 enum { HOST_MAX = 48 };
 
-/* "::ffff:10.0.0.2" is the same host as "10.0.0.2" (RFC 4291 section 2.5.5.2). */
-static void unmap(struct addr *a)
-{
-	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-	if (a->family != ADDR_V6 || memcmp(a->ip, prefix, sizeof(prefix)) != 0)
-		return;
-	memmove(a->ip, a->ip + sizeof(prefix), 4);
-	memset(a->ip + 4, 0, sizeof(a->ip) - 4);
-	a->family = ADDR_V4;
-}
-
 const struct addr *hosts_find(const struct sip_out_map *map, struct slice host,
 			      bool is_uri)
 {
@@ -23,7 +11,7 @@ const struct addr *hosts_find(const struct sip_out_map *map, struct slice host,
 
 	if (addr_parse_ip(host, &a) != 0)
 		return NULL;
-	unmap(&a);
+	addr_unmap(&a);
 	if (map->ours.family != ADDR_NONE && addr_ip_eq(&a, &map->ours))
 		return &map->ours_new;
 	if ((map->peer.family != ADDR_NONE && addr_ip_eq(&a, &map->peer)) ||
