@@ -84,9 +84,9 @@ static int bind_to(int fd, const struct addr *a)
 	return bind(fd, (struct sockaddr *)&ss, len);
 }
 
-static void share(int fd, int may)
+static bool share(int fd, int may)
 {
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &may, sizeof(may));
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &may, sizeof(may)) == 0;
 }
 
 /* fd, or -1 without it. */
@@ -105,8 +105,9 @@ int media_udp_open_group(const struct addr *group, const struct addr *local,
 
 	if (fd < 0)
 		return -1;
-	share(fd, 1); /* with whoever else hears the group */
-	return keep(fd, bind_to(fd, group) == 0 && join(fd, group, local) == 0);
+	/* With whoever else hears the group. */
+	return keep(fd, share(fd, 1) && bind_to(fd, group) == 0 &&
+				join(fd, group, local) == 0);
 }
 
 void media_udp_towards(int fd, const struct addr *a)
@@ -141,12 +142,12 @@ int media_udp_open_connected(int fd, const struct addr *a,
 	if (ret < 0)
 		return -1;
 	/* Both must say so, and only now: a relay's port is nobody else's. */
-	share(ret, 1);
-	share(fd, 1);
+	(void)share(ret, 1);
+	(void)share(fd, 1);
 	is_good = bind_to(ret, a) == 0 &&
 		  connect(ret, (struct sockaddr *)&ss, len) == 0;
-	share(fd, 0);
-	share(ret, 0);
+	(void)share(fd, 0);
+	(void)share(ret, 0);
 	return keep(ret, is_good);
 }
 
