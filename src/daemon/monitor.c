@@ -191,14 +191,16 @@ int monitor_sockets_add(struct monitor *m, const struct config *next,
 			struct config_report *rep)
 {
 	uint32_t have = m->config->listener_count;
+	char text[64];
 	int err = 0;
 
 	if (next->listener_count == have)
 		return 0;
 	if (next->listener_count - have > MONITOR_JOINING_MAX) {
-		config_report_add(rep, true, "listeners", 0,
-				  slice_str("more than 14 new ones at once "
-					    "need a restart"));
+		(void)snprintf(text, sizeof(text),
+			       "more than %d new ones at once need a restart",
+			       MONITOR_JOINING_MAX);
+		config_report_add(rep, true, "listeners", 0, slice_str(text));
 		return ERR_LIMIT;
 	}
 	err = resize_sockets(m, next->core_count + next->listener_count);
