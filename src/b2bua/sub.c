@@ -516,7 +516,7 @@ static void tell_end(struct calls *c, struct sub *s, enum side side,
 	bool is_notify = s->subscriber == side;
 	enum sip_method method =
 		is_notify ? SIP_METHOD_NOTIFY : SIP_METHOD_SUBSCRIBE;
-	uint8_t buf[EVENT_MAX + 256];
+	uint8_t buf[EVENT_MAX + 512]; /* a configured name has at most 256 */
 	struct writer w;
 	struct handle txn;
 	struct sip_out_request m = {

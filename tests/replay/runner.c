@@ -518,6 +518,7 @@ static void do_start(struct run *r)
 
 static void do_param(struct run *r, const char *rest)
 {
+	static char name[257];
 	const char *v;
 
 	if (option(rest, "end_to_end", &v))
@@ -558,6 +559,8 @@ static void do_param(struct run *r, const char *rest)
 		r->p.session_min_s = number(v);
 	else if (option(rest, "outside_port_max", &v))
 		r->p.outside_port_max = (uint16_t)number(v);
+	else if (option(rest, "server_name", &v) && strlen(v) < sizeof(name))
+		r->p.server_name = strcpy(name, v);
 	else
 		replay_fail(r, "param %s", rest);
 }
