@@ -1,8 +1,8 @@
 /*
  * What a predecessor has saved: whatever the bytes are, they make an object or
  * none. The input says which object of this version to begin with
- * (replay/objects.h) and what to change in it, so that a corpus outlives the
- * versions. One that they made can be saved and made again by the next successor,
+ * (replay/objects.h, fuzz/skinny.h) and what to change in it, so that a corpus
+ * outlives the versions. One that they made can be saved and made again by the next successor,
  * lives on while time passes, and leaves nothing behind.
  */
 #include <string.h>
@@ -10,23 +10,25 @@
 #include "b2bua/save.h"
 #include "base/alloc.h"
 #include "fuzz/fuzz.h"
+#include "fuzz/skinny.h"
 #include "base/reader.h"
 #include "lib/entropy.h"
 #include "replay/objects.h"
 
-enum { NOW_MS = 1000000, BYTES_MAX = 16384 };
+enum { NOW_MS = 1000000, BYTES_MAX = 16384, SKINNY_FROM = 240 };
 
 static struct calls *machine(struct test_entropy *state)
 {
 	struct calls_params p = {.outside_port_min = 20000,
-				 .outside_port_max = 20019,
+				 .outside_port_max = 20099,
 				 .inside_port_min = 30000,
-				 .inside_port_max = 30019,
+				 .inside_port_max = 30099,
 				 .binding_limit = 8,
 				 .call_limit = 8,
 				 .txn_limit = 64,
 				 .sub_limit = 8,
 				 .sub_device_limit = 8,
+				 .sccp = {.version_max = 20, .phone_limit = 8},
 				 .expires_min_s = 60,
 				 .expires_max_s = 3600,
 				 .session_min_s = 90,
@@ -135,14 +137,20 @@ static void edit(struct reader *r)
 static struct slice make(const uint8_t *data, size_t size)
 {
 	const struct object *all;
+	struct slice skinny[SKINNY_OBJECTS], object;
 	size_t count = objects_make(&all);
-	const struct object *o;
 	struct reader r;
+	uint8_t which;
 
+	skinny_objects(skinny);
 	reader_init(&r, slice_make(data, size));
-	o = &all[reader_u8(&r) % count];
-	len = o->len < BYTES_MAX ? o->len : BYTES_MAX;
-	memcpy(bytes, o->bytes, len);
+	which = reader_u8(&r);
+	object = which >= SKINNY_FROM
+			 ? skinny[(which - SKINNY_FROM) % SKINNY_OBJECTS]
+			 : slice_make(all[which % count].bytes,
+				      all[which % count].len);
+	len = object.len < BYTES_MAX ? object.len : BYTES_MAX;
+	memcpy(bytes, object.ptr, len);
 	while (reader_ok(&r) && reader_left(&r) > 0)
 		edit(&r);
 	return slice_make(bytes, len);

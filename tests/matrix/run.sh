@@ -109,7 +109,8 @@ row_valgrind() {
 row_fuzz() {
 	configure_in fuzz CC=clang --enable-fuzzing &&
 		make -C "$WORK/fuzz" -s -j"$(nproc)" all &&
-		make -C "$WORK/fuzz" fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-60}"
+		make -C "$WORK/fuzz" -j"$(nproc)" fuzz \
+			FUZZ_SECONDS="${FUZZ_SECONDS:-60}"
 }
 
 # row NAME: run it, one line with the outcome
