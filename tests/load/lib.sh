@@ -91,6 +91,13 @@ limits {
 CFG
 }
 
+# quartile NUMBER...: the lower one, and the spread of the lower half
+quartile() {
+	printf '%s\n' "$@" | sort -g | awk '{v[NR] = $1} END {
+		q = v[int((NR - 1) / 4) + 1]; m = v[int((NR + 1) / 2)]
+		printf "%.3f %.4f\n", q, (q ? (m - v[1]) / q : 0) }'
+}
+
 # row NAME UNIT GOAL PEER-NAME OURS [PEER [SPREAD]]
 row() {
 	printf '%s|%s|%s|%s|%s|%s|%s\n' "$1" "$2" "$5" "${6:--}" "$4" "$3" \

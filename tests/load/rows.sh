@@ -114,13 +114,6 @@ peer_start() {
 	wait_for listens t "$PEER:5061"
 }
 
-# quartile NUMBER...: the lower one, and the spread of the lower half
-quartile() {
-	printf '%s\n' "$@" | sort -g | awk '{v[NR] = $1} END {
-		q = v[int((NR - 1) / 4) + 1]; m = v[int((NR + 1) / 2)]
-		printf "%.3f %.4f\n", q, (q ? (m - v[1]) / q : 0) }'
-}
-
 # turns NAME UNIT GOAL PEER-NAME COMMAND KEY PEER-PIDS: CPU by turns
 turns() {
 	local ours=() peer=() who before after n q
@@ -184,17 +177,23 @@ storm() {
 	say "calls meanwhile: $reply"
 }
 
+# added KEY US: what KEY of the last answer adds to US, in ms
+added() { awk "BEGIN {printf \"%.3f\", ($(value "$1") - $2) / 1000}"; }
+
 delay() {
-	local p50 p99
-	taskset -c 0 "$LOAD" direct "$CM:5060" 20 10 >"$DIR/direct"
-	reply=$(cat "$DIR/direct")
-	p50=$(value p50_us) p99=$(value p99_us)
-	phones calls "calls 20 10"
-	[ "$(value calls)" = 200 ] || die "calls: $reply"
-	row "added post-dial delay at 20/s, median" ms 2 - \
-		"$(awk "BEGIN {printf \"%.3f\", ($(value p50_us) - $p50) / 1000}")"
-	row "added post-dial delay at 20/s, p99" ms 5 - \
-		"$(awk "BEGIN {printf \"%.3f\", ($(value p99_us) - $p99) / 1000}")"
+	local half=() most=() p50 p99 q spread
+	for _ in $(seq "$TURNS"); do
+		reply=$(taskset -c 0 "$LOAD" direct "$CM:5060" 20 10)
+		p50=$(value p50_us) p99=$(value p99_us)
+		phones calls "calls 20 10"
+		[ "$(value calls)" = 200 ] || die "calls: $reply"
+		half+=("$(added p50_us "$p50")")
+		most+=("$(added p99_us "$p99")")
+	done
+	read -r q spread <<<"$(quartile "${half[@]}")"
+	row "added post-dial delay at 20/s, median" ms 2 - "$q" "" "$spread"
+	read -r q spread <<<"$(quartile "${most[@]}")"
+	row "added post-dial delay at 20/s, p99" ms 5 - "$q" "" "$spread"
 }
 
 sides_begin "$OURS" "$INSIDE" "$CM" "$PEER"

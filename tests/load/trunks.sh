@@ -7,26 +7,13 @@
 #
 #   refer 10.98.0.2 --UDP--> sallyportd 10.98.0.1 --UDP--> refer 10.98.1.2
 set -euo pipefail
-. "$(dirname "$0")/../integration/lib/finds.sh"
 
 BUILD=$(cd "$1" && pwd) RESULTS=$2
 TURNS=${TURNS:-9} REQUESTS=${REQUESTS:-4000}
 OURS=10.98.0.1 PEER=10.98.0.2 INSIDE=10.98.1.1 CM=10.98.1.2
 DIR=$(mktemp -d /run/sallyport-trunks.XXXXXX)
 chmod 755 "$DIR"
-PIDS=()
-
-die() { printf 'trunks: %s\n' "$*" >&2; tail -n 5 "$DIR"/*.log >&2; exit 1; }
-finish() {
-	local status=$?
-	trap - EXIT
-	for p in "${PIDS[@]}"; do kill "$p" 2>/dev/null || true; done
-	for p in "${PIDS[@]}"; do wait "$p" 2>/dev/null || true; done
-	rm -rf "$DIR"
-	exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM HUP
+. "$(dirname "$0")/lib.sh"
 
 # config NAME PORT TRUNKS RULES: the measured trunk and the deciding rule last
 config() {
@@ -119,13 +106,6 @@ measure() {
 	us=$(awk "BEGIN { printf \"%.3f\", ($after - $before) / 1000 / $3 }")
 }
 
-# The lower quartile, and the spread of all, of the figures given.
-quartile() {
-	printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 }
-		END { q = v[int((NR - 1) / 4) + 1]
-		printf "%.3f %.4f\n", q, (v[NR] - v[1]) / q }'
-}
-
 for a in "$OURS" "$PEER" "$INSIDE" "$CM"; do ip addr add "$a/32" dev lo; done
 config one 5061 1 1
 config many 5062 1000 10000
@@ -144,7 +124,5 @@ for _ in $(seq "$TURNS"); do
 done
 read -r o spread <<<"$(quartile "${ours[@]}")"
 read -r p _ <<<"$(quartile "${peer[@]}")"
-printf '%s|%s|%s|%s|%s|%s|%s\n' \
-	"CPU per trunk REFER, 1000 trunks, 10000 rules" us "$o" "$p" \
-	"one trunk, one rule" 1.05 "$spread" >>"$RESULTS"
-tail -1 "$RESULTS"
+row "CPU per trunk REFER, 1000 trunks, 10000 rules" us 1.05 \
+	"one trunk, one rule" "$o" "$p" "$spread"
