@@ -514,8 +514,13 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, mon_close);
 	tcase_add_test(t, a_change_reaches_every_worker_and_is_told);
-	tcase_add_test(t, a_new_listener_is_bound_for_every_worker);
-	tcase_add_test(t, a_port_in_use_changes_nothing);
+	/* Workers share a listener by a program in the kernel. */
+	if (!emulation_lacks("options")) {
+		tcase_add_test(t, a_new_listener_is_bound_for_every_worker);
+		tcase_add_test(t, a_port_in_use_changes_nothing);
+		tcase_add_test(
+			t, a_listener_joins_whole_or_not_at_all_without_memory);
+	}
 	tcase_add_test(t, so_many_new_ones_at_once_need_a_restart);
 	tcase_add_test(t, what_needs_a_restart_is_named_and_stays);
 	tcase_add_test(t, check_tells_the_same_and_changes_nothing);
@@ -526,7 +531,6 @@ int main(void)
 	tcase_add_test(t, a_worker_that_cannot_take_it_up_is_told);
 	tcase_add_test(t, workers_that_are_not_there_begin_with_it);
 	tcase_add_test(t, a_reload_survives_every_failure_of_memory);
-	tcase_add_test(t, a_listener_joins_whole_or_not_at_all_without_memory);
 	tcase_add_checked_fixture(keys, setup_tls, mon_close);
 	tcase_add_test(keys, workers_are_told_when_the_keys_are_there);
 	tcase_add_test(keys, a_key_that_is_refused_is_told_and_nothing_changes);
