@@ -47,14 +47,24 @@ void sccp_pass(struct calls *c, struct sccp_phone *p, enum side to,
 
 /* ---- beginning and end ------------------------------------------------------- */
 
+uint32_t sccp_room(const struct calls *c)
+{
+	return c->p.sccp.phone_limit ? c->p.sccp.phone_limit
+				     : c->p.binding_limit;
+}
+
+void sccp_limit(struct calls *c)
+{
+	size_t phones = sccp_room(c);
+
+	c->sccp.eps.limit = phones * 2;
+	c->sccp.names.limit = phones + c->sccp.kept;
+}
+
 int sccp_init(struct calls *c)
 {
-	const struct calls_params *p = &c->p;
-	size_t phones =
-		p->sccp.phone_limit ? p->sccp.phone_limit : p->binding_limit;
-
-	table_init(&c->sccp.eps, phones * 2, p->seed);
-	table_init(&c->sccp.names, p->binding_limit, p->seed);
+	table_init(&c->sccp.eps, 0, c->p.seed);
+	table_init(&c->sccp.names, 0, c->p.seed);
 	timerq_init(&c->sccp.timers);
 	c->sccp.out = alloc_zero(sizeof(*c->sccp.out));
 	return c->sccp.out ? 0 : ERR_NOMEM;
@@ -184,11 +194,9 @@ void sccp_arm(struct calls *c, struct sccp_phone *p)
  */
 static struct sccp_phone *phone_alloc(struct calls *c, bool is_kept)
 {
-	uint32_t limit = c->p.sccp.phone_limit ? c->p.sccp.phone_limit
-					       : c->p.binding_limit;
 	struct sccp_phone *p;
 
-	if ((is_kept ? c->sccp.kept : c->sccp.count) >= limit)
+	if ((is_kept ? c->sccp.kept : c->sccp.count) >= sccp_room(c))
 		return NULL;
 	p = alloc_zero(sizeof(*p));
 	if (!p)

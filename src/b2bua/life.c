@@ -23,33 +23,30 @@ void calls_limit(struct calls *c)
 	c->line_users.limit = p->binding_limit;
 	c->tokens.limit = p->binding_limit;
 	c->binding_eps.limit = p->binding_limit;
+	/* Skinny phones, standby connections too, and their calls. */
 	c->objs.limit = 2 * p->call_limit + p->txn_limit + p->sub_limit +
-			2 * p->binding_limit;
+			2 * sccp_room(c);
 	c->bindings.limit = p->binding_limit;
+	sccp_limit(c);
 }
 
 static void init_tables(struct calls *c)
 {
 	const struct calls_params *p = &c->p;
-	size_t calls = p->call_limit;
-	size_t bindings = p->binding_limit;
-	size_t subs = p->sub_limit;
 
-	table_init(&c->dialogs, (calls + subs) * 2, p->seed);
-	table_init(&c->leg_eps, calls + subs, p->seed);
-	table_init(&c->sub_devices, subs, p->seed);
-	table_init(&c->devices, calls, p->seed);
-	table_init(&c->lines, bindings, p->seed);
-	table_init(&c->line_users, bindings, p->seed);
-	table_init(&c->tokens, bindings, p->seed);
-	table_init(&c->binding_eps, bindings, p->seed);
+	table_init(&c->dialogs, 0, p->seed);
+	table_init(&c->leg_eps, 0, p->seed);
+	table_init(&c->sub_devices, 0, p->seed);
+	table_init(&c->devices, 0, p->seed);
+	table_init(&c->lines, 0, p->seed);
+	table_init(&c->line_users, 0, p->seed);
+	table_init(&c->tokens, 0, p->seed);
+	table_init(&c->binding_eps, 0, p->seed);
 	timerq_init(&c->call_timers);
 	timerq_init(&c->binding_timers);
 	timerq_init(&c->sub_timers);
-	/* Skinny phones, standby connections too, and their calls. */
-	slots_init(&c->objs, 2 * p->call_limit + p->sub_limit + p->txn_limit +
-				     2 * p->binding_limit);
-	slots_init(&c->bindings, p->binding_limit);
+	slots_init(&c->objs, 0);
+	slots_init(&c->bindings, 0);
 	list_init(&c->failed);
 	table_init(&c->core_reqs, p->txn_limit, p->seed);
 	list_init(&c->core_failed);
@@ -125,6 +122,7 @@ struct calls *calls_new(const struct calls_params *p, uint64_t now_ms)
 	replaces_init(c);
 	if (init_parts(c, now_ms) != 0)
 		return calls_free(c);
+	calls_limit(c);
 	c->p.server_name = c->server_name;
 	return c;
 }

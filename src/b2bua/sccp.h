@@ -172,6 +172,10 @@ void sccp_phone_free(struct calls *c, struct sccp_phone *p);
 void sccp_arm(struct calls *c, struct sccp_phone *p);
 /* Begin and end of this part of the machine. */
 MUST_CHECK int sccp_init(struct calls *c);
+/* How many connections of phones there may be, and as many kept phones. */
+uint32_t sccp_room(const struct calls *c);
+/* The tables have room for them; again after the parameters have changed. */
+void sccp_limit(struct calls *c);
 void sccp_done(struct calls *c);
 
 /* A phone without connections; its name and streams are to come. NULL: there

@@ -154,6 +154,7 @@ int worker_update_calls(struct worker *w, const struct config *c)
 		.txn_limit = w->leased[WORKER_TRANSACTIONS],
 		.sub_limit = w->leased[WORKER_SUBSCRIPTIONS],
 		.sub_device_limit = c->limits.subscriptions_per_device,
+		.sccp_phone_limit = c->limits.connections,
 		.expires_min_s = c->sip.expires_min_s,
 		.expires_max_s = c->sip.expires_max_s,
 		.media_idle_ms = c->media.idle_timeout_s * 1000,

@@ -180,24 +180,57 @@ START_TEST(a_phone_that_comes_back_replaces_its_old_connection)
 }
 END_TEST
 
-START_TEST(there_is_room_for_so_many_phones)
+/* A connection that is none of the four phones' says something. */
+static void another_says(void)
 {
 	struct dest d = phone_dest(0);
 	struct sccp_pdu pdu;
 	struct sccp_msg m;
 	struct event ev = {.kind = EVENT_SCCP};
 
-	make(SCCP_KEEPALIVE, 0, 12);
-	for (unsigned i = 0; i < PHONES; i++)
-		phone_says(i);
-	ck_assert_uint_eq(closed, 0);
 	d.ep.index = 99;
 	ck_assert_int_eq(sccp_frame(sccp_out_bytes(&out), SCCP_PDU_MAX, &pdu),
 			 0);
 	sccp_msg_parse(&pdu, &m);
 	ev.sccp = (struct event_sccp){.msg = &m, .from = d, .side = SIDE_PHONE};
 	step(&ev);
+}
+
+START_TEST(there_is_room_for_so_many_phones)
+{
+	make(SCCP_KEEPALIVE, 0, 12);
+	for (unsigned i = 0; i < PHONES; i++)
+		phone_says(i);
+	ck_assert_uint_eq(closed, 0);
+	another_says();
 	ck_assert_uint_eq(closed, 1);
+}
+END_TEST
+
+/* How many SIP phones may be registered is another matter. */
+START_TEST(room_follows_a_new_configuration)
+{
+	struct calls_update u = {.binding_limit = 1,
+				 .call_limit = params.call_limit,
+				 .txn_limit = 1,
+				 .server_name = ""};
+
+	u.sccp_phone_limit = 2;
+	ck_assert_int_eq(calls_update(c, &u), 0);
+	register_phone(0, 17);
+	register_phone(1, 17);
+	ck_assert_uint_eq(closed, 0);
+	make(SCCP_KEEPALIVE, 0, 12);
+	another_says();
+	ck_assert_uint_eq(closed, 1);
+	u.sccp_phone_limit = PHONES;
+	ck_assert_int_eq(calls_update(c, &u), 0);
+	register_phone(2, 17);
+	register_phone(3, 17);
+	ck_assert_uint_eq(closed, 1);
+	make(SCCP_KEEPALIVE, 0, 12);
+	another_says();
+	ck_assert_uint_eq(closed, 2);
 }
 END_TEST
 
@@ -380,6 +413,7 @@ int main(void)
 	tcase_add_test(tc, a_phone_without_keepalives_is_closed);
 	tcase_add_test(tc, a_phone_that_comes_back_replaces_its_old_connection);
 	tcase_add_test(tc, there_is_room_for_so_many_phones);
+	tcase_add_test(tc, room_follows_a_new_configuration);
 	tcase_add_test(tc, rules_drop_messages_by_their_id);
 	tcase_add_test(tc, rules_log_messages_and_hold_their_rate);
 	tcase_add_test(tc, a_phone_begins_so_many_calls_a_minute);
