@@ -112,6 +112,7 @@ struct calls_update {
 	uint32_t binding_limit, call_limit, txn_limit;
 	uint32_t sub_limit, sub_device_limit;
 	uint32_t sccp_phone_limit; /* as sccp_params.phone_limit */
+	uint32_t phone_managers;   /* as calls_params.phone_managers */
 	uint32_t expires_min_s, expires_max_s;
 	uint32_t media_idle_ms;
 	uint32_t port_cooldown_ms;

@@ -21,6 +21,8 @@ int calls_update(struct calls *c, const struct calls_update *u)
 	c->p.sub_limit = u->sub_limit;
 	c->p.sub_device_limit = u->sub_device_limit;
 	c->p.sccp.phone_limit = u->sccp_phone_limit;
+	c->p.phone_managers =
+		u->phone_managers ? u->phone_managers : UINT32_MAX;
 	c->p.expires_min_s = u->expires_min_s;
 	c->p.expires_max_s = u->expires_max_s;
 	c->p.media_idle_ms = u->media_idle_ms;

@@ -50,19 +50,51 @@ static enum config_when when_of(const struct config_section *s,
 	return o && o->when != CONFIG_WHEN_SECTION ? o->when : s->when;
 }
 
-/* Is obj, of another configuration, a listener that can be opened beside all that
- * run? One under another name at the same address cannot. */
-static bool joins(const struct config *running, const struct config_section *s,
-		  const void *obj)
+/* Does running have the endpoint that m, of another configuration, wants for
+ * this transport? */
+static bool has_core(const struct config *running,
+		     const struct config_call_manager *m,
+		     enum config_transport transport)
 {
-	const struct config_listener *l = obj;
+	for (uint32_t i = 0; i < running->core_count; i++) {
+		const struct config_core *k = &running->core[i];
 
-	if (!s->grows || counterpart(running, s, obj))
-		return false;
+		if (k->transport == transport &&
+		    addr_eq(&running->call_manager[k->manager].local_address,
+			    &m->local_address))
+			return true;
+	}
+	return false;
+}
+
+static bool manager_joins(const struct config *running,
+			  const struct config_call_manager *m)
+{
+	return (m->core == CONFIG_CORE_NONE ||
+		has_core(running, m, m->address.transport)) &&
+	       (m->core_large == CONFIG_CORE_NONE ||
+		has_core(running, m, CONFIG_TCP));
+}
+
+static bool listener_joins(const struct config *running,
+			   const struct config_listener *l)
+{
 	for (uint32_t i = 0; i < running->listener_count; i++)
 		if (config_is_clash(&l->address, &running->listener[i].address))
 			return false;
 	return true;
+}
+
+/* Is obj, of another configuration, what can begin beside all that runs: a
+ * listener, but not one under another name at the same address; a call manager
+ * whose local address we have already? */
+static bool joins(const struct config *running, const struct config_section *s,
+		  const void *obj)
+{
+	if (!s->grows || counterpart(running, s, obj))
+		return false;
+	return strcmp(s->name, "listener") == 0 ? listener_joins(running, obj)
+						: manager_joins(running, obj);
 }
 
 /* ---- differences ----------------------------------------------------- */

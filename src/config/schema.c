@@ -520,7 +520,12 @@ const struct config_section config_schema[CONFIG_SECTIONS] = {
 	 .max = CONFIG_MANAGERS_MAX,
 	 ROWS(manager_options),
 	 .when = CONFIG_WHEN_RESTART,
-	 .text = "A call manager behind Sallyport; one section for each."},
+	 .grows = true,
+	 .text = "A call manager behind Sallyport; one section for each. A "
+		 "reload takes in new ones that share their transport and "
+		 "local-address with one that runs, or are reached over TLS "
+		 "without a certificate; others, and the end of one, wait for "
+		 "a restart."},
 	{.name = "failover",
 	 .offset = offsetof(struct config, failover),
 	 .max = 1,

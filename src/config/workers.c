@@ -153,8 +153,7 @@ void config_share(struct config *c, uint32_t workers)
 
 /* ---- the same while it runs ------------------------------------------------------ */
 
-/* What is bound stays bound: listeners and call managers come with a restart
- * only, so each is there under its name. */
+/* What is bound stays bound, and belongs to whom it did. */
 static void keep_places(struct config *c, const struct config *running)
 {
 	for (uint32_t k = 0; k < c->listener_count; k++)
@@ -226,7 +225,8 @@ static void check_transports(const struct config *c,
 	for (uint32_t i = 0; i < c->call_manager_count; i++) {
 		const struct config_call_manager *m = &c->call_manager[i];
 
-		if (i < running->call_manager_count &&
+		/* New ones come last. */
+		if (i >= running->call_manager_count ||
 		    m->address.transport ==
 			    running->call_manager[i].address.transport)
 			continue;

@@ -155,6 +155,7 @@ int worker_update_calls(struct worker *w, const struct config *c)
 		.sub_limit = w->leased[WORKER_SUBSCRIPTIONS],
 		.sub_device_limit = c->limits.subscriptions_per_device,
 		.sccp_phone_limit = c->limits.connections,
+		.phone_managers = worker_phone_managers(c),
 		.expires_min_s = c->sip.expires_min_s,
 		.expires_max_s = c->sip.expires_max_s,
 		.media_idle_ms = c->media.idle_timeout_s * 1000,

@@ -348,18 +348,6 @@ static struct core_params group_params(const struct config_failover *f)
 	};
 }
 
-/* The call managers of phones, as bits. */
-static uint32_t phone_managers(const struct config *c)
-{
-	uint32_t bits = 0;
-
-	for (uint32_t i = 0; i < c->call_manager_count; i++)
-		if (c->call_manager[i].serves != CONFIG_TRUNKS)
-			bits |= 1U << i;
-	/* None: then nobody is to get what is nobody's. */
-	return bits ? bits : 1U << 31;
-}
-
 static int make_calls(struct worker *w)
 {
 	const struct config *c = w->config;
@@ -369,7 +357,7 @@ static int make_calls(struct worker *w)
 						     w->p.number, w->p.count);
 	struct calls_params p = {
 		.group = group_params(&c->failover),
-		.phone_managers = phone_managers(c),
+		.phone_managers = worker_phone_managers(c),
 		.trunk_limit = PIPELINE_TRUNKS_MAX,
 		.sccp = worker_sccp_params(c),
 		.has_realms = true,

@@ -78,29 +78,6 @@ int worker_core_creds(struct worker *w, const struct tls_files *f,
 	return err;
 }
 
-void worker_core_set_creds(struct worker *w,
-			   struct tls_creds *const creds[CONFIG_MANAGERS_MAX])
-{
-	const struct config *c = w->config;
-
-	/* Whoever has no TLS is not found, and needs none. */
-	for (uint32_t i = 0; i < c->core_count; i++)
-		if (creds[c->core[i].manager])
-			(void)!transport_set_creds(w->transport, w->core_ep[i],
-						   creds[c->core[i].manager]);
-	for (size_t i = 0; i < w->place_cap; i++)
-		if (!handle_is_none(w->place[i].connector) &&
-		    w->place[i].owner < CONFIG_MANAGERS_MAX &&
-		    creds[w->place[i].owner])
-			(void)!transport_set_creds(w->transport,
-						   w->place[i].connector,
-						   creds[w->place[i].owner]);
-	for (uint32_t i = 0; i < CONFIG_MANAGERS_MAX; i++) {
-		tls_creds_unref(w->core_creds[i]);
-		w->core_creds[i] = creds[i];
-	}
-}
-
 static int open_endpoint(struct worker *w, uint32_t i)
 {
 	const struct config_core *k = &w->config->core[i];
@@ -478,19 +455,61 @@ void worker_core_start(struct worker *w)
 		start_manager(w, i);
 }
 
+void worker_core_set_creds(struct worker *w,
+			   struct tls_creds *const creds[CONFIG_MANAGERS_MAX])
+{
+	const struct config *c = w->config;
+
+	/* Whoever has no TLS is not found, and needs none. */
+	for (uint32_t i = 0; i < c->core_count; i++)
+		if (creds[c->core[i].manager])
+			(void)!transport_set_creds(w->transport, w->core_ep[i],
+						   creds[c->core[i].manager]);
+	for (size_t i = 0; i < w->place_cap; i++)
+		if (!handle_is_none(w->place[i].connector) &&
+		    w->place[i].owner < CONFIG_MANAGERS_MAX &&
+		    creds[w->place[i].owner])
+			(void)!transport_set_creds(w->transport,
+						   w->place[i].connector,
+						   creds[w->place[i].owner]);
+	for (uint32_t i = 0; i < CONFIG_MANAGERS_MAX; i++) {
+		bool is_awaited = creds[i] && !w->core_creds[i];
+
+		tls_creds_unref(w->core_creds[i]);
+		w->core_creds[i] = creds[i];
+		if (is_awaited)
+			start_manager(w, i);
+	}
+}
+
 void worker_core_reload(struct worker *w, const struct config *old)
 {
 	for (uint32_t i = 0; i < w->config->call_manager_count; i++) {
 		const struct config_call_manager *m =
 			&w->config->call_manager[i];
 		const struct config_call_manager *was = &old->call_manager[i];
+		bool is_new = i >= old->call_manager_count;
 
-		if (m->priority == was->priority &&
+		/* Credentials come after the configuration. */
+		if (is_new && m->address.transport == CONFIG_TLS)
+			continue;
+		if (!is_new && m->priority == was->priority &&
 		    config_remote_eq(&m->address, &was->address))
 			continue;
 		worker_core_unwatch(w, i);
 		start_manager(w, i);
 	}
+}
+
+uint32_t worker_phone_managers(const struct config *c)
+{
+	uint32_t bits = 0;
+
+	for (uint32_t i = 0; i < c->call_manager_count; i++)
+		if (c->call_manager[i].serves != CONFIG_TRUNKS)
+			bits |= 1U << i;
+	/* None: then nobody is to get what is nobody's. */
+	return bits ? bits : 1U << 31;
 }
 
 /* ---- connectors that cannot connect ----------------------------------------- */

@@ -213,7 +213,8 @@ MUST_CHECK int worker_core_make_creds(struct worker *w,
 MUST_CHECK int worker_core_creds(struct worker *w, const struct tls_files *f,
 				 struct tls_creds *ret[CONFIG_MANAGERS_MAX],
 				 char *reterr);
-/* Use these from now on; takes the references over. */
+/* Use these from now on; takes the references over. A call manager that is new
+ * and waited for them begins. */
 void worker_core_set_creds(struct worker *w,
 			   struct tls_creds *const creds[CONFIG_MANAGERS_MAX]);
 /* The certificate, key and OCSP response of id into c. reterr as worker_new. */
@@ -234,8 +235,10 @@ uint32_t worker_core_places(struct worker *w, const struct worker_way *way,
  * when some are left. */
 bool worker_core_unlist(struct worker *w);
 /* w->config is another now, old was the one before: call managers that are
- * elsewhere now, or have another priority. */
+ * elsewhere now, have another priority or are new. */
 void worker_core_reload(struct worker *w, const struct config *old);
+/* The call managers of phones in c, as bits; as calls_params has it. */
+uint32_t worker_phone_managers(const struct config *c);
 /* May what comes over a connection of this connector begin something? */
 bool worker_core_is_listed(const struct worker *w, struct handle connector);
 /* Room for the connectors that c needs, beside those that are there.

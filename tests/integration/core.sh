@@ -84,21 +84,23 @@ stop baresip
 stop linphone
 
 # TLS ends in stunnel before the same kamailio; it demands our certificate.
+# tls_start CERTIFICATE [NAME PORT]
 tls_start() {
-	cat >"$DIR/tls.conf" <<CFG
+	local name=${2:-tls} port=${3:-5061}
+	cat >"$DIR/$name.conf" <<CFG
 foreground = yes
 pid =
 debug = notice
 [core]
-accept = $CM:5061
+accept = $CM:$port
 connect = $CM:5060
 cert = $DIR/pki/$1.crt
 key = $DIR/pki/$1.key
 CAfile = $DIR/pki/core-ca.crt
 verifyChain = yes
 CFG
-	spawn tls cm stunnel4 "$DIR/tls.conf"
-	wait_for 10 "stunnel before kamailio" listens cm t "$CM:5061"
+	spawn "$name" cm stunnel4 "$DIR/$name.conf"
+	wait_for 10 "stunnel before kamailio" listens cm t "$CM:$port"
 }
 etc=$DIR/etc/sallyport
 mkdir -p "$etc/trust/call-manager"
@@ -117,6 +119,39 @@ stop tls
 is_true "the connection ends: it is down" wait_for 20 "down" state_is down
 needs tls_start cm
 is_true "it comes back" wait_for 30 "up" state_is up
+
+# Another one joins while it runs, with credentials of its own.
+needs tls_start cm tls2 5062
+joins() {
+	printf 'call-manager "two" {
+	address = "tls:%s:5062"
+	local-address = "%s:5070"
+	certificate = "certs/core.pem"
+	key = "keys/core.key"
+	priority = 2
+}\n' "$CM" "$SP_IN" >"$etc/conf.d/two.conf"
+	ctl --json reload >"$DIR/said" || return 1
+	tr -d ' \n' <"$DIR/said" | finds '"needs-restart":\[\]' ||
+		{ cat "$DIR/said"; return 1; }
+}
+mkdir -p "$etc/conf.d"
+is_true "a second one joins by a reload" joins
+two_is_up() {
+	ctl --json status | tr -d ' \n' |
+		finds '"name":"two",[^}]*"state":"up"'
+}
+is_true "it is reached over TLS" wait_for 10 "up" two_is_up
+stop tls
+is_true "the first one ends: a phone registers at the second" \
+	wait_for 20 "registered" phone_c_registers
+rm "$etc/conf.d/two.conf"
+leaves() { ctl reload 2>&1 | finds 'call-manager "two"'; }
+is_true "for its end a reload names the restart" leaves
+stop tls2
+needs tls_start cm
+needs with "tls:$CM:5061" \
+	'certificate = "certs/core.pem"\n\tkey = "keys/core.key"'
+is_true "after which the first one is alone" wait_for 20 "up" state_is up
 
 # The call manager comes to us: core_says CERTIFICATE, the answer to an OPTIONS
 core_says() {

@@ -1,15 +1,11 @@
 #!/bin/bash
-# Two call managers: one is killed, registrations and calls go on at the other;
-# it comes back, and so do they, while a call that was made meanwhile goes on.
+# A second call manager joins while the daemon runs. The first is killed,
+# registrations and calls go on at the other; it comes back, and so do they, while
+# a call that was made meanwhile goes on.
 . "$(dirname "$0")/lib/test.sh"
 
 CM2=10.77.1.3
-second='
-call-manager "spare" {
-	address = "udp:'$CM2':5060"
-	local-address = "'$SP_IN':5070"
-	priority = 2
-}
+times='
 failover {
 	options-interval = 2
 	failures = 2
@@ -21,7 +17,7 @@ failover {
 needs net_begin sp-failover
 ip -n "$NS-cm" addr add "$CM2/24" dev eth0
 needs sallyport_pki
-needs sallyport_config "" "$second"
+needs sallyport_config "" "$times"
 needs kamailio_start
 needs kamailio_start kamailio2 "$CM2"
 needs sallyport_start
@@ -49,6 +45,19 @@ kill_all() {
 	wait "$pid" 2>/dev/null || true
 }
 
+joins() {
+	mkdir -p "$DIR/etc/sallyport/conf.d"
+	printf 'call-manager "spare" {
+	address = "udp:%s:5060"
+	local-address = "%s:5070"
+	priority = 2
+}\n' "$CM2" "$SP_IN" >"$DIR/etc/sallyport/conf.d/spare.conf"
+	ctl --json reload >"$DIR/said" || return 1
+	tr -d ' \n' <"$DIR/said" | finds '"needs-restart":\[\]' ||
+		{ cat "$DIR/said"; return 1; }
+}
+is_true "one call manager is up" wait_for 10 "up" state_is cm up
+is_true "a second one joins by a reload" joins
 is_true "both call managers are up" wait_for 10 "both" \
 	eval 'state_is cm up && state_is spare up'
 needs baresip_start
@@ -77,4 +86,13 @@ is_true "the registrations come back to it" wait_for 30 "both at cm" \
 is_true "the call that was made meanwhile goes on" calls_up 2
 is_true "and ends on both sides" call_end
 is_true "the next call goes where the registrations are" call_a_to_b
+successor() {
+	local old
+	old=$(role_pid --role=worker)
+	kill -9 "$old" || return 1
+	wait_for 15 "another worker" eval \
+		'ctl status >/dev/null && [ "$(role_pid --role=worker)" != '"$old"' ]' &&
+		wait_for 10 "both" eval 'state_is cm up && state_is spare up'
+}
+is_true "a worker that is started anew has both" successor
 test_end

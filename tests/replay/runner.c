@@ -496,6 +496,7 @@ static void do_update(struct run *r)
 				 .sub_limit = r->p.sub_limit,
 				 .sub_device_limit = r->p.sub_device_limit,
 				 .sccp_phone_limit = r->p.sccp.phone_limit,
+				 .phone_managers = r->p.phone_managers,
 				 .expires_min_s = r->p.expires_min_s,
 				 .expires_max_s = r->p.expires_max_s,
 				 .media_idle_ms = r->p.media_idle_ms,

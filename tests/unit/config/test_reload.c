@@ -16,6 +16,10 @@
 	"call-manager|cm|address|udp:192.0.2.10:5060\n"  \
 	"call-manager|cm|local-address|192.0.2.1:5070\n" \
 	"media||outside-address|192.0.2.1\nmedia||inside-address|192.0.2.2\n"
+#define MANAGER(address, local)                  \
+	"call-manager|two|\n"                    \
+	"call-manager|two|address|" address "\n" \
+	"call-manager|two|local-address|" local "\n"
 #define DEV_A "device|A|\ndevice|A|lines|1001\ndevice|A|lines|1002\n"
 #define DEV_B "device|B|\ndevice|B|security-mode|nonsecure\n"
 
@@ -164,6 +168,25 @@ static const struct {
 	{BASE "listener|more|\nlistener|more|address|udp:192.0.2.1:5060\n",
 	 BASE "listener|less|\nlistener|less|address|udp:192.0.2.1:5060\n",
 	 "+listener|less| restart\n-listener|more| restart\n"},
+	/* a call manager begins where a socket of ours is, or none is needed */
+	{BASE, BASE MANAGER("udp:192.0.2.11:5060", "192.0.2.1:5070"),
+	 "+call-manager|two|\n"},
+	{BASE,
+	 BASE MANAGER("udp:192.0.2.11:5060",
+		      "192.0.2.1:5070") "call-manager|two|serves|phones\n",
+	 "+call-manager|two|\n"},
+	{BASE, BASE MANAGER("udp:192.0.2.11:5060", "192.0.2.1:5071"),
+	 "+call-manager|two| restart\n"},
+	{BASE, BASE MANAGER("tcp:192.0.2.11:5060", "192.0.2.1:5071"),
+	 "+call-manager|two| restart\n"},
+	{BASE, BASE MANAGER("tls:192.0.2.11:5061", "192.0.2.1:5071"),
+	 "+call-manager|two|\n"},
+	{BASE,
+	 BASE MANAGER("udp:192.0.2.11:5060",
+		      "192.0.2.1:5070") "call-manager|two|large-by-tcp|yes\n",
+	 "+call-manager|two| restart\n"},
+	{BASE MANAGER("udp:192.0.2.11:5060", "192.0.2.1:5070"), BASE,
+	 "-call-manager|two| restart\n"},
 	{BASE DEV_A, BASE "device|A|\ndevice|A|lines|1001\ndevice|A|nat|yes\n",
 	 "=device|A|lines reset\n=device|A|nat\n"},
 	{BASE DEV_A,
@@ -209,6 +232,37 @@ START_TEST(a_new_listener_comes_after_those_that_run)
 	ck_assert_str_eq(c->listener[1].name, "more");
 	ck_assert_uint_eq(c->listener[1].address.addr.port, 5090);
 	ck_assert_int_eq(c->listener[1].serves, CONFIG_TRUNKS);
+	config_unref(a);
+	config_unref(b);
+	config_unref(c);
+}
+END_TEST
+
+/* Trunks, credentials and the machine know a call manager by its number; and
+ * endpoints that are bound stay what they are. */
+START_TEST(a_new_call_manager_comes_after_those_that_run)
+{
+	struct config *a =
+		build(BASE MANAGER("udp:192.0.2.9:5060", "192.0.2.1:5071"));
+	struct config *b =
+		build("call-manager|new|\n"
+		      "call-manager|new|address|udp:192.0.2.11:5060\n"
+		      "call-manager|new|local-address|192.0.2.1:5071\n"
+		      "call-manager|own|\n"
+		      "call-manager|own|address|udp:192.0.2.12:5060\n"
+		      "call-manager|own|local-address|192.0.2.1:5073\n"
+		      "listener|more|\n"
+		      "listener|more|address|udp:192.0.2.1:5090\n"
+		      "listener|more|serves|trunks\n" BASE);
+	struct config *c = through(a, b);
+
+	ck_assert_uint_eq(c->call_manager_count, 3);
+	ck_assert_str_eq(c->call_manager[0].name, "cm");
+	ck_assert_str_eq(c->call_manager[1].name, "two");
+	ck_assert_str_eq(c->call_manager[2].name, "new");
+	ck_assert_uint_eq(c->call_manager[2].core, 1);
+	ck_assert_uint_eq(c->core_count, a->core_count);
+	ck_assert_uint_eq(c->listener_count, 2);
 	config_unref(a);
 	config_unref(b);
 	config_unref(c);
@@ -395,6 +449,7 @@ int main(void)
 	tcase_add_loop_test(t, differences_are_told_with_what_they_need, 0,
 			    ROWS(diffs));
 	tcase_add_test(t, a_new_listener_comes_after_those_that_run);
+	tcase_add_test(t, a_new_call_manager_comes_after_those_that_run);
 	tcase_add_test(t, what_needs_a_restart_stays_as_it_runs);
 	tcase_add_test(t, old_and_new_that_do_not_go_together_are_refused);
 	tcase_add_test(t, other_bytes_are_refused);
