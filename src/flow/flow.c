@@ -91,13 +91,12 @@ void flow_write(struct writer *w, const struct flow *f)
 		addr_write(w, &f->group);
 }
 
-/* None, or a group of the same family with room for RTCP behind RTP. */
+/* A group of the same family with room for RTCP behind RTP. */
 static bool is_group(const struct flow *f)
 {
-	return f->group.family == ADDR_NONE ||
-	       (addr_is_multicast(&f->group) &&
-		f->group.family == f->local.family && f->group.port != 0 &&
-		f->group.port != UINT16_MAX);
+	return addr_is_multicast(&f->group) &&
+	       f->group.family == f->local.family && f->group.port != 0 &&
+	       f->group.port != UINT16_MAX;
 }
 
 int flow_read(struct reader *r, struct flow *ret)
@@ -125,8 +124,8 @@ int flow_read(struct reader *r, struct flow *ret)
 	f.idle_ms = reader_u32be(r);
 	if (version == FLOW_VERSION_GROUP)
 		addr_read(r, &f.group);
-	if (!reader_ok(r) || !is_group(&f) || latch > FLOW_LATCH_NAT ||
-	    raw > 1 || borrowed > 1 || muxed > 1 ||
+	if (!reader_ok(r) || (version == FLOW_VERSION_GROUP && !is_group(&f)) ||
+	    latch > FLOW_LATCH_NAT || raw > 1 || borrowed > 1 || muxed > 1 ||
 	    f.security > FLOW_SECURITY_MAX || blocked > 1) {
 		flow_wipe(&f);
 		return ERR_BAD;

@@ -183,6 +183,23 @@ START_TEST(what_is_no_group_is_refused)
 }
 END_TEST
 
+/* One value has one form: without a group the version is another. */
+START_TEST(a_group_that_is_none_is_refused)
+{
+	struct flow f = sample(SUITE_NONE, SUITE_NONE), g;
+	uint8_t buf[FLOW_BYTES_MAX + 1];
+	struct slice s;
+	struct reader r;
+
+	f.group.family = ADDR_NONE;
+	s = serialise(&f, buf);
+	buf[0] = 3;
+	buf[s.len] = ADDR_NONE;
+	reader_init(&r, slice_make(buf, s.len + 1));
+	ck_assert_int_eq(flow_read(&r, &g), ERR_BAD);
+}
+END_TEST
+
 START_TEST(an_mki_longer_than_four_bytes_is_refused)
 {
 	struct flow f = sample(SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_NONE), g;
@@ -252,6 +269,7 @@ int main(void)
 	tcase_add_test(t, a_flow_cut_anywhere_is_refused);
 	tcase_add_loop_test(t, values_that_do_not_exist_are_refused, 0,
 			    sizeof(wrong) / sizeof(*wrong));
+	tcase_add_test(t, a_group_that_is_none_is_refused);
 	tcase_add_loop_test(t, what_is_no_group_is_refused, 0,
 			    sizeof(wrong_groups) / sizeof(*wrong_groups));
 	tcase_add_test(t, an_mki_longer_than_four_bytes_is_refused);
