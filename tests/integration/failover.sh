@@ -52,9 +52,7 @@ joins() {
 	local-address = "%s:5070"
 	priority = 2
 }\n' "$CM2" "$SP_IN" >"$DIR/etc/sallyport/conf.d/spare.conf"
-	ctl --json reload >"$DIR/said" || return 1
-	tr -d ' \n' <"$DIR/said" | finds '"needs-restart":\[\]' ||
-		{ cat "$DIR/said"; return 1; }
+	reload_whole
 }
 is_true "one call manager is up" wait_for 10 "up" state_is cm up
 is_true "a second one joins by a reload" joins
@@ -87,11 +85,7 @@ is_true "the call that was made meanwhile goes on" calls_up 2
 is_true "and ends on both sides" call_end
 is_true "the next call goes where the registrations are" call_a_to_b
 successor() {
-	local old
-	old=$(role_pid --role=worker)
-	kill -9 "$old" || return 1
-	wait_for 15 "another worker" eval \
-		'ctl status >/dev/null && [ "$(role_pid --role=worker)" != '"$old"' ]' &&
+	worker_again &&
 		wait_for 10 "both" eval 'state_is cm up && state_is spare up'
 }
 is_true "a worker that is started anew has both" successor

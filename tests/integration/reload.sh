@@ -46,18 +46,13 @@ is_true "the phones still talk" talks
 
 # a listener more, which is there at once, also for the worker's successor
 joins() {
-	local out
 	printf 'listener "more" {
 	address = "tls:%s:5064"
 	certificate = "certs/server.pem"
 	key = "keys/server.key"
 	trust = "device"
 }\n' "$SP_OUT" >"$DIR/etc/sallyport/conf.d/more.conf"
-	out=$(ctl --json reload 2>&1) || { echo "$out"; return 1; }
-	out=$(tr -d '\n' <<<"$out")
-	grep -q '"listener \\"more\\" (new)"' <<<"$out" &&
-		grep -q '"needs-restart": *\[ *\]' <<<"$out" ||
-		{ echo "$out"; return 1; }
+	reload_whole && finds '"listener \\"more\\" (new)"' <"$DIR/said"
 }
 is_true "a new listener needs no restart" joins
 needs stunnel_start stunnel-more "$DEV_C" 15064 5064
@@ -140,13 +135,6 @@ is_true "then its connection is closed" wait_for 10 "the connection ends" gone
 
 needs eval 'sipp_devices >"$extra"'
 needs ctl reload
-successor() {
-	local old
-	old=$(role_pid --role=worker)
-	kill -9 "$old" || return 1
-	wait_for 15 "another worker" eval \
-		'ctl status >/dev/null && [ "$(role_pid --role=worker)" != '"$old"' ]' &&
-		phone_c_registers 15064
-}
+successor() { worker_again && phone_c_registers 15064; }
 is_true "a worker that is started anew serves the new listener" successor
 test_end

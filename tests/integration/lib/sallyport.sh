@@ -105,6 +105,23 @@ role_pid() {
 	done | head -1
 }
 
+# worker_again: the only worker is killed, and another one serves
+worker_again() {
+	local old
+	old=$(role_pid --role=worker)
+	kill -9 "$old" || return 1
+	wait_for 15 "another worker" eval \
+		'ctl status >/dev/null && [ "$(role_pid --role=worker)" != '"$old"' ]'
+}
+
+# reload_whole: a reload that leaves nothing for a restart; what it says is in
+# $DIR/said
+reload_whole() {
+	ctl --json reload >"$DIR/said" 2>&1 &&
+		tr -d ' \n' <"$DIR/said" | finds '"needs-restart":\[\]' ||
+		{ cat "$DIR/said"; return 1; }
+}
+
 # killed ROLE: kill it, and see another one with that role
 killed() {
 	local old new
