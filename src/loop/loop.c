@@ -25,6 +25,7 @@ struct loop_signal {
 struct loop {
 	int epfd;
 	uint64_t now_ms;
+	uint64_t round;
 	uint64_t (*clock)(void *arg); /* NULL: the system's */
 	void *clock_arg;
 	bool is_stopped;
@@ -225,6 +226,11 @@ uint64_t loop_now_ms(const struct loop *l)
 	return l->now_ms;
 }
 
+uint64_t loop_round(const struct loop *l)
+{
+	return l->round;
+}
+
 uint64_t loop_refresh_ms(struct loop *l)
 {
 	l->now_ms = l->clock ? l->clock(l->clock_arg) : system_ms();
@@ -336,6 +342,7 @@ int loop_step(struct loop *l, uint64_t max_wait_ms)
 {
 	int n;
 
+	l->round++;
 	(void)loop_refresh_ms(l);
 	run_timers(l);
 	run_hooks(l);

@@ -18,7 +18,7 @@ enum {
 	LOOP_READ = 1,	/* readable, or the peer closed */
 	LOOP_WRITE = 2, /* writable, or a connect finished */
 	LOOP_ERROR = 4, /* error or hang-up; always reported */
-	LOOP_END = 8,	/* reported beside the others: the peer has closed, or the
+	LOOP_END = 8, /* reported beside the others: the peer has closed, or the
 			 * connection is broken; bytes may still wait */
 	LOOP_PAUSED = 16 /* loop_fd_pause's own */
 };
@@ -106,6 +106,9 @@ MUST_CHECK int loop_signal(struct loop *l, int signo, loop_fn fn, void *arg);
 /* Milliseconds of the monotonic clock, read once per round of the loop; the
  * first value is far above 0. */
 uint64_t loop_now_ms(const struct loop *l);
+/* Rounds begun so far: another value says that other descriptors, timers and
+ * work were served meanwhile. */
+uint64_t loop_round(const struct loop *l);
 /* Read the clock anew: after something slow, or to start with. */
 uint64_t loop_refresh_ms(struct loop *l);
 /* For tests: take the time from clock(arg) from now on; the loop then never

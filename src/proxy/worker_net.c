@@ -262,6 +262,17 @@ static void pong(struct worker *w, const struct dest *to)
 		return;
 }
 
+/*
+ * What phones send by the thousand when they come back, and nobody waits for:
+ * it takes turns, so that calls go on meanwhile. A registration asks the store,
+ * the keys process and the call manager.
+ */
+static bool is_of_a_crowd(struct slice msg)
+{
+	return slice_starts(msg, "REGISTER ") ||
+	       slice_starts(msg, "SUBSCRIBE ") || slice_starts(msg, "PUBLISH ");
+}
+
 static long data(void *ctx, struct handle ep, const uint8_t *buf, size_t len,
 		 const char **reterr_reason)
 {
@@ -288,6 +299,10 @@ static long data(void *ctx, struct handle ep, const uint8_t *buf, size_t len,
 		return 0;
 	if (err)
 		return err;
+	if (f.kind == SIP_FRAME_MSG && c->side == SIDE_PHONE &&
+	    is_of_a_crowd(slice_make(buf, f.len)) &&
+	    !transport_turn(w->transport))
+		return ERR_MORE;
 	c->scanned = 0;
 	if (f.kind == SIP_FRAME_PING)
 		pong(w, &c->dest);

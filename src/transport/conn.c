@@ -344,6 +344,13 @@ static void deliver(struct conn *c)
 		const char *reason = "refused";
 		long n = t->cb->data(t->ctx, c->ep.h, s.ptr, s.len, &reason);
 
+		if (n == ERR_MORE) {
+			/* The unit is complete: no deadline of its own runs. */
+			c->is_first_done = true;
+			c->unit_ms = 0;
+			turn_wait(c, TURN_UNIT);
+			return;
+		}
 		if (n < 0) {
 			reject(c, reason);
 			return;
@@ -431,7 +438,7 @@ static void on_readable(struct conn *c)
 	size_t budget = READ_ROUND;
 	int err = 0;
 
-	while (c->state == CONN_UP) {
+	while (c->state == CONN_UP && list_empty(&c->turn_node)) {
 		size_t room = t->limits.read_max - c->in.len;
 		size_t n = 0;
 
@@ -455,7 +462,7 @@ static void on_readable(struct conn *c)
 		return;
 	if (err == ERR_CLOSED) {
 		count_end(c, &t->stats.closed_by_peer, "closed by the peer");
-	} else if (err != ERR_MORE) {
+	} else if (err && err != ERR_MORE) {
 		flush(c); /* an alert, perhaps */
 		count_end(c, &t->stats.closed_by_error, "connection broken");
 	} else {
@@ -563,57 +570,6 @@ static void on_handshake(struct conn *c)
 	linger(c, tls_session_reason(c->tls));
 }
 
-void conn_handshakes(void *arg)
-{
-	struct transport *t = arg;
-
-	for (int i = 0; i < HANDSHAKE_ROUND && !list_empty(&t->handshakes);
-	     i++) {
-		struct conn *c =
-			LIST_ENTRY(t->handshakes.next, struct conn, turn_node);
-
-		list_del(&c->turn_node);
-		on_handshake(c);
-		if (c->state == CONN_HANDSHAKE)
-			want(c);
-	}
-	if (!list_empty(&t->handshakes))
-		loop_work_add(t->loop, &t->handshake_work);
-}
-
-/* c is heard again when its turn comes in list turns, which work takes up. */
-static void wait_turn(struct conn *c, struct list *turns,
-		      struct loop_work *work)
-{
-	struct transport *t = c->ep.t;
-
-	if (!list_empty(&c->turn_node))
-		return;
-	list_append(turns, &c->turn_node);
-	loop_fd_pause(t->loop, &c->w);
-	loop_work_add(t->loop, work);
-}
-
-/*
- * A step of a handshake may cost milliseconds, a message costs microseconds:
- * when many phones come at once, their handshakes take turns, a few per round
- * of the loop, and calls go on between them.
- */
-static void queue_handshake(struct conn *c)
-{
-	wait_turn(c, &c->ep.t->handshakes, &c->ep.t->handshake_work);
-}
-
-/*
- * To take leave of a phone costs more than a message. When a switch or a call
- * manager loses thousands at once, they take turns too, and those that are
- * still there are heard in between.
- */
-static void queue_parting(struct conn *c)
-{
-	wait_turn(c, &c->ep.t->partings, &c->ep.t->parting_work);
-}
-
 static void on_connected(struct conn *c)
 {
 	int e = 0;
@@ -628,7 +584,7 @@ static void on_connected(struct conn *c)
 	}
 	if (c->tls) {
 		c->state = CONN_HANDSHAKE;
-		queue_handshake(c);
+		turn_wait(c, TURN_HANDSHAKE);
 	} else {
 		go_up(c);
 	}
@@ -656,11 +612,11 @@ static void on_event(void *arg, uint32_t events)
 		on_connected(c);
 		break;
 	case CONN_HANDSHAKE:
-		queue_handshake(c);
+		turn_wait(c, TURN_HANDSHAKE);
 		break;
 	case CONN_UP:
 		if (events & LOOP_END) {
-			queue_parting(c);
+			turn_wait(c, TURN_PARTING);
 			break;
 		}
 		if (events & LOOP_WRITE)
@@ -679,24 +635,25 @@ static void on_event(void *arg, uint32_t events)
 	}
 }
 
-void conn_partings(void *arg)
+void conn_turn(struct conn *c, enum turn kind)
 {
-	struct transport *t = arg;
-
-	for (int i = 0; i < PARTING_ROUND && !list_empty(&t->partings); i++) {
-		struct conn *c =
-			LIST_ENTRY(t->partings.next, struct conn, turn_node);
-
-		list_del(&c->turn_node);
-		want(c);
-		/* It may have been closed by us while it waited. */
-		if (c->state == CONN_UP)
-			on_readable(c);
-		else
-			on_event(c, LOOP_READ);
+	if (kind == TURN_HANDSHAKE) {
+		on_handshake(c);
+		if (c->state == CONN_HANDSHAKE)
+			want(c);
+		return;
 	}
-	if (!list_empty(&t->partings))
-		loop_work_add(t->loop, &t->parting_work);
+	/* It may have been closed by us while it waited. */
+	if (c->state != CONN_UP) {
+		want(c);
+		on_event(c, LOOP_READ);
+		return;
+	}
+	if (kind == TURN_UNIT)
+		deliver(c);
+	/* Also what GnuTLS holds by now, which no event announces. */
+	if (c->state == CONN_UP)
+		on_readable(c);
 }
 
 int conn_new(struct transport *t, const struct conn_params *p,

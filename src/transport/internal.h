@@ -11,8 +11,6 @@ enum {
 	EP_MAX = 256,	     /* listeners, connectors, datagram sockets */
 	SCRATCH_LEN = 16384, /* bytes read at once */
 	READ_ROUND = 65536,  /* bytes of one connection per loop round */
-	HANDSHAKE_ROUND = 2, /* handshake steps per loop round */
-	PARTING_ROUND = 8,   /* connections closed by peers per loop round */
 	DGRAM_BATCH = 16,    /* datagrams read at once */
 	DGRAM_LEN = 65536,   /* longest datagram */
 	SOURCE_KEY_LEN = 9   /* family and up to 64 bits of the address */
@@ -77,8 +75,8 @@ enum conn_state {
 
 struct conn {
 	struct ep ep;
-	struct list node;	/* transport.conns */
-	struct list turn_node;	/* transport.handshakes or partings, waiting */
+	struct list node;      /* transport.conns */
+	struct list turn_node; /* turns.waiting of one kind */
 	struct loop_fd w;
 	struct loop_timer timer; /* never later than the true deadline */
 	struct loop_work work;	 /* tells the caller that it is down, frees */
@@ -105,6 +103,25 @@ struct conn {
 	const char *reason;	 /* of the end */
 };
 
+/* What takes turns, a few per round of the loop (turn.c). */
+enum turn {
+	TURN_HANDSHAKE, /* a step of a handshake */
+	TURN_PARTING,	/* the last bytes and the end of a connection that the
+			   peer has closed */
+	TURN_UNIT,	/* a unit that the caller wants a turn for */
+	TURN_COUNT
+};
+
+struct turns {
+	struct transport *t;
+	enum turn kind;
+	struct list waiting;   /* connections, first come first */
+	struct loop_work work; /* takes them up */
+	uint64_t round;	       /* of the loop, that left is about */
+	uint8_t left;
+	bool is_granted; /* a connection whose turn it is has not used it */
+};
+
 struct transport {
 	struct loop *loop;
 	const struct transport_cb *cb;
@@ -113,14 +130,11 @@ struct transport {
 	struct transport_stats stats;
 	/* stats.pending by protocol. */
 	uint32_t pending[TRANSPORT_PROTO_COUNT];
-	struct slots eps;	/* all kinds */
-	uint32_t ep_count;	/* all but connections */
-	struct list conns;	/* also those whose handle is stale */
-	struct list waiting;	/* listeners that accept nothing for now */
-	struct list handshakes; /* connections with a handshake step to do */
-	struct loop_work handshake_work; /* does a few per round */
-	struct list partings;	/* connections whose peer has closed */
-	struct loop_work parting_work; /* reads the last of a few per round */
+	struct slots eps;    /* all kinds */
+	uint32_t ep_count;   /* all but connections */
+	struct list conns;   /* also those whose handle is stale */
+	struct list waiting; /* listeners that accept nothing for now */
+	struct turns turns[TURN_COUNT];
 	struct table sources;
 	struct bucket log_bucket; /* of lines an outsider can cause */
 	uint64_t log_muted;	  /* lines not written */
@@ -177,10 +191,8 @@ struct conn_params {
 	bool is_pending;
 };
 
-/* The work item: a few steps of handshakes, then the loop's other business. */
-void conn_handshakes(void *arg);
-/* The work item: the last bytes and the end of a few, as conn_handshakes. */
-void conn_partings(void *arg);
+/* It is c's turn. */
+void conn_turn(struct conn *c, enum turn kind);
 /* Take over fd (on success); outgoing: connect() is under way. */
 MUST_CHECK int conn_new(struct transport *t, const struct conn_params *p,
 			struct conn **ret);
@@ -202,3 +214,12 @@ struct source *source_take(struct transport *t, const struct addr *peer,
 			   uint64_t **ret_counter);
 /* One connection less; frees the record of the last one. */
 void source_drop(struct transport *t, struct source *s);
+
+/* turn.c */
+
+/* Nobody waits yet. */
+void turns_init(struct transport *t);
+/* All connections must be gone. */
+void turns_done(struct transport *t);
+/* c is heard again when its turn comes; harmless when it waits already. */
+void turn_wait(struct conn *c, enum turn kind);

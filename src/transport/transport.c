@@ -51,10 +51,7 @@ int transport_new(const struct transport_params *p, struct transport **ret)
 	slots_init(&t->eps, 3 * t->limits.conn_max + EP_MAX);
 	list_init(&t->conns);
 	list_init(&t->waiting);
-	list_init(&t->handshakes);
-	loop_work_init(&t->handshake_work, conn_handshakes, t);
-	list_init(&t->partings);
-	loop_work_init(&t->parting_work, conn_partings, t);
+	turns_init(t);
 	table_init(&t->sources, t->limits.conn_max, entropy_u64(&e));
 	bucket_init(&t->log_bucket, LOG_RATE, LOG_BURST, loop_now_ms(p->loop));
 	*ret = t;
@@ -100,8 +97,7 @@ struct transport *transport_free(struct transport *t)
 		conn_free(LIST_ENTRY(pos, struct conn, node));
 	while ((ep = slots_next(&t->eps, &i)) != NULL)
 		ep_free(ep);
-	loop_work_del(&t->handshake_work);
-	loop_work_del(&t->parting_work);
+	turns_done(t);
 	slots_done(&t->eps);
 	table_done(&t->sources);
 	(void)alloc_free(t->scratch);

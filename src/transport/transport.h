@@ -48,7 +48,8 @@ struct transport_cb {
 	/*
 	 * len bytes of a stream's plaintext wait at buf (valid during the
 	 * call). Returns how many were used up, 0 when a unit is incomplete,
-	 * or a negative enum err to close the connection; then *reterr_reason
+	 * ERR_MORE when a whole unit has to wait (transport_turn), or another
+	 * negative enum err to close the connection; then *reterr_reason
 	 * (static text) tells the log why. Called again with the rest only
 	 * when more bytes have come or something was used up.
 	 */
@@ -248,6 +249,13 @@ void transport_close(struct transport *t, struct handle conn,
 /* data() left bytes lying for a reason of the caller's: offer them again, from
  * the loop. Harmless with a stale handle. */
 void transport_resume(struct transport *t, struct handle conn);
+/*
+ * May data() go on with a unit that costs much more than others? So it may a
+ * few times in each round of the loop. false: the turn of others comes first;
+ * data() must then return ERR_MORE, the connection is not read meanwhile, and
+ * data() is called with the same bytes when its own turn has come.
+ */
+MUST_CHECK bool transport_turn(struct transport *t);
 /* The caller has authenticated this connection: it no longer counts as
  * pending. Connections with a verified client certificate, and those of
  * trusted listeners, are trusted by themselves. */

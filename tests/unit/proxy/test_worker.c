@@ -280,6 +280,65 @@ START_TEST(a_keep_alive_is_answered_on_connections_only)
 }
 END_TEST
 
+static int streams(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(
+		connect(fd, (const struct sockaddr *)&stream, sizeof(stream)),
+		0);
+	ck_assert_int_eq(loop_step(loop, 10), 0);
+	return fd;
+}
+
+/* Requests that everybody sends at once, several on each of these connections,
+ * and after them one by somebody else: it is answered before most of them are
+ * taken up, and all of them are taken up. */
+static void crowd_sends(const char *method)
+{
+	enum { CONNS = 12, EACH = 5 };
+	const struct pipeline *p = worker_pipeline(worker);
+	uint64_t before = pipeline_messages(p);
+	int fd[CONNS + 1];
+	char msg[1024];
+
+	for (int i = 0; i <= CONNS; i++)
+		fd[i] = streams();
+	for (int i = 0; i <= CONNS * EACH; i++) {
+		int n = snprintf(msg, sizeof(msg),
+				 "%s sip:127.0.0.1 SIP/2.0\r\n"
+				 "Via: SIP/2.0/TCP 127.0.0.1;"
+				 "branch=z9hG4bK-%s%d\r\n"
+				 "Max-Forwards: 70\r\n"
+				 "From: <sip:2002@127.0.0.1>;tag=a\r\n"
+				 "To: <sip:2002@127.0.0.1>\r\n"
+				 "Call-ID: %d\r\nCSeq: 1 %s\r\n"
+				 "Contact: <sip:2002@127.0.0.1>\r\n"
+				 "Content-Length: 0\r\n\r\n",
+				 i < CONNS * EACH ? method : "BYE", method, i,
+				 i, i < CONNS * EACH ? method : "BYE");
+
+		ck_assert_int_eq(send(fd[i / EACH], msg, (size_t)n, 0), n);
+	}
+	(void)wait_at(fd[CONNS]);
+	ck_assert_ptr_eq(strstr(text, "SIP/2.0 481 "), text);
+	ck_assert_uint_le(pipeline_messages(p) - before, CONNS * EACH / 2);
+	for (int i = 0;
+	     i < 100 && pipeline_messages(p) <= before + CONNS * EACH; i++)
+		ck_assert_int_eq(loop_step(loop, 10), 0);
+	ck_assert_uint_eq(pipeline_messages(p), before + CONNS * EACH + 1);
+	for (int i = 0; i <= CONNS; i++)
+		(void)close(fd[i]);
+}
+
+START_TEST(calls_do_not_wait_for_all_registrations)
+{
+	crowd_sends("REGISTER");
+	crowd_sends("SUBSCRIBE");
+	crowd_sends("PUBLISH");
+}
+END_TEST
+
 /* Fetch a nonce and answer with something; the store is asked. */
 static void phone_answers_challenge(void)
 {
@@ -493,6 +552,7 @@ int main(void)
 	tcase_add_test(t, a_listener_that_joins_is_served);
 	tcase_add_test(t, a_listener_that_cannot_be_served_changes_nothing);
 	tcase_add_test(t, a_keep_alive_is_answered_on_connections_only);
+	tcase_add_test(t, calls_do_not_wait_for_all_registrations);
 	tcase_add_test(t,
 		       the_store_is_asked_for_a_credential_and_its_no_is_a_403);
 	tcase_add_test(t,

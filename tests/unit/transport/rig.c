@@ -43,6 +43,11 @@ static long on_data(void *ctx, struct handle conn, const uint8_t *buf,
 
 	if (s->holds)
 		return 0;
+	if (n > 0 && buf[0] == 'T') {
+		if (!transport_turn(t))
+			return ERR_MORE;
+		s->turns++;
+	}
 	if (s->refuses) {
 		*reterr_reason = "not what we speak";
 		return ERR_BAD;

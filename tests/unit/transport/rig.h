@@ -34,6 +34,7 @@ struct seen {
 	bool holds;    /* on_data uses nothing up */
 	bool refuses;
 	bool closes; /* in data() */
+	int turns;   /* units that begin with T: they take turns */
 };
 
 /* What t tells goes into seen. */

@@ -322,6 +322,122 @@ START_TEST(a_message_is_served_between_the_ends_of_many)
 }
 END_TEST
 
+enum { CROWD = 60 };
+
+static int crowd[CROWD];
+
+/* So many connections with room for more. */
+static void gather(struct addr *ret)
+{
+	start((struct transport_limits){.conn_source_max = 2 * CROWD,
+					.pending_max = 2 * CROWD,
+					.pending_source_max = 2 * CROWD});
+	(void)listen_on(TRANSPORT_TCP, NULL, false, ret);
+	for (int i = 0; i < CROWD; i++) {
+		crowd[i] = dial(ret);
+		RUN_UNTIL(seen.ups == i + 1);
+	}
+}
+
+static void disperse(void)
+{
+	for (int i = 0; i < CROWD; i++)
+		(void)close(crowd[i]);
+	RUN_UNTIL(stats()->conns == 0);
+}
+
+/* Units that cost much take turns, in the order of their arrival, and others
+ * are heard between them; what is behind one on its connection stays behind. */
+START_TEST(a_message_is_served_between_units_that_take_turns)
+{
+	struct addr at;
+	int other, before;
+	char unit[2 * UNIT_LEN + 1];
+
+	gather(&at);
+	other = dial(&at);
+	RUN_UNTIL(seen.ups == CROWD + 1);
+	for (int i = 0; i < CROWD; i++) {
+		(void)snprintf(unit, sizeof(unit), "T-----%02db-----%02d", i,
+			       i);
+		say(crowd[i], unit);
+	}
+	say(other, "abcdefgh");
+	step();
+	ck_assert_msg(has_come("abcdefgh"), "it waits");
+	ck_assert_int_le(seen.turns, 8);
+	for (before = seen.turns; seen.turns < CROWD; before = seen.turns) {
+		now_ms += 20000; /* and no deadline of a message runs */
+		step();
+		ck_assert_int_le(seen.turns, before + 8);
+		ck_assert_int_gt(seen.turns, before);
+	}
+	ck_assert_uint_eq(seen.len, (2 * CROWD + 1) * UNIT_LEN);
+	for (int i = 0; i < CROWD; i++) {
+		char *first, *next;
+
+		(void)snprintf(unit, sizeof(unit), "T-----%02d", i);
+		first = strstr(seen.text, unit);
+		(void)snprintf(unit, sizeof(unit), "b-----%02d", i);
+		next = strstr(seen.text, unit);
+		ck_assert(first && next && first < next);
+	}
+	ck_assert_int_eq(seen.downs, 0);
+	/* Nothing is left over that would let one wait, or pass. */
+	say(other, "T-single");
+	RUN_UNTIL(has_come("T-single"));
+	(void)close(other);
+	disperse();
+}
+END_TEST
+
+/* Whoever waits for a turn may end meanwhile, from either side. */
+START_TEST(a_turn_outlives_the_end_of_its_connection)
+{
+	struct addr at;
+
+	gather(&at);
+	for (int i = 0; i < CROWD; i++)
+		say(crowd[i], "T-parted");
+	step();
+	ck_assert_int_eq(seen.turns, 8);
+	for (int i = 0; i < CROWD; i += 2)
+		(void)shutdown(crowd[i], SHUT_WR);
+	transport_close(t, seen.conn, "enough"); /* the last one */
+	RUN_UNTIL(seen.downs == CROWD / 2 + 1);
+	ck_assert_int_eq(seen.turns, CROWD - 1);
+	disperse();
+}
+END_TEST
+
+/* TLS has taken what comes behind from the socket already: nothing announces
+ * it when the turn has come. */
+START_TEST(what_tls_holds_behind_a_turn_is_read)
+{
+	struct transport_connect p = {.proto = TRANSPORT_TLS};
+	struct tls_creds *c = creds("server", server_cert);
+	struct dest d = {.is_tls = true};
+	struct addr at;
+
+	gather(&at);
+	(void)listen_on(TRANSPORT_TLS, c, false, &p.peer);
+	p.creds = creds("phone", phone);
+	ck_assert_int_eq(transport_connector(t, &p, &d.ep), 0);
+	ck_assert_int_eq(transport_send(t, &d, slice_str("connects")), 0);
+	RUN_UNTIL(has_come("connects"));
+	for (int i = 0; i < CROWD; i++)
+		say(crowd[i], "T-before");
+	ck_assert_int_eq(transport_send(t, &d, slice_str("T-secret")), 0);
+	ck_assert_int_eq(transport_send(t, &d, slice_str("behindit")), 0);
+	RUN_UNTIL(seen.turns == CROWD + 1);
+	RUN_UNTIL(has_come("T-secretbehindit"));
+	(void)tls_creds_unref(p.creds);
+	(void)tls_creds_unref(c);
+	transport_connector_del(t, d.ep);
+	disperse();
+}
+END_TEST
+
 START_TEST(garbage_on_the_tls_port_is_refused)
 {
 	struct tls_creds *c = creds("server", server_cert);
@@ -427,6 +543,9 @@ static Suite *suite(void)
 		       plain_connections_that_say_nothing_keep_no_tls_waiting);
 	tcase_add_test(tls, tls_carries_more_than_a_record_and_a_buffer);
 	tcase_add_test(tls, tls_without_certificate_is_refused_and_told);
+	tcase_add_test(tls, a_message_is_served_between_units_that_take_turns);
+	tcase_add_test(tls, a_turn_outlives_the_end_of_its_connection);
+	tcase_add_test(tls, what_tls_holds_behind_a_turn_is_read);
 	tcase_add_test(tls, handshakes_take_turns);
 	tcase_add_test(tls,
 		       a_message_is_served_between_the_handshakes_of_a_storm);
