@@ -265,7 +265,7 @@ static void pong(struct worker *w, const struct dest *to)
 /*
  * What phones send by the thousand when they come back, and nobody waits for:
  * it takes turns, so that calls go on meanwhile. A registration asks the store,
- * the keys process and the call manager.
+ * the keys process and the call manager. A trunk carries the calls of many.
  */
 static bool is_of_a_crowd(struct slice msg)
 {
@@ -299,7 +299,7 @@ static long data(void *ctx, struct handle ep, const uint8_t *buf, size_t len,
 		return 0;
 	if (err)
 		return err;
-	if (f.kind == SIP_FRAME_MSG && c->side == SIDE_PHONE &&
+	if (f.kind == SIP_FRAME_MSG && c->side == SIDE_PHONE && !c->trunk &&
 	    is_of_a_crowd(slice_make(buf, f.len)) &&
 	    !transport_turn(w->transport))
 		return ERR_MORE;

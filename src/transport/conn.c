@@ -51,15 +51,25 @@ static bool has_out(const struct conn *c)
 	return c->out.len > 0;
 }
 
+/* For its turn. */
+static bool is_waiting(const struct conn *c)
+{
+	return !list_empty(&c->turn_node);
+}
+
 static void want(struct conn *c)
 {
+	struct loop *loop = c->ep.t->loop;
 	uint32_t events = c->state == CONN_CONNECTING ? 0 : LOOP_READ;
 
-	if (!list_empty(&c->turn_node))
-		return; /* asked again when its turn comes */
+	if (is_waiting(c)) /* read again when its turn comes */
+		events = 0;
 	if (c->state == CONN_CONNECTING || (has_out(c) && !c->is_shut))
 		events |= LOOP_WRITE;
-	loop_fd_set(c->ep.t->loop, &c->w, events);
+	if (events)
+		loop_fd_set(loop, &c->w, events);
+	else
+		loop_fd_pause(loop, &c->w);
 }
 
 static size_t min_size(size_t a, size_t b)
@@ -73,7 +83,9 @@ static uint64_t deadline(const struct conn *c, uint64_t **ret_counter,
 {
 	struct transport *t = c->ep.t;
 	const struct transport_limits *l = &t->limits;
-	uint64_t at = c->rx_ms + l->idle_ms;
+	/* While we do not read, silence says nothing. */
+	uint64_t at =
+		(is_waiting(c) ? loop_now_ms(t->loop) : c->rx_ms) + l->idle_ms;
 
 	if (c->state == CONN_CONNECTING || c->state == CONN_HANDSHAKE) {
 		*ret_counter = &t->stats.timeout_handshake;
@@ -226,6 +238,7 @@ static void linger(struct conn *c, const char *reason)
 	struct transport *t = c->ep.t;
 
 	slots_del(&t->eps, c->ep.h);
+	list_del(&c->turn_node);
 	c->state = CONN_LINGER;
 	c->reason = reason;
 	c->since_ms = loop_now_ms(t->loop);
@@ -438,7 +451,7 @@ static void on_readable(struct conn *c)
 	size_t budget = READ_ROUND;
 	int err = 0;
 
-	while (c->state == CONN_UP && list_empty(&c->turn_node)) {
+	while (c->state == CONN_UP && !is_waiting(c)) {
 		size_t room = t->limits.read_max - c->in.len;
 		size_t n = 0;
 
@@ -607,6 +620,14 @@ static void on_event(void *arg, uint32_t events)
 {
 	struct conn *c = arg;
 
+	if (is_waiting(c)) {
+		/* Broken or closed: its turn will tell. */
+		if (events & LOOP_END)
+			loop_fd_pause(c->ep.t->loop, &c->w);
+		else if (events & LOOP_WRITE)
+			flush(c);
+		return;
+	}
 	switch (c->state) {
 	case CONN_CONNECTING:
 		on_connected(c);
@@ -643,14 +664,8 @@ void conn_turn(struct conn *c, enum turn kind)
 			want(c);
 		return;
 	}
-	/* It may have been closed by us while it waited. */
-	if (c->state != CONN_UP) {
-		want(c);
-		on_event(c, LOOP_READ);
-		return;
-	}
-	if (kind == TURN_UNIT)
-		deliver(c);
+	c->rx_ms = loop_now_ms(c->ep.t->loop); /* it was not read before */
+	deliver(c);
 	/* Also what GnuTLS holds by now, which no event announces. */
 	if (c->state == CONN_UP)
 		on_readable(c);

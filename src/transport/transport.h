@@ -252,7 +252,8 @@ void transport_resume(struct transport *t, struct handle conn);
 /*
  * May data() go on with a unit that costs much more than others? So it may a
  * few times in each round of the loop. false: the turn of others comes first;
- * data() must then return ERR_MORE, the connection is not read meanwhile, and
+ * data() must then return ERR_MORE, the connection is not read meanwhile (what
+ * is sent on it goes out), and
  * data() is called with the same bytes when its own turn has come.
  */
 MUST_CHECK bool transport_turn(struct transport *t);

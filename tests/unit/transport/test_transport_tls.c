@@ -327,9 +327,10 @@ enum { CROWD = 60 };
 static int crowd[CROWD];
 
 /* So many connections with room for more. */
-static void gather(struct addr *ret)
+static void gather_with(uint32_t write_max, struct addr *ret)
 {
 	start((struct transport_limits){.conn_source_max = 2 * CROWD,
+					.write_max = write_max,
 					.pending_max = 2 * CROWD,
 					.pending_source_max = 2 * CROWD});
 	(void)listen_on(TRANSPORT_TCP, NULL, false, ret);
@@ -339,10 +340,16 @@ static void gather(struct addr *ret)
 	}
 }
 
+static void gather(struct addr *ret)
+{
+	gather_with(0, ret);
+}
+
 static void disperse(void)
 {
 	for (int i = 0; i < CROWD; i++)
-		(void)close(crowd[i]);
+		if (crowd[i] >= 0)
+			(void)close(crowd[i]);
 	RUN_UNTIL(stats()->conns == 0);
 }
 
@@ -406,6 +413,69 @@ START_TEST(a_turn_outlives_the_end_of_its_connection)
 	transport_close(t, seen.conn, "enough"); /* the last one */
 	RUN_UNTIL(seen.downs == CROWD / 2 + 1);
 	ck_assert_int_eq(seen.turns, CROWD - 1);
+	disperse();
+}
+END_TEST
+
+/* Whoever waits for a turn gets what is sent to it, though more than the kernel
+ * takes at once, and may be sent away without waiting for it. */
+START_TEST(whoever_waits_for_a_turn_is_served_otherwise)
+{
+	enum { MUCH = 16 << 20, ROUNDS_WAITED = 2 };
+	struct dest d = {.is_tls = false};
+	struct addr at;
+	char *buf = calloc(1, MUCH);
+	long n;
+
+	ck_assert_ptr_nonnull(buf);
+	gather_with(MUCH, &at);
+	d.ep = seen.conn; /* the last one */
+	for (int i = 0; i < CROWD; i++)
+		say(crowd[i], "T-waiter");
+	step();
+	ck_assert_int_eq(seen.turns, 8);
+	ck_assert_int_eq(transport_send(t, &d, slice_make(buf, MUCH)), 0);
+	while (hear(crowd[CROWD - 1], buf, MUCH) > 0)
+		;
+	for (int i = 0; i < ROUNDS_WAITED; i++) {
+		step();
+		n = hear(crowd[CROWD - 1], buf, MUCH);
+		ck_assert_int_gt(n, 0);
+		while (hear(crowd[CROWD - 1], buf, MUCH) > 0)
+			;
+	}
+	transport_close(t, d.ep, "enough");
+	(void)close(crowd[CROWD - 1]);
+	crowd[CROWD - 1] = -1;
+	step();
+	step();
+	ck_assert_uint_eq(stats()->conns, CROWD - 1);
+	ck_assert_int_lt(seen.turns, CROWD - 1);
+	RUN_UNTIL(seen.turns == CROWD - 1);
+	free(buf);
+	disperse();
+}
+END_TEST
+
+/* Silence is no reason to end a connection that we do not read, nor is it when
+ * its turn has come. */
+START_TEST(a_connection_that_waits_for_a_turn_is_not_idle)
+{
+	struct addr at;
+
+	gather(&at);
+	for (int i = 0; i < CROWD; i++)
+		say(crowd[i], "T-silent");
+	step();
+	now_ms += 899000;
+	step();
+	now_ms += 2000;
+	step();
+	ck_assert_int_eq(seen.turns, 3 * 8);
+	/* Those that had their turn in the first round. */
+	RUN_UNTIL(seen.turns == CROWD);
+	step();
+	ck_assert_int_eq(seen.downs, 8);
 	disperse();
 }
 END_TEST
@@ -545,6 +615,8 @@ static Suite *suite(void)
 	tcase_add_test(tls, tls_without_certificate_is_refused_and_told);
 	tcase_add_test(tls, a_message_is_served_between_units_that_take_turns);
 	tcase_add_test(tls, a_turn_outlives_the_end_of_its_connection);
+	tcase_add_test(tls, whoever_waits_for_a_turn_is_served_otherwise);
+	tcase_add_test(tls, a_connection_that_waits_for_a_turn_is_not_idle);
 	tcase_add_test(tls, what_tls_holds_behind_a_turn_is_read);
 	tcase_add_test(tls, handshakes_take_turns);
 	tcase_add_test(tls,
