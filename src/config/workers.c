@@ -153,6 +153,23 @@ void config_share(struct config *c, uint32_t workers)
 
 /* ---- the same while it runs ------------------------------------------------------ */
 
+/* The one of running that m is, or else one whose socket it shares; NULL. */
+static const struct config_call_manager *
+find_place(const struct config *running, const struct config_call_manager *m)
+{
+	const struct config_call_manager *other = NULL;
+
+	for (uint32_t i = 0; i < running->call_manager_count; i++) {
+		const struct config_call_manager *r = &running->call_manager[i];
+
+		if (strcmp(m->name, r->name) == 0)
+			return r;
+		if (addr_eq(&m->local_address, &r->local_address))
+			other = r;
+	}
+	return other;
+}
+
 /* What is bound stays bound, and belongs to whom it did. */
 static void keep_places(struct config *c, const struct config *running)
 {
@@ -161,12 +178,13 @@ static void keep_places(struct config *c, const struct config *running)
 			if (strcmp(c->listener[k].name,
 				   running->listener[i].name) == 0)
 				c->listener[k].home = running->listener[i].home;
-	for (uint32_t k = 0; k < c->call_manager_count; k++)
-		for (uint32_t i = 0; i < running->call_manager_count; i++)
-			if (strcmp(c->call_manager[k].name,
-				   running->call_manager[i].name) == 0)
-				c->call_manager[k].first_worker =
-					running->call_manager[i].first_worker;
+	for (uint32_t k = 0; k < c->call_manager_count; k++) {
+		struct config_call_manager *m = &c->call_manager[k];
+		const struct config_call_manager *was = find_place(running, m);
+
+		if (was)
+			m->first_worker = was->first_worker;
+	}
 }
 
 /* The worker of a trunk that joins: where what it needs is already. */

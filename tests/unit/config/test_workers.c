@@ -319,6 +319,23 @@ START_TEST(trunks_keep_their_workers_when_others_come)
 }
 END_TEST
 
+START_TEST(a_manager_that_joins_belongs_to_whom_its_address_does)
+{
+	runs(TRUNKS, 3);
+	managers_before[5].local_address = managers[5].local_address =
+		managers[31].local_address = at("192.0.2.1:6000");
+	managers_before[5].first_worker = 2;
+	managers[31].name = "new";
+	for (uint32_t i = 0; i < TRUNKS; i++) {
+		trunks[i].direction = CONFIG_DIRECTION_IN;
+		trunks[i].own_bits = 0;
+	}
+	ck_assert_int_eq(follow(3, NULL), 0);
+	ck_assert_uint_eq(managers[5].first_worker, 2);
+	ck_assert_uint_eq(managers[31].first_worker, 2);
+}
+END_TEST
+
 START_TEST(listeners_keep_their_homes)
 {
 	runs(TRUNKS, 8);
@@ -450,6 +467,8 @@ int main(void)
 	tcase_add_test(t, trunks_that_no_source_tells_are_at_home);
 	tcase_add_test(t, listeners_that_such_a_trunk_joins_have_one_home);
 	tcase_add_test(t, trunks_keep_their_workers_when_others_come);
+	tcase_add_test(t,
+		       a_manager_that_joins_belongs_to_whom_its_address_does);
 	tcase_add_test(t, listeners_keep_their_homes);
 	tcase_add_test(t, what_another_worker_has_needs_a_restart);
 	tcase_add_test(t, another_transport_needs_a_restart);
