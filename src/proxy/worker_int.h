@@ -168,9 +168,9 @@ MUST_CHECK int worker_tls_begin(struct worker *w);
 MUST_CHECK int worker_tls_grow(struct worker *w, const struct config *c);
 /* Free what worker_tls_begin made and the credentials. */
 void worker_tls_end(struct worker *w);
-/* Credentials of a tls: listener from files; the caller's reference. reterr
- * as worker_new. */
-MUST_CHECK int worker_tls_creds(struct worker *w,
+/* Credentials of l, a tls: listener of cfg, from files; the caller's reference.
+ * reterr as worker_new. */
+MUST_CHECK int worker_tls_creds(struct worker *w, const struct config *cfg,
 				const struct config_listener *l,
 				const struct tls_files *f,
 				struct tls_creds **ret, char *reterr);
@@ -314,6 +314,9 @@ worker_sccp_creds(struct worker *w, const struct tls_files *f,
 void worker_sccp_set_creds(
 	struct worker *w,
 	struct tls_creds *const creds[CONFIG_SCCP_MANAGERS_MAX]);
+/* Each has the credentials that the one of its name had in old, until there are
+ * others: their numbers may have changed. */
+void worker_sccp_keep_creds(struct worker *w, const struct config *old);
 /* Watch the names of call managers that are not watched yet. */
 void worker_sccp_watch(struct worker *w);
 /* The name of this owner (WORKER_OWNER_SCCP and more) has become known. */

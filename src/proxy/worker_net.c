@@ -356,11 +356,11 @@ const struct transport_cb worker_transport_cb = {
 
 /* ---- opening ------------------------------------------------------------- */
 
-/* Listener number i is l. */
-static int open_listener(struct worker *w, uint32_t i,
-			 const struct config_listener *l, int fd,
-			 const struct tls_files *f, char *reterr)
+/* Listener number i of c, which may be the next configuration. */
+static int open_listener(struct worker *w, const struct config *c, uint32_t i,
+			 int fd, const struct tls_files *f, char *reterr)
 {
+	const struct config_listener *l = &c->listener[i];
 	struct transport_listen p = {.proto =
 					     worker_proto(l->address.transport),
 				     .fd = fd,
@@ -369,7 +369,7 @@ static int open_listener(struct worker *w, uint32_t i,
 	int err = 0;
 
 	if (p.proto == TRANSPORT_TLS)
-		err = worker_tls_creds(w, l, f, &p.creds, reterr);
+		err = worker_tls_creds(w, c, l, f, &p.creds, reterr);
 	if (!err)
 		err = transport_listen(w->transport, &p, &w->tls.listener[i]);
 	if (err)
@@ -394,20 +394,19 @@ int worker_net_open(struct worker *w, char *reterr)
 	if (!err)
 		err = worker_core_open(w, f, reterr);
 	for (uint32_t i = 0; i < w->config->listener_count && !err; i++)
-		err = open_listener(w, i, &w->config->listener[i],
-				    w->p.listener_fd[i], f, reterr);
+		err = open_listener(w, w->config, i, w->p.listener_fd[i], f,
+				    reterr);
 	(void)tls_files_free(f);
 	if (err && reterr[0] == '\0')
 		(void)snprintf(reterr, WORKER_ERR_MAX, "%s", err_str(err));
 	return err;
 }
 
-static int open_copy(struct worker *w, uint32_t i,
-		     const struct config_listener *l, int socket,
-		     const struct tls_files *f, char *reterr)
+static int open_copy(struct worker *w, const struct config *c, uint32_t i,
+		     int socket, const struct tls_files *f, char *reterr)
 {
 	int fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
-	int err = fd < 0 ? ERR_IO : open_listener(w, i, l, fd, f, reterr);
+	int err = fd < 0 ? ERR_IO : open_listener(w, c, i, fd, f, reterr);
 
 	if (err && fd >= 0)
 		(void)close(fd);
@@ -425,8 +424,7 @@ int worker_listen(struct worker *w, const struct config *next,
 	if (next->listener_count > have)
 		err = worker_tls_grow(w, next);
 	for (; !err && i < next->listener_count; i++)
-		err = open_copy(w, i, &next->listener[i], sockets[i - have], f,
-				reterr);
+		err = open_copy(w, next, i, sockets[i - have], f, reterr);
 	if (err)
 		worker_unlisten(w, have);
 	if (err && reterr[0] == '\0')

@@ -45,6 +45,19 @@ void worker_sccp_set_creds(
 	}
 }
 
+void worker_sccp_keep_creds(struct worker *w, const struct config *old)
+{
+	struct tls_creds *kept[CONFIG_SCCP_MANAGERS_MAX] = {NULL};
+
+	for (uint32_t i = 0; i < w->config->sccp_manager_count; i++)
+		for (uint32_t k = 0; k < old->sccp_manager_count; k++)
+			if (strcmp(w->config->sccp_manager[i].name,
+				   old->sccp_manager[k].name) == 0 &&
+			    w->sccp.creds[k])
+				kept[i] = tls_creds_ref(w->sccp.creds[k]);
+	worker_sccp_set_creds(w, kept);
+}
+
 /* ---- names ----------------------------------------------------------------- */
 
 static enum addr_family family_of(const struct config_sccp_manager *m)

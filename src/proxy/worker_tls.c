@@ -133,25 +133,25 @@ static bool goes_first(const struct config_identity *id,
 	return is_first;
 }
 
-static int fill(struct worker *w, struct tls_creds *c,
+static int fill(struct worker *w, const struct config *cfg,
 		const struct config_listener *l, const struct tls_files *f,
-		char *reterr)
+		struct tls_creds *c, char *reterr)
 {
 	struct config_identity id;
 	int err = 0;
 
 	for (int pass = 0; pass < 2; pass++)
-		for (uint32_t i = 0;
-		     !err && config_identity_at(w->config, i, &id); i++)
+		for (uint32_t i = 0; !err && config_identity_at(cfg, i, &id);
+		     i++)
 			if (config_identity_serves(&id, l) &&
 			    goes_first(&id, l, f) == (pass == 0))
 				err = worker_tls_identity(w, c, &id, f, reterr);
 	return err ? err : tls_creds_trust_files(c, f, l->trust, reterr);
 }
 
-int worker_tls_creds(struct worker *w, const struct config_listener *l,
-		     const struct tls_files *f, struct tls_creds **ret,
-		     char *reterr)
+int worker_tls_creds(struct worker *w, const struct config *cfg,
+		     const struct config_listener *l, const struct tls_files *f,
+		     struct tls_creds **ret, char *reterr)
 {
 	uint8_t ticket[TLS_TICKET_KEYS_MAX * TLS_TICKET_KEY_LEN];
 	struct tls_creds_params p = {
@@ -159,7 +159,7 @@ int worker_tls_creds(struct worker *w, const struct config_listener *l,
 		.purpose =
 			l->check_purpose ? TLS_PURPOSE_CLIENT : TLS_PURPOSE_ANY,
 		.is_peer_optional = l->is_peer_optional,
-		.session_s = w->config->session_lifetime_min * 60,
+		.session_s = cfg->session_lifetime_min * 60,
 		.cache = w->tls.cache,
 		.is_crl_lenient = l->crl_expired == CONFIG_CRL_WARN,
 	};
@@ -177,7 +177,7 @@ int worker_tls_creds(struct worker *w, const struct config_listener *l,
 		err = tls_creds_new(&p, &c);
 	secret_wipe(ticket, sizeof(ticket));
 	if (!err)
-		err = fill(w, c, l, f, reterr);
+		err = fill(w, cfg, l, f, c, reterr);
 	if (err) {
 		tls_creds_unref(c);
 		return err;
@@ -371,7 +371,8 @@ static int make_fresh(struct worker *w, const struct tls_files *f,
 
 	for (uint32_t i = 0; i < n && !err; i++)
 		if (w->tls.creds[i])
-			err = worker_tls_creds(w, &w->config->listener[i], f,
+			err = worker_tls_creds(w, w->config,
+					       &w->config->listener[i], f,
 					       &fresh->listener[i], reterr);
 	return err;
 }
