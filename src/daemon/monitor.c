@@ -477,7 +477,9 @@ static int start_worker(struct monitor *m, uint32_t number,
 			return err;
 		put_fd(s, fd, false);
 	}
-	for (uint32_t i = 0; i < m->sockets; i++)
+	/* Not those of a reload that is under way. */
+	for (uint32_t i = 0;
+	     i < m->config->core_count + m->config->listener_count; i++)
 		put_fd(s, m->fd[number * m->sockets + i], true);
 	return 0;
 }

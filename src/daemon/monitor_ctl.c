@@ -397,15 +397,19 @@ void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result,
 {
 	const struct luggage l = {.tls_fd = tls_fd, .joined = joined};
 	struct monitor_asked *a = monitor_ctl_asked(m, token, CONTROL_RELOAD);
+	struct monitor_asked unheard = {.command = CONTROL_RELOAD};
 	char before[16]; /* listeners that a worker has to have */
 
+	(void)snprintf(before, sizeof(before), "%u",
+		       m->config->listener_count - joined);
 	if (!a) {
+		/* It has been taken up, whether somebody hears of it or not. */
+		unheard.number = ++m->next_number;
+		broadcast(m, &unheard, before, &l);
 		json_decref(result);
 		return;
 	}
 	a->sum = result;
-	(void)snprintf(before, sizeof(before), "%u",
-		       m->config->listener_count - joined);
 	broadcast(m, a, before, &l);
 	/* One that does not run will begin with the new configuration. */
 	if (a->waiting == 0)

@@ -436,16 +436,20 @@ static int prepare(struct monitor *m, struct monitor_pending *p)
 	return err ? err : read_tls(p, m->config_path);
 }
 
+/* The sockets of listeners that came with it go, too. */
+static void refuse(struct monitor *m, struct monitor_pending *p, int err)
+{
+	monitor_sockets_cut(m);
+	monitor_refuse(m, p->token, &p->rep, err);
+}
+
 static void commit(struct monitor *m, struct monitor_pending *p)
 {
 	uint32_t joined = p->merged->listener_count - m->config->listener_count;
-	int err = monitor_sockets_add(m, p->merged, &p->rep);
+	int err = adopt(m, p->merged, buf_slice(&p->bytes));
 
-	if (!err)
-		err = adopt(m, p->merged, buf_slice(&p->bytes));
 	if (err) {
-		monitor_sockets_cut(m);
-		monitor_refuse(m, p->token, &p->rep, err);
+		refuse(m, p, err);
 		return;
 	}
 	log_outcome(&p->o);
@@ -463,7 +467,7 @@ static void reload_end(struct monitor *m, bool is_good)
 	if (is_good)
 		commit(m, p);
 	else
-		monitor_refuse(m, p->token, &p->rep, ERR_BAD);
+		refuse(m, p, ERR_BAD);
 	(void)sd_notify(0, "READY=1");
 	(void)pending_free(p);
 	if (again != 0)
@@ -491,6 +495,9 @@ static void begin(struct monitor *m, struct monitor_pending *p)
 	say_reloading();
 	m->pending = p;
 	err = prepare(m, p);
+	/* Before the keys process changes over, which cannot be undone. */
+	if (!err)
+		err = monitor_sockets_add(m, p->merged, &p->rep);
 	if (!err)
 		err = ask_keys(m, p, &is_asked);
 	if (err || !is_asked)

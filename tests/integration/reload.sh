@@ -44,15 +44,40 @@ is_true "reload takes the new devices" says '"devices-added": 2' \
 is_true "a new device registers" phone_c_registers
 is_true "the phones still talk" talks
 
-# a listener more, which is there at once, also for the worker's successor
+# shares NAME: a certificate of all listeners, from files of this name
+needs cert first ca server.second "dns_name = second.demo"
+needs cert other ca server.second "dns_name = second.demo"
+shares() {
+	cp "$DIR/pki/$1.crt" "$DIR/etc/sallyport/certs/$1.pem"
+	cp "$DIR/pki/$1.key" "$DIR/etc/sallyport/keys/$1.key"
+	printf 'certificate "second" {
+	file = "certs/%s.pem"
+	key = "keys/%s.key"
+}\n' "$1" "$1" >"$DIR/etc/sallyport/conf.d/second.conf"
+}
+# shows PORT NAME: so it does, to one that has none itself and is turned away
+shows() {
+	local got
+	got=$(in_ns px timeout 10 openssl s_client -connect "$SP_OUT:$1" \
+		-servername second.demo </dev/null 2>/dev/null || true)
+	openssl x509 -outform DER <<<"$got" | cmp - <(openssl x509 \
+		-in "$DIR/pki/$2.crt" -outform DER)
+}
+has_second() { shares first && reload_whole && shows 5061 first; }
+is_true "all listeners get another certificate" has_second
+
+# a listener more, which is there at once, also for the worker's successor; the
+# shared certificate is another one at the same time
 joins() {
+	shares other
 	printf 'listener "more" {
 	address = "tls:%s:5064"
 	certificate = "certs/server.pem"
 	key = "keys/server.key"
 	trust = "device"
 }\n' "$SP_OUT" >"$DIR/etc/sallyport/conf.d/more.conf"
-	reload_whole && finds '"listener \\"more\\" (new)"' <"$DIR/said"
+	reload_whole && finds '"listener \\"more\\" (new)"' <"$DIR/said" &&
+		shows 5061 other && shows 5064 other
 }
 is_true "a new listener needs no restart" joins
 needs stunnel_start stunnel-more "$DEV_C" 15064 5064
@@ -137,4 +162,23 @@ needs eval 'sipp_devices >"$extra"'
 needs ctl reload
 successor() { worker_again && phone_c_registers 15064; }
 is_true "a worker that is started anew serves the new listener" successor
+
+# what cannot be listened to: the new key must not take the old one's place
+unbound() {
+	shares first
+	printf 'listener "lost" {
+	address = "tls:192.0.2.222:5065"
+	certificate = "certs/server.pem"
+	key = "keys/server.key"
+	trust = "device"
+}\n' >"$DIR/etc/sallyport/conf.d/lost.conf"
+	for _ in 1 2; do
+		if ctl reload; then return 1; fi
+	done
+	shows 5061 other && shows 5064 other && worker_again &&
+		shows 5061 other && shows 5064 other
+}
+is_true "an address that is not ours is refused, with the keys beside it" unbound
+needs rm "$DIR/etc/sallyport/conf.d/lost.conf"
+is_true "without it, it is taken" eval 'ctl reload >/dev/null && shows 5061 first'
 test_end
