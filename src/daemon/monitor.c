@@ -484,7 +484,7 @@ static int start_worker(struct monitor *m, uint32_t number,
 	return 0;
 }
 
-static int on_start(void *arg, struct proc *p, struct proc_start *s)
+static int fill_start(struct monitor_child *child, struct proc_start *s)
 {
 	static const char *const roles[MONITOR_KINDS] = {
 		[MONITOR_KEYS] = "--role=keys",
@@ -492,12 +492,10 @@ static int on_start(void *arg, struct proc *p, struct proc_start *s)
 		[MONITOR_MEDIA] = "--role=media",
 		[MONITOR_WORKER] = "--role=worker",
 	};
-	struct monitor_child *child = arg;
 	struct monitor *m = child->m;
 	int fd;
 	int err = open_channel(child, &fd);
 
-	(void)p;
 	if (err)
 		return err;
 	s->args[s->arg_count++] = roles[child->kind];
@@ -520,6 +518,20 @@ static int on_start(void *arg, struct proc *p, struct proc_start *s)
 	if (child->kind == MONITOR_STORE && !m->devices)
 		return monitor_devices_fetch(m);
 	return child->kind == MONITOR_KEYS ? link_keys(m) : 0;
+}
+
+static int on_start(void *arg, struct proc *p, struct proc_start *s)
+{
+	struct monitor_child *child = arg;
+	int err = fill_start(child, s);
+
+	(void)p;
+	/* Nobody is to be asked what nobody will answer. */
+	if (err) {
+		child->channel = channel_free(child->channel);
+		monitor_ctl_lost(child->m, child);
+	}
+	return err;
 }
 
 static void on_exit_all(void *arg)

@@ -155,10 +155,12 @@ static int start(struct proc *p)
 	pid_t pid;
 	int err = p->ops->start(p->arg, p, &s);
 
-	if (err)
-		return err;
-	if (s.fd_count > PROC_FDS_MAX || s.arg_count > PROC_ARGS_MAX)
+	if (!err && (s.fd_count > PROC_FDS_MAX || s.arg_count > PROC_ARGS_MAX))
 		return ERR_LIMIT;
+	if (err) {
+		close_given(&s, true);
+		return err;
+	}
 	argv[0] = argv0;
 	/* execv does not write through argv. */
 	for (size_t i = 0; i < s.arg_count; i++)
@@ -180,12 +182,10 @@ static int start(struct proc *p)
 static void retry_later(struct proc *p)
 {
 	struct procs *ps = p->ps;
-	uint64_t now = loop_now_ms(ps->loop);
 
-	if (now - p->started_ms >= STABLE_MS)
-		backoff_reset(&p->backoff);
 	if (loop_timer_set(ps->loop, &p->timer,
-			   now + backoff_fail(&p->backoff)) != 0)
+			   loop_now_ms(ps->loop) + backoff_fail(&p->backoff)) !=
+	    0)
 		log_fatal("no memory to restart process name=%s", p->name);
 }
 
@@ -267,10 +267,13 @@ static void reap(struct proc *p, int status)
 	p->pid = 0;
 	loop_timer_clear(ps->loop, &p->timer);
 	p->ops->down(p->arg, p, status, ps->is_stopping);
-	if (ps->is_stopping)
+	if (ps->is_stopping) {
 		loop_work_add(ps->loop, &ps->work);
-	else
-		retry_later(p);
+		return;
+	}
+	if (loop_now_ms(ps->loop) - p->started_ms >= STABLE_MS)
+		backoff_reset(&p->backoff);
+	retry_later(p);
 }
 
 /* Only our own pids are waited for: libraries may have children too. */

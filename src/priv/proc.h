@@ -37,7 +37,8 @@ struct proc_start {
 
 struct proc_ops {
 	/* About to (re)start: make channels, fill *ret (zeroed). An error
-	 * counts as a failed start and is tried again after the back-off. */
+	 * counts as a failed start and is tried again after the back-off; what
+	 * is in *ret by then is closed, unless kept. */
 	int (*start)(void *arg, struct proc *p, struct proc_start *ret);
 	/* The child is gone; status as from waitpid. It is restarted by
 	 * itself unless is_final (procs_stop). */

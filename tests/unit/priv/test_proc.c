@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/run.h"
@@ -27,7 +28,11 @@ struct kid {
 	int finals;
 	int status;
 	int start_err;
-	int order; /* of its end */
+	bool opens;	   /* start_err comes after a descriptor was made */
+	int failed_fd;	   /* the last one */
+	uint64_t tried_ms; /* the last such start */
+	uint64_t pause_ms; /* since the one before */
+	int order;	   /* of its end */
 };
 
 static int order;
@@ -73,6 +78,17 @@ static int on_start(void *arg, struct proc *p, struct proc_start *ret)
 	int fds[2];
 
 	(void)p;
+	if (k->start_err && k->opens) {
+		uint64_t now = loop_refresh_ms(loop);
+
+		k->failed_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		ck_assert_int_ge(k->failed_fd, 0);
+		ret->fds[ret->fd_count++] = k->failed_fd;
+		ret->is_kept[ret->fd_count] = true;
+		ret->fds[ret->fd_count++] = STDERR_FILENO;
+		k->pause_ms = now - k->tried_ms;
+		k->tried_ms = now;
+	}
 	if (k->start_err)
 		return k->start_err;
 	if (k->fd >= 0)
@@ -202,6 +218,40 @@ START_TEST(start_that_fails_is_told_first_and_retried_later)
 }
 END_TEST
 
+static uint64_t late_ms(void *arg)
+{
+	struct timespec ts;
+
+	(void)arg;
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return 100000000 + (uint64_t)ts.tv_sec * 1000 +
+	       (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* One that had run for long: each try costs nothing, and they become rarer. */
+START_TEST(start_that_goes_on_failing_leaves_nothing_open)
+{
+	struct kid k = {.what = "serve", .fd = -1, .opens = true};
+	struct procs_params p = {.loop = loop,
+				 .exe = "/proc/self/exe",
+				 .backoff_min_ms = 40,
+				 .backoff_max_ms = 4000};
+
+	procs = procs_free(procs);
+	ck_assert_int_eq(procs_new(&p, &procs), 0);
+	ck_assert_int_eq(proc_add(procs, "x", &ops, &k, &k.p), 0);
+	RUN_UNTIL(is_up(&k));
+	loop_set_clock(loop, late_ms, NULL);
+	k.start_err = ERR_CLOSED;
+	proc_signal(k.p, SIGKILL);
+	RUN_UNTIL(k.pause_ms >= 140 && k.pause_ms < 10000);
+	ck_assert_int_lt(fcntl(k.failed_fd, F_GETFD), 0);
+	ck_assert_int_ge(fcntl(STDERR_FILENO, F_GETFD), 0);
+	k.start_err = 0;
+	RUN_UNTIL(k.starts == 2 && is_up(&k));
+}
+END_TEST
+
 START_TEST(stopping_ends_the_last_first_and_kills_the_stubborn)
 {
 	struct kid k[3] = {{.what = "serve", .fd = -1},
@@ -264,6 +314,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, child_gets_its_descriptors_and_nothing_else);
 	tcase_add_test(tc, dead_child_is_restarted_with_a_growing_pause);
 	tcase_add_test(tc, start_that_fails_is_told_first_and_retried_later);
+	tcase_add_test(tc, start_that_goes_on_failing_leaves_nothing_open);
 	tcase_add_test(tc, stopping_ends_the_last_first_and_kills_the_stubborn);
 	tcase_add_test(tc, stopping_without_children_is_told_too);
 	tcase_add_test(tc, children_are_limited);
