@@ -77,14 +77,15 @@ const struct keys_stats *keys_stats(const struct keys *k);
 /*
  * What the monitor and the role say on the control channel. Monitor: a client's
  * line (daemon/wire.h), or "M" with its own; or a reload: for each key FILE
- * with a descriptor or TOKEN with the URI behind it, then END. Role: READY
- * once; RELOADED, or the text of an error, after END.
+ * with a descriptor or TOKEN with the URI behind it, then END, or ABORT when it
+ * cannot go on. Role: READY once; RELOADED, or the text of an error, after END.
  */
 #define KEYS_READY	  "ready"
 #define KEYS_RELOADED	  "reloaded"
 #define KEYS_RELOAD_FILE  "F"
 #define KEYS_RELOAD_TOKEN "T"
 #define KEYS_RELOAD_END	  "E"
+#define KEYS_RELOAD_ABORT "A"
 
 struct keys_main_params {
 	const char *const *files; /* private keys: paths, PKCS#11 URIs */

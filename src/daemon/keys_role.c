@@ -136,6 +136,8 @@ static bool reload(struct role *r, struct slice bytes, const int *fds, size_t n)
 		err = keys_keep_token(r->keys, rest, why);
 	else if (slice_eqs(bytes, KEYS_RELOAD_END) && n == 0)
 		answer_reload(r);
+	else if (slice_eqs(bytes, KEYS_RELOAD_ABORT) && n == 0)
+		r->why[0] = '\0';
 	else
 		return false;
 	if (err && !r->why[0])

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -392,6 +393,21 @@ static void on_status(void *ctx, uint64_t token, const json_t *args)
 
 /* ---- reload ------------------------------------------------------------------ */
 
+/* Whoever cannot be told of another configuration begins with it instead. */
+static void restart_deaf(struct monitor *m, const struct monitor_asked *a)
+{
+	for (uint32_t i = 0; i < m->workers; i++) {
+		const struct monitor_child *worker = monitor_worker(m, i);
+
+		if (!worker->channel || (a->waiting >> i & 1))
+			continue;
+		log_error("worker %u does not take the configuration: it is "
+			  "started anew",
+			  i);
+		proc_signal(worker->proc, SIGKILL);
+	}
+}
+
 void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result,
 			int tls_fd, uint32_t joined)
 {
@@ -406,11 +422,13 @@ void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result,
 		/* It has been taken up, whether somebody hears of it or not. */
 		unheard.number = ++m->next_number;
 		broadcast(m, &unheard, before, &l);
+		restart_deaf(m, &unheard);
 		json_decref(result);
 		return;
 	}
 	a->sum = result;
 	broadcast(m, a, before, &l);
+	restart_deaf(m, a);
 	/* One that does not run will begin with the new configuration. */
 	if (a->waiting == 0)
 		workers_done(m, a);

@@ -45,7 +45,8 @@ struct monitor_pending {
 	struct config *merged; /* as it takes force */
 	struct buf bytes;      /* merged, packed */
 	struct outcome o;
-	int tls_fd; /* files of the tls: listeners; -1 = none */
+	int tls_fd;    /* files of the tls: listeners; -1 = none */
+	int config_fd; /* the merged one, for children; -1 = none */
 };
 
 /* ---- what is different ------------------------------------------------------ */
@@ -251,14 +252,10 @@ static void log_outcome(const struct outcome *o)
 	log_texts("", o->warnings);
 }
 
-/* From here on a child that is started anew gets the new one. */
-static int adopt(struct monitor *m, struct config *c, struct slice bytes)
+/* From here on a child that is started anew gets the new one, c, from fd, which
+ * is the monitor's then. */
+static void adopt(struct monitor *m, struct config *c, int fd)
 {
-	int fd;
-	int err = setup_config_fd(bytes, &fd);
-
-	if (err)
-		return err;
 	(void)close(m->config_fd);
 	m->config_fd = fd;
 	config_unref(m->config);
@@ -267,7 +264,6 @@ static int adopt(struct monitor *m, struct config *c, struct slice bytes)
 	monitor_lease_limits(m);
 	monitor_steer(m);
 	monitor_ipsec_follow(m);
-	return 0;
 }
 
 static void say_reloading(void)
@@ -319,6 +315,7 @@ int monitor_begin(struct monitor *m)
 	struct buf bytes = {.ptr = NULL};
 	struct config *next = NULL;
 	struct config *merged = NULL;
+	int fd = -1;
 	int err;
 
 	config_report_init(&rep);
@@ -327,13 +324,17 @@ int monitor_begin(struct monitor *m)
 	if (!err)
 		err = compare(m, next, &rep, &o, &bytes, &merged);
 	if (!err)
-		err = monitor_sockets_add(m, merged, &rep);
+		err = setup_config_fd(buf_slice(&bytes), &fd);
 	if (!err)
-		err = adopt(m, merged, buf_slice(&bytes));
-	if (err)
+		err = monitor_sockets_add(m, merged, &rep);
+	if (err) {
+		if (fd >= 0)
+			(void)close(fd);
 		monitor_refuse(m, MONITOR_TOKEN_NONE, &rep, err);
-	else
+	} else {
+		adopt(m, merged, fd);
 		log_texts("", o.warnings);
+	}
 	outcome_done(&o);
 	buf_done(&bytes);
 	config_unref(next);
@@ -397,9 +398,11 @@ static int ask_keys(struct monitor *m, struct monitor_pending *p,
 
 	for (; !err && config_identity_at(p->merged, n, &id); n++)
 		err = keys ? ask_for_key(keys, id.key, why) : ERR_CLOSED;
-	/* Also after an error: the round has an end. */
+	/* Only a whole round is answered, and what it left out given up. */
 	if (n > 0 && keys &&
-	    channel_send(keys, slice_str(KEYS_RELOAD_END)) != 0 && !err)
+	    channel_send(keys, slice_str(err ? KEYS_RELOAD_ABORT
+					     : KEYS_RELOAD_END)) != 0 &&
+	    !err)
 		err = ERR_CLOSED;
 	if (err)
 		config_report_add(&p->rep, true, m->config_path, 0,
@@ -423,6 +426,8 @@ static struct monitor_pending *pending_free(struct monitor_pending *p)
 	config_report_done(&p->rep);
 	if (p->tls_fd >= 0)
 		(void)close(p->tls_fd);
+	if (p->config_fd >= 0)
+		(void)close(p->config_fd);
 	return alloc_free(p);
 }
 
@@ -433,6 +438,8 @@ static int prepare(struct monitor *m, struct monitor_pending *p)
 	if (!err)
 		err = compare(m, p->next, &p->rep, &p->o, &p->bytes,
 			      &p->merged);
+	if (!err)
+		err = setup_config_fd(buf_slice(&p->bytes), &p->config_fd);
 	return err ? err : read_tls(p, m->config_path);
 }
 
@@ -446,12 +453,9 @@ static void refuse(struct monitor *m, struct monitor_pending *p, int err)
 static void commit(struct monitor *m, struct monitor_pending *p)
 {
 	uint32_t joined = p->merged->listener_count - m->config->listener_count;
-	int err = adopt(m, p->merged, buf_slice(&p->bytes));
 
-	if (err) {
-		refuse(m, p, err);
-		return;
-	}
+	adopt(m, p->merged, p->config_fd);
+	p->config_fd = -1;
 	log_outcome(&p->o);
 	monitor_ctl_reload(m, p->token, outcome_json(&p->o), p->tls_fd, joined);
 }
@@ -468,7 +472,8 @@ static void reload_end(struct monitor *m, bool is_good)
 		commit(m, p);
 	else
 		refuse(m, p, ERR_BAD);
-	(void)sd_notify(0, "READY=1");
+	if (m->is_started)
+		(void)sd_notify(0, "READY=1");
 	(void)pending_free(p);
 	if (again != 0)
 		monitor_reload(m, again, false);
@@ -478,7 +483,7 @@ void monitor_reload_keys(struct monitor *m, struct slice text)
 {
 	bool is_good = slice_eqs(text, KEYS_RELOADED);
 
-	/* Of a round that ended with an error of ours. */
+	/* The keys process may end at any time. */
 	if (!m->pending)
 		return;
 	if (!is_good)
@@ -492,7 +497,8 @@ static void begin(struct monitor *m, struct monitor_pending *p)
 	bool is_asked = false;
 	int err;
 
-	say_reloading();
+	if (m->is_started)
+		say_reloading();
 	m->pending = p;
 	err = prepare(m, p);
 	/* Before the keys process changes over, which cannot be undone. */
@@ -530,6 +536,7 @@ void monitor_reload(struct monitor *m, uint64_t token, bool is_check)
 	}
 	p->token = token;
 	p->tls_fd = -1;
+	p->config_fd = -1;
 	config_report_init(&p->rep);
 	outcome_init(&p->o);
 	if (!is_check) {

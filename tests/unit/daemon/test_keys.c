@@ -824,6 +824,10 @@ START_TEST(role_takes_new_keys_and_keeps_the_old_for_one_reload)
 	tell(&r, KEYS_RELOAD_END, NULL);
 	answers_with(&r, "restart");
 	ck_assert_int_eq(sign_with(kc, ec), 0);
+	/* So does a round that is given up, and nothing is said. */
+	tell(&r, KEYS_RELOAD_TOKEN "pkcs11:token=x", NULL);
+	tell(&r, KEYS_RELOAD_FILE, path);
+	tell(&r, KEYS_RELOAD_ABORT, NULL);
 	for (int i = 0; i < 2; i++) {
 		/* Workers change over one after the other. */
 		ck_assert_int_eq(sign_with(kc, ec), 0);
