@@ -79,6 +79,10 @@ void save_forget(struct calls *c, uint8_t kind, const char *name);
 MUST_CHECK int save_link_leg(struct calls *c, struct leg *leg,
 			     const struct save_restore *how, uint32_t gap);
 
+/* A leg of t that was restored without a place has one now. False: no, or it
+ * had one. */
+bool save_follow_leg(struct calls *c, struct leg *leg, struct trunk *t);
+
 /* --- save_sub.c ---------------------------------------------------------- */
 /* Save s, when both its dialogs are made and there is something new. */
 void save_sub(struct calls *c, struct sub *s);
@@ -88,3 +92,5 @@ MUST_CHECK int save_restore_sub(struct calls *c, struct coder *k,
 /* The phone of b's device is reached over b's connection: so are its
  * subscriptions that have none. */
 void save_follow_subs(struct calls *c, const struct binding *b);
+/* t has other places: its subscriptions that have none may get one. */
+void save_follow_trunk_subs(struct calls *c, struct trunk *t);

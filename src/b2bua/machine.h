@@ -569,3 +569,6 @@ void save_sub_done(struct calls *c, struct sub *s);
 /* A new connection of b's phone: calls and subscriptions of its device that
  * have none take it. */
 void save_follow(struct calls *c, const struct binding *b);
+/* t has other places: calls and subscriptions of it that were restored before
+ * one was known may get one. */
+void save_follow_trunk(struct calls *c, struct trunk *t);

@@ -626,3 +626,32 @@ void save_follow(struct calls *c, const struct binding *b)
 	}
 	save_follow_subs(c, b);
 }
+
+/* The places of t are known only now, or others are: a leg that was restored
+ * without one is reached where it was, as if they had been known then. At
+ * another host its dialog is not known. False: it needs none, or there is
+ * none. */
+bool save_follow_leg(struct calls *c, struct leg *leg, struct trunk *t)
+{
+	struct dest dest;
+
+	if (leg->trunk != t || !leg_is_away(leg))
+		return false;
+	dest = trunk_reply_dest(t, &leg->dest);
+	return !handle_is_none(dest.ep) && leg_set_dest(c, leg, &dest) == 0;
+}
+
+void save_follow_trunk(struct calls *c, struct trunk *t)
+{
+	struct table_node *n = table_find(&c->devices, slice_str(t->name));
+
+	for (; n; n = table_find_next(n)) {
+		struct call *call = TABLE_ENTRY(n, struct call, by_device);
+
+		if (!save_follow_leg(c, &call->leg[SIDE_PHONE], t))
+			continue;
+		save_touch(c, &call->obj);
+		security_update(c, call);
+	}
+	save_follow_trunk_subs(c, t);
+}

@@ -145,3 +145,19 @@ void save_follow_subs(struct calls *c, const struct binding *b)
 			sub_move(c, s);
 	}
 }
+
+void save_follow_trunk_subs(struct calls *c, struct trunk *t)
+{
+	struct table_node *n = table_find(&c->sub_devices, slice_str(t->name));
+
+	while (n) {
+		struct sub *s = TABLE_ENTRY(n, struct sub, by_device);
+
+		n = table_find_next(n);
+		if (!save_follow_leg(c, &s->leg[SIDE_PHONE], t))
+			continue;
+		save_touch(c, &s->obj);
+		if (s->is_lost)
+			sub_move(c, s);
+	}
+}

@@ -153,8 +153,10 @@ void trunk_set_places(struct calls *c, const struct event_core *ev)
 	if (!t || core_set_places(&t->group, ev->manager, ev->place, ev->count,
 				  c->now_ms) != 0)
 		c->err = ERR_LIMIT;
-	if (t)
-		trunk_rearm(c, t);
+	if (!t)
+		return;
+	trunk_rearm(c, t);
+	save_follow_trunk(c, t);
 }
 
 /* ---- time ---------------------------------------------------------------------- */

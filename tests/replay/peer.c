@@ -292,6 +292,7 @@ void replay_send(struct run *r, struct conn *from)
 		.sig = from->sig,
 		.policy = from->side == SIDE_PHONE ? &from->policy : NULL,
 		.pass_auth = from->pass_auth,
+		.trunk = from->is_trunk,
 	};
 	if (calls_absorb(r->c, &ev.sip, r->now_ms, &out)) {
 		replay_take(r, &out);

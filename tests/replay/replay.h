@@ -33,6 +33,7 @@ struct conn {
 	struct call_policy policy;
 	bool pass_auth;
 	uint32_t priority; /* of a call manager */
+	bool is_trunk;	   /* the peer of the one trunk, called as it is */
 	char *queue[QUEUE_MAX];
 	size_t count;
 };
@@ -116,7 +117,7 @@ char *replay_queue_pop(char **queue, size_t *count);
 /* --- runner.c ----------------------------------------------------------------- */
 /* Play the scenario at path with a fresh r, but for on_save and ctx. */
 void replay_file(struct run *r, const char *path);
-/* Tell the machine where the call managers are. */
+/* Tell the machine where the call managers are, and of the trunk. */
 void replay_cores(struct run *r);
 
 /* --- look.c: what an operator sees -------------------------------------------- */

@@ -151,6 +151,9 @@ static void do_conn(struct run *r, char *rest)
 			k->side = SIDE_CORE;
 		} else if (strcmp(word, "passauth") == 0) {
 			k->pass_auth = true;
+		} else if (strcmp(word, "trunk") == 0) {
+			k->is_trunk = true;
+			memcpy(k->device, k->name, sizeof(k->device));
 		} else if (strcmp(word, "nat") == 0) {
 			k->policy.nat = true;
 		} else {
@@ -405,6 +408,7 @@ static void params_default(struct run *r)
 		.server_name = "Sallyport",
 		.names = {.cover = cover, .open = open_cover},
 		.entropy = test_entropy(&r->entropy, 1),
+		.trunk_limit = 1,
 		.seed = 42,
 	};
 	(void)!addr_parse_ip(slice_str("192.0.2.1"), &r->p.media_outside);
@@ -461,6 +465,17 @@ static void do_auth(struct run *r, const char *rest)
 	replay_step(r, &ev);
 }
 
+/* trunk-at NAME: the trunk's name has led to its peer. */
+static void do_trunk_at(struct run *r, const char *rest)
+{
+	const struct conn *k = replay_conn_find(r, rest);
+	struct core_place place = {.priority = k->priority, .dest = k->dest};
+	struct event ev = {.kind = EVENT_CORE,
+			   .core = {.trunk = 1, .place = &place, .count = 1}};
+
+	replay_step(r, &ev);
+}
+
 /* cores PATTERN: all call managers as the operator sees them. */
 static void do_cores(struct run *r, const char *rest)
 {
@@ -479,11 +494,26 @@ static void do_cores(struct run *r, const char *rest)
 		replay_fail(r, "call managers are %s", buf);
 }
 
+/* A trunk, whose peer is not known yet. */
+static void set_trunk(struct run *r, const struct conn *k)
+{
+	struct event ev = {.kind = EVENT_TRUNK,
+			   .trunk = {.name = slice_str(k->name),
+				     .managers = UINT32_MAX,
+				     .policy = k->policy,
+				     .places = 2}};
+
+	replay_step(r, &ev);
+}
+
 void replay_cores(struct run *r)
 {
-	for (size_t i = 0; i < r->conn_count; i++)
+	for (size_t i = 0; i < r->conn_count; i++) {
 		if (r->conn[i].side == SIDE_CORE)
 			set_core(r, &r->conn[i], true);
+		else if (r->conn[i].is_trunk)
+			set_trunk(r, &r->conn[i]);
+	}
 }
 
 /* start: the machine, after "param" and "conn core" lines. */
@@ -615,6 +645,8 @@ static void do_line(struct run *r, char *line)
 	else if (strcmp(line, "core-gone") == 0 ||
 		 strcmp(line, "core-back") == 0)
 		do_core(r, line, rest);
+	else if (strcmp(line, "trunk-at") == 0)
+		do_trunk_at(r, rest);
 	else if (strcmp(line, "auth") == 0)
 		do_auth(r, rest);
 	else if (strcmp(line, "arrived") == 0)
