@@ -146,6 +146,7 @@ static void code_line(struct coder *k, struct line *l)
 {
 	coder_text(k, &l->to);
 	coder_text(k, &l->ruri);
+	coder_dest(k, &l->core);
 	coder_chars(k, l->call_id, TOKEN_LEN);
 	coder_chars(k, l->tag, TAG_LEN);
 	l->cseq = coder_u32(k, l->cseq);
