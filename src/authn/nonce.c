@@ -11,14 +11,18 @@
 #include "base/writer.h"
 
 /*
- * A nonce is base64 of: issued_ms (8 bytes), random (8), worker (2), and the
- * first 18 bytes of HMAC-SHA-256 over label, those 18 bytes and the realm.
- * 36 bytes leave no padding and no second spelling.
+ * A nonce is base64 of: issued_ms (8 bytes), random (8), worker (2), boot (6),
+ * and the first 18 bytes of HMAC-SHA-256 over label, those 24 bytes and the
+ * realm. 42 bytes leave no padding and no second spelling.
  */
-enum { BODY_LEN = 18, MAC_LEN = 18, RAW_LEN = BODY_LEN + MAC_LEN };
+enum {
+	BODY_LEN = 18 + NONCE_BOOT_LEN,
+	MAC_LEN = 18,
+	RAW_LEN = BODY_LEN + MAC_LEN
+};
 enum { REALM_MAX = 256, WINDOW = 64 };
 
-static const char label[] = "sallyport nonce 1";
+static const char label[] = "sallyport nonce 2";
 
 struct entry {
 	struct table_node node;	  /* by id */
@@ -62,6 +66,7 @@ int nonce_make(const struct nonce_params *p, const struct entropy *e,
 	writer_u64be(&w, now_ms);
 	writer_u64be(&w, entropy_u64(e));
 	writer_u16be(&w, p->worker);
+	writer_bytes(&w, p->boot, sizeof(p->boot));
 	err = body_mac(p, raw, mac);
 	if (err)
 		return err;
@@ -78,6 +83,7 @@ enum nonce_verdict nonce_check(const struct nonce_params *p, struct slice nonce,
 	uint8_t mac[DIGEST_HMAC_LEN];
 	uint8_t raw[RAW_LEN];
 	struct reader r;
+	struct slice boot;
 	size_t len;
 	uint16_t worker;
 
@@ -92,11 +98,14 @@ enum nonce_verdict nonce_check(const struct nonce_params *p, struct slice nonce,
 	info.issued_ms = reader_u64be(&r);
 	(void)reader_u64be(&r);
 	worker = reader_u16be(&r);
+	boot = reader_bytes(&r, NONCE_BOOT_LEN);
 	if (__builtin_add_overflow(info.issued_ms, p->lifetime_ms,
 				   &info.expires_ms))
 		info.expires_ms = UINT64_MAX;
-	if (worker != p->worker || now_ms < info.issued_ms ||
-	    info.issued_ms < p->since_ms || now_ms >= info.expires_ms)
+	if (worker != p->worker ||
+	    !slice_eq(boot, slice_make(p->boot, sizeof(p->boot))) ||
+	    now_ms < info.issued_ms || info.issued_ms < p->since_ms ||
+	    now_ms >= info.expires_ms)
 		return NONCE_STALE;
 	*ret = info;
 	return NONCE_OK;

@@ -1,6 +1,6 @@
 /*
  * Nonces for Digest challenges (RFC 7616 section 5.4) that need no memory:
- * issue time, random id and worker number under a MAC, so whoever has the key
+ * issue time, random id, worker number and boot under a MAC, so whoever has the key
  * can tell an authentic one from a forgery and knows its age. What needs
  * memory is the nonce count: a window per nonce in use refuses a request that
  * was seen before. Owned by one worker.
@@ -14,24 +14,27 @@
 #include "base/entropy.h"
 
 enum {
-	NONCE_LEN = 48,	    /* characters of a nonce, base64 */
+	NONCE_LEN = 56,	    /* characters of a nonce, base64 */
 	NONCE_KEY_MIN = 32, /* bytes of the secret key */
-	NONCE_ID_LEN = 16   /* bytes that name a nonce in the window */
+	NONCE_ID_LEN = 16,  /* bytes that name a nonce in the window */
+	NONCE_BOOT_LEN = 6  /* bytes that name a boot of the host */
 };
 
 struct nonce_params {
-	struct slice key;     /* secret, at least NONCE_KEY_MIN bytes */
-	struct slice realm;   /* a nonce is good for one realm only */
-	uint16_t worker;      /* whose window counts its uses */
-	uint64_t lifetime_ms; /* how long a nonce is good */
-	uint64_t since_ms;    /* the worker's beginning: of what its predecessor
+	struct slice key;	      /* secret, at least NONCE_KEY_MIN bytes */
+	struct slice realm;	      /* a nonce is good for one realm only */
+	uint16_t worker;	      /* whose window counts its uses */
+	uint8_t boot[NONCE_BOOT_LEN]; /* whose clock it is: the time begins
+				      again with each boot of the host */
+	uint64_t lifetime_ms;	      /* how long a nonce is good */
+	uint64_t since_ms; /* the worker's beginning: of what its predecessor
 			      issued nobody knows the counts, it is stale */
 };
 
 enum nonce_verdict {
 	NONCE_OK,    /* authentic and fresh */
-	NONCE_STALE, /* authentic, but expired or another worker's: challenge
-			again with stale=true, the password is not asked */
+	NONCE_STALE, /* authentic, but expired, another worker's or of another
+			boot: challenge again with stale=true, the password is not asked */
 	NONCE_FORGED /* not ours */
 };
 
@@ -48,8 +51,8 @@ struct nonce_info {
 MUST_CHECK int nonce_make(const struct nonce_params *p, const struct entropy *e,
 			  uint64_t now_ms, char *ret);
 /*
- * Judge a nonce at now_ms. *ret is written for NONCE_OK only. now_ms may have
- * begun again (reboot): a nonce from the future is stale.
+ * Judge a nonce at now_ms. *ret is written for NONCE_OK only. A nonce from the
+ * future is stale.
  */
 enum nonce_verdict nonce_check(const struct nonce_params *p, struct slice nonce,
 			       uint64_t now_ms, struct nonce_info *ret);

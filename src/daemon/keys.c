@@ -23,6 +23,7 @@
 enum {
 	AAD_MAX = 512, /* users and realms have at most 128 bytes */
 	PLAIN_MAX = KEYS_BLOB_MAX - SEAL_OVERHEAD,
+	BOOT_MAX = 64,
 	TICKET_PERIOD_S = 24 * 3600 /* unless the configuration says it */
 };
 
@@ -30,17 +31,22 @@ struct keys {
 	struct keyring *ring;
 	struct secret store_key; /* empty: no credentials */
 	struct tickets *tickets;
+	uint8_t boot[BOOT_MAX]; /* the host's: of the time in nonces */
+	size_t boot_len;
 	struct keys_stats stats;
 };
 
 int keys_new(struct keys **ret)
 {
 	struct keys *k = alloc_zero(sizeof(*k));
+	struct entropy e = tls_entropy();
 	char why[KEYS_ERR_MAX];
 	int err;
 
 	if (!k)
 		return ERR_NOMEM;
+	entropy_fill(&e, k->boot, sizeof(k->boot));
+	k->boot_len = sizeof(k->boot);
 	err = tickets_open(NULL, SLICE_NULL, TICKET_PERIOD_S, &k->tickets, why);
 	if (!err)
 		err = keyring_new(&k->ring);
@@ -50,6 +56,14 @@ int keys_new(struct keys **ret)
 	}
 	*ret = k;
 	return 0;
+}
+
+void keys_boot(struct keys *k, struct slice name)
+{
+	if (name.len == 0 || name.len > sizeof(k->boot))
+		return;
+	memcpy(k->boot, name.ptr, name.len);
+	k->boot_len = name.len;
 }
 
 struct keys *keys_free(struct keys *k)
@@ -409,17 +423,31 @@ static int do_wrap(struct keys *k, struct writer *ret)
 	return err;
 }
 
+/* The key outlives reboots, so that a nonce of before is stale and no forgery;
+ * the clock does not, so a nonce says which boot's time it is. */
 static int do_nonce(struct keys *k, struct writer *ret)
 {
+	static const char label[] = "sallyport boot";
+	uint8_t text[sizeof(label) + BOOT_MAX];
+	uint8_t boot[SEAL_KEY_LEN];
 	uint8_t key[SEAL_KEY_LEN];
+	struct writer w;
 	int err;
 
 	if (!k->store_key.ptr)
 		return ERR_STATE;
 	err = seal_derive(secret_slice(&k->store_key),
 			  slice_str("sallyport nonce"), key);
+	writer_init(&w, text, sizeof(text));
+	writer_bytes(&w, label, sizeof(label));
+	writer_bytes(&w, k->boot, k->boot_len);
 	if (!err)
+		err = seal_derive(secret_slice(&k->store_key), writer_slice(&w),
+				  boot);
+	if (!err) {
 		writer_bytes(ret, key, sizeof(key));
+		writer_bytes(ret, boot, KEYS_BOOT_LEN);
+	}
 	secret_wipe(key, sizeof(key));
 	return err;
 }

@@ -39,6 +39,9 @@ struct keys_stats {
 
 /* A key ring without keys; keys of tickets live in memory. ERR_NOMEM. */
 MUST_CHECK int keys_new(struct keys **ret);
+/* What this boot of the host is called (daemon/setup.h); until then, or when
+ * it is empty, every key ring has a boot of its own. */
+void keys_boot(struct keys *k, struct slice name);
 /* Wipe and free; takes NULL, returns NULL. */
 struct keys *keys_free(struct keys *k);
 /*

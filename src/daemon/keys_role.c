@@ -215,12 +215,16 @@ static int set_up(struct role *r, const struct keys_main_params *p)
 				    .message = on_control,
 				    .down = on_control_down,
 				    .ctx = r};
+	char boot[SETUP_BOOT_MAX];
 	int err = tls_global_init();
 
 	if (!err)
 		err = keys_new(&r->keys);
-	if (!err)
+	if (!err) {
+		setup_boot(boot);
+		keys_boot(r->keys, slice_str(boot));
 		err = load_all(r->keys, p);
+	}
 	if (!err)
 		err = loop_new(&r->loop);
 	if (!err)

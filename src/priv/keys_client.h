@@ -53,8 +53,8 @@ MUST_CHECK int keys_client_pubkey(struct keys_client *c, struct slice key,
  * Errors as above. */
 MUST_CHECK int keys_client_ticket(struct keys_client *c,
 				  struct writer *ret_key);
-/* Blocking: append the key of nonces (secret, KEYS_WRAP_LEN bytes). Errors as
- * above. */
+/* Blocking: append the key of nonces (secret, KEYS_WRAP_LEN bytes) and the name
+ * of the host's boot (KEYS_BOOT_LEN). Errors as above. */
 MUST_CHECK int keys_client_nonce(struct keys_client *c, struct writer *ret_key);
 /* Blocking: append a new data key (secret, KEYS_WRAP_LEN bytes) to ret_key,
  * and to ret_wrapped what keys_client_unwrap makes it from. Errors as above. */

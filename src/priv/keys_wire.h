@@ -29,7 +29,8 @@ enum keys_op {
 				encrypted for KEYS_OP_UNWRAP */
 	KEYS_OP_UNWRAP = 8,  /* data -> the key */
 	KEYS_OP_NONCE = 9,   /* -> KEYS_WRAP_LEN bytes, the key of nonces: the
-				same for all, and after a restart */
+				same for all, and after a restart; then
+				KEYS_BOOT_LEN bytes that name the boot */
 	KEYS_OP_SEAL_REALM = 10, /* user, realm, data: password -> blob */
 	KEYS_OP_ANSWER = 11,	 /* check without user and response -> user and
 			       response, as blobs */
@@ -45,6 +46,7 @@ enum {
 	KEYS_HA1_HEX_MAX = 64,	/* digits of one HA1 */
 	KEYS_HA1S_MAX = 4,	/* HA1s of a credential, one per algorithm */
 	KEYS_BLOB_MAX = 512,	/* bytes of a sealed credential */
+	KEYS_BOOT_LEN = 6,	/* bytes that name a boot of the host */
 	KEYS_WRAP_LEN = 32,	/* bytes of a key that is wrapped */
 	KEYS_WRAPPED_MAX = 64	/* bytes of it encrypted */
 };

@@ -31,6 +31,7 @@ struct pipeline *pipeline_new(const struct pipeline_params *params)
 		.worker = params->worker,
 		.since_ms = p->p.since_ms,
 	};
+	memcpy(p->in.nonce.boot, p->p.nonce_boot, NONCE_BOOT_LEN);
 	take_config(p, c);
 	p->in.worker = params->worker;
 	p->in.strangers = strangers_new(STRANGERS_MAX, params->seed);

@@ -91,6 +91,7 @@ struct pipeline_params {
 	struct pipeline_cb cb;
 	struct entropy entropy;
 	uint8_t nonce_key[NONCE_KEY_MIN];
+	uint8_t nonce_boot[NONCE_BOOT_LEN];
 	uint16_t worker;
 	uint64_t since_ms; /* nonces issued before are stale */
 	uint64_t seed;

@@ -327,7 +327,7 @@ static int make_pipeline(struct worker *w)
 	};
 	int err;
 
-	err = worker_nonce_key(w, p.nonce_key);
+	err = worker_nonce_key(w, p.nonce_key, p.nonce_boot);
 	if (err)
 		return err;
 	w->pipeline = pipeline_new(&p);

@@ -366,9 +366,11 @@ struct sccp_params worker_sccp_params(const struct config *c);
 uint32_t worker_sccp_judge(struct worker *w);
 /* --- worker_names.c ------------------------------------------------------- */
 /* The key of nonces. All workers' and their successors' are authentic everywhere,
- * so that a phone hears "stale" and not that its password is wrong. ERR_BAD, or
- * what the keys process answers. */
-MUST_CHECK int worker_nonce_key(struct worker *w, uint8_t ret[NONCE_KEY_MIN]);
+ * also after a reboot, so that a phone hears "stale" and not that its password
+ * is wrong; ret_boot names the host's boot. ERR_BAD, or what the keys process
+ * answers. */
+MUST_CHECK int worker_nonce_key(struct worker *w, uint8_t ret[NONCE_KEY_MIN],
+				uint8_t ret_boot[NONCE_BOOT_LEN]);
 /* Make the key of covers, which all workers and their successors open, and tell
  * how to use it; w is to be there as long. Errors as above, and those of
  * cover_key. */

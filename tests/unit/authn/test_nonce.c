@@ -70,6 +70,22 @@ START_TEST(another_workers_nonce_is_stale)
 }
 END_TEST
 
+START_TEST(a_nonce_of_another_boot_is_stale)
+{
+	struct nonce_params p = params();
+	char buf[NONCE_LEN];
+	struct slice n = make(&p, NOW, buf);
+	struct nonce_info info;
+
+	for (size_t i = 0; i < NONCE_BOOT_LEN; i++) {
+		p.boot[i] ^= 1;
+		ck_assert_int_eq(nonce_check(&p, n, NOW, &info), NONCE_STALE);
+		p.boot[i] ^= 1;
+	}
+	ck_assert_int_eq(nonce_check(&p, n, NOW, &info), NONCE_OK);
+}
+END_TEST
+
 START_TEST(another_key_or_realm_makes_it_a_forgery)
 {
 	struct nonce_params p = params();
@@ -285,6 +301,7 @@ int main(void)
 	tcase_add_test(tc, a_nonce_is_good_until_its_lifetime_ends);
 	tcase_add_test(tc, a_nonce_from_the_future_is_stale);
 	tcase_add_test(tc, another_workers_nonce_is_stale);
+	tcase_add_test(tc, a_nonce_of_another_boot_is_stale);
 	tcase_add_test(tc, another_key_or_realm_makes_it_a_forgery);
 	tcase_add_test(tc, a_change_of_any_character_makes_it_a_forgery);
 	tcase_add_test(tc, a_short_key_makes_no_nonce);

@@ -375,6 +375,39 @@ START_TEST(a_realms_password_answers_and_is_bound_to_its_realm)
 }
 END_TEST
 
+/* What a new key ring answers in a boot of this name. */
+static void nonce_in(const char *boot, uint8_t ret[KEYS_ANSWER_MAX])
+{
+	struct keys_request q = {.op = KEYS_OP_NONCE};
+	char why[KEYS_ERR_MAX] = "";
+	size_t len = 0;
+
+	keys = keys_free(keys);
+	ck_assert_int_eq(keys_new(&keys), 0);
+	keys_boot(keys, slice_str(boot));
+	ck_assert_int_eq(keys_load_store_key(keys, store_path, why), 0);
+	ck_assert_int_eq(ask(KEYS_CLIENT_WORKER, &q, ret, &len), 0);
+	ck_assert_uint_eq(len, KEYS_WRAP_LEN + KEYS_BOOT_LEN);
+}
+
+START_TEST(the_key_of_nonces_outlives_a_boot_and_their_time_does_not)
+{
+	static uint8_t a[KEYS_ANSWER_MAX], b[KEYS_ANSWER_MAX];
+
+	nonce_in("one", a);
+	nonce_in("one", b);
+	ck_assert_mem_eq(a, b, KEYS_WRAP_LEN + KEYS_BOOT_LEN);
+	nonce_in("two", b);
+	ck_assert_mem_eq(a, b, KEYS_WRAP_LEN);
+	ck_assert_mem_ne(a + KEYS_WRAP_LEN, b + KEYS_WRAP_LEN, KEYS_BOOT_LEN);
+	/* Where nobody knows, it is another one each time. */
+	nonce_in("", a);
+	nonce_in("", b);
+	ck_assert_mem_eq(a, b, KEYS_WRAP_LEN);
+	ck_assert_mem_ne(a + KEYS_WRAP_LEN, b + KEYS_WRAP_LEN, KEYS_BOOT_LEN);
+}
+END_TEST
+
 START_TEST(clients_may_only_what_they_may)
 {
 	uint8_t out[KEYS_ANSWER_MAX];
@@ -942,6 +975,8 @@ static Suite *suite(void)
 	tcase_add_test(ops, credential_is_bound_to_user_realm_and_key);
 	tcase_add_test(ops,
 		       a_realms_password_answers_and_is_bound_to_its_realm);
+	tcase_add_test(
+		ops, the_key_of_nonces_outlives_a_boot_and_their_time_does_not);
 	tcase_add_test(ops, clients_may_only_what_they_may);
 	tcase_add_test(ops, unreadable_requests_get_an_answer);
 	tcase_add_test(files, key_files_others_can_read_are_refused);
