@@ -300,9 +300,12 @@ static enum authn_verdict authn_trunk(struct pipeline *p, struct unit *u,
 	return v;
 }
 
-/* The connection has shown whose it is: it is no stranger's any more. */
+/* The connection has shown whose it is: it is no stranger's any more. A
+ * heartbeat shows it only of a device that need not prove itself. */
 static void admit(struct pipeline *p, const struct unit *u)
 {
+	if (u->device->digest && u->user.len == 0)
+		return;
 	if (u->from.is_reliable && p->p.cb.admitted)
 		p->p.cb.admitted(p->p.cb.ctx, u->from.ep);
 }
@@ -314,8 +317,7 @@ static void heartbeat(struct pipeline *p, struct unit *u, uint64_t now_ms)
 	enum pipeline_stop why;
 	bool must_check;
 
-	if (ingress_authn(&p->in, u, now_ms, &must_check, &why) == AUTHN_OK &&
-	    !u->device->digest)
+	if (ingress_authn(&p->in, u, now_ms, &must_check, &why) == AUTHN_OK)
 		admit(p, u);
 }
 

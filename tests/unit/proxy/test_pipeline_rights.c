@@ -372,12 +372,16 @@ START_TEST(a_heartbeat_of_who_needs_no_proof_admits_him)
 		uint32_t admitted;
 	} rows[] = {{"2002", 1}, {"2003", 0}, {"2001", 0}, {"4711", 0}};
 	struct dest tcp = w.hiding;
+	struct dest refusing = w.udp;
 
-	tcp.is_reliable = true;
+	tcp.is_reliable = refusing.is_reliable = true;
 	for (int i = 0; i < ROWS(rows); i++) {
 		w.admitted = 0;
 		beat(&tcp, rows[i].line, lines);
 		answered(&tcp, "200");
+		ck_assert_uint_eq(w.admitted, rows[i].admitted);
+		w.admitted = 0;
+		beat(&refusing, rows[i].line, lines);
 		ck_assert_uint_eq(w.admitted, rows[i].admitted);
 	}
 }
