@@ -26,6 +26,8 @@ struct conn {
 	enum sig_level sig;
 	size_t scanned;	   /* framer's memory (sip/frame.h) */
 	bool is_held;	   /* not heard before the store has answered */
+	bool is_mic;	   /* not an LSC, where these are told from others */
+	bool owes_lsc;	   /* the store has not yet noted its LSC */
 	uint32_t listener; /* index in config.listener; CONFIG_LISTENER_NONE:
 			      we connected */
 	bool is_sccp;	   /* Skinny, else SIP */

@@ -557,6 +557,7 @@ int worker_new(const struct worker_params *p, struct worker **ret, char *reterr)
 	w->config = w->held;
 	w->loop = p->loop;
 	worker_reload_init(w);
+	worker_lsc_init(w);
 	worker_realms_init(w);
 	err = worker_sccp_init(w);
 	bucket_init(&w->log_bucket, WORKER_LOG_RATE, WORKER_LOG_BURST,
@@ -610,6 +611,7 @@ struct worker *worker_free(struct worker *w)
 	if (w->hook.run)
 		loop_hook_del(&w->hook);
 	transport_free(w->transport);
+	worker_lsc_done(w);
 	worker_tls_end(w);
 	worker_core_close(w);
 	worker_realms_close(w);
@@ -648,6 +650,8 @@ int worker_new_store(struct worker *w, int fd)
 	err = open_store(w, fd);
 	if (!err && w->keep)
 		worker_keep_all(w);
+	if (!err)
+		worker_lsc_again(w);
 	return err;
 }
 

@@ -107,6 +107,7 @@ struct worker {
 	/* By number: as configured, or as it was; NULL: nobody's. */
 	const struct config_trunk *trunk_at[PIPELINE_TRUNKS_MAX];
 	struct loop_timer sweep;	  /* of the retirees */
+	struct loop_timer lsc_timer;	  /* notes LSCs again */
 	uint8_t cover_key[COVER_KEY_LEN]; /* of names that phones are told */
 	struct loop *loop;
 	struct transport *transport;
@@ -148,8 +149,9 @@ MUST_CHECK int worker_ask_store(struct worker *w,
 				const struct store_request *r);
 /*
  * A device with a certificate has come, and the trust store tells LSCs from
- * others: an LSC is remembered, with another one the connection is held until
- * the store has said whether the device had an LSC before.
+ * others: an LSC is remembered, and what the device has with another one at
+ * this worker ends; with another one the connection is held until the store has
+ * said whether the device had an LSC before.
  */
 enum conn_refusal worker_lsc_judge(struct worker *w, struct conn *c,
 				   bool is_lsc);
@@ -157,6 +159,11 @@ enum conn_refusal worker_lsc_judge(struct worker *w, struct conn *c,
 void worker_lsc_answer(struct worker *w, const struct store_reply *r);
 /* No answer will come any more. */
 void worker_lsc_lost(struct worker *w);
+/* Tell the store, a new one, of LSCs that it has not noted. */
+void worker_lsc_again(struct worker *w);
+/* Prepare; free. */
+void worker_lsc_init(struct worker *w);
+void worker_lsc_done(struct worker *w);
 /* The upcalls of struct transport; ctx is the worker. */
 extern const struct transport_cb worker_transport_cb;
 

@@ -13,6 +13,7 @@
 #include "lib/run.h"
 #include "priv/channel.h"
 #include "proxy/worker.h"
+#include "proxy/worker_int.h"
 #include "store/wire.h"
 
 enum { TEXT_MAX = 2048, WAIT_MS = 2000 };
@@ -426,6 +427,98 @@ START_TEST(it_lives_without_any_of_the_other_processes)
 }
 END_TEST
 
+/* Somebody with this device's certificate. */
+static struct conn *device_conn(uint32_t number)
+{
+	struct handle ep = {.index = 100000 + number, .gen = 1};
+	struct conn *c = NULL;
+
+	ck_assert_int_eq(conns_add(&worker->conns, ep, &c), 0);
+	c->device = config_device_find(config, slice_str("SEP000000000002"));
+	ck_assert_ptr_nonnull(c->device);
+	return c;
+}
+
+/* The store is told of its LSC. */
+static void lsc_is_told(const struct conn *c)
+{
+	struct store_request r;
+
+	ck_assert_int_eq(
+		store_request_read(slice_make(text, wait_at(store)), &r), 0);
+	ck_assert_int_eq(r.op, STORE_OP_LSC_PUT);
+	ck_assert(slice_eqs(r.user, "SEP000000000002"));
+	ck_assert_uint_eq(r.id, handle_u64(c->ep));
+}
+
+static void lsc_answer(const struct conn *c, int status)
+{
+	uint8_t buf[64];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	store_reply_write(&w, &(struct store_reply){.op = STORE_OP_LSC_PUT,
+						    .id = handle_u64(c->ep),
+						    .status = status});
+	ck_assert_int_eq(send(store, w.buf, w.len, 0), (ssize_t)w.len);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(loop_step(loop, 10), 0);
+}
+
+static bool lsc_waits(void)
+{
+	return worker->lsc_timer.node.pos != TIMERQ_NONE;
+}
+
+START_TEST(an_lsc_is_told_until_the_store_has_noted_it)
+{
+	struct conn *c = device_conn(1);
+
+	(void)close(store);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(loop_step(loop, 10), 0);
+	ck_assert(links_are(true, false, true));
+	ck_assert_int_eq(worker_lsc_judge(worker, c, true), CONN_REFUSAL_NONE);
+	ck_assert(!lsc_waits());
+	ck_assert_int_eq(worker_new_store(worker, pair(&store)), 0);
+	lsc_is_told(c);
+	/* Its disk is full: later. */
+	lsc_answer(c, ERR_IO);
+	ck_assert(lsc_waits());
+	worker->lsc_timer.fn(worker->lsc_timer.arg);
+	lsc_is_told(c);
+	/* It has gone before it answered. */
+	(void)close(store);
+	ck_assert_int_eq(worker_new_store(worker, pair(&store)), 0);
+	lsc_is_told(c);
+	lsc_answer(c, 0);
+	/* Noted: an operator's reset is not undone. */
+	(void)close(store);
+	ck_assert_int_eq(worker_new_store(worker, pair(&store)), 0);
+	phone_answers_challenge();
+	(void)wait_at(store);
+	ck_assert_ptr_null(memmem(text, sizeof(text), "SEP000000000002", 15));
+}
+END_TEST
+
+START_TEST(an_lsc_ends_what_came_with_the_devices_mic)
+{
+	struct conn *mic = device_conn(1);
+	struct conn *other = device_conn(2);
+	struct conn *old = device_conn(3);
+
+	other->device =
+		config_device_find(config, slice_str("SEP000000000003"));
+	ck_assert_int_eq(worker_lsc_judge(worker, mic, false), 0);
+	ck_assert_int_eq(worker_lsc_judge(worker, other, false), 0);
+	ck_assert_int_eq(worker_lsc_judge(worker, old, true), 0);
+	ck_assert_uint_eq(worker_refusals(worker)[CONN_REFUSAL_MIC], 1);
+	ck_assert(!mic->is_mic && other->is_mic);
+	ck_assert_int_eq(worker_lsc_judge(worker, device_conn(4), true), 0);
+	ck_assert_uint_eq(worker_refusals(worker)[CONN_REFUSAL_MIC], 1);
+}
+END_TEST
+
 START_TEST(what_the_other_processes_babble_is_ignored)
 {
 	ck_assert_int_eq(send(store, "babble", 6, 0), 6);
@@ -559,6 +652,8 @@ int main(void)
 		       without_a_store_it_says_503_and_goes_on_with_a_new_one);
 	tcase_add_test(t, it_lives_without_any_of_the_other_processes);
 	tcase_add_test(t, what_the_other_processes_babble_is_ignored);
+	tcase_add_test(t, an_lsc_is_told_until_the_store_has_noted_it);
+	tcase_add_test(t, an_lsc_ends_what_came_with_the_devices_mic);
 	tcase_add_test(t, a_reload_ends_registrations_of_devices_that_are_gone);
 	tcase_add_test(t, a_request_that_waits_for_the_store_outlives_a_reload);
 	return run_case("proxy/worker", t);
