@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "base/table.h"
+#include "base/text.h"
 #include "base/timerq.h"
 
 /* A call whose batch waits for the media process. */
@@ -179,11 +180,13 @@ static void park(struct egress *e, struct waiting *w, const struct action *a)
 		waiting_fail(e, w);
 }
 
-/* Does a promise ports that do not exist? A Skinny message that does is taken
- * back by the call machine; the others of its phone go on. */
+/* Does a promise ports that do not exist: has it a media line? What ends a
+ * dialog or a transaction has none, and nobody would say it again: the call
+ * may be gone. A Skinny message that does is taken back by the call machine;
+ * the others of its phone go on. */
 static bool is_promise(const struct action *a)
 {
-	return a->kind == ACTION_SIP_SEND;
+	return a->kind == ACTION_SIP_SEND && text_find(a->bytes, "\nm=") >= 0;
 }
 
 static void run_one(struct egress *e, const struct action *a, uint64_t now_ms)
@@ -191,7 +194,7 @@ static void run_one(struct egress *e, const struct action *a, uint64_t now_ms)
 	struct waiting *w = a->call ? find_call(e, a->call) : NULL;
 
 	if (w && w->is_failed && is_promise(a))
-		return; /* its SDP would promise ports that do not exist */
+		return;
 	if (w) {
 		park(e, w, a);
 		return;
@@ -270,7 +273,7 @@ static bool still_counts(const uint64_t failed[2], const struct action *a)
 	case ACTION_FLOW_UPDATE:
 		return a->flow[0].id != failed[0] && a->flow[0].id != failed[1];
 	case ACTION_SIP_SEND:
-		return false; /* see is_promise */
+		return !is_promise(a);
 	case ACTION_FLOW_DEL:
 	case ACTION_SCCP_SEND:
 	case ACTION_SCCP_LINK:

@@ -2,13 +2,16 @@
  * Stage 8: executes actions in order: flows first, bytes next. A batch that
  * adds flows waits, call by call, until the media process has answered (or
  * EGRESS_MEDIA_MS have passed), so that no SDP leaves before its ports are
- * true; other calls go on. What a batch wanted to send is dropped when its
- * flows are refused, and the call machine is told. The world is a struct of
- * callbacks: the worker's transport and channel, or a recorder in tests.
+ * true; other calls go on. When flows are refused the call machine is told,
+ * and the session descriptions that waited for them are dropped. The world is
+ * a struct of callbacks: the worker's transport and channel, or a recorder in
+ * tests.
  *
- * A SIP call whose flows are refused is over. All streams of a Skinny phone
- * share one cookie, and one that is refused leaves the others: what waited for
- * them is done in its order, further additions are asked for in their turn.
+ * A SIP call whose flows are refused is over; what waited without a session
+ * description is sent: it may be the BYE of a call that has ended by then. All
+ * streams of a Skinny phone share one cookie, and one that is refused leaves
+ * the others: what waited for them is done in its order, further additions are
+ * asked for in their turn.
  */
 #pragma once
 

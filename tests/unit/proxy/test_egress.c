@@ -73,22 +73,25 @@ static struct egress *make(struct recorder *r)
 }
 
 /* Append an action of call: 'a'dd flows n and 100 + n, 'A': that stream alone,
- * 's'end byte n over SIP, 'k' over Skinny, 'u'pdate, 'd'elete, 'r'ecord. */
+ * 's'end byte n and a media line over SIP, 'b'yte n only, 'k' so over Skinny,
+ * 'u'pdate, 'd'elete, 'r'ecord. */
 static void act(struct actions *a, uint64_t call, char what, uint8_t n)
 {
 	struct action x = {.call = call};
+	uint8_t sdp[] = "N\r\n\r\nv=0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
 	x.flow[0].id = n;
 	x.flow[0].call = call;
 	x.flow[1].id = 100 + n;
 	x.is_alone = what == 'A';
-	x.bytes = slice_make(&n, 1);
-	x.kind = what == 'a' || what == 'A' ? ACTION_FLOW_ADD
-		 : what == 's'		    ? ACTION_SIP_SEND
-		 : what == 'k'		    ? ACTION_SCCP_SEND
-		 : what == 'u'		    ? ACTION_FLOW_UPDATE
-		 : what == 'd'		    ? ACTION_FLOW_DEL
-					    : ACTION_RECORD;
+	sdp[0] = n;
+	x.bytes = slice_make(sdp, what == 's' ? sizeof(sdp) - 1 : 1);
+	x.kind = what == 'a' || what == 'A'   ? ACTION_FLOW_ADD
+		 : what == 's' || what == 'b' ? ACTION_SIP_SEND
+		 : what == 'k'		      ? ACTION_SCCP_SEND
+		 : what == 'u'		      ? ACTION_FLOW_UPDATE
+		 : what == 'd'		      ? ACTION_FLOW_DEL
+					      : ACTION_RECORD;
 	ck_assert_int_eq(actions_add(a, &x), 0);
 }
 
@@ -156,6 +159,32 @@ START_TEST(refused_flows_drop_the_sends_and_are_told_once)
 	act(&a, 7, 's', 9);
 	egress_run(e, &a, 11);
 	ck_assert_str_eq(r.log, "add1 del1 del101 record0 send9 ");
+	egress_free(e);
+}
+END_TEST
+
+START_TEST(what_has_no_media_line_is_sent_after_a_refusal)
+{
+	struct recorder r = {.log = ""};
+	struct egress *e = make(&r);
+	struct actions a = {.item = NULL};
+	uint64_t call;
+	uint64_t flow;
+
+	act(&a, 7, 'a', 1);
+	act(&a, 7, 's', 2); /* the offer with the new stream */
+	act(&a, 7, 'b', 3); /* 200 to the BYE of one side, the other's BYE */
+	act(&a, 7, 'b', 4);
+	egress_run(e, &a, 0);
+	egress_answer(e, r.number, ERR_LIMIT, 10);
+	/* Said between the refusal and its telling. */
+	act(&a, 7, 's', 5);
+	act(&a, 7, 'b', 6);
+	egress_run(e, &a, 10);
+	ck_assert_str_eq(r.log, "add1 ");
+	ck_assert(egress_next_failed(e, 10, &call, &flow));
+	ck_assert_str_eq(r.log, "add1 del1 del101 send3 send4 send6 ");
+	ck_assert_uint_eq(egress_waiting(e), 0);
 	egress_free(e);
 }
 END_TEST
@@ -336,6 +365,7 @@ int main(void)
 	tcase_add_test(t, sends_of_a_call_wait_for_its_flows_others_do_not);
 	tcase_add_test(t, a_second_addition_in_the_rest_waits_anew);
 	tcase_add_test(t, refused_flows_drop_the_sends_and_are_told_once);
+	tcase_add_test(t, what_has_no_media_line_is_sent_after_a_refusal);
 	tcase_add_test(t,
 		       silence_of_the_media_process_is_a_refusal_after_200_ms);
 	tcase_add_test(t, a_request_that_cannot_be_made_fails_at_once);
