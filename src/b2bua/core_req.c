@@ -456,10 +456,12 @@ static int tell(struct calls *c, struct core_req *q, struct leg *leg,
 	case OBJ_REG:
 		return reg_moved(LIST_ENTRY(o, struct reg_try, obj), q->txn,
 				 &q->dest, q->cseq);
+	case OBJ_MID: /* challenged: inside of dialogs nothing moves */
+		LIST_ENTRY(o, struct mid, obj)->client = q->txn;
+		return 0;
 	case OBJ_SUB: /* its transactions are relays' */
 	case OBJ_SCCP:
 	case OBJ_SCCP_CALL:
-	case OBJ_MID: /* inside of dialogs nothing moves */
 		return 0;
 	}
 	return 0;
