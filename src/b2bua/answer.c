@@ -157,7 +157,8 @@ static void on_provisional(struct calls *c, struct call *call,
 			client_failed(c, call, SIP_TXN_FAIL_TIMEOUT);
 		return;
 	}
-	if (m->status == 100)
+	/* Whoever rings after the answer rings in vain. */
+	if (m->status == 100 || ex->is_answered)
 		return;
 	if (ex->kind != EXCH_UPDATE) /* its sender waits no longer for that */
 		deadline_set(c, call, DEADLINE_RING, c->now_ms + RING_MS);
@@ -256,6 +257,7 @@ static void on_first_success(struct calls *c, struct call *call,
 		return;
 	}
 	ex->is_answered = true;
+	rel_drop(&ex->rel);
 	call->leg[ex->from].is_confirmed = true;
 	call->state = CALL_UP;
 }

@@ -297,6 +297,8 @@ enum rel_way rel_judge(const struct exch *ex, const struct fork *f,
 		       const struct sip_msg *m, uint32_t *ret_rseq);
 /* Keep m until the PRACK comes; it replaces what was kept. */
 void rel_hold(struct calls *c, struct rel *rel, const struct sip_msg *m);
+/* What was kept until then is old news. */
+void rel_drop(struct rel *rel);
 /* Print Require and the next RSeq. */
 void rel_print(struct calls *c, struct writer *w, struct rel *rel);
 /* rel.bytes were sent: repeat them until PRACK comes. */

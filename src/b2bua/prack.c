@@ -26,9 +26,14 @@ void rel_done(struct rel *rel)
 {
 	rel->bytes = calls_wipe(rel->bytes, rel->len);
 	rel->len = 0;
+	rel_drop(rel);
+	rel->is_pending = false;
+}
+
+void rel_drop(struct rel *rel)
+{
 	rel->held = calls_wipe(rel->held, rel->held_len);
 	rel->held_len = 0;
-	rel->is_pending = false;
 }
 
 /* The number of a provisional that was sent reliably; 0: it was not. */
