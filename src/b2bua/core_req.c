@@ -451,7 +451,8 @@ static int tell(struct calls *c, struct core_req *q, struct leg *leg,
 		return invite_moved(c, LIST_ENTRY(o, struct call, obj), q->txn,
 				    branch);
 	case OBJ_RELAY:
-		relay_moved(LIST_ENTRY(o, struct relay, obj), q->txn, &q->dest);
+		relay_moved(LIST_ENTRY(o, struct relay, obj), q->txn, &q->dest,
+			    leg, q->cseq);
 		return 0;
 	case OBJ_REG:
 		return reg_moved(LIST_ENTRY(o, struct reg_try, obj), q->txn,

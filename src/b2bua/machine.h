@@ -444,9 +444,10 @@ MUST_CHECK int relay_send(struct calls *c, struct relay *r, struct leg *to,
 			  const struct event_sip *ev, struct slice event);
 /* Its response. */
 void relay_response(struct calls *c, struct relay *r, const struct sip_msg *m);
-/* Its request was sent again, there. */
-void relay_moved(struct relay *r, struct handle client,
-		 const struct dest *dest);
+/* Its request was sent again, there, under this number; leg: in whose dialog,
+ * NULL: in none. */
+void relay_moved(struct relay *r, struct handle client, const struct dest *dest,
+		 struct leg *leg, uint32_t cseq);
 /* Its client transaction failed. */
 void relay_failed(struct calls *c, struct relay *r, enum sip_txn_fail why);
 /* Forget r. */

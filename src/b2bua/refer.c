@@ -49,6 +49,15 @@ static uint32_t find(const struct refers *r, enum side from, enum side side,
 	return r->count;
 }
 
+void refer_moved(struct leg *leg, uint32_t cseq_in, uint32_t cseq_out)
+{
+	struct refers *r = refer_of(leg);
+	uint32_t i = find(r, !leg->side, !leg->side, cseq_in);
+
+	if (i < r->count)
+		r->item[i].cseq[leg->side] = cseq_out;
+}
+
 /* RFC 4488: a 2xx may say so. */
 static bool says_no_subscription(const struct sip_msg *m)
 {

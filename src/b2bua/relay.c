@@ -475,10 +475,13 @@ void relay_response(struct calls *c, struct relay *r, const struct sip_msg *m)
 	relay_free(c, r);
 }
 
-void relay_moved(struct relay *r, struct handle client, const struct dest *dest)
+void relay_moved(struct relay *r, struct handle client, const struct dest *dest,
+		 struct leg *leg, uint32_t cseq)
 {
 	r->client = client;
 	r->is_moved = true;
+	if (r->is_refer && leg)
+		refer_moved(leg, r->cseq_in, cseq);
 	/* Inside of a dialog nothing moves, and the map stays as it was. */
 	r->back.ours = dest->local;
 	r->back.peer = dest->peer;

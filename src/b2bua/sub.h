@@ -87,6 +87,9 @@ struct refers *refer_of(struct leg *leg);
 bool refer_room(struct calls *c, struct leg *leg);
 /* A REFER from leg with this number went on under the other. */
 void refer_add(struct leg *leg, uint32_t cseq_in, uint32_t cseq_out);
+/* The REFER that came with this number has gone again on leg, under the other:
+ * its NOTIFYs name that one. */
+void refer_moved(struct leg *leg, uint32_t cseq_in, uint32_t cseq_out);
 /* Its final response m; NULL: there was none. */
 void refer_answer(struct refers *refers, enum side from, uint32_t cseq_in,
 		  const struct sip_msg *m);
