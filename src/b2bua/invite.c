@@ -226,6 +226,7 @@ int invite_moved(struct calls *c, struct call *call, struct handle client,
 		return err;
 	ex->client = client;
 	ex->cseq_out = leg->dialog.local_cseq;
+	ex->has_provisional = false; /* the last one's concern it no more */
 	return 0;
 }
 
