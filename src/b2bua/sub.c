@@ -481,6 +481,8 @@ static struct leg *fork_sub(struct calls *c, struct leg *leg,
 	if (!err)
 		err = sip_dialog_copy(&to->dialog, &leg->dialog,
 				      slice_str(to->tag));
+	/* Of the SUBSCRIBE, which begins this dialog too. */
+	to->dialog.local_cseq = leg->dialog.local_cseq;
 	if (!err)
 		err = sip_dialog_adopt(&to->dialog, ev->msg);
 	if (!err)
