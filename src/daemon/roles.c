@@ -84,15 +84,9 @@ int role_store_process(void)
 	struct sandbox_params sb = setup_sandbox(c, SANDBOX_STORE, NULL);
 	char path[ROLE_PATH_MAX];
 	char state[ROLE_PATH_MAX];
-	struct role_store_params p = {
-		.path = path,
-		.state = {.path = state,
-			  .lease_s = c->restart_lease_s,
-			  .workers = CONFIG_WORKERS_MAX,
-			  .rows_max = c->limits.calls +
-				      c->limits.registrations +
-				      c->limits.subscriptions},
-		.monitor_fd = ROLE_FD_MONITOR};
+	struct role_store_params p = {.path = path,
+				      .state = store_state_params(c, state),
+				      .monitor_fd = ROLE_FD_MONITOR};
 	int status;
 
 	setup_role(c, "store", ROLE_FD_LOG);

@@ -43,6 +43,17 @@ static void on_timer(void *arg)
 	arm(s, ALIVE_MS);
 }
 
+struct store_state_params store_state_params(const struct config *c,
+					     const char *path)
+{
+	return (struct store_state_params){.path = path,
+					   .lease_s = c->restart_lease_s,
+					   .workers = setup_workers(c),
+					   .rows_max = c->limits.calls +
+						       c->limits.registrations +
+						       c->limits.subscriptions};
+}
+
 int store_state_open(struct store_state *s, struct loop *loop,
 		     const struct store_state_params *p)
 {

@@ -10,6 +10,7 @@
 
 #include "base/bucket.h"
 #include "base/slice.h"
+#include "config/config.h"
 #include "loop/loop.h"
 #include "priv/channel.h"
 #include "store/state.h"
@@ -31,6 +32,9 @@ struct store_state_params {
 	uint32_t rows_max;
 };
 
+/* As c has it; path (of the file) outlives what is returned. */
+struct store_state_params store_state_params(const struct config *c,
+					     const char *path);
 /* Open the file and begin. Errors were logged: ERR_IO, ERR_NOMEM. */
 MUST_CHECK int store_state_open(struct store_state *s, struct loop *loop,
 				const struct store_state_params *p);

@@ -9,7 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "daemon/store.h"
+#include "daemon/store_state.h"
 #include "daemon/wire.h"
 #include "lib/run.h"
 #include "priv/channel.h"
@@ -299,6 +301,21 @@ START_TEST(a_successor_finds_what_its_predecessor_left)
 }
 END_TEST
 
+/* There may have been more, and what those had is dropped. */
+START_TEST(the_file_is_of_the_workers_there_are)
+{
+	static const struct config c = {
+		.workers = 2,
+		.restart_lease_s = 300,
+		.limits = {.calls = 5, .registrations = 6, .subscriptions = 7}};
+	struct store_state_params p = store_state_params(&c, state);
+
+	ck_assert_uint_eq(p.workers, 2);
+	ck_assert_uint_eq(p.rows_max, 18);
+	ck_assert_uint_eq(p.lease_s, 300);
+}
+END_TEST
+
 /* When the log was last written, in ns. */
 static uint64_t written_ns(void)
 {
@@ -424,6 +441,7 @@ int main(void)
 	tcase_add_test(tc, what_was_acknowledged_outlives_the_process);
 	tcase_add_test(tc, sigterm_ends_it_in_order);
 	suite_add_tcase(suite, tc);
+	tcase_add_test(none, the_file_is_of_the_workers_there_are);
 	tcase_add_test(none, unusable_database_ends_the_process);
 	suite_add_tcase(suite, none);
 	return run_suite(suite);
