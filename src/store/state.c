@@ -20,6 +20,7 @@ enum statement {
 	PUT,
 	DEL,
 	LIST,
+	COUNT,
 	ALIVE,
 	BEGIN,
 	COMMIT,
@@ -54,6 +55,7 @@ static const char *const sql[STATEMENTS] = {
 	[DEL] = "DELETE FROM state WHERE worker=?1 AND key=?2",
 	[LIST] = ("SELECT key, blob FROM state WHERE worker=?1 AND key > ?2"
 		  " ORDER BY key"),
+	[COUNT] = "SELECT count(*) FROM state",
 	[ALIVE] = "UPDATE life SET alive=?1",
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
@@ -202,12 +204,23 @@ static int run(struct state *s, const char *text, const char *first,
 	return err_of(rc);
 }
 
+/* Where a transaction was rolled back nobody has counted. */
+static int recount(struct state *s)
+{
+	sqlite3_stmt *q = s->stmt[COUNT];
+	int rc = sqlite3_step(q);
+
+	if (rc == SQLITE_ROW)
+		s->count = (uint32_t)sqlite3_column_int64(q, 0);
+	(void)sqlite3_reset(q);
+	return err_of(rc);
+}
+
 /* Drop what is of another boot, too old, or nobody's. */
 static int age(struct state *s, const struct state_params *p, char *ret_message)
 {
 	char boot[STATE_BOOT_MAX];
 	char alive[32];
-	char rows[32];
 	const char *why = NULL;
 	int err = query(s->db, "SELECT boot FROM life", boot, sizeof(boot));
 	uint64_t at;
@@ -237,11 +250,7 @@ static int age(struct state *s, const struct state_params *p, char *ret_message)
 	if (!err)
 		err = run(s, "UPDATE life SET boot=?1, alive=?2", p->boot,
 			  p->now_s);
-	if (!err)
-		err = query(s->db, "SELECT count(*) FROM state", rows,
-			    sizeof(rows));
-	s->count = (uint32_t)strtoul(rows, NULL, 10);
-	return err;
+	return err ? err : recount(s);
 }
 
 int state_open(const struct state_params *p, struct state **ret,
@@ -341,8 +350,10 @@ static bool is_key(const struct state *s, uint32_t worker, struct slice key)
  * back by itself. */
 static int failed(struct state *s, int err)
 {
-	if (err && sqlite3_get_autocommit(s->db))
+	if (err && sqlite3_get_autocommit(s->db)) {
 		s->is_open = false;
+		(void)recount(s);
+	}
 	return err;
 }
 
@@ -451,5 +462,7 @@ int state_commit(struct state *s, uint64_t now_s)
 	if (err && !sqlite3_get_autocommit(s->db))
 		(void)step(s, ROLLBACK);
 	s->is_open = false;
+	if (err)
+		(void)recount(s);
 	return err;
 }

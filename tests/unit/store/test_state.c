@@ -258,6 +258,85 @@ START_TEST(a_full_disk_keeps_what_is_there)
 }
 END_TEST
 
+static struct rlimit files;
+
+static void files_may_grow(rlim_t to)
+{
+	struct rlimit few = files;
+
+	few.rlim_cur = to;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &few), 0);
+}
+
+static void limit_files(void)
+{
+	(void)signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &files), 0);
+}
+
+/* What a failed commit has taken back does not count. */
+START_TEST(a_full_disk_takes_no_places)
+{
+	struct state *s = with_two();
+
+	ck_assert_int_eq(state_commit(s, 1000), 0);
+	limit_files();
+	files_may_grow(4096);
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(put(s, 0, "c", "5"), 0);
+		ck_assert_int_ne(state_commit(s, 1001), 0);
+		ck_assert_uint_eq(state_count(s), 2);
+	}
+	ck_assert_int_eq(state_del(s, 0, slice_str("a")), 0);
+	ck_assert_int_ne(state_commit(s, 1001), 0);
+	ck_assert_uint_eq(state_count(s), 2);
+	files_may_grow(files.rlim_cur);
+	ck_assert_int_eq(put(s, 0, "c", "5"), 0);
+	ck_assert_int_eq(put(s, 0, "d", "6"), ERR_LIMIT);
+	ck_assert_int_eq(state_commit(s, 1002), 0);
+	expect(s, 0, "", "a=3 b=2 c=5 ");
+	state_close(s);
+}
+END_TEST
+
+static bool count_one(void *ctx, struct slice key, struct slice blob)
+{
+	(void)key;
+	(void)blob;
+	++*(uint32_t *)ctx;
+	return true;
+}
+
+/* So much in one transaction that it is written before its end: a write fails
+ * in the midst, and all of them are taken back. */
+START_TEST(a_full_disk_in_the_midst_takes_no_places)
+{
+	static char big[STATE_BLOB_MAX];
+	struct slice blob = slice_make((const uint8_t *)big, sizeof(big));
+	struct state *s;
+	uint32_t there = 0;
+	int err = 0;
+
+	params.rows_max = 500;
+	s = with_two();
+	ck_assert_int_eq(state_commit(s, 1000), 0);
+	limit_files();
+	files_may_grow(200000);
+	memset(big, 'a', sizeof(big));
+	for (int i = 0; !err && i < 400; i++) {
+		char key[16];
+
+		(void)snprintf(key, sizeof(key), "k%d", i);
+		err = state_put(s, 1, slice_str(key), blob);
+	}
+	ck_assert_int_ne(err, 0);
+	files_may_grow(files.rlim_cur);
+	ck_assert_int_eq(state_list(s, 1, SLICE_NULL, count_one, &there), 0);
+	ck_assert_uint_eq(state_count(s), 2 + there);
+	state_close(s);
+}
+END_TEST
+
 START_TEST(messages_come_back_as_they_were_written)
 {
 	static const struct state_request rows[] = {
@@ -345,6 +424,8 @@ int main(void)
 	tcase_add_test(t, a_damaged_file_is_begun_anew);
 	tcase_add_test(t, a_place_that_is_none_is_an_error);
 	tcase_add_test(t, a_full_disk_keeps_what_is_there);
+	tcase_add_test(t, a_full_disk_takes_no_places);
+	tcase_add_test(t, a_full_disk_in_the_midst_takes_no_places);
 	tcase_add_test(t, messages_come_back_as_they_were_written);
 	tcase_add_test(t, pages_hold_what_fits);
 	return run_case("store/state", t);
