@@ -114,7 +114,7 @@ static void answer_page(struct store_state *s, struct channel *ch,
 	state_page_begin(&page.w);
 	err = state_list(s->state, worker, after, add_entry, &page);
 	note(s, "listed", err);
-	if (!page.is_full)
+	if (!err && !page.is_full)
 		state_page_last(&page.w);
 	if (channel_send(ch, writer_slice(&page.w)) != 0)
 		log_warn("state of calls: a page was not sent worker=%u",
@@ -137,6 +137,9 @@ void store_state_request(struct store_state *s, struct channel *ch,
 		break;
 	case STATE_OP_FORGET:
 		note(s, "forgotten", state_del(s->state, worker, q.key));
+		break;
+	case STATE_OP_CLEAR:
+		note(s, "cleared", state_clear(s->state, worker));
 		break;
 	case STATE_OP_RESTORE:
 		answer_page(s, ch, worker, q.key);

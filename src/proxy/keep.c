@@ -37,6 +37,7 @@ struct keep {
 	uint32_t worker;
 	struct table waiting;
 	struct list order;
+	bool is_clearing; /* before what waits */
 	struct loop_timer timer;
 	uint8_t data_key[KEYS_WRAP_LEN];
 	uint8_t wrapped[KEYS_WRAPPED_MAX];
@@ -121,26 +122,43 @@ static int seal(struct keep *k, struct slice key, struct slice bytes,
 	return err;
 }
 
+static int send_request(struct keep *k, const struct state_request *q)
+{
+	struct writer out;
+
+	writer_init(&out, k->msg, sizeof(k->msg));
+	state_request_write(&out, q);
+	return writer_ok(&out) ? channel_send(k->store, writer_slice(&out))
+			       : ERR_SPACE;
+}
+
 static int send_one(struct keep *k, const struct waiting *w)
 {
 	struct state_request q = {.op = STATE_OP_FORGET, .key = w->node.key};
-	struct writer out;
 	int err = 0;
 
 	if (w->bytes) {
 		q.op = STATE_OP_SAVE;
 		err = seal(k, q.key, slice_make(w->bytes, w->len), &q.blob);
 	}
-	writer_init(&out, k->msg, sizeof(k->msg));
-	state_request_write(&out, &q);
-	if (err || !writer_ok(&out))
-		return err ? err : ERR_SPACE;
-	return channel_send(k->store, writer_slice(&out));
+	return err ? err : send_request(k, &q);
+}
+
+static bool has_work(const struct keep *k)
+{
+	return k->is_clearing || !list_empty(&k->order);
 }
 
 /* What the store does not take now stays, and is tried again. */
 static void flush(struct keep *k)
 {
+	if (k->store && k->is_clearing) {
+		struct state_request q = {.op = STATE_OP_CLEAR};
+
+		if (send_request(k, &q) != 0)
+			return;
+		k->is_clearing = false;
+	}
 	while (k->store && !list_empty(&k->order)) {
 		struct waiting *w =
 			LIST_ENTRY(k->order.next, struct waiting, order);
@@ -168,7 +186,7 @@ static void on_timer(void *arg)
 	struct keep *k = arg;
 
 	flush(k);
-	if (k->store && !list_empty(&k->order))
+	if (k->store && has_work(k))
 		arm(k);
 }
 
@@ -221,8 +239,14 @@ void keep_action(struct keep *k, bool is_save, struct slice bytes)
 void keep_set_store(struct keep *k, struct channel *store)
 {
 	k->store = store;
-	if (store && !list_empty(&k->order))
+	if (store && has_work(k))
 		arm(k);
+}
+
+void keep_clear(struct keep *k)
+{
+	k->is_clearing = true;
+	arm(k);
 }
 
 struct keep *keep_free(struct keep *k, struct channel *store)
@@ -344,12 +368,16 @@ static int take_page(struct keep *k, struct fetch *f, struct slice page)
 	struct reader r;
 	struct slice key;
 	struct slice blob;
+	bool is_empty = true;
 
 	if (state_page_read(page, &f->is_last, &r) != 0)
 		return ERR_BAD;
 	while (state_page_next(&r, &key, &blob)) {
 		struct slice bytes;
-		int err = open_blob(k, key, blob, &bytes);
+		int err;
+
+		is_empty = false;
+		err = open_blob(k, key, blob, &bytes);
 
 		if (key.len > STATE_KEY_MAX)
 			return ERR_BAD;
@@ -364,7 +392,9 @@ static int take_page(struct keep *k, struct fetch *f, struct slice page)
 		if (!err)
 			secret_wipe(k->blob, bytes.len);
 	}
-	return reader_end(&r) ? 0 : ERR_BAD;
+	if (!reader_end(&r))
+		return ERR_BAD;
+	return is_empty && !f->is_last ? ERR_IO : 0;
 }
 
 int keep_fetch(struct keep *k, int store_fd,

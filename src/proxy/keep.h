@@ -32,6 +32,10 @@ MUST_CHECK int keep_new(struct loop *loop, struct keys_client *keys,
 struct keep *keep_free(struct keep *k, struct channel *store);
 /* Where saves go from now on; NULL: they wait. */
 void keep_set_store(struct keep *k, struct channel *store);
+/* Have the store drop what it has of this worker before it gets what waits and
+ * what comes: the caller saves everything anew. Waits for a store as saves
+ * do. */
+void keep_clear(struct keep *k);
 /* Execute ACTION_SAVE (is_save) or ACTION_FORGET. Without memory the object
  * is not kept, which is logged. */
 void keep_action(struct keep *k, bool is_save, struct slice bytes);
@@ -40,7 +44,7 @@ void keep_action(struct keep *k, bool is_save, struct slice bytes);
  * store_fd (SEQPACKET, stays the caller's) and give every object to fn, which
  * says whether it is to be kept: what is not, and what cannot be opened, is
  * forgotten at the store. ERR_CLOSED: the store process is gone.
- * ERR_TIMEOUT: it does not answer. ERR_NOMEM, ERR_BAD.
+ * ERR_TIMEOUT: it does not answer. ERR_IO: it cannot read. ERR_NOMEM, ERR_BAD.
  */
 MUST_CHECK int keep_fetch(struct keep *k, int store_fd,
 			  bool (*fn)(void *ctx, struct slice key,

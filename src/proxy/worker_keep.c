@@ -76,6 +76,9 @@ static int restore_all(struct worker *w, char *reterr)
 		log_error("calls, registrations and subscriptions are not "
 			  "restored: %s",
 			  err_str(err));
+	/* What was not read belongs to nobody. */
+	if (err)
+		worker_keep_all(w);
 	if (r.count > 0 || r.failed > 0)
 		log_info("restored count=%u failed=%u", r.count, r.failed);
 	return 0;
@@ -101,7 +104,10 @@ void worker_keep_all(struct worker *w)
 {
 	struct actions out = {.count = 0};
 
-	if (calls_save_all(w->calls, &out) != 0)
+	/* Whatever was to be forgotten may be there still. */
+	if (calls_save_all(w->calls, &out) == 0)
+		keep_clear(w->keep);
+	else
 		log_error("no memory: not everything is saved anew");
 	egress_run(w->egress, &out, loop_now_ms(w->loop));
 }

@@ -19,6 +19,7 @@ enum statement {
 	HAS,
 	PUT,
 	DEL,
+	CLEAR,
 	LIST,
 	COUNT,
 	ALIVE,
@@ -53,6 +54,7 @@ static const char *const sql[STATEMENTS] = {
 		 " ON CONFLICT(worker, key) DO UPDATE SET"
 		 " blob=excluded.blob"),
 	[DEL] = "DELETE FROM state WHERE worker=?1 AND key=?2",
+	[CLEAR] = "DELETE FROM state WHERE worker=?1",
 	[LIST] = ("SELECT key, blob FROM state WHERE worker=?1 AND key > ?2"
 		  " ORDER BY key"),
 	[COUNT] = "SELECT count(*) FROM state",
@@ -396,17 +398,9 @@ int state_put(struct state *s, uint32_t worker, struct slice key,
 	return 0;
 }
 
-int state_del(struct state *s, uint32_t worker, struct slice key)
+/* rc: of binding q, which deletes. */
+static int delete_bound(struct state *s, sqlite3_stmt *q, int rc)
 {
-	sqlite3_stmt *q = s->stmt[DEL];
-	int err, rc;
-
-	if (!is_key(s, worker, key))
-		return 0;
-	err = begin(s);
-	if (err)
-		return err;
-	rc = bind(q, worker, key);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(q);
 	finish(q);
@@ -414,6 +408,25 @@ int state_del(struct state *s, uint32_t worker, struct slice key)
 		return failed(s, err_of(rc));
 	s->count -= (uint32_t)sqlite3_changes(s->db);
 	return 0;
+}
+
+int state_del(struct state *s, uint32_t worker, struct slice key)
+{
+	sqlite3_stmt *q = s->stmt[DEL];
+	int err;
+
+	if (!is_key(s, worker, key))
+		return 0;
+	err = begin(s);
+	return err ? err : delete_bound(s, q, bind(q, worker, key));
+}
+
+int state_clear(struct state *s, uint32_t worker)
+{
+	sqlite3_stmt *q = s->stmt[CLEAR];
+	int err = begin(s);
+
+	return err ? err : delete_bound(s, q, sqlite3_bind_int64(q, 1, worker));
 }
 
 int state_list(struct state *s, uint32_t worker, struct slice after,

@@ -49,6 +49,8 @@ MUST_CHECK int state_put(struct state *s, uint32_t worker, struct slice key,
 			 struct slice blob);
 /* Remove an entry; nothing happens when it is not there. ERR_SPACE, ERR_IO. */
 MUST_CHECK int state_del(struct state *s, uint32_t worker, struct slice key);
+/* Remove all entries of a worker. ERR_SPACE, ERR_IO. */
+MUST_CHECK int state_clear(struct state *s, uint32_t worker);
 /* Walk a worker's entries by key, those after key after (empty: all), until
  * fn returns false. ERR_IO. */
 MUST_CHECK int state_list(struct state *s, uint32_t worker, struct slice after,

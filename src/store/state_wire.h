@@ -1,8 +1,9 @@
 /*
  * Messages about what workers leave to their successors: between a worker and
  * the store process, on the channel of store/wire.h, whose operations have
- * lower numbers. Whose entries they are is the channel's affair. SAVE and
- * FORGET have no answer; RESTORE gets pages of entries.
+ * lower numbers. Whose entries they are is the channel's affair. SAVE, FORGET
+ * and CLEAR have no answer; RESTORE gets pages of entries. An empty page that
+ * is not the last: they cannot be read.
  */
 #pragma once
 
@@ -19,9 +20,10 @@ enum {
 };
 
 enum state_op {
-	STATE_OP_SAVE = 65,   /* key, blob */
-	STATE_OP_FORGET = 66, /* key */
-	STATE_OP_RESTORE = 67 /* entries after key (empty: all) -> page */
+	STATE_OP_SAVE = 65,    /* key, blob */
+	STATE_OP_FORGET = 66,  /* key */
+	STATE_OP_RESTORE = 67, /* entries after key (empty: all) -> page */
+	STATE_OP_CLEAR = 68    /* all entries; what stays is saved anew */
 };
 
 /* Slices are views into the caller's buffers. */

@@ -301,6 +301,24 @@ START_TEST(a_successor_finds_what_its_predecessor_left)
 }
 END_TEST
 
+START_TEST(a_worker_clears_its_own)
+{
+	int pair[2];
+
+	ck_assert_int_eq(channel_pair(pair), 0);
+	send_fd(monitor_fd, pair[0]);
+	(void)close(pair[0]);
+	state_send(pair[1], STATE_OP_SAVE, "Cb", "other");
+	state_expect(pair[1], "Cb=other ");
+	state_send(worker_fd, STATE_OP_SAVE, "Ca", "one");
+	state_send(worker_fd, STATE_OP_CLEAR, "", "");
+	state_send(worker_fd, STATE_OP_SAVE, "Cc", "two");
+	state_expect(worker_fd, "Cc=two ");
+	state_expect(pair[1], "Cb=other ");
+	(void)close(pair[1]);
+}
+END_TEST
+
 /* There may have been more, and what those had is dropped. */
 START_TEST(the_file_is_of_the_workers_there_are)
 {
@@ -433,6 +451,7 @@ int main(void)
 	tcase_add_test(tc, monitor_writes_and_worker_reads);
 	tcase_add_test(tc, worker_may_only_read);
 	tcase_add_test(tc, a_successor_finds_what_its_predecessor_left);
+	tcase_add_test(tc, a_worker_clears_its_own);
 	tcase_add_test(tc, what_was_gathered_survives_a_kill);
 	tcase_add_test(tc, unreadable_requests_are_dropped_and_nothing_else);
 	tcase_add_test(tc, long_list_comes_in_pages);

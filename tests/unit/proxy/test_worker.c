@@ -12,8 +12,10 @@
 #include "lib/entropy.h"
 #include "lib/run.h"
 #include "priv/channel.h"
+#include "priv/keys_wire.h"
 #include "proxy/worker.h"
 #include "proxy/worker_int.h"
+#include "store/state_wire.h"
 #include "store/wire.h"
 
 enum { TEXT_MAX = 2048, WAIT_MS = 2000 };
@@ -127,7 +129,24 @@ static void on_stats(void *ctx, uint32_t number, const struct flow_stats *s,
 	(void)n;
 }
 
-static void setup(void)
+/* The keys process, which has answered before it is asked. */
+static void keys_answer(uint32_t number, enum keys_op op, size_t len)
+{
+	static const uint8_t data[KEYS_WRAP_LEN + 16] = {1};
+	struct keys_answer a = {.number = number,
+				.op = (uint8_t)op,
+				.data = slice_make(data, len)};
+	uint8_t buf[256];
+	struct writer w;
+
+	writer_init(&w, buf, sizeof(buf));
+	keys_answer_print(&a, &w);
+	ck_assert(writer_ok(&w));
+	ck_assert_int_eq(send(keys, buf, w.len, 0), (ssize_t)w.len);
+}
+
+/* page: what a predecessor left; empty: the worker keeps nothing. */
+static void start(struct slice page)
 {
 	struct sockaddr_in any;
 	char why[WORKER_ERR_MAX];
@@ -147,7 +166,35 @@ static void setup(void)
 	p.media_fd = pair(&media);
 	p.store_fd = pair(&store);
 	p.keys_fd = pair(&keys);
+	p.restores = page.len > 0;
+	if (p.restores) {
+		keys_answer(1, KEYS_OP_NONCE, KEYS_WRAP_LEN + KEYS_BOOT_LEN);
+		keys_answer(2, KEYS_OP_NONCE, KEYS_WRAP_LEN + KEYS_BOOT_LEN);
+		keys_answer(3, KEYS_OP_WRAP, KEYS_WRAP_LEN + 16);
+		ck_assert_int_eq(send(store, page.ptr, page.len, 0),
+				 (ssize_t)page.len);
+	}
 	ck_assert_msg(worker_new(&p, &worker, why) == 0, "%s", why);
+}
+
+static void setup(void)
+{
+	start(SLICE_NULL);
+}
+
+static void setup_keeping(void)
+{
+	static const uint8_t nothing[] = {STATE_OP_RESTORE, 1};
+
+	start(slice_make(nothing, sizeof(nothing)));
+}
+
+/* The store has entries and cannot read them. */
+static void setup_unread(void)
+{
+	static const uint8_t none[] = {STATE_OP_RESTORE, 0};
+
+	start(slice_make(none, sizeof(none)));
 }
 
 static void teardown(void)
@@ -636,9 +683,67 @@ START_TEST(a_request_that_waits_for_the_store_outlives_a_reload)
 }
 END_TEST
 
+/* What the worker has kept, or forgotten, next. */
+static enum state_op keeps(int fd)
+{
+	struct state_request q;
+	size_t len;
+
+	do {
+		len = wait_at(fd);
+	} while (!state_wire_is(slice_make((uint8_t *)text, len)) ||
+		 text[0] == STATE_OP_RESTORE);
+	ck_assert_int_eq(
+		state_request_read(slice_make((uint8_t *)text, len), &q), 0);
+	return q.op;
+}
+
+static void registers_2002(void)
+{
+	phone_registers("2002", "");
+	wait_at(cm);
+	cm_accepts();
+	wait_at(phone);
+	ck_assert_ptr_eq(strstr(text, "SIP/2.0 200 "), text);
+}
+
+/* What the store was told and lost is not there when it is told all anew. */
+START_TEST(a_new_store_forgets_before_it_gets_everything)
+{
+	registers_2002();
+	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
+	/* One store is gone before it was told anything. */
+	for (int i = 0; i < 2; i++) {
+		(void)close(store);
+		ck_assert_int_eq(worker_new_store(worker, pair(&store)), 0);
+	}
+	ck_assert_int_eq(keeps(store), STATE_OP_CLEAR);
+	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
+}
+END_TEST
+
+START_TEST(a_new_store_forgets_although_there_is_nothing_to_keep)
+{
+	(void)close(store);
+	ck_assert_int_eq(worker_new_store(worker, pair(&store)), 0);
+	ck_assert_int_eq(keeps(store), STATE_OP_CLEAR);
+}
+END_TEST
+
+START_TEST(what_cannot_be_restored_is_cleared)
+{
+	ck_assert_int_eq(keeps(store), STATE_OP_CLEAR);
+	registers_2002();
+	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
+}
+END_TEST
+
 int main(void)
 {
+	Suite *suite = suite_create("proxy/worker");
 	TCase *t = tcase_create("worker");
+	TCase *keeping = tcase_create("keeping");
+	TCase *unread = tcase_create("unread");
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_registration_reaches_the_call_manager);
@@ -656,5 +761,14 @@ int main(void)
 	tcase_add_test(t, an_lsc_ends_what_came_with_the_devices_mic);
 	tcase_add_test(t, a_reload_ends_registrations_of_devices_that_are_gone);
 	tcase_add_test(t, a_request_that_waits_for_the_store_outlives_a_reload);
-	return run_case("proxy/worker", t);
+	suite_add_tcase(suite, t);
+	tcase_add_checked_fixture(keeping, setup_keeping, teardown);
+	tcase_add_test(keeping, a_new_store_forgets_before_it_gets_everything);
+	tcase_add_test(keeping,
+		       a_new_store_forgets_although_there_is_nothing_to_keep);
+	suite_add_tcase(suite, keeping);
+	tcase_add_checked_fixture(unread, setup_unread, teardown);
+	tcase_add_test(unread, what_cannot_be_restored_is_cleared);
+	suite_add_tcase(suite, unread);
+	return run_suite(suite);
 }

@@ -106,6 +106,25 @@ START_TEST(entries_are_each_workers_own)
 }
 END_TEST
 
+START_TEST(clearing_is_of_one_worker_and_of_the_transaction)
+{
+	struct state *s = with_two();
+
+	ck_assert_int_eq(put(s, 1, "a", "4"), 0);
+	ck_assert_int_eq(state_commit(s, 1000), 0);
+	ck_assert_int_eq(state_clear(s, 0), 0);
+	ck_assert_uint_eq(state_count(s), 1);
+	ck_assert_int_eq(put(s, 0, "c", "5"), 0);
+	expect(s, 0, "", "c=5 ");
+	expect(s, 1, "", "a=4 ");
+	ck_assert_int_eq(state_clear(s, 0), 0);
+	ck_assert_int_eq(state_clear(s, 0), 0);
+	ck_assert_uint_eq(state_count(s), 1);
+	expect(s, 0, "", "");
+	state_close(s);
+}
+END_TEST
+
 START_TEST(a_successor_within_the_lease_finds_them)
 {
 	struct state *s = with_two();
@@ -344,12 +363,15 @@ START_TEST(messages_come_back_as_they_were_written)
 		{STATE_OP_FORGET, SLICE("Ca"), SLICE("")},
 		{STATE_OP_RESTORE, SLICE(""), SLICE("")},
 		{STATE_OP_RESTORE, SLICE("Ca"), SLICE("")},
+		{STATE_OP_CLEAR, SLICE(""), SLICE("")},
 	};
 	static const struct state_request bad[] = {
 		{STATE_OP_SAVE, SLICE("Ca"), SLICE("")},
 		{STATE_OP_SAVE, SLICE(""), SLICE("blob")},
 		{STATE_OP_FORGET, SLICE(""), SLICE("")},
 		{STATE_OP_FORGET, SLICE("Ca"), SLICE("blob")},
+		{STATE_OP_CLEAR, SLICE("Ca"), SLICE("")},
+		{STATE_OP_CLEAR, SLICE(""), SLICE("blob")},
 	};
 	uint8_t buf[64];
 	struct writer w;
@@ -416,6 +438,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, entries_are_each_workers_own);
+	tcase_add_test(t, clearing_is_of_one_worker_and_of_the_transaction);
 	tcase_add_test(t, a_successor_within_the_lease_finds_them);
 	tcase_add_test(t, after_the_lease_nothing_is_left);
 	tcase_add_test(t, another_boot_begins_with_nothing);
