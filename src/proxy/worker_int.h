@@ -108,6 +108,7 @@ struct worker {
 	const struct config_trunk *trunk_at[PIPELINE_TRUNKS_MAX];
 	struct loop_timer sweep;	  /* of the retirees */
 	struct loop_timer lsc_timer;	  /* notes LSCs again */
+	uint32_t mics;			  /* connections with conn.is_mic */
 	uint8_t cover_key[COVER_KEY_LEN]; /* of names that phones are told */
 	struct loop *loop;
 	struct transport *transport;
@@ -159,6 +160,8 @@ enum conn_refusal worker_lsc_judge(struct worker *w, struct conn *c,
 void worker_lsc_answer(struct worker *w, const struct store_reply *r);
 /* No answer will come any more. */
 void worker_lsc_lost(struct worker *w);
+/* c ends. */
+void worker_lsc_gone(struct worker *w, struct conn *c);
 /* Tell the store, a new one, of LSCs that it has not noted. */
 void worker_lsc_again(struct worker *w);
 /* Prepare; free. */

@@ -43,17 +43,24 @@ static void note(struct worker *w, struct conn *c)
 		not_noted(w, c, err);
 }
 
+void worker_lsc_gone(struct worker *w, struct conn *c)
+{
+	w->mics -= c->is_mic;
+	c->is_mic = false;
+}
+
 /* Who held the device's MIC before may be a thief. */
 static void end_mics(struct worker *w, const struct config_device *d)
 {
 	struct conn *c = NULL;
 	size_t at = 0;
 
-	/* conn_down comes from the loop: the table stays as it is. */
-	while ((c = conns_next(&w->conns, &at, c))) {
+	/* Most have none: a storm of phones must not walk over all each time.
+	 * conn_down comes from the loop: the table stays as it is. */
+	while (w->mics > 0 && (c = conns_next(&w->conns, &at, c))) {
 		if (!c->is_mic || c->device != d)
 			continue;
-		c->is_mic = false; /* once */
+		worker_lsc_gone(w, c); /* refused once */
 		worker_refuse(w, c->ep, &c->dest.peer, CONN_REFUSAL_MIC,
 			      slice_str(d->name));
 	}
@@ -72,6 +79,7 @@ enum conn_refusal worker_lsc_judge(struct worker *w, struct conn *c,
 	}
 	err = ask(w, STORE_OP_LSC_GET, c);
 	c->is_mic = true;
+	w->mics++;
 	c->is_held = !err;
 	return err ? CONN_REFUSAL_STORE : CONN_REFUSAL_NONE;
 }

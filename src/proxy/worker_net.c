@@ -215,6 +215,7 @@ static void conn_down(void *ctx, struct handle ep, const char *reason)
 	log_info("connection down peer=%s device=%s reason=\"%s\"",
 		 addr_str(&c->dest.peer, addr), name_of(c), reason);
 	origin = c->origin;
+	worker_lsc_gone(w, c);
 	conns_del(&w->conns, c);
 	pipeline_conn_down(w->pipeline, ep, loop_now_ms(w->loop));
 	if (is_sccp)
