@@ -778,5 +778,6 @@ void core_set(struct calls *c, const struct event_core *ev)
 	if (core_set_places(&c->core, ev->manager, ev->place, ev->count,
 			    c->now_ms) != 0)
 		c->err = ERR_LIMIT;
+	save_follow_core(c);
 	core_move_kick(c);
 }

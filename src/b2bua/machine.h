@@ -575,3 +575,6 @@ void save_follow(struct calls *c, const struct binding *b);
 /* t has other places: calls and subscriptions of it that were restored before
  * one was known may get one. */
 void save_follow_trunk(struct calls *c, struct trunk *t);
+/* Call managers have other places: what was restored before one was known goes
+ * its way. O(objects). */
+void save_follow_core(struct calls *c);

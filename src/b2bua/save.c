@@ -348,6 +348,19 @@ static int claim_stream(struct calls *c, struct stream *s, uint64_t cookie)
 	return err;
 }
 
+/* Who is asked for a way to a call manager knows addresses only: where the
+ * call manager at this one is known, its own way counts. */
+static struct dest core_way(struct calls *c, const struct dest *from)
+{
+	struct dest d = core_reply_dest(c, from);
+
+	return addr_eq(&d.peer, &from->peer) &&
+			       d.is_reliable == from->is_reliable &&
+			       d.is_tls == from->is_tls
+		       ? d
+		       : *from;
+}
+
 int save_link_leg(struct calls *c, struct leg *leg,
 		  const struct save_restore *how, uint32_t gap)
 {
@@ -358,6 +371,8 @@ int save_link_leg(struct calls *c, struct leg *leg,
 	how->reach(how->ctx, leg->side, &dest);
 	if (leg->trunk)
 		dest = trunk_reply_dest(leg->trunk, &dest);
+	else if (leg->side == SIDE_CORE)
+		dest = core_way(c, &dest);
 	leg->dest = dest;
 	if (err || handle_is_none(dest.ep))
 		return err;
@@ -655,4 +670,27 @@ void save_follow_trunk(struct calls *c, struct trunk *t)
 		security_update(c, call);
 	}
 	save_follow_trunk_subs(c, t);
+}
+
+static struct leg *legs_of(struct obj *o)
+{
+	if (o->kind == OBJ_CALL)
+		return LIST_ENTRY(o, struct call, obj)->leg;
+	if (o->kind == OBJ_SUB)
+		return LIST_ENTRY(o, struct sub, obj)->leg;
+	return NULL;
+}
+
+void save_follow_core(struct calls *c)
+{
+	struct obj *o;
+	uint32_t i = 0;
+
+	while ((o = slots_next(&c->objs, &i))) {
+		struct leg *leg = legs_of(o);
+
+		/* The address stays: there is nothing to be saved. */
+		if (leg && !core_by_dest(&c->core, &leg[SIDE_CORE].dest))
+			leg[SIDE_CORE].dest = core_way(c, &leg[SIDE_CORE].dest);
+	}
 }

@@ -33,6 +33,7 @@ struct conn {
 	struct call_policy policy;
 	bool pass_auth;
 	uint32_t priority; /* of a call manager */
+	bool is_named;	   /* that one is known by its name: core-back */
 	bool is_trunk;	   /* the peer of the one trunk, called as it is */
 	char *queue[QUEUE_MAX];
 	size_t count;

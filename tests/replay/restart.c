@@ -11,6 +11,8 @@
 
 #include "b2bua/save.h"
 
+enum { OTHER_WAY = 1000 };
+
 static struct saved *find(struct run *r, const char *key)
 {
 	for (size_t i = 0; i < r->saved_count; i++)
@@ -60,7 +62,8 @@ void replay_saved_done(struct run *r)
 		free(r->saved[--r->saved_count].bytes);
 }
 
-/* Datagrams reach who they reached; a stream has gone with its process. */
+/* Datagrams reach who they reached; a phone's stream has gone with its process.
+ * Another way leads to a call manager's address than its own. */
 static void reach(void *ctx, enum side side, struct dest *dest)
 {
 	struct run *r = ctx;
@@ -73,6 +76,8 @@ static void reach(void *ctx, enum side side, struct dest *dest)
 		    (side == SIDE_CORE || !dest->is_reliable))
 			dest->ep = k->dest.ep;
 	}
+	if (side == SIDE_CORE && dest->is_reliable)
+		dest->ep.gen += OTHER_WAY;
 }
 
 /* Bytes that differ. */

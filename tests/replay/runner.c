@@ -154,6 +154,8 @@ static void do_conn(struct run *r, char *rest)
 		} else if (strcmp(word, "trunk") == 0) {
 			k->is_trunk = true;
 			memcpy(k->device, k->name, sizeof(k->device));
+		} else if (strcmp(word, "named") == 0) {
+			k->is_named = true;
 		} else if (strcmp(word, "nat") == 0) {
 			k->policy.nat = true;
 		} else {
@@ -509,7 +511,7 @@ static void set_trunk(struct run *r, const struct conn *k)
 void replay_cores(struct run *r)
 {
 	for (size_t i = 0; i < r->conn_count; i++) {
-		if (r->conn[i].side == SIDE_CORE)
+		if (r->conn[i].side == SIDE_CORE && !r->conn[i].is_named)
 			set_core(r, &r->conn[i], true);
 		else if (r->conn[i].is_trunk)
 			set_trunk(r, &r->conn[i]);
