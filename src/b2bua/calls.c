@@ -289,7 +289,7 @@ static bool is_from_there(struct calls *c, const struct event_sip *ev)
 }
 
 /* A response to an INVITE that its call has left behind. */
-static void left_behind(struct calls *c, struct handle txn, uint64_t user,
+static void left_behind(struct calls *c, struct handle txn,
 			const struct sip_msg *m)
 {
 	struct leg *leg = leg_find_answered(c, m);
@@ -297,7 +297,7 @@ static void left_behind(struct calls *c, struct handle txn, uint64_t user,
 	if (leg)
 		invite_stray(c, leg, txn, m);
 	else if (m->status / 100 == 2)
-		late_response(c, txn, user, m);
+		late_response(c, txn, m);
 }
 
 /* A response that no transaction waits for: of a process before us, or very
@@ -325,7 +325,7 @@ void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
 
 	o = obj_find(c, user);
 	if (!o) {
-		late_response(c, txn, user, m);
+		late_response(c, txn, m);
 		return;
 	}
 	switch (o->kind) {
@@ -336,7 +336,7 @@ void calls_deliver(struct calls *c, struct handle txn, uint64_t user,
 			history_message(c, call, !call->ex.from, m);
 			invite_response(c, call, m);
 		} else {
-			left_behind(c, txn, user, m);
+			left_behind(c, txn, m);
 		}
 		break;
 	case OBJ_RELAY:

@@ -120,9 +120,15 @@ void fork_end(struct calls *c, struct call *call, const struct sip_msg *m)
 {
 	struct exch *ex = &call->ex;
 	struct leg *leg = &call->leg[!ex->from];
-	struct leg lost = {.call = call, .side = leg->side, .dest = leg->dest};
+	struct leg lost = {.call = call,
+			   .side = leg->side,
+			   .dest = leg->dest,
+			   .trunk = leg->trunk};
 	struct fork *f = find(ex, m->to_tag);
-	int err = copy_dialog(&leg->dialog, ex->cseq_out, &lost.dialog);
+	/* PRACKs may have gone there. */
+	uint32_t cseq =
+		f && f->dialog.call_id ? f->dialog.local_cseq : ex->cseq_out;
+	int err = copy_dialog(&leg->dialog, cseq, &lost.dialog);
 
 	if (!f)
 		f = add(c, ex, m->to_tag);

@@ -8,8 +8,6 @@
 
 #include "sip/hdr.h"
 
-enum { TOLD = 1 }; /* as a transaction's user: no object has that number */
-
 static int dialog_of(struct sip_dialog *d, const struct sip_msg *invite,
 		     const struct sip_msg *m)
 {
@@ -32,9 +30,27 @@ static int dialog_of(struct sip_dialog *d, const struct sip_msg *invite,
 	return err ? err : sip_dialog_learn(d, m);
 }
 
-/* Each 2xx gets its ACK, since the last one may be lost; the first a BYE. */
-static void hang_up(struct calls *c, struct handle txn, uint64_t user,
-		    const struct sip_msg *m)
+/* Is it the first answer of this callee? Several may have been rung. */
+static bool is_first(struct calls *c, struct handle txn, struct slice tag)
+{
+	struct slice head = slice_sub(tag, 0, HUNG_UP_TAG_MAX);
+	struct hung_up *h;
+
+	for (uint32_t i = 0; i < HUNG_UP_MAX; i++) {
+		h = &c->hung_up[i];
+		if (handle_eq(h->txn, txn) && h->tag_len == tag.len &&
+		    slice_eq(head, slice_make(h->tag, head.len)))
+			return false;
+	}
+	h = &c->hung_up[c->hung_up_next++ % HUNG_UP_MAX];
+	*h = (struct hung_up){.txn = txn, .tag_len = tag.len};
+	memcpy(h->tag, head.ptr, head.len);
+	return true;
+}
+
+/* Each 2xx gets its ACK, since the last one may be lost; a callee's first one a
+ * BYE. */
+static void hang_up(struct calls *c, struct handle txn, const struct sip_msg *m)
 {
 	struct sip_msg *invite = &c->core_msg;
 	const struct dest *dest = sip_txn_client_dest(c->txns, m);
@@ -47,20 +63,18 @@ static void hang_up(struct calls *c, struct handle txn, uint64_t user,
 		leg.side = SIDE_CORE;
 	if (dialog_of(&leg.dialog, invite, m) == 0) {
 		leg_ack(c, &leg, txn, invite->cseq, SLICE_NULL);
-		if (user != TOLD)
+		if (is_first(c, txn, m->to_tag))
 			leg_bye(c, &leg, NULL);
-		(void)sip_txn_set_user(c->txns, txn, TOLD);
 	}
 	sip_dialog_done(&leg.dialog);
 }
 
-void late_response(struct calls *c, struct handle txn, uint64_t user,
-		   const struct sip_msg *m)
+void late_response(struct calls *c, struct handle txn, const struct sip_msg *m)
 {
 	if (m->method != SIP_METHOD_INVITE || m->status >= 300)
 		return;
 	if (m->status >= 200)
-		hang_up(c, txn, user, m);
+		hang_up(c, txn, m);
 	else if (sip_txn_cancel(c->txns, txn, c->now_ms) != 0)
 		sip_txn_orphan(c->txns, txn, c->now_ms);
 }

@@ -207,8 +207,7 @@ void arrive_told(struct calls *c, struct slice bytes);
 
 /* --- late.c -------------------------------------------------------------- */
 /* m came in a client transaction of which nobody waits for the end. */
-void late_response(struct calls *c, struct handle txn, uint64_t user,
-		   const struct sip_msg *m);
+void late_response(struct calls *c, struct handle txn, const struct sip_msg *m);
 
 /* --- invite.c, answer.c, end.c ------------------------------------------ */
 /* A request outside dialogs that begins a call. */

@@ -448,6 +448,19 @@ struct sccp_phones {
 	struct sccp_out *out; /* scratch, owned */
 };
 
+enum {
+	HUNG_UP_MAX = 32, /* late callees that are remembered */
+	HUNG_UP_TAG_MAX = 64
+};
+
+/* Who was hung up too late: each answer of his is acknowledged, the first one
+ * has a BYE. */
+struct hung_up {
+	struct handle txn; /* of the INVITE */
+	char tag[HUNG_UP_TAG_MAX];
+	size_t tag_len; /* the tag's; what does not fit is not compared */
+};
+
 struct calls {
 	struct calls_params p;
 	char *server_name; /* owned */
@@ -471,6 +484,8 @@ struct calls {
 	uint32_t sub_count;
 	uint64_t sub_refused; /* subscriptions and REFERs, by a limit */
 	struct early_counts early;
+	struct hung_up hung_up[HUNG_UP_MAX]; /* late.c: the last ones */
+	uint32_t hung_up_next;
 	uint64_t next_flow;	      /* last flow id given */
 	struct sip_out_lookup lookup; /* replaces.c */
 	struct list failed;	      /* objs with failed transactions */
