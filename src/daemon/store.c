@@ -283,6 +283,24 @@ static int add_peer(struct role *r, int fd, bool is_monitor, uint32_t worker)
 	return ERR_LIMIT;
 }
 
+/* Who is gone has nothing more to say. */
+static bool tell_workers(void *ctx, struct slice bytes)
+{
+	struct role *r = ctx;
+	bool all = true;
+
+	for (size_t i = 0; i < ROLE_STORE_CHANNELS; i++) {
+		const struct peer *p = &r->peer[i];
+		int err = p->channel && !p->is_monitor
+				  ? channel_send(p->channel, bytes)
+				  : 0;
+
+		if (err && err != ERR_CLOSED)
+			all = false;
+	}
+	return all;
+}
+
 /* Told to end: the database is closed in order, its log written back. */
 static void on_term(void *arg)
 {
@@ -293,6 +311,7 @@ static void on_term(void *arg)
 
 static int start(struct role *r, const struct role_store_params *p)
 {
+	const struct store_state_cb cb = {.tell = tell_workers, .ctx = r};
 	char message[STORE_MESSAGE_MAX];
 	int err = store_open(p->path, &r->store, message);
 
@@ -304,7 +323,7 @@ static int start(struct role *r, const struct role_store_params *p)
 	if (!err)
 		err = loop_signal(r->loop, SIGTERM, on_term, r);
 	if (!err)
-		err = store_state_open(&r->state, r->loop, &p->state);
+		err = store_state_open(&r->state, r->loop, &p->state, &cb);
 	if (!err)
 		err = add_peer(r, p->monitor_fd, true, 0);
 	for (uint32_t i = 0; i < p->worker_count && !err; i++)

@@ -5,9 +5,11 @@
 #include "store/state_wire.h"
 
 enum {
-	COMMIT_MS = 100, /* writes gather for so long */
-	ALIVE_MS = 5000, /* a sign of life without any */
-	LOG_RATE = 1,	 /* failures logged a second */
+	COMMIT_MS = 100,      /* writes gather for so long */
+	ALIVE_MS = 5000,      /* a sign of life without any */
+	AGAIN_MIN_MS = 5000,  /* workers save everything anew so often, */
+	AGAIN_MAX_MS = 60000, /* and less often while that does not help */
+	LOG_RATE = 1,	      /* failures logged a second */
 	LOG_BURST = 10
 };
 
@@ -34,12 +36,43 @@ static void arm(struct store_state *s, uint64_t ms)
 		log_error("no memory for a timer");
 }
 
+/* Something can be written. All that workers have may still be too much: who
+ * lost it again is asked less often. */
+static void say_again(struct store_state *s)
+{
+	uint64_t now = loop_now_ms(s->loop);
+	uint8_t buf[1];
+	struct writer w;
+
+	if (now < s->again_ms)
+		return;
+	if (!s->is_lost) {
+		s->pause_ms = AGAIN_MIN_MS;
+		return;
+	}
+	writer_init(&w, buf, sizeof(buf));
+	state_again_write(&w);
+	s->is_lost = !s->cb.tell(s->cb.ctx, writer_slice(&w));
+	s->again_ms = now + s->pause_ms;
+	s->pause_ms *= 2;
+	if (s->pause_ms > AGAIN_MAX_MS)
+		s->pause_ms = AGAIN_MAX_MS;
+	log_warn("state of calls: something was not written, workers save "
+		 "everything anew");
+}
+
 static void on_timer(void *arg)
 {
 	struct store_state *s = arg;
+	int err = state_commit(s->state, now_s(s));
 
+	note(s, "committed", err);
+	/* A sign of life alone is no loss. */
+	if (err && s->is_dirty)
+		s->is_lost = true;
 	s->is_dirty = false;
-	note(s, "committed", state_commit(s->state, now_s(s)));
+	if (!err)
+		say_again(s);
 	arm(s, ALIVE_MS);
 }
 
@@ -55,7 +88,8 @@ struct store_state_params store_state_params(const struct config *c,
 }
 
 int store_state_open(struct store_state *s, struct loop *loop,
-		     const struct store_state_params *p)
+		     const struct store_state_params *p,
+		     const struct store_state_cb *cb)
 {
 	char message[STATE_MESSAGE_MAX];
 	char boot[SETUP_BOOT_MAX];
@@ -68,6 +102,10 @@ int store_state_open(struct store_state *s, struct loop *loop,
 
 	setup_boot(boot);
 	s->loop = loop;
+	s->cb = *cb;
+	s->is_lost = false;
+	s->again_ms = 0;
+	s->pause_ms = AGAIN_MIN_MS;
 	sp.now_s = now_s(s);
 	err = state_open(&sp, &s->state, message);
 	if (err) {
@@ -121,6 +159,15 @@ static void answer_page(struct store_state *s, struct channel *ch,
 			 worker);
 }
 
+/* What came of a write. The disk may have taken back what was gathered before
+ * it, too; what is refused would be refused again. */
+static void note_write(struct store_state *s, const char *what, int err)
+{
+	note(s, what, err);
+	if (err && err != ERR_BAD && err != ERR_LIMIT)
+		s->is_lost = true;
+}
+
 void store_state_request(struct store_state *s, struct channel *ch,
 			 uint32_t worker, struct slice bytes)
 {
@@ -133,17 +180,20 @@ void store_state_request(struct store_state *s, struct channel *ch,
 	}
 	switch (q.op) {
 	case STATE_OP_SAVE:
-		note(s, "saved", state_put(s->state, worker, q.key, q.blob));
+		note_write(s, "saved",
+			   state_put(s->state, worker, q.key, q.blob));
 		break;
 	case STATE_OP_FORGET:
-		note(s, "forgotten", state_del(s->state, worker, q.key));
+		note_write(s, "forgotten", state_del(s->state, worker, q.key));
 		break;
 	case STATE_OP_CLEAR:
-		note(s, "cleared", state_clear(s->state, worker));
+		note_write(s, "cleared", state_clear(s->state, worker));
 		break;
 	case STATE_OP_RESTORE:
 		answer_page(s, ch, worker, q.key);
 		return;
+	case STATE_OP_AGAIN:
+		return; /* is no request: it was not read */
 	}
 	if (!s->is_dirty)
 		arm(s, COMMIT_MS);

@@ -13,7 +13,10 @@
 #include "store/state_wire.h"
 #include "tls/seal.h"
 
-enum { AAD_MAX = 16 + STATE_KEY_MAX };
+enum {
+	AAD_MAX = 16 + STATE_KEY_MAX,
+	AGAIN_MAX = 16 /* in front of a page: far more than there are */
+};
 
 _Static_assert((int)SAVE_KEY_MAX <= (int)STATE_KEY_MAX, "keys fit");
 _Static_assert((int)SAVE_BYTES_MAX + (int)SEAL_OVERHEAD + 4 +
@@ -326,7 +329,7 @@ static int send_now(struct keep *k, int fd, const struct state_request *q)
 	return send(fd, w.buf, w.len, MSG_NOSIGNAL) < 0 ? ERR_CLOSED : 0;
 }
 
-static int receive_page(struct keep *k, int fd, struct slice *ret)
+static int receive(struct keep *k, int fd, struct slice *ret)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	ssize_t n;
@@ -342,6 +345,18 @@ static int receive_page(struct keep *k, int fd, struct slice *ret)
 		return ERR_CLOSED;
 	*ret = slice_make(k->msg, (size_t)n);
 	return 0;
+}
+
+/* Whoever is beginning has told the store nothing that could be lost. */
+static int receive_page(struct keep *k, int fd, struct slice *ret)
+{
+	for (int i = 0; i < AGAIN_MAX; i++) {
+		int err = receive(k, fd, ret);
+
+		if (err || !state_again_is(*ret))
+			return err;
+	}
+	return ERR_BAD;
 }
 
 struct fetch {

@@ -6,6 +6,7 @@
 #include "base/lease.h"
 #include "log/log.h"
 #include "proxy/worker_int.h"
+#include "store/state_wire.h"
 #include "store/wire.h"
 
 enum {
@@ -185,6 +186,11 @@ static void store_message(void *ctx, struct slice bytes, const int *fds,
 
 	(void)fds;
 	(void)n; /* this channel carries no descriptors */
+	if (state_again_is(bytes)) {
+		if (w->keep)
+			worker_keep_all(w);
+		return;
+	}
 	if (store_reply_read(bytes, &r) != 0) {
 		log_error("store process: unreadable answer");
 		return;

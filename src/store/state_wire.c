@@ -38,6 +38,16 @@ int state_request_read(struct slice s, struct state_request *ret)
 	return 0;
 }
 
+void state_again_write(struct writer *w)
+{
+	writer_u8(w, STATE_OP_AGAIN);
+}
+
+bool state_again_is(struct slice s)
+{
+	return s.len == 1 && s.ptr[0] == STATE_OP_AGAIN;
+}
+
 void state_page_begin(struct writer *w)
 {
 	writer_u8(w, STATE_OP_RESTORE);

@@ -3,7 +3,8 @@
  * the store process, on the channel of store/wire.h, whose operations have
  * lower numbers. Whose entries they are is the channel's affair. SAVE, FORGET
  * and CLEAR have no answer; RESTORE gets pages of entries. An empty page that
- * is not the last: they cannot be read.
+ * is not the last: they cannot be read. Unasked, at any time, the store says
+ * AGAIN: what it was told before may be lost.
  */
 #pragma once
 
@@ -23,7 +24,8 @@ enum state_op {
 	STATE_OP_SAVE = 65,    /* key, blob */
 	STATE_OP_FORGET = 66,  /* key */
 	STATE_OP_RESTORE = 67, /* entries after key (empty: all) -> page */
-	STATE_OP_CLEAR = 68    /* all entries; what stays is saved anew */
+	STATE_OP_CLEAR = 68,   /* all entries; what stays is saved anew */
+	STATE_OP_AGAIN = 69    /* from the store: CLEAR, and save anew */
 };
 
 /* Slices are views into the caller's buffers. */
@@ -33,12 +35,16 @@ struct state_request {
 	struct slice blob; /* SAVE only */
 };
 
-/* Is this message one of ours, by its first byte? */
+/* Is this message a worker's and one of ours, by its first byte? */
 bool state_wire_is(struct slice s);
 /* Append r. */
 void state_request_write(struct writer *w, const struct state_request *r);
 /* Read what state_request_write wrote, exactly; views into s. ERR_BAD. */
 MUST_CHECK int state_request_read(struct slice s, struct state_request *ret);
+/* Append an AGAIN. */
+void state_again_write(struct writer *w);
+/* Is this message an AGAIN, exactly? */
+bool state_again_is(struct slice s);
 /* Begin a page: entries follow with state_page_add. is_last may be changed
  * later with state_page_last. */
 void state_page_begin(struct writer *w);

@@ -18,6 +18,17 @@ static void check_request(struct slice s)
 	fuzz_check(writer_ok(&w) && slice_eq(writer_slice(&w), s));
 }
 
+static void check_again(struct slice s)
+{
+	struct writer w;
+
+	if (!state_again_is(s))
+		return;
+	writer_init(&w, buf, sizeof(buf));
+	state_again_write(&w);
+	fuzz_check(slice_eq(writer_slice(&w), s) && !state_wire_is(s));
+}
+
 static void check_page(struct slice s)
 {
 	struct slice key;
@@ -45,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct slice s = slice_make(data, size);
 
 	check_request(s);
+	check_again(s);
 	check_page(s);
 	return 0;
 }

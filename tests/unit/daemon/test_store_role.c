@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config/config.h"
@@ -253,16 +255,17 @@ static void state_send(int fd, enum state_op op, const char *key,
 }
 
 /* Entries of a worker as "key=blob " in a row. */
-static void state_expect(int fd, const char *want)
+static const char *entries(int fd)
 {
 	static uint8_t page[STATE_WIRE_MAX];
-	char got[256] = "";
+	static char got[256];
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	struct reader r;
 	struct slice key, blob;
 	bool is_last;
 	ssize_t n;
 
+	got[0] = '\0';
 	state_send(fd, STATE_OP_RESTORE, "", "");
 	ck_assert_int_eq(poll(&p, 1, 5000), 1);
 	n = recv(fd, page, sizeof(page), 0);
@@ -273,7 +276,12 @@ static void state_expect(int fd, const char *want)
 	while (state_page_next(&r, &key, &blob))
 		(void)snprintf(got + strlen(got), sizeof(got) - strlen(got),
 			       "%.*s=%.*s ", SLICE_FMT(key), SLICE_FMT(blob));
-	ck_assert_str_eq(got, want);
+	return got;
+}
+
+static void state_expect(int fd, const char *want)
+{
+	ck_assert_str_eq(entries(fd), want);
 }
 
 START_TEST(a_successor_finds_what_its_predecessor_left)
@@ -366,6 +374,137 @@ START_TEST(what_was_gathered_survives_a_kill)
 }
 END_TEST
 
+/* No file of the process may grow beyond: as if the disk were full. */
+static void disk_is(rlim_t max)
+{
+	struct rlimit to;
+
+	ck_assert_int_eq(prlimit(child, RLIMIT_FSIZE, NULL, &to), 0);
+	to.rlim_cur = max < to.rlim_max ? max : to.rlim_max;
+	ck_assert_int_eq(prlimit(child, RLIMIT_FSIZE, &to, NULL), 0);
+}
+
+/* Cx is saved, and taken back because the disk is full. */
+static void lose_one(void)
+{
+	const char *lost = "Cx=lost ";
+
+	disk_is(4096);
+	state_send(worker_fd, STATE_OP_SAVE, "Cx", "lost");
+	for (int i = 0; i < 1000 && strstr(entries(worker_fd), lost); i++)
+		(void)poll(NULL, 0, 10);
+	ck_assert_ptr_null(strstr(entries(worker_fd), lost));
+}
+
+/* Nothing but AGAIN comes. */
+static void expect_again(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint8_t got[16];
+	ssize_t n;
+
+	ck_assert_int_eq(poll(&p, 1, 20000), 1);
+	n = recv(fd, got, sizeof(got), 0);
+	ck_assert_int_eq(n, 1);
+	ck_assert(state_again_is(slice_make(got, 1)));
+}
+
+static int64_t clock_ms(void)
+{
+	struct timespec t;
+
+	ck_assert_int_eq(clock_gettime(CLOCK_MONOTONIC, &t), 0);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Workers believe that it is saved: all of them are asked for everything when
+ * there is room, and not in a loop while there is hardly any. */
+START_TEST(what_a_full_disk_lost_is_asked_for)
+{
+	int64_t before;
+	int pair[2];
+
+	ck_assert_int_eq(channel_pair(pair), 0);
+	send_fd(monitor_fd, pair[0]);
+	(void)close(pair[0]);
+	state_send(worker_fd, STATE_OP_SAVE, "Ca", "one");
+	state_expect(worker_fd, "Ca=one ");
+	lose_one();
+	before = clock_ms();
+	for (int i = 0; i < 2; i++) {
+		disk_is(RLIM_INFINITY);
+		state_send(worker_fd, STATE_OP_SAVE, "Cb", "two");
+		expect_again(worker_fd);
+		expect_again(pair[1]);
+		if (i == 0)
+			lose_one();
+	}
+	ck_assert_int_ge(clock_ms() - before, 4900);
+	state_send(worker_fd, STATE_OP_CLEAR, "", "");
+	state_send(worker_fd, STATE_OP_SAVE, "Cx", "lost");
+	state_expect(worker_fd, "Cx=lost ");
+	(void)close(pair[1]);
+}
+END_TEST
+
+static uint32_t told;
+
+static bool tell(void *ctx, struct slice bytes)
+{
+	(void)ctx;
+	ck_assert(state_again_is(bytes));
+	told++;
+	return true;
+}
+
+/* One of many writes fails in the midst of a transaction, with all before it;
+ * the commit succeeds. */
+START_TEST(what_a_failed_write_took_back_is_asked_for)
+{
+	static struct store_state s;
+	static uint8_t blob[STATE_BLOB_MAX], msg[STATE_WIRE_MAX];
+	struct store_state_params p = {
+		.path = state, .lease_s = 300, .workers = 1, .rows_max = 1000};
+	struct store_state_cb cb = {.tell = tell};
+	struct state_request q = {.op = STATE_OP_SAVE};
+	struct rlimit files;
+	struct loop *loop;
+
+	(void)snprintf(dir, sizeof(dir), "/tmp/sallyport-store-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	(void)snprintf(state, sizeof(state), "%s/state.db", dir);
+	ck_assert_int_eq(loop_new(&loop), 0);
+	ck_assert_int_eq(store_state_open(&s, loop, &p, &cb), 0);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &files), 0);
+	memset(blob, 'a', sizeof(blob));
+	q.blob = slice_make(blob, sizeof(blob));
+	child = getpid();
+	disk_is(200000);
+	for (int i = 0; s.failed == 0 && i < 400; i++) {
+		char key[16];
+		struct writer w;
+
+		(void)snprintf(key, sizeof(key), "C%d", i);
+		q.key = slice_str(key);
+		writer_init(&w, msg, sizeof(msg));
+		state_request_write(&w, &q);
+		store_state_request(&s, NULL, 0, writer_slice(&w));
+	}
+	ck_assert_uint_eq(s.failed, 1);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &files), 0);
+	ck_assert_uint_eq(told, 0);
+	for (int i = 0; told == 0 && i < 1000; i++)
+		ck_assert_int_eq(loop_step(loop, 10), 0);
+	ck_assert_uint_eq(told, 1);
+	ck_assert_uint_eq(s.failed, 1);
+	store_state_close(&s);
+	loop_free(loop);
+	(void)unlink(state);
+	(void)rmdir(dir);
+}
+END_TEST
+
 START_TEST(monitor_brings_new_workers)
 {
 	int pair[2];
@@ -447,12 +586,13 @@ int main(void)
 	TCase *none = tcase_create("no database");
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_set_timeout(tc, 30);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, monitor_writes_and_worker_reads);
 	tcase_add_test(tc, worker_may_only_read);
 	tcase_add_test(tc, a_successor_finds_what_its_predecessor_left);
 	tcase_add_test(tc, a_worker_clears_its_own);
 	tcase_add_test(tc, what_was_gathered_survives_a_kill);
+	tcase_add_test(tc, what_a_full_disk_lost_is_asked_for);
 	tcase_add_test(tc, unreadable_requests_are_dropped_and_nothing_else);
 	tcase_add_test(tc, long_list_comes_in_pages);
 	tcase_add_test(tc, monitor_brings_new_workers);
@@ -461,6 +601,7 @@ int main(void)
 	tcase_add_test(tc, sigterm_ends_it_in_order);
 	suite_add_tcase(suite, tc);
 	tcase_add_test(none, the_file_is_of_the_workers_there_are);
+	tcase_add_test(none, what_a_failed_write_took_back_is_asked_for);
 	tcase_add_test(none, unusable_database_ends_the_process);
 	suite_add_tcase(suite, none);
 	return run_suite(suite);

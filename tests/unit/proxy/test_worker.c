@@ -145,8 +145,14 @@ static void keys_answer(uint32_t number, enum keys_op op, size_t len)
 	ck_assert_int_eq(send(keys, buf, w.len, 0), (ssize_t)w.len);
 }
 
-/* page: what a predecessor left; empty: the worker keeps nothing. */
-static void start(struct slice page)
+static void store_says(struct slice what)
+{
+	ck_assert_int_eq(send(store, what.ptr, what.len, 0), (ssize_t)what.len);
+}
+
+/* page: what a predecessor left; empty: the worker keeps nothing. before: what
+ * comes in front of it, if anything. */
+static void start(struct slice page, struct slice before)
 {
 	struct sockaddr_in any;
 	char why[WORKER_ERR_MAX];
@@ -171,22 +177,34 @@ static void start(struct slice page)
 		keys_answer(1, KEYS_OP_NONCE, KEYS_WRAP_LEN + KEYS_BOOT_LEN);
 		keys_answer(2, KEYS_OP_NONCE, KEYS_WRAP_LEN + KEYS_BOOT_LEN);
 		keys_answer(3, KEYS_OP_WRAP, KEYS_WRAP_LEN + 16);
-		ck_assert_int_eq(send(store, page.ptr, page.len, 0),
-				 (ssize_t)page.len);
+		if (before.len > 0)
+			store_says(before);
+		store_says(page);
 	}
 	ck_assert_msg(worker_new(&p, &worker, why) == 0, "%s", why);
 }
 
 static void setup(void)
 {
-	start(SLICE_NULL);
+	start(SLICE_NULL, SLICE_NULL);
 }
 
 static void setup_keeping(void)
 {
 	static const uint8_t nothing[] = {STATE_OP_RESTORE, 1};
 
-	start(slice_make(nothing, sizeof(nothing)));
+	start(slice_make(nothing, sizeof(nothing)), SLICE_NULL);
+}
+
+static const uint8_t again[] = {STATE_OP_AGAIN};
+
+/* The store has lost something of the predecessor's. */
+static void setup_told(void)
+{
+	static const uint8_t nothing[] = {STATE_OP_RESTORE, 1};
+
+	start(slice_make(nothing, sizeof(nothing)),
+	      slice_make(again, sizeof(again)));
 }
 
 /* The store has entries and cannot read them. */
@@ -194,7 +212,7 @@ static void setup_unread(void)
 {
 	static const uint8_t none[] = {STATE_OP_RESTORE, 0};
 
-	start(slice_make(none, sizeof(none)));
+	start(slice_make(none, sizeof(none)), SLICE_NULL);
 }
 
 static void teardown(void)
@@ -730,6 +748,35 @@ START_TEST(a_new_store_forgets_although_there_is_nothing_to_keep)
 }
 END_TEST
 
+/* The same store, whose disk was full. */
+START_TEST(a_store_that_lost_something_gets_everything)
+{
+	registers_2002();
+	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
+	for (int i = 0; i < 2; i++) {
+		store_says(slice_make(again, sizeof(again)));
+		ck_assert_int_eq(keeps(store), STATE_OP_CLEAR);
+		ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
+	}
+}
+END_TEST
+
+START_TEST(who_keeps_nothing_has_nothing_to_say_again)
+{
+	store_says(slice_make(again, sizeof(again)));
+	phone_registers("2002", "");
+	wait_at(cm);
+	ck_assert_ptr_eq(strstr(text, "REGISTER "), text);
+}
+END_TEST
+
+START_TEST(a_loss_does_not_disturb_who_begins)
+{
+	registers_2002();
+	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
+}
+END_TEST
+
 START_TEST(what_cannot_be_restored_is_cleared)
 {
 	ck_assert_int_eq(keeps(store), STATE_OP_CLEAR);
@@ -743,6 +790,7 @@ int main(void)
 	Suite *suite = suite_create("proxy/worker");
 	TCase *t = tcase_create("worker");
 	TCase *keeping = tcase_create("keeping");
+	TCase *told = tcase_create("told");
 	TCase *unread = tcase_create("unread");
 
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -761,12 +809,17 @@ int main(void)
 	tcase_add_test(t, an_lsc_ends_what_came_with_the_devices_mic);
 	tcase_add_test(t, a_reload_ends_registrations_of_devices_that_are_gone);
 	tcase_add_test(t, a_request_that_waits_for_the_store_outlives_a_reload);
+	tcase_add_test(t, who_keeps_nothing_has_nothing_to_say_again);
 	suite_add_tcase(suite, t);
 	tcase_add_checked_fixture(keeping, setup_keeping, teardown);
 	tcase_add_test(keeping, a_new_store_forgets_before_it_gets_everything);
 	tcase_add_test(keeping,
 		       a_new_store_forgets_although_there_is_nothing_to_keep);
+	tcase_add_test(keeping, a_store_that_lost_something_gets_everything);
 	suite_add_tcase(suite, keeping);
+	tcase_add_checked_fixture(told, setup_told, teardown);
+	tcase_add_test(told, a_loss_does_not_disturb_who_begins);
+	suite_add_tcase(suite, told);
 	tcase_add_checked_fixture(unread, setup_unread, teardown);
 	tcase_add_test(unread, what_cannot_be_restored_is_cleared);
 	suite_add_tcase(suite, unread);

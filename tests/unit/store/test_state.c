@@ -399,6 +399,29 @@ START_TEST(messages_come_back_as_they_were_written)
 }
 END_TEST
 
+START_TEST(again_is_one_byte_and_no_request)
+{
+	static const uint8_t longer[] = {STATE_OP_AGAIN, 0};
+	static const uint8_t other[] = {STATE_OP_CLEAR};
+	uint8_t buf[4];
+	struct writer w;
+	struct state_request q;
+	struct reader r;
+	bool is_last;
+
+	writer_init(&w, buf, sizeof(buf));
+	state_again_write(&w);
+	ck_assert(state_again_is(writer_slice(&w)));
+	ck_assert(!state_wire_is(writer_slice(&w)));
+	ck_assert_int_eq(state_request_read(writer_slice(&w), &q), ERR_BAD);
+	ck_assert_int_eq(state_page_read(writer_slice(&w), &is_last, &r),
+			 ERR_BAD);
+	ck_assert(!state_again_is(SLICE_NULL));
+	ck_assert(!state_again_is(slice_make(longer, sizeof(longer))));
+	ck_assert(!state_again_is(slice_make(other, sizeof(other))));
+}
+END_TEST
+
 START_TEST(pages_hold_what_fits)
 {
 	uint8_t buf[40];
@@ -450,6 +473,7 @@ int main(void)
 	tcase_add_test(t, a_full_disk_takes_no_places);
 	tcase_add_test(t, a_full_disk_in_the_midst_takes_no_places);
 	tcase_add_test(t, messages_come_back_as_they_were_written);
+	tcase_add_test(t, again_is_one_byte_and_no_request);
 	tcase_add_test(t, pages_hold_what_fits);
 	return run_case("store/state", t);
 }
