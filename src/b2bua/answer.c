@@ -236,6 +236,9 @@ static void on_first_success(struct calls *c, struct call *call,
 		call_end(c, call, NULL, 0, no.why);
 		return;
 	}
+	/* Another callee agreed early; the sender cannot be answered again. */
+	ex->is_unheard = ex->is_initial && f != ex->agreed &&
+			 (ex->is_settled || ex->is_offered);
 	if (ex->has_offer && !ex->is_settled) {
 		offer_settle(c, call);
 		ex->is_settled = true;
@@ -506,6 +509,8 @@ void invite_ack(struct calls *c, struct leg *leg, const struct sip_msg *m)
 		return;
 	leg_ack(c, &call->leg[!ex->from], ex->client, ex->cseq_out, body);
 	ex->is_on = false;
+	if (ex->is_unheard) /* he is asked for his media */
+		renew_want(c, &call->leg[!ex->from], 0);
 	if (call->answer_ms == 0) {
 		call->answer_ms = c->now_ms;
 		record_call(c, RECORD_CALL_ANSWER, call, NULL);

@@ -174,4 +174,6 @@ void forks_done(struct exch *ex)
 	ex->fork_count = 0;
 	ex->now = NULL;
 	ex->heard = NULL;
+	ex->asked = NULL;
+	ex->agreed = NULL;
 }

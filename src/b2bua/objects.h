@@ -210,6 +210,7 @@ struct exch {
 	bool is_offered;  /* it did not, a reliable provisional did */
 	bool has_answer;  /* the answer came reliably before the 2xx */
 	bool is_settled;  /* media know: that offer is no more pending */
+	bool is_unheard;  /* what was agreed early is news to who answered */
 	bool is_retry;	  /* second INVITE, without SRTP */
 	uint8_t longer;	  /* INVITEs sent again with a longer session */
 	uint8_t *raw;	  /* the INVITE for that, owned */
@@ -219,8 +220,10 @@ struct exch {
 	char cancel_branch[BRANCH_LEN + 1];
 	struct fork *fork[FORKS_MAX]; /* owned, in the order they came */
 	uint32_t fork_count;
-	struct fork *now;   /* whose dialog the callee's leg holds, or NULL */
-	struct fork *heard; /* who answered last in a provisional, or NULL */
+	struct fork *now;    /* whose dialog the callee's leg holds, or NULL */
+	struct fork *heard;  /* who answered last in a provisional, or NULL */
+	struct fork *asked;  /* whose offer or answer media wait for, or NULL */
+	struct fork *agreed; /* with whom media were settled last, or NULL */
 	struct rel rel;
 };
 

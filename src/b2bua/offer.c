@@ -54,11 +54,13 @@ bool offer_make(struct calls *c, struct call *call, enum side from,
 		struct media_refusal *ret_no)
 {
 	if (is_answered_early(call)) {
+		call->ex.asked = call->ex.heard;
 		offer_settle(c, call);
 		call->ex.is_settled = true;
 	}
 	if (!media_offer(c, call, from, body, ret_body, ret_no))
 		return false;
+	call->ex.asked = call->ex.now;
 	if (say(&call->leg[from], body) == 0)
 		return true;
 	media_abort(c, call);
@@ -80,6 +82,7 @@ bool offer_answer(struct calls *c, struct call *call, enum side from,
 void offer_settle(struct calls *c, struct call *call)
 {
 	media_settle(c, call);
+	call->ex.agreed = call->ex.asked;
 	for (int side = 0; side < 2; side++) {
 		struct leg *leg = &call->leg[side];
 
