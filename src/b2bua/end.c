@@ -12,6 +12,10 @@ void call_free(struct calls *c, struct call *call, const char *reason)
 	media_done(c, call);
 	save_call_done(c, call);
 	timerq_clear(&c->call_timers, &call->timer);
+	if (call->ex.is_on && call->ex.is_answered)
+		sip_txn_leave(c->txns, call->ex.reply.txn,
+			      &call->leg[call->ex.from].dialog,
+			      call->ex.cseq_in);
 	leg_done(c, &call->leg[0]);
 	leg_done(c, &call->leg[1]);
 	if (call->has_device)

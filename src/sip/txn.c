@@ -24,6 +24,7 @@ struct sip_txns *sip_txns_new(const struct sip_txn_params *p,
 	table_init(&t->table, p->limit, p->seed);
 	table_init(&t->eps, p->limit, p->seed);
 	table_init(&t->merges, p->limit, p->seed);
+	table_init(&t->awaits, p->limit, p->seed);
 	timerq_init(&t->timerq);
 	return t;
 }
@@ -41,6 +42,7 @@ struct sip_txns *sip_txns_free(struct sip_txns *t)
 	table_done(&t->table);
 	table_done(&t->eps);
 	table_done(&t->merges);
+	table_done(&t->awaits);
 	timerq_done(&t->timerq);
 	return alloc_free(t);
 }
@@ -52,6 +54,7 @@ void sip_txns_limit(struct sip_txns *t, uint32_t limit)
 	t->table.limit = limit;
 	t->eps.limit = limit;
 	t->merges.limit = limit;
+	t->awaits.limit = limit;
 }
 
 uint32_t sip_txns_count(const struct sip_txns *t)
@@ -149,9 +152,12 @@ void txn_drop(struct sip_txns *t, struct txn *x)
 	table_del(&t->table, &x->node);
 	if (x->merge_key)
 		table_del(&t->merges, &x->merge);
+	if (x->await_key)
+		table_del(&t->awaits, &x->await);
 	slots_del(&t->slots, x->handle);
 	alloc_free(x->key);
 	alloc_free(x->merge_key);
+	alloc_free(x->await_key);
 	drop_bytes(x);
 	alloc_free(x);
 }

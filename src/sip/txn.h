@@ -15,6 +15,7 @@
 #include "base/dest.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "sip/dialog.h"
 #include "sip/msg.h"
 
 struct sip_txns;
@@ -101,6 +102,13 @@ MUST_CHECK int sip_txn_respond(struct sip_txns *t, struct handle txn,
 /* The ACK of the 2xx of this INVITE server transaction came: stop sending it
  * again. Nothing happens when txn is gone. */
 void sip_txn_acked(struct sip_txns *t, struct handle txn, uint64_t now_ms);
+/* The user ends before the ACK of the 2xx of this INVITE server transaction
+ * has come. The peer may not have got the 2xx, so it is still sent again until
+ * an ACK comes with these tags, Call-ID and CSeq number, which is absorbed, or
+ * until 64*T1. Nothing happens when txn is gone or acknowledged; without
+ * memory the ACK is not known. */
+void sip_txn_leave(struct sip_txns *t, struct handle txn,
+		   const struct sip_dialog *d, uint32_t cseq);
 /*
  * Open a client transaction and send its request; bytes are copied and must
  * hold exactly the request whose first Via carries branch. For INVITE the

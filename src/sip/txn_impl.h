@@ -59,6 +59,8 @@ struct txn {
 	char *key;		  /* owned */
 	struct table_node merge;  /* by what a merged request shares */
 	char *merge_key;	  /* owned; NULL = not in the table */
+	struct table_node await;  /* by what the ACK of our 2xx will say */
+	char *await_key;	  /* owned; NULL = not in the table */
 	uint8_t *bytes;		  /* owned; what would be sent again, or NULL */
 	size_t len;		  /* of bytes */
 };
@@ -70,6 +72,7 @@ struct sip_txns {
 	struct table table;  /* by key */
 	struct table eps;    /* struct txn_ep */
 	struct table merges; /* by merge_key */
+	struct table awaits; /* by await_key */
 	struct timerq timerq;
 	struct sip_msg scratch;	  /* the INVITE an ACK is made from */
 	uint8_t key[TXN_KEY_MAX]; /* the key being looked up */

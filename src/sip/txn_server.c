@@ -177,6 +177,42 @@ static enum sip_txn_verdict recv_ack(struct sip_txns *t, struct txn *x,
 	return SIP_TXN_ABSORBED;
 }
 
+/* What tells the ACK of a 2xx whose user has left. */
+static bool make_await_key(struct sip_txns *t, struct slice call_id,
+			   struct slice from_tag, struct slice to_tag,
+			   uint32_t cseq, struct slice *ret)
+{
+	struct writer w;
+
+	writer_init(&w, t->key, sizeof(t->key));
+	writer_put(&w, call_id);
+	writer_u8(&w, ' ');
+	writer_put(&w, from_tag);
+	writer_u8(&w, ' ');
+	writer_put(&w, to_tag);
+	writer_u8(&w, ' ');
+	writer_u32be(&w, cseq);
+	*ret = writer_slice(&w);
+	return writer_ok(&w);
+}
+
+/* The ACK of a 2xx, if it is one that nobody else waits for. */
+static bool recv_awaited(struct sip_txns *t, const struct sip_msg *m,
+			 uint64_t now_ms)
+{
+	struct slice key;
+	struct txn *x;
+
+	if (t->awaits.count == 0 || !make_await_key(t, m->call_id, m->from_tag,
+						    m->to_tag, m->cseq, &key))
+		return false;
+	x = TABLE_ENTRY(table_find(&t->awaits, key), struct txn, await);
+	if (!x)
+		return false;
+	sip_txn_acked(t, x->handle, now_ms);
+	return true;
+}
+
 /* A request we know came again. */
 static void recv_again(struct sip_txns *t, struct txn *x)
 {
@@ -193,6 +229,7 @@ sip_txn_recv_request(struct sip_txns *t, const struct sip_msg *m,
 {
 	bool is_ack = m->method == SIP_METHOD_ACK;
 	bool is_cancel = m->method == SIP_METHOD_CANCEL;
+	enum sip_txn_verdict verdict;
 	struct txn *x;
 
 	*ret_txn = HANDLE_NONE;
@@ -213,7 +250,10 @@ sip_txn_recv_request(struct sip_txns *t, const struct sip_msg *m,
 	}
 	if (is_cancel)
 		return SIP_TXN_CANCEL;
-	return x ? recv_ack(t, x, now_ms) : SIP_TXN_ACK;
+	verdict = x ? recv_ack(t, x, now_ms) : SIP_TXN_ACK;
+	if (verdict == SIP_TXN_ACK && recv_awaited(t, m, now_ms))
+		return SIP_TXN_ABSORBED;
+	return verdict;
 }
 
 /*
@@ -320,6 +360,23 @@ void sip_txn_acked(struct sip_txns *t, struct handle txn, uint64_t now_ms)
 		x->is_acked = true;
 		txn_plan(t, x, UINT64_MAX, x->end_ms);
 	}
+}
+
+void sip_txn_leave(struct sip_txns *t, struct handle txn,
+		   const struct sip_dialog *d, uint32_t cseq)
+{
+	struct txn *x = slots_find(&t->slots, txn);
+	struct slice key;
+
+	if (!x || x->kind != TXN_SERVER_INVITE || x->state != TXN_ACCEPTED ||
+	    x->is_acked || x->await_key || !d->remote_tag || !d->local_tag ||
+	    !make_await_key(t, slice_str(d->call_id), slice_str(d->remote_tag),
+			    slice_str(d->local_tag), cseq, &key))
+		return;
+	x->await_key = alloc_copy(key);
+	if (x->await_key && table_add(&t->awaits, &x->await,
+				      slice_make(x->await_key, key.len)) != 0)
+		x->await_key = alloc_free(x->await_key);
 }
 
 void txn_server_again(struct sip_txns *t, struct txn *x, uint64_t now_ms)
