@@ -8,6 +8,11 @@
 
 #define NUMBER_OWN 0x80000000u /* numbers we choose, beside the callers' */
 
+/* All flows are claimed before the media process has read the first: a change
+ * of a flow and what happens to it must find it claimed. So claims of as many
+ * as there can be have room, beside what else is said. */
+enum { QUEUE_MAX = MEDIALINK_FLOWS_MAX * FLOW_BYTES_MAX + (1 << 20) };
+
 struct known {
 	struct table_node node;
 	uint64_t id;
@@ -34,7 +39,8 @@ struct medialink {
 	struct table flows;
 	struct table pending;
 	uint32_t next;
-	uint32_t owed; /* flows that are lost or gone */
+	uint32_t owed;	 /* flows that are lost or gone */
+	bool owes_sweep; /* it never left */
 };
 
 static void on_message(void *ctx, struct slice bytes, const int *fds, size_t n);
@@ -44,6 +50,7 @@ static int open_channel(struct medialink *l, int fd)
 {
 	struct channel_params p = {.loop = l->loop,
 				   .fd = fd,
+				   .queue_max = QUEUE_MAX,
 				   .message = on_message,
 				   .down = on_down,
 				   .ctx = l};
@@ -217,25 +224,29 @@ static void tell_failed(struct medialink *l, uint64_t call, uint64_t id)
 	l->cb.event(l->cb.ctx, &e, call);
 }
 
-static void send_plain(struct medialink *l,
-		       void (*write)(struct writer *w, uint32_t req))
+static int send_plain(struct medialink *l,
+		      void (*write)(struct writer *w, uint32_t req))
 {
 	uint8_t buf[MEDIA_WIRE_MAX];
 	struct writer w;
 
 	writer_init(&w, buf, sizeof(buf));
 	write(&w, NUMBER_OWN);
-	(void)send_wiped(l, &w); /* a line that breaks is made anew */
+	return send_wiped(l, &w);
 }
 
 void medialink_disown(struct medialink *l)
 {
-	send_plain(l, media_wire_disown);
+	/* A line that breaks is made anew. One that is new has room. */
+	(void)send_plain(l, media_wire_disown);
+	l->owes_sweep = false; /* there will be another */
 }
 
 void medialink_sweep(struct medialink *l)
 {
-	send_plain(l, media_wire_sweep);
+	int err = send_plain(l, media_wire_sweep);
+
+	l->owes_sweep = err && err != ERR_CLOSED;
 }
 
 void medialink_claim(struct medialink *l, const struct flow f[2])
@@ -342,6 +353,8 @@ static void settle(struct medialink *l)
 {
 	struct known *k;
 
+	if (l->owes_sweep)
+		medialink_sweep(l);
 	while ((k = first_owed(l))) {
 		if (k->is_gone) {
 			if (send_del(l, k) != 0)
@@ -452,6 +465,7 @@ static void on_down(void *ctx, const char *reason)
 
 	(void)reason; /* the worker logs it */
 	l->channel = channel_free(l->channel);
+	l->owes_sweep = false;
 	forget_owed(l);
 	l->cb.down(l->cb.ctx);
 	forget_all(&l->pending);

@@ -52,9 +52,11 @@ MUST_CHECK int medialink_add(struct medialink *l, uint32_t number,
  * are, nobody stands for them until they are claimed. */
 void medialink_disown(struct medialink *l);
 /* Stand for both directions of a stream: they go on, or are made again;
- * failure comes as MEDIA_EVENT_FAILED. */
+ * failure comes as MEDIA_EVENT_FAILED. The loop need not run between claims:
+ * there is room for those of MEDIALINK_FLOWS_MAX flows. */
 void medialink_claim(struct medialink *l, const struct flow f[2]);
-/* All that there are have been claimed: the others end. */
+/* All that there are have been claimed: the others end. What cannot be said now
+ * is said when the media process is heard again. */
 void medialink_sweep(struct medialink *l);
 /* Replace a flow; failures come as MEDIA_EVENT_FAILED, also that of not having
  * been able to say it, once the media process is heard again. */

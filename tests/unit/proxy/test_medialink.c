@@ -379,6 +379,129 @@ START_TEST(nothing_is_owed_to_the_next_media_process)
 }
 END_TEST
 
+/* The next message, whenever it fits through; 0 = there is none. */
+static enum media_op next_op(uint64_t *ret_id)
+{
+	uint8_t buf[MEDIA_WIRE_MAX];
+	struct media_request r;
+	ssize_t n = recv(peer, buf, sizeof(buf), MSG_DONTWAIT);
+
+	if (n < 0) {
+		turn();
+		n = recv(peer, buf, sizeof(buf), MSG_DONTWAIT);
+	}
+	if (n <= 0)
+		return 0;
+	ck_assert_int_eq(
+		media_wire_read_request(slice_make(buf, (size_t)n), &r), 0);
+	*ret_id = r.flow[0].id;
+	return r.op;
+}
+
+/* As many bytes as a stream can have. */
+static void claim_large(uint64_t id)
+{
+	struct flow f[2];
+
+	make_stream(f, id, id);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(addr_parse(slice_str("[2001:db8::1]:20000"), 0,
+					    &f[i].local),
+				 0);
+		f[i].remote = f[i].local;
+		f[i].remote_rtcp = f[i].local;
+		f[i].in.suite = SUITE_AES_256_CM_HMAC_SHA1_80;
+		f[i].in.mki_len = 4;
+		f[i].out = f[i].in;
+	}
+	medialink_claim(link_, f);
+}
+
+/* All claims are made before the media process takes the first. */
+START_TEST(all_streams_there_can_be_are_claimed_at_once)
+{
+	uint64_t id;
+
+	medialink_disown(link_);
+	for (uint64_t i = 2; i <= MEDIALINK_FLOWS_MAX; i += 2)
+		claim_large(i);
+	medialink_sweep(link_);
+	ck_assert_str_eq(said, "");
+	ck_assert_int_eq(next_op(&id), MEDIA_OP_DISOWN);
+	for (uint64_t i = 2; i <= MEDIALINK_FLOWS_MAX; i += 2) {
+		ck_assert_int_eq(next_op(&id), MEDIA_OP_CLAIM);
+		ck_assert_uint_eq(id, i);
+	}
+	ck_assert_int_eq(next_op(&id), MEDIA_OP_SWEEP);
+	ck_assert_int_eq(next_op(&id), 0);
+	ck_assert_str_eq(said, "");
+}
+END_TEST
+
+/* Claims wait, and the sweep finds no memory to wait behind them. */
+static void fail_sweep(void)
+{
+	medialink_disown(link_);
+	for (uint64_t i = 2; i <= MEDIALINK_FLOWS_MAX / 2; i += 2)
+		claim_large(i);
+	oom_arm(1);
+	medialink_sweep(link_);
+	ck_assert(oom_disarm());
+}
+
+static void read_claims(void)
+{
+	uint64_t id;
+
+	ck_assert_int_eq(next_op(&id), MEDIA_OP_DISOWN);
+	for (uint64_t i = 2; i <= MEDIALINK_FLOWS_MAX / 2; i += 2)
+		ck_assert_int_eq(next_op(&id), MEDIA_OP_CLAIM);
+	ck_assert_int_eq(next_op(&id), 0);
+}
+
+START_TEST(a_sweep_that_could_not_be_said_is_owed)
+{
+	uint64_t id;
+
+	fail_sweep();
+	read_claims();
+	hear();
+	ck_assert_int_eq(next_op(&id), MEDIA_OP_SWEEP);
+	hear();
+	ck_assert_int_eq(next_op(&id), 0);
+}
+END_TEST
+
+/* Nothing may be swept between a new beginning and its own last claim. */
+START_TEST(a_sweep_owed_is_dropped_when_claiming_begins_anew)
+{
+	uint64_t id;
+
+	fail_sweep();
+	read_claims();
+	medialink_disown(link_);
+	hear();
+	ck_assert_int_eq(next_op(&id), MEDIA_OP_DISOWN);
+	ck_assert_int_eq(next_op(&id), 0);
+}
+END_TEST
+
+START_TEST(a_sweep_is_not_owed_to_the_next_media_process)
+{
+	uint64_t id;
+	int fds[2];
+
+	fail_sweep();
+	(void)close(peer);
+	turn();
+	ck_assert_int_eq(channel_pair(fds), 0);
+	peer = fds[1];
+	ck_assert_int_eq(medialink_reconnect(link_, fds[0]), 0);
+	hear();
+	ck_assert_int_eq(next_op(&id), 0);
+}
+END_TEST
+
 START_TEST(what_cannot_be_read_is_ignored)
 {
 	ck_assert_int_eq(send(peer, "garbage", 7, 0), 7);
@@ -414,6 +537,10 @@ int main(void)
 	tcase_add_test(t, with_a_new_media_process_it_goes_on);
 	tcase_add_test(t, what_could_not_be_said_is_owed);
 	tcase_add_test(t, nothing_is_owed_to_the_next_media_process);
+	tcase_add_test(t, all_streams_there_can_be_are_claimed_at_once);
+	tcase_add_test(t, a_sweep_that_could_not_be_said_is_owed);
+	tcase_add_test(t, a_sweep_owed_is_dropped_when_claiming_begins_anew);
+	tcase_add_test(t, a_sweep_is_not_owed_to_the_next_media_process);
 	tcase_add_test(t, what_cannot_be_read_is_ignored);
 	tcase_add_test(t, the_same_flow_twice_is_the_call_machine_s_business);
 	return run_case("proxy/medialink", t);
