@@ -232,12 +232,14 @@ static uint64_t late_ms(void *arg)
 START_TEST(start_that_goes_on_failing_leaves_nothing_open)
 {
 	struct kid k = {.what = "serve", .fd = -1, .opens = true};
-	struct procs_params p = {.loop = loop,
-				 .exe = "/proc/self/exe",
+	struct procs_params p = {.exe = "/proc/self/exe",
 				 .backoff_min_ms = 40,
 				 .backoff_max_ms = 4000};
 
-	procs = procs_free(procs);
+	/* With a loop of its own: SIGCHLD of the other one is the others'. */
+	tear_down();
+	ck_assert_int_eq(loop_new(&loop), 0);
+	p.loop = loop;
 	ck_assert_int_eq(procs_new(&p, &procs), 0);
 	ck_assert_int_eq(proc_add(procs, "x", &ops, &k, &k.p), 0);
 	RUN_UNTIL(is_up(&k));
