@@ -18,7 +18,7 @@ enum {
 	LOOP_READ = 1,	/* readable, or the peer closed */
 	LOOP_WRITE = 2, /* writable, or a connect finished */
 	LOOP_ERROR = 4, /* error or hang-up; always reported */
-	LOOP_END = 8, /* reported beside the others: the peer has closed, or the
+	LOOP_END = 8,	/* reported beside the others: the peer has closed, or the
 			 * connection is broken; bytes may still wait */
 	LOOP_PAUSED = 16 /* loop_fd_pause's own */
 };
