@@ -109,7 +109,10 @@ struct medialink *medialink_free(struct medialink *l)
 
 int medialink_reconnect(struct medialink *l, int fd)
 {
-	l->channel = channel_free(l->channel);
+	/* The next one came before the end of the last one was seen: what that
+	 * was asked has no answer all the same. */
+	if (l->channel)
+		on_down(l, "another media process");
 	return open_channel(l, fd);
 }
 

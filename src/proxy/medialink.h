@@ -40,7 +40,8 @@ MUST_CHECK int medialink_new(struct loop *loop, int fd,
 			     struct medialink **ret);
 /* Close and free l (may be NULL); returns NULL. */
 struct medialink *medialink_free(struct medialink *l);
-/* Go on with a new media process. fd is owned on success. ERR_NOMEM, ERR_IO. */
+/* Go on with a new media process; down is called when the end of the last one
+ * was not seen yet. fd is owned on success. ERR_NOMEM, ERR_IO. */
 MUST_CHECK int medialink_reconnect(struct medialink *l, int fd);
 /* True while the media process is there. */
 bool medialink_is_up(const struct medialink *l);

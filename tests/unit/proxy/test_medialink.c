@@ -379,6 +379,31 @@ START_TEST(nothing_is_owed_to_the_next_media_process)
 }
 END_TEST
 
+/* The line to the next one comes by another way: it may be here first. */
+START_TEST(what_the_last_media_process_was_asked_has_no_answer)
+{
+	struct media_request r;
+	uint64_t id = 100;
+	uint32_t number = 0;
+	int fds[2];
+
+	ck_assert_int_eq(add(1, 5, id), 0);
+	ck_assert_int_eq(medialink_stats(link_, &id, 1, &number), 0);
+	ck_assert_int_eq(channel_pair(fds), 0);
+	(void)close(peer);
+	peer = fds[1];
+	ck_assert_int_eq(medialink_reconnect(link_, fds[0]), 0);
+	ck_assert_str_eq(said, "down 0 0. ");
+	ck_assert(medialink_is_up(link_));
+	/* A number of that time means nothing to it. */
+	answer(number, 0, NULL, 0);
+	ck_assert_str_eq(said, "down 0 0. ");
+	ck_assert_int_eq(add(2, 5, 300), 0);
+	read_request(&r);
+	ck_assert_uint_eq(r.req, 2);
+}
+END_TEST
+
 /* The next message, whenever it fits through; 0 = there is none. */
 static enum media_op next_op(uint64_t *ret_id)
 {
@@ -537,6 +562,7 @@ int main(void)
 	tcase_add_test(t, with_a_new_media_process_it_goes_on);
 	tcase_add_test(t, what_could_not_be_said_is_owed);
 	tcase_add_test(t, nothing_is_owed_to_the_next_media_process);
+	tcase_add_test(t, what_the_last_media_process_was_asked_has_no_answer);
 	tcase_add_test(t, all_streams_there_can_be_are_claimed_at_once);
 	tcase_add_test(t, a_sweep_that_could_not_be_said_is_owed);
 	tcase_add_test(t, a_sweep_owed_is_dropped_when_claiming_begins_anew);
