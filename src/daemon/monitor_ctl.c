@@ -418,19 +418,18 @@ void monitor_ctl_reload(struct monitor *m, uint64_t token, json_t *result,
 
 	(void)snprintf(before, sizeof(before), "%u",
 		       m->config->listener_count - joined);
-	if (!a) {
+	if (a) {
+		a->sum = result;
+	} else {
 		/* It has been taken up, whether somebody hears of it or not. */
 		unheard.number = ++m->next_number;
-		broadcast(m, &unheard, before, &l);
-		restart_deaf(m, &unheard);
 		json_decref(result);
-		return;
+		a = &unheard;
 	}
-	a->sum = result;
 	broadcast(m, a, before, &l);
 	restart_deaf(m, a);
 	/* One that does not run will begin with the new configuration. */
-	if (a->waiting == 0)
+	if (a != &unheard && a->waiting == 0)
 		workers_done(m, a);
 }
 
