@@ -445,6 +445,7 @@ void invite_response(struct calls *c, struct call *call,
 		     const struct sip_msg *m)
 {
 	c->cookie = handle_u64(call->obj.self);
+	call->ex.has_left = true;
 	if (m->status >= 300)
 		on_failure(c, call, m);
 	else if (m->status >= 200)

@@ -646,6 +646,15 @@ static void asks_expire(struct calls *c)
 	}
 }
 
+/* What is sent again after this response never reaches the call as one. */
+static void note_left(struct calls *c, const struct core_req *q)
+{
+	struct call *call = call_find(c, q->user);
+
+	if (call && handle_eq(call->ex.client, q->txn))
+		call->ex.has_left = true;
+}
+
 bool core_response(struct calls *c, struct handle txn, const struct sip_msg *m)
 {
 	struct core_req *q = req_find(c, txn);
@@ -654,6 +663,7 @@ bool core_response(struct calls *c, struct handle txn, const struct sip_msg *m)
 
 	if (!q)
 		return false;
+	note_left(c, q);
 	if (!q->trunk) {
 		c->from_place = q->place;
 		c->from_epoch = e ? e->epoch : 0;

@@ -163,7 +163,7 @@ void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
 		if (!is_ours)
 			continue;
 		if (!is_idle && call->state == CALL_TRYING &&
-		    !call->ex.has_provisional) {
+		    !call->ex.has_left) {
 			/* The INVITE that showed these ports may never have
 			 * left, and must not be repeated. */
 			core_forget(c, call->ex.client);

@@ -203,6 +203,7 @@ struct exch {
 	uint32_t cseq_in;
 	uint32_t cseq_out;
 	bool has_provisional; /* the other side has answered 1xx */
+	bool has_left;	      /* ... anything, to this INVITE or one before */
 	bool is_cancelled;    /* its sender wants it no more */
 	bool cancel_sent;
 	bool is_answered; /* 2xx passed on, ACK awaited */
