@@ -8,6 +8,10 @@
 
 #include "sip/hdr.h"
 
+/* PRACKs and UPDATEs that may have gone in a dialog nobody knows any more: our
+ * next request in it has a higher number (RFC 3261 section 12.2.1.1). */
+enum { LATE_GAP = 64 };
+
 static int dialog_of(struct sip_dialog *d, const struct sip_msg *invite,
 		     const struct sip_msg *m)
 {
@@ -26,7 +30,7 @@ static int dialog_of(struct sip_dialog *d, const struct sip_msg *invite,
 		return ERR_LIMIT;
 	err = sip_dialog_init_uac(d, invite->call_id, writer_slice(&w),
 				  invite->from_tag, invite->to, invite->ruri);
-	d->local_cseq = invite->cseq;
+	d->local_cseq = invite->cseq + LATE_GAP;
 	return err ? err : sip_dialog_learn(d, m);
 }
 
