@@ -186,8 +186,11 @@ void store_state_request(struct store_state *s, struct channel *ch,
 	case STATE_OP_FORGET:
 		note_write(s, "forgotten", state_del(s->state, worker, q.key));
 		break;
-	case STATE_OP_CLEAR:
-		note_write(s, "cleared", state_clear(s->state, worker));
+	case STATE_OP_MARK:
+		note_write(s, "marked", state_mark(s->state, worker));
+		break;
+	case STATE_OP_SWEEP:
+		note_write(s, "swept", state_sweep(s->state, worker));
 		break;
 	case STATE_OP_RESTORE:
 		answer_page(s, ch, worker, q.key);

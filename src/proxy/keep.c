@@ -33,6 +33,13 @@ struct waiting {
 	size_t len;
 };
 
+/* Everything is saved anew: then the store forgets the rest. */
+enum round {
+	ROUND_NONE,
+	ROUND_MARK, /* before what waits */
+	ROUND_SWEEP /* after it */
+};
+
 struct keep {
 	struct loop *loop;
 	struct keys_client *keys;
@@ -40,7 +47,7 @@ struct keep {
 	uint32_t worker;
 	struct table waiting;
 	struct list order;
-	bool is_clearing; /* before what waits */
+	enum round round;
 	struct loop_timer timer;
 	uint8_t data_key[KEYS_WRAP_LEN];
 	uint8_t wrapped[KEYS_WRAPPED_MAX];
@@ -149,19 +156,29 @@ static int send_one(struct keep *k, const struct waiting *w)
 
 static bool has_work(const struct keep *k)
 {
-	return k->is_clearing || !list_empty(&k->order);
+	return k->round != ROUND_NONE || !list_empty(&k->order);
+}
+
+/* Go from one step of the round, if it is there, to the next. False: the store
+ * does not take it now. */
+static bool send_round(struct keep *k, enum round at, enum state_op op,
+		       enum round next)
+{
+	struct state_request q = {.op = op};
+
+	if (!k->store || k->round != at)
+		return true;
+	if (send_request(k, &q) != 0)
+		return false;
+	k->round = next;
+	return true;
 }
 
 /* What the store does not take now stays, and is tried again. */
 static void flush(struct keep *k)
 {
-	if (k->store && k->is_clearing) {
-		struct state_request q = {.op = STATE_OP_CLEAR};
-
-		if (send_request(k, &q) != 0)
-			return;
-		k->is_clearing = false;
-	}
+	if (!send_round(k, ROUND_MARK, STATE_OP_MARK, ROUND_SWEEP))
+		return;
 	while (k->store && !list_empty(&k->order)) {
 		struct waiting *w =
 			LIST_ENTRY(k->order.next, struct waiting, order);
@@ -169,10 +186,12 @@ static void flush(struct keep *k)
 
 		if (err == ERR_LIMIT || err == ERR_CLOSED)
 			return;
-		if (err)
+		if (err) {
 			log_error("a call, registration or subscription is "
 				  "not saved: %s",
 				  err_str(err));
+			k->round = ROUND_NONE;
+		}
 		waiting_free(k, w);
 	}
 }
@@ -189,6 +208,9 @@ static void on_timer(void *arg)
 	struct keep *k = arg;
 
 	flush(k);
+	/* Here all that was to be saved anew has come to the queue. */
+	if (list_empty(&k->order))
+		(void)send_round(k, ROUND_SWEEP, STATE_OP_SWEEP, ROUND_NONE);
 	if (k->store && has_work(k))
 		arm(k);
 }
@@ -225,6 +247,8 @@ void keep_action(struct keep *k, bool is_save, struct slice bytes)
 	if (!w || (is_save && !copy)) {
 		log_warn("a call, registration or subscription is not "
 			 "saved: too long, or no memory");
+		/* Its old state is better than none. */
+		k->round = ROUND_NONE;
 		alloc_free(copy);
 		return;
 	}
@@ -246,9 +270,9 @@ void keep_set_store(struct keep *k, struct channel *store)
 		arm(k);
 }
 
-void keep_clear(struct keep *k)
+void keep_anew(struct keep *k)
 {
-	k->is_clearing = true;
+	k->round = ROUND_MARK;
 	arm(k);
 }
 

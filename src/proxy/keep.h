@@ -32,10 +32,10 @@ MUST_CHECK int keep_new(struct loop *loop, struct keys_client *keys,
 struct keep *keep_free(struct keep *k, struct channel *store);
 /* Where saves go from now on; NULL: they wait. */
 void keep_set_store(struct keep *k, struct channel *store);
-/* Have the store drop what it has of this worker before it gets what waits and
- * what comes: the caller saves everything anew. Waits for a store as saves
- * do. */
-void keep_clear(struct keep *k);
+/* The caller saves everything anew, at once: when the store has taken all of it,
+ * and not before, it drops what else it has of this worker. Waits for a store
+ * as saves do. */
+void keep_anew(struct keep *k);
 /* Execute ACTION_SAVE (is_save) or ACTION_FORGET. Without memory the object
  * is not kept, which is logged. */
 void keep_action(struct keep *k, bool is_save, struct slice bytes);

@@ -106,7 +106,7 @@ void worker_keep_all(struct worker *w)
 
 	/* Whatever was to be forgotten may be there still. */
 	if (calls_save_all(w->calls, &out) == 0)
-		keep_clear(w->keep);
+		keep_anew(w->keep);
 	else
 		log_error("no memory: not everything is saved anew");
 	egress_run(w->egress, &out, loop_now_ms(w->loop));

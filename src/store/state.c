@@ -19,7 +19,11 @@ enum statement {
 	HAS,
 	PUT,
 	DEL,
-	CLEAR,
+	MARK,
+	UNMARK,
+	UNMARK_ALL,
+	SWEEP,
+	MARKED,
 	LIST,
 	COUNT,
 	ALIVE,
@@ -35,7 +39,8 @@ struct state {
 	uint32_t workers;
 	uint32_t rows_max;
 	uint32_t count;
-	bool is_open; /* a transaction */
+	bool is_open;	/* a transaction */
+	bool *is_whole; /* by worker: nothing failed since its mark */
 };
 
 static const char schema[] =
@@ -48,13 +53,24 @@ static const char schema[] =
 	"PRAGMA user_version=1;"
 	"COMMIT;";
 
+/* Marks die with the process: whoever comes after it is told all anew. */
+static const char marks[] = "CREATE TEMP TABLE mark("
+			    " worker INTEGER NOT NULL, key BLOB NOT NULL,"
+			    " PRIMARY KEY(worker, key)) WITHOUT ROWID, STRICT;";
+
 static const char *const sql[STATEMENTS] = {
 	[HAS] = "SELECT 1 FROM state WHERE worker=?1 AND key=?2",
 	[PUT] = ("INSERT INTO state(worker, key, blob) VALUES(?1, ?2, ?3)"
 		 " ON CONFLICT(worker, key) DO UPDATE SET"
 		 " blob=excluded.blob"),
 	[DEL] = "DELETE FROM state WHERE worker=?1 AND key=?2",
-	[CLEAR] = "DELETE FROM state WHERE worker=?1",
+	[MARK] = ("INSERT INTO mark(worker, key)"
+		  " SELECT worker, key FROM state WHERE worker=?1"),
+	[UNMARK] = "DELETE FROM mark WHERE worker=?1 AND key=?2",
+	[UNMARK_ALL] = "DELETE FROM mark WHERE worker=?1",
+	[SWEEP] = ("DELETE FROM state WHERE worker=?1 AND key IN"
+		   " (SELECT key FROM mark WHERE worker=?1)"),
+	[MARKED] = "SELECT count(*) FROM mark",
 	[LIST] = ("SELECT key, blob FROM state WHERE worker=?1 AND key > ?2"
 		  " ORDER BY key"),
 	[COUNT] = "SELECT count(*) FROM state",
@@ -154,7 +170,7 @@ static int make_schema(struct state *s)
 
 static int prepare(struct state *s)
 {
-	int rc = SQLITE_OK;
+	int rc = sqlite3_exec(s->db, marks, NULL, NULL, NULL);
 
 	for (int i = 0; rc == SQLITE_OK && i < STATEMENTS; i++)
 		rc = sqlite3_prepare_v3(s->db, sql[i], -1,
@@ -266,6 +282,11 @@ int state_open(const struct state_params *p, struct state **ret,
 		return ERR_NOMEM;
 	s->workers = p->workers;
 	s->rows_max = p->rows_max;
+	s->is_whole = alloc_array(p->workers, sizeof(*s->is_whole));
+	if (!s->is_whole) {
+		alloc_free(s);
+		return ERR_NOMEM;
+	}
 	err = open_once(s, p->path);
 	if (err && err != ERR_NOMEM) {
 		(void)snprintf(ret_message, STATE_MESSAGE_MAX,
@@ -281,6 +302,7 @@ int state_open(const struct state_params *p, struct state **ret,
 			       p->path,
 			       s->db ? sqlite3_errmsg(s->db) : strerror(errno));
 		close_db(s);
+		alloc_free(s->is_whole);
 		alloc_free(s);
 		return err;
 	}
@@ -295,6 +317,7 @@ struct state *state_close(struct state *s)
 	if (s->is_open)
 		(void)sqlite3_step(s->stmt[COMMIT]);
 	close_db(s);
+	alloc_free(s->is_whole);
 	return alloc_free(s);
 }
 
@@ -324,13 +347,21 @@ static int step(struct state *s, enum statement which)
 	return err_of(rc);
 }
 
+/* What was saved anew, by whomever, may not be there: nobody sweeps. */
+static int forbid_sweeps(struct state *s, int err)
+{
+	if (err)
+		memset(s->is_whole, 0, s->workers * sizeof(*s->is_whole));
+	return err;
+}
+
 static int begin(struct state *s)
 {
 	int err = s->is_open ? 0 : step(s, BEGIN);
 
 	if (!err)
 		s->is_open = true;
-	return err;
+	return forbid_sweeps(s, err);
 }
 
 static int bind(sqlite3_stmt *q, uint32_t worker, struct slice key)
@@ -356,7 +387,7 @@ static int failed(struct state *s, int err)
 		s->is_open = false;
 		(void)recount(s);
 	}
-	return err;
+	return forbid_sweeps(s, err);
 }
 
 static bool has(struct state *s, uint32_t worker, struct slice key)
@@ -367,6 +398,39 @@ static bool has(struct state *s, uint32_t worker, struct slice key)
 
 	finish(q);
 	return found;
+}
+
+/* What is to be swept takes no place, but that has an end too. */
+static bool is_full(struct state *s)
+{
+	sqlite3_stmt *q = s->stmt[MARKED];
+	uint64_t marked = 0;
+
+	if (s->count < s->rows_max)
+		return false;
+	if (sqlite3_step(q) == SQLITE_ROW)
+		marked = (uint64_t)sqlite3_column_int64(q, 0);
+	finish(q);
+	if (marked > s->rows_max)
+		marked = s->rows_max;
+	return s->count >= s->rows_max + marked;
+}
+
+/* rc: of binding q, which changes marks. */
+static int change_marks(struct state *s, sqlite3_stmt *q, int rc)
+{
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(q);
+	finish(q);
+	return rc == SQLITE_DONE ? 0 : failed(s, err_of(rc));
+}
+
+static int change_all_marks(struct state *s, enum statement which,
+			    uint32_t worker)
+{
+	sqlite3_stmt *q = s->stmt[which];
+
+	return change_marks(s, q, sqlite3_bind_int64(q, 1, worker));
 }
 
 int state_put(struct state *s, uint32_t worker, struct slice key,
@@ -380,7 +444,7 @@ int state_put(struct state *s, uint32_t worker, struct slice key,
 	    blob.len > STATE_BLOB_MAX)
 		return ERR_BAD;
 	is_new = !has(s, worker, key);
-	if (is_new && s->count >= s->rows_max)
+	if (is_new && is_full(s))
 		return ERR_LIMIT;
 	err = begin(s);
 	if (err)
@@ -395,7 +459,9 @@ int state_put(struct state *s, uint32_t worker, struct slice key,
 	if (rc != SQLITE_DONE)
 		return failed(s, err_of(rc));
 	s->count += is_new;
-	return 0;
+	q = s->stmt[UNMARK];
+	return s->is_whole[worker] ? change_marks(s, q, bind(q, worker, key))
+				   : 0;
 }
 
 /* rc: of binding q, which deletes. */
@@ -421,12 +487,34 @@ int state_del(struct state *s, uint32_t worker, struct slice key)
 	return err ? err : delete_bound(s, q, bind(q, worker, key));
 }
 
-int state_clear(struct state *s, uint32_t worker)
+int state_mark(struct state *s, uint32_t worker)
 {
-	sqlite3_stmt *q = s->stmt[CLEAR];
-	int err = begin(s);
+	int err;
 
-	return err ? err : delete_bound(s, q, sqlite3_bind_int64(q, 1, worker));
+	if (worker >= s->workers)
+		return ERR_BAD;
+	err = begin(s);
+	if (!err)
+		err = change_all_marks(s, UNMARK_ALL, worker);
+	if (!err)
+		err = change_all_marks(s, MARK, worker);
+	if (!err)
+		s->is_whole[worker] = true;
+	return err;
+}
+
+int state_sweep(struct state *s, uint32_t worker)
+{
+	sqlite3_stmt *q = s->stmt[SWEEP];
+	int err;
+
+	if (worker >= s->workers || !s->is_whole[worker])
+		return 0;
+	s->is_whole[worker] = false;
+	err = begin(s);
+	if (!err)
+		err = delete_bound(s, q, sqlite3_bind_int64(q, 1, worker));
+	return err ? err : change_all_marks(s, UNMARK_ALL, worker);
 }
 
 int state_list(struct state *s, uint32_t worker, struct slice after,
@@ -477,5 +565,5 @@ int state_commit(struct state *s, uint64_t now_s)
 	s->is_open = false;
 	if (err)
 		(void)recount(s);
-	return err;
+	return forbid_sweeps(s, err);
 }

@@ -49,8 +49,13 @@ MUST_CHECK int state_put(struct state *s, uint32_t worker, struct slice key,
 			 struct slice blob);
 /* Remove an entry; nothing happens when it is not there. ERR_SPACE, ERR_IO. */
 MUST_CHECK int state_del(struct state *s, uint32_t worker, struct slice key);
-/* Remove all entries of a worker. ERR_SPACE, ERR_IO. */
-MUST_CHECK int state_clear(struct state *s, uint32_t worker);
+/* Mark all entries of a worker: state_put takes the mark away. For the limit a
+ * marked one does not count, up to rows_max of them. ERR_BAD: no such worker.
+ * ERR_SPACE, ERR_IO. */
+MUST_CHECK int state_mark(struct state *s, uint32_t worker);
+/* Remove what is marked of a worker. Nothing is removed when any write has
+ * failed since state_mark: what was put may not be there. ERR_SPACE, ERR_IO. */
+MUST_CHECK int state_sweep(struct state *s, uint32_t worker);
 /* Walk a worker's entries by key, those after key after (empty: all), until
  * fn returns false. ERR_IO. */
 MUST_CHECK int state_list(struct state *s, uint32_t worker, struct slice after,

@@ -5,7 +5,7 @@
 bool state_wire_is(struct slice s)
 {
 	return s.len > 0 && s.ptr[0] >= STATE_OP_SAVE &&
-	       s.ptr[0] <= STATE_OP_CLEAR;
+	       s.ptr[0] <= STATE_OP_SWEEP;
 }
 
 void state_request_write(struct writer *w, const struct state_request *r)
@@ -25,14 +25,14 @@ int state_request_read(struct slice s, struct state_request *ret)
 	op = reader_u8(&r);
 	q.key = reader_blob(&r);
 	q.blob = reader_blob(&r);
-	if (!reader_end(&r) || op < STATE_OP_SAVE || op > STATE_OP_CLEAR ||
+	if (!reader_end(&r) || op < STATE_OP_SAVE || op > STATE_OP_SWEEP ||
 	    q.key.len > STATE_KEY_MAX || q.blob.len > STATE_BLOB_MAX)
 		return ERR_BAD;
 	q.op = (enum state_op)op;
 	if ((q.op == STATE_OP_SAVE) != (q.blob.len > 0) ||
 	    ((q.op == STATE_OP_SAVE || q.op == STATE_OP_FORGET) &&
 	     q.key.len == 0) ||
-	    (q.op == STATE_OP_CLEAR && q.key.len > 0))
+	    (q.op >= STATE_OP_MARK && q.key.len > 0))
 		return ERR_BAD;
 	*ret = q;
 	return 0;

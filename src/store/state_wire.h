@@ -24,8 +24,9 @@ enum state_op {
 	STATE_OP_SAVE = 65,    /* key, blob */
 	STATE_OP_FORGET = 66,  /* key */
 	STATE_OP_RESTORE = 67, /* entries after key (empty: all) -> page */
-	STATE_OP_CLEAR = 68,   /* all entries; what stays is saved anew */
-	STATE_OP_AGAIN = 69    /* from the store: CLEAR, and save anew */
+	STATE_OP_MARK = 68,    /* all entries: what stays is saved anew */
+	STATE_OP_SWEEP = 69,   /* what was not saved anew since MARK goes */
+	STATE_OP_AGAIN = 70    /* from the store: MARK, save anew, SWEEP */
 };
 
 /* Slices are views into the caller's buffers. */

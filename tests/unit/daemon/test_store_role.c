@@ -309,7 +309,7 @@ START_TEST(a_successor_finds_what_its_predecessor_left)
 }
 END_TEST
 
-START_TEST(a_worker_clears_its_own)
+START_TEST(a_worker_sweeps_its_own)
 {
 	int pair[2];
 
@@ -319,8 +319,11 @@ START_TEST(a_worker_clears_its_own)
 	state_send(pair[1], STATE_OP_SAVE, "Cb", "other");
 	state_expect(pair[1], "Cb=other ");
 	state_send(worker_fd, STATE_OP_SAVE, "Ca", "one");
-	state_send(worker_fd, STATE_OP_CLEAR, "", "");
+	state_send(worker_fd, STATE_OP_MARK, "", "");
 	state_send(worker_fd, STATE_OP_SAVE, "Cc", "two");
+	/* If it dies now its successor finds everything. */
+	state_expect(worker_fd, "Ca=one Cc=two ");
+	state_send(worker_fd, STATE_OP_SWEEP, "", "");
 	state_expect(worker_fd, "Cc=two ");
 	state_expect(pair[1], "Cb=other ");
 	(void)close(pair[1]);
@@ -440,8 +443,9 @@ START_TEST(what_a_full_disk_lost_is_asked_for)
 			lose_one();
 	}
 	ck_assert_int_ge(clock_ms() - before, 4900);
-	state_send(worker_fd, STATE_OP_CLEAR, "", "");
+	state_send(worker_fd, STATE_OP_MARK, "", "");
 	state_send(worker_fd, STATE_OP_SAVE, "Cx", "lost");
+	state_send(worker_fd, STATE_OP_SWEEP, "", "");
 	state_expect(worker_fd, "Cx=lost ");
 	(void)close(pair[1]);
 }
@@ -590,7 +594,7 @@ int main(void)
 	tcase_add_test(tc, monitor_writes_and_worker_reads);
 	tcase_add_test(tc, worker_may_only_read);
 	tcase_add_test(tc, a_successor_finds_what_its_predecessor_left);
-	tcase_add_test(tc, a_worker_clears_its_own);
+	tcase_add_test(tc, a_worker_sweeps_its_own);
 	tcase_add_test(tc, what_was_gathered_survives_a_kill);
 	tcase_add_test(tc, what_a_full_disk_lost_is_asked_for);
 	tcase_add_test(tc, unreadable_requests_are_dropped_and_nothing_else);

@@ -726,7 +726,7 @@ static void registers_2002(void)
 }
 
 /* What the store was told and lost is not there when it is told all anew. */
-START_TEST(a_new_store_forgets_before_it_gets_everything)
+START_TEST(a_new_store_gets_everything_before_it_forgets)
 {
 	registers_2002();
 	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
@@ -735,8 +735,9 @@ START_TEST(a_new_store_forgets_before_it_gets_everything)
 		(void)close(store);
 		ck_assert_int_eq(worker_new_store(worker, pair(&store)), 0);
 	}
-	ck_assert_int_eq(keeps(store), STATE_OP_CLEAR);
+	ck_assert_int_eq(keeps(store), STATE_OP_MARK);
 	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
+	ck_assert_int_eq(keeps(store), STATE_OP_SWEEP);
 }
 END_TEST
 
@@ -744,7 +745,8 @@ START_TEST(a_new_store_forgets_although_there_is_nothing_to_keep)
 {
 	(void)close(store);
 	ck_assert_int_eq(worker_new_store(worker, pair(&store)), 0);
-	ck_assert_int_eq(keeps(store), STATE_OP_CLEAR);
+	ck_assert_int_eq(keeps(store), STATE_OP_MARK);
+	ck_assert_int_eq(keeps(store), STATE_OP_SWEEP);
 }
 END_TEST
 
@@ -755,8 +757,9 @@ START_TEST(a_store_that_lost_something_gets_everything)
 	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
 	for (int i = 0; i < 2; i++) {
 		store_says(slice_make(again, sizeof(again)));
-		ck_assert_int_eq(keeps(store), STATE_OP_CLEAR);
+		ck_assert_int_eq(keeps(store), STATE_OP_MARK);
 		ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
+		ck_assert_int_eq(keeps(store), STATE_OP_SWEEP);
 	}
 }
 END_TEST
@@ -777,9 +780,10 @@ START_TEST(a_loss_does_not_disturb_who_begins)
 }
 END_TEST
 
-START_TEST(what_cannot_be_restored_is_cleared)
+START_TEST(what_cannot_be_restored_is_swept)
 {
-	ck_assert_int_eq(keeps(store), STATE_OP_CLEAR);
+	ck_assert_int_eq(keeps(store), STATE_OP_MARK);
+	ck_assert_int_eq(keeps(store), STATE_OP_SWEEP);
 	registers_2002();
 	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
 }
@@ -812,7 +816,7 @@ int main(void)
 	tcase_add_test(t, who_keeps_nothing_has_nothing_to_say_again);
 	suite_add_tcase(suite, t);
 	tcase_add_checked_fixture(keeping, setup_keeping, teardown);
-	tcase_add_test(keeping, a_new_store_forgets_before_it_gets_everything);
+	tcase_add_test(keeping, a_new_store_gets_everything_before_it_forgets);
 	tcase_add_test(keeping,
 		       a_new_store_forgets_although_there_is_nothing_to_keep);
 	tcase_add_test(keeping, a_store_that_lost_something_gets_everything);
@@ -821,7 +825,7 @@ int main(void)
 	tcase_add_test(told, a_loss_does_not_disturb_who_begins);
 	suite_add_tcase(suite, told);
 	tcase_add_checked_fixture(unread, setup_unread, teardown);
-	tcase_add_test(unread, what_cannot_be_restored_is_cleared);
+	tcase_add_test(unread, what_cannot_be_restored_is_swept);
 	suite_add_tcase(suite, unread);
 	return run_suite(suite);
 }

@@ -106,21 +106,73 @@ START_TEST(entries_are_each_workers_own)
 }
 END_TEST
 
-START_TEST(clearing_is_of_one_worker_and_of_the_transaction)
+START_TEST(sweeping_is_of_what_was_not_saved_anew)
 {
 	struct state *s = with_two();
 
 	ck_assert_int_eq(put(s, 1, "a", "4"), 0);
 	ck_assert_int_eq(state_commit(s, 1000), 0);
-	ck_assert_int_eq(state_clear(s, 0), 0);
-	ck_assert_uint_eq(state_count(s), 1);
-	ck_assert_int_eq(put(s, 0, "c", "5"), 0);
-	expect(s, 0, "", "c=5 ");
+	ck_assert_int_eq(state_mark(s, 0), 0);
+	ck_assert_int_eq(put(s, 0, "b", "5"), 0);
+	/* A worker that ends here has lost nothing. */
+	expect(s, 0, "", "a=3 b=5 ");
+	ck_assert_int_eq(state_commit(s, 1000), 0);
+	ck_assert_int_eq(state_sweep(s, 0), 0);
+	expect(s, 0, "", "b=5 ");
 	expect(s, 1, "", "a=4 ");
-	ck_assert_int_eq(state_clear(s, 0), 0);
-	ck_assert_int_eq(state_clear(s, 0), 0);
-	ck_assert_uint_eq(state_count(s), 1);
+	ck_assert_uint_eq(state_count(s), 2);
+	/* Without a mark there is nothing to sweep. */
+	ck_assert_int_eq(state_sweep(s, 0), 0);
+	ck_assert_int_eq(state_sweep(s, 1), 0);
+	ck_assert_int_eq(state_mark(s, 2), ERR_BAD);
+	ck_assert_int_eq(state_sweep(s, 2), 0);
+	ck_assert_uint_eq(state_count(s), 2);
+	ck_assert_int_eq(state_mark(s, 0), 0);
+	ck_assert_int_eq(state_sweep(s, 0), 0);
 	expect(s, 0, "", "");
+	state_close(s);
+}
+END_TEST
+
+/* Who marked and ended before the sweep leaves no marks to its successor. */
+START_TEST(a_new_mark_counts_anew)
+{
+	struct state *s = with_two();
+
+	ck_assert_int_eq(state_mark(s, 0), 0);
+	ck_assert_int_eq(put(s, 0, "a", "5"), 0);
+	ck_assert_int_eq(state_mark(s, 0), 0);
+	ck_assert_int_eq(put(s, 0, "b", "6"), 0);
+	ck_assert_int_eq(put(s, 0, "c", "7"), 0);
+	ck_assert_int_eq(state_sweep(s, 0), 0);
+	expect(s, 0, "", "b=6 c=7 ");
+	state_close(s);
+}
+END_TEST
+
+/* What is to be swept takes no place from what is saved; but there is an end,
+ * however often a worker marks. */
+START_TEST(what_is_marked_makes_room)
+{
+	struct state *s = with_two();
+	int err = 0;
+
+	ck_assert_int_eq(put(s, 0, "c", "3"), 0);
+	ck_assert_int_eq(put(s, 0, "d", "4"), ERR_LIMIT);
+	ck_assert_int_eq(state_mark(s, 0), 0);
+	ck_assert_int_eq(put(s, 0, "d", "4"), 0);
+	expect(s, 0, "", "a=3 b=2 c=3 d=4 ");
+	ck_assert_int_eq(state_sweep(s, 0), 0);
+	expect(s, 0, "", "d=4 ");
+	for (int i = 0; !err && i < 20; i++) {
+		char key[16];
+
+		(void)snprintf(key, sizeof(key), "k%d", i);
+		ck_assert_int_eq(state_mark(s, 0), 0);
+		err = put(s, 0, key, "1");
+	}
+	ck_assert_int_eq(err, ERR_LIMIT);
+	ck_assert_uint_eq(state_count(s), 2 * params.rows_max);
 	state_close(s);
 }
 END_TEST
@@ -318,6 +370,25 @@ START_TEST(a_full_disk_takes_no_places)
 }
 END_TEST
 
+/* What was saved anew was taken back: what was there before is not swept. */
+START_TEST(a_full_disk_sweeps_nothing)
+{
+	struct state *s = with_two();
+
+	ck_assert_int_eq(state_mark(s, 0), 0);
+	ck_assert_int_eq(state_commit(s, 1000), 0);
+	limit_files();
+	files_may_grow(4096);
+	ck_assert_int_eq(put(s, 0, "a", "5"), 0);
+	ck_assert_int_ne(state_commit(s, 1001), 0);
+	files_may_grow(files.rlim_cur);
+	ck_assert_int_eq(put(s, 0, "b", "6"), 0);
+	ck_assert_int_eq(state_sweep(s, 0), 0);
+	expect(s, 0, "", "a=3 b=6 ");
+	state_close(s);
+}
+END_TEST
+
 static bool count_one(void *ctx, struct slice key, struct slice blob)
 {
 	(void)key;
@@ -363,15 +434,18 @@ START_TEST(messages_come_back_as_they_were_written)
 		{STATE_OP_FORGET, SLICE("Ca"), SLICE("")},
 		{STATE_OP_RESTORE, SLICE(""), SLICE("")},
 		{STATE_OP_RESTORE, SLICE("Ca"), SLICE("")},
-		{STATE_OP_CLEAR, SLICE(""), SLICE("")},
+		{STATE_OP_MARK, SLICE(""), SLICE("")},
+		{STATE_OP_SWEEP, SLICE(""), SLICE("")},
 	};
 	static const struct state_request bad[] = {
 		{STATE_OP_SAVE, SLICE("Ca"), SLICE("")},
 		{STATE_OP_SAVE, SLICE(""), SLICE("blob")},
 		{STATE_OP_FORGET, SLICE(""), SLICE("")},
 		{STATE_OP_FORGET, SLICE("Ca"), SLICE("blob")},
-		{STATE_OP_CLEAR, SLICE("Ca"), SLICE("")},
-		{STATE_OP_CLEAR, SLICE(""), SLICE("blob")},
+		{STATE_OP_MARK, SLICE("Ca"), SLICE("")},
+		{STATE_OP_MARK, SLICE(""), SLICE("blob")},
+		{STATE_OP_SWEEP, SLICE("Ca"), SLICE("")},
+		{STATE_OP_SWEEP, SLICE(""), SLICE("blob")},
 	};
 	uint8_t buf[64];
 	struct writer w;
@@ -402,7 +476,7 @@ END_TEST
 START_TEST(again_is_one_byte_and_no_request)
 {
 	static const uint8_t longer[] = {STATE_OP_AGAIN, 0};
-	static const uint8_t other[] = {STATE_OP_CLEAR};
+	static const uint8_t other[] = {STATE_OP_SWEEP};
 	uint8_t buf[4];
 	struct writer w;
 	struct state_request q;
@@ -461,7 +535,9 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, entries_are_each_workers_own);
-	tcase_add_test(t, clearing_is_of_one_worker_and_of_the_transaction);
+	tcase_add_test(t, sweeping_is_of_what_was_not_saved_anew);
+	tcase_add_test(t, a_new_mark_counts_anew);
+	tcase_add_test(t, what_is_marked_makes_room);
 	tcase_add_test(t, a_successor_within_the_lease_finds_them);
 	tcase_add_test(t, after_the_lease_nothing_is_left);
 	tcase_add_test(t, another_boot_begins_with_nothing);
@@ -471,6 +547,7 @@ int main(void)
 	tcase_add_test(t, a_place_that_is_none_is_an_error);
 	tcase_add_test(t, a_full_disk_keeps_what_is_there);
 	tcase_add_test(t, a_full_disk_takes_no_places);
+	tcase_add_test(t, a_full_disk_sweeps_nothing);
 	tcase_add_test(t, a_full_disk_in_the_midst_takes_no_places);
 	tcase_add_test(t, messages_come_back_as_they_were_written);
 	tcase_add_test(t, again_is_one_byte_and_no_request);
