@@ -471,8 +471,7 @@ static int tell(struct calls *c, struct core_req *q, struct leg *leg,
 /* The dialog of the request in core_msg, and the number that follows. */
 static struct leg *next_cseq(struct calls *c, struct core_req *q)
 {
-	struct leg *leg =
-		leg_by_ids(c, c->core_msg.call_id, c->core_msg.from_tag);
+	struct leg *leg = leg_of_ours(c, &c->core_msg);
 
 	q->cseq = c->core_msg.cseq;
 	if (leg && leg->dialog.local_cseq > q->cseq)

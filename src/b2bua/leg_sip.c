@@ -311,6 +311,20 @@ struct leg *leg_by_ids(struct calls *c, struct slice call_id, struct slice tag)
 	return TABLE_ENTRY(leg_find_first(c, call_id, tag), struct leg, node);
 }
 
+struct leg *leg_of_ours(struct calls *c, const struct sip_msg *m)
+{
+	struct table_node *first = leg_find_first(c, m->call_id, m->from_tag);
+
+	for (struct table_node *n = first; n; n = table_find_next(n)) {
+		struct leg *leg = TABLE_ENTRY(n, struct leg, node);
+
+		if (leg->dialog.remote_tag &&
+		    slice_eqs(m->to_tag, leg->dialog.remote_tag))
+			return leg;
+	}
+	return TABLE_ENTRY(first, struct leg, node);
+}
+
 struct leg *leg_find_answered(struct calls *c, const struct sip_msg *m)
 {
 	struct table_node *n = leg_find_first(c, m->call_id, m->from_tag);

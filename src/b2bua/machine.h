@@ -164,6 +164,10 @@ struct leg *leg_find_ours(struct calls *c, const struct sip_msg *m);
 bool leg_is_peer(const struct leg *leg, const struct event_sip *ev);
 /* The leg of this Call-ID and tag of ours, or NULL. */
 struct leg *leg_by_ids(struct calls *c, struct slice call_id, struct slice tag);
+/* The leg that m, a request of ours, was sent on, or NULL. Of several with its
+ * Call-ID and tag of ours, as forked subscriptions have, the one whose peer has
+ * m's To tag; where none has, any of them. */
+struct leg *leg_of_ours(struct calls *c, const struct sip_msg *m);
 /* The phone of what was restored has not come back yet: it has no
  * connection, and no request can be sent to it. */
 bool leg_is_away(const struct leg *leg);
