@@ -31,9 +31,10 @@ static const char usage_text[] =
 
 struct arguments {
 	const char *config;
-	const char *role;   /* NULL = monitor */
-	const char *worker; /* which one, for that role */
-	const char *queues; /* how many, for the media process */
+	const char *role;    /* NULL = monitor */
+	const char *worker;  /* which one, for that role */
+	const char *workers; /* how many, for the store process */
+	const char *queues;  /* how many, for the media process */
 	bool is_check;
 	bool is_verbose;
 };
@@ -75,6 +76,18 @@ static int run_worker(const char *which)
 	return 2;
 }
 
+static int run_store(const char *workers)
+{
+	uint64_t n;
+
+	if (text_dec(slice_str(workers ? workers : ""), CONFIG_WORKERS_MAX,
+		     &n) == 0 &&
+	    n > 0)
+		return role_store_process((uint32_t)n);
+	(void)fprintf(stderr, "sallyportd: how many workers?\n");
+	return 2;
+}
+
 static int run_media(const char *queues)
 {
 	uint64_t n = 0;
@@ -87,19 +100,12 @@ static int run_media(const char *queues)
 
 static int run_role(const struct arguments *a)
 {
-	static const struct {
-		const char *name;
-		int (*run)(void);
-	} roles[] = {
-		{"keys", role_keys},
-		{"store", role_store_process},
-	};
-
 	/* The terminal's ^C is for the monitor, which ends the others. */
 	(void)signal(SIGINT, SIG_IGN);
-	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-		if (strcmp(a->role, roles[i].name) == 0)
-			return roles[i].run();
+	if (strcmp(a->role, "keys") == 0)
+		return role_keys();
+	if (strcmp(a->role, "store") == 0)
+		return run_store(a->workers);
 	if (strcmp(a->role, "worker") == 0)
 		return run_worker(a->worker);
 	if (strcmp(a->role, "media") == 0)
@@ -118,6 +124,7 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		{"help", no_argument, NULL, 'h'},
 		{"role", required_argument, NULL, 'r'},
 		{"worker", required_argument, NULL, 'w'},
+		{"workers", required_argument, NULL, 'W'},
 		{"queues", required_argument, NULL, 'q'},
 		{NULL, 0, NULL, 0},
 	};
@@ -139,6 +146,9 @@ static int parse(int argc, char **argv, struct arguments *ret)
 			break;
 		case 'w':
 			ret->worker = optarg;
+			break;
+		case 'W':
+			ret->workers = optarg;
 			break;
 		case 'q':
 			ret->queues = optarg;

@@ -514,6 +514,11 @@ static int fill_start(struct monitor_child *child, struct proc_start *s)
 			       m->queues);
 		s->args[s->arg_count++] = child->arg;
 	}
+	if (child->kind == MONITOR_STORE) {
+		(void)snprintf(child->arg, sizeof(child->arg), "--workers=%u",
+			       m->workers);
+		s->args[s->arg_count++] = child->arg;
+	}
 	relink(m, child);
 	if (child->kind == MONITOR_STORE && !m->devices)
 		return monitor_devices_fetch(m);

@@ -78,15 +78,16 @@ static int enter_sandbox(void *ctx)
  * The database is opened inside the sandbox: its journal files must belong to
  * the user the process runs as, or they could not be removed later.
  */
-int role_store_process(void)
+int role_store_process(uint32_t workers)
 {
 	struct config *c = setup_config_from_fd(ROLE_FD_CONFIG);
 	struct sandbox_params sb = setup_sandbox(c, SANDBOX_STORE, NULL);
 	char path[ROLE_PATH_MAX];
 	char state[ROLE_PATH_MAX];
-	struct role_store_params p = {.path = path,
-				      .state = store_state_params(c, state),
-				      .monitor_fd = ROLE_FD_MONITOR};
+	struct role_store_params p = {
+		.path = path,
+		.state = store_state_params(c, workers, state),
+		.monitor_fd = ROLE_FD_MONITOR};
 	int status;
 
 	setup_role(c, "store", ROLE_FD_LOG);

@@ -31,8 +31,9 @@ int role_monitor(const char *path, struct config *c);
 int role_worker(uint32_t number, uint32_t count);
 /* Run the keys process: keys_main (daemon/keys.h) with c's keys. */
 int role_keys(void);
-/* Run the store process: role_store (daemon/store.h) in its sandbox. */
-int role_store_process(void);
+/* Run the store process: role_store (daemon/store.h) in its sandbox; workers:
+ * as many there are. */
+int role_store_process(uint32_t workers);
 /* Run the media process: role_media (daemon/media.h) in its sandbox; queues:
  * as many packet queues have rules. */
 int role_media_process(uint16_t queues);

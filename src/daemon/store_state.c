@@ -77,11 +77,11 @@ static void on_timer(void *arg)
 }
 
 struct store_state_params store_state_params(const struct config *c,
-					     const char *path)
+					     uint32_t workers, const char *path)
 {
 	return (struct store_state_params){.path = path,
 					   .lease_s = c->restart_lease_s,
-					   .workers = setup_workers(c),
+					   .workers = workers,
 					   .rows_max = c->limits.calls +
 						       c->limits.registrations +
 						       c->limits.subscriptions};

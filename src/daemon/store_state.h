@@ -45,9 +45,11 @@ struct store_state_params {
 	uint32_t rows_max;
 };
 
-/* As c has it; path (of the file) outlives what is returned. */
-struct store_state_params store_state_params(const struct config *c,
-					     const char *path);
+/* As c has it, but for the number of workers: the monitor counted them, when
+ * there may have been more processors. path (of the file) outlives what is
+ * returned. */
+struct store_state_params
+store_state_params(const struct config *c, uint32_t workers, const char *path);
 /* Open the file and begin. Errors were logged: ERR_IO, ERR_NOMEM. */
 MUST_CHECK int store_state_open(struct store_state *s, struct loop *loop,
 				const struct store_state_params *p,
