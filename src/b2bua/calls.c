@@ -61,6 +61,15 @@ struct obj *obj_find(const struct calls *c, uint64_t user)
 					  .gen = (uint32_t)(user >> 32)});
 }
 
+struct leg *obj_legs(struct obj *o)
+{
+	if (o->kind == OBJ_CALL)
+		return LIST_ENTRY(o, struct call, obj)->leg;
+	if (o->kind == OBJ_SUB)
+		return LIST_ENTRY(o, struct sub, obj)->leg;
+	return NULL;
+}
+
 struct call *call_find(const struct calls *c, uint64_t cookie)
 {
 	struct obj *o = obj_find(c, cookie);

@@ -25,6 +25,8 @@ MUST_CHECK int obj_init(struct calls *c, struct obj *o, enum obj_kind kind);
 void obj_done(struct calls *c, struct obj *o);
 /* The object of a user number or cookie, or NULL. */
 struct obj *obj_find(const struct calls *c, uint64_t user);
+/* Both legs, by side, of a call or a subscription; NULL: o has none. */
+struct leg *obj_legs(struct obj *o);
 /* The call of a cookie, or NULL. */
 struct call *call_find(const struct calls *c, uint64_t cookie);
 /* Key bytes of an endpoint for the tables by endpoint. */

@@ -95,16 +95,10 @@ static struct leg *find_leg(struct calls *c, enum side side, struct slice user)
 	uint32_t i = 0;
 
 	while ((o = slots_next(&c->objs, &i))) {
-		struct leg *leg;
+		struct leg *leg = obj_legs(o);
 
-		if (o->kind == OBJ_CALL)
-			leg = &LIST_ENTRY(o, struct call, obj)->leg[side];
-		else if (o->kind == OBJ_SUB)
-			leg = &LIST_ENTRY(o, struct sub, obj)->leg[side];
-		else
-			continue;
-		if (slice_eqs(user, leg->contact_user))
-			return leg;
+		if (leg && slice_eqs(user, leg[side].contact_user))
+			return &leg[side];
 	}
 	return NULL;
 }

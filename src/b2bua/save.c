@@ -672,22 +672,13 @@ void save_follow_trunk(struct calls *c, struct trunk *t)
 	save_follow_trunk_subs(c, t);
 }
 
-static struct leg *legs_of(struct obj *o)
-{
-	if (o->kind == OBJ_CALL)
-		return LIST_ENTRY(o, struct call, obj)->leg;
-	if (o->kind == OBJ_SUB)
-		return LIST_ENTRY(o, struct sub, obj)->leg;
-	return NULL;
-}
-
 void save_follow_core(struct calls *c)
 {
 	struct obj *o;
 	uint32_t i = 0;
 
 	while ((o = slots_next(&c->objs, &i))) {
-		struct leg *leg = legs_of(o);
+		struct leg *leg = obj_legs(o);
 
 		/* The address stays: there is nothing to be saved. */
 		if (leg && !core_by_dest(&c->core, &leg[SIDE_CORE].dest))
