@@ -2,7 +2,8 @@
 # make check-matrix: what a release must pass beyond ./run-tests. A build of
 # its own for each row, make check in it:
 #
-#   i386      32-bit, run by this machine's own processor
+#   i386      32-bit, run by this machine's own processor, or under qemu-user
+#             where its kernel runs 64-bit programs only
 #   s390x     big-endian, under qemu-user
 #   tsan      ThreadSanitizer
 #   valgrind  memcheck over every test program
@@ -86,17 +87,27 @@ foreign() {
 		LDFLAGS="-L$lib -Wl,-rpath-link,$lib -Wl,-rpath-link,$root/lib/$triplet $4"
 }
 
+# emulated ARCH: make check in it under qemu-user
+emulated() {
+	CK_TIMEOUT_MULTIPLIER=100 EMULATION_LACKS="exec seccomp descriptors options xfrm" \
+		check_in "$1" LOG_COMPILER="$TOP/tests/matrix/emulate qemu-$1-static -L $CACHE/$1/root"
+}
+
 row_i386() {
 	local root=$CACHE/i386/root
 	local lib=$root/usr/lib/i386-linux-gnu:$root/lib/i386-linux-gnu
 	foreign i386 i386-linux-gnu i686-linux-gnu-gcc \
-		"-Wl,--dynamic-linker=$root/lib/i386-linux-gnu/ld-linux.so.2 -Wl,--disable-new-dtags,-rpath,$lib" &&
+		"-Wl,--dynamic-linker=$root/lib/i386-linux-gnu/ld-linux.so.2 -Wl,--disable-new-dtags,-rpath,$lib" ||
+		return 1
+	if "$root/lib/i386-linux-gnu/ld-linux.so.2" --version >/dev/null 2>&1; then
 		EMULATION_LACKS=xfrm check_in i386
+	else
+		emulated i386
+	fi
 }
 row_s390x() {
 	foreign s390x s390x-linux-gnu s390x-linux-gnu-gcc "" &&
-		CK_TIMEOUT_MULTIPLIER=100 EMULATION_LACKS="exec seccomp descriptors options xfrm" \
-			check_in s390x LOG_COMPILER="$TOP/tests/matrix/emulate qemu-s390x-static -L $CACHE/s390x/root"
+		emulated s390x
 }
 row_tsan() {
 	configure_in tsan CC=clang --enable-tsan && check_in tsan
