@@ -16,6 +16,8 @@ void call_free(struct calls *c, struct call *call, const char *reason)
 		sip_txn_leave(c->txns, call->ex.reply.txn,
 			      &call->leg[call->ex.from].dialog,
 			      call->ex.cseq_in);
+	if (call->leg[SIDE_PHONE].owes_bye)
+		trunk_owe_bye(c, &call->leg[SIDE_PHONE]);
 	leg_done(c, &call->leg[0]);
 	leg_done(c, &call->leg[1]);
 	if (call->has_device)

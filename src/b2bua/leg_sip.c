@@ -507,8 +507,10 @@ int leg_request(struct calls *c, struct leg *leg, enum sip_method method,
 
 	/* Whoever waits for an answer gets one now and not after 32 s. */
 	*ret_txn = HANDLE_NONE;
-	if (leg_is_away(leg))
+	if (leg_is_away(leg)) {
+		leg->owes_bye = leg->trunk && method == SIP_METHOD_BYE;
 		return user != 0 ? ERR_CLOSED : 0;
+	}
 	if (has_session(leg, method)) {
 		writer_init(&w, extra, sizeof(extra));
 		writer_put(&w, m->extra);

@@ -93,7 +93,12 @@ struct trunk {
 	char *name; /* owned */
 	struct call_policy policy;
 	uint32_t managers;
+	struct list owed; /* struct owed_bye, the oldest first */
+	uint32_t owed_count;
 };
+/* Keep the BYE that leg owes to its trunk until the trunk's peer is known, for
+ * 64*T1 at most; takes leg's dialog. O(1) but for those that are too old. */
+void trunk_owe_bye(struct calls *c, struct leg *leg);
 /* The trunk of an event, or NULL. */
 struct trunk *trunk_of(const struct calls *c, const struct event_sip *ev);
 /* The trunk of this name, or NULL. O(1). */

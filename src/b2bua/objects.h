@@ -128,6 +128,7 @@ struct leg {
 	bool is_confirmed; /* a 2xx went over it */
 	bool is_gone;	   /* nothing can be expected from it */
 	bool is_probe;	   /* an OPTIONS of our own goes over it */
+	bool owes_bye;	   /* one was to go to a trunk that was away */
 	struct sip_dialog dialog;
 	struct dest dest; /* requests on this leg go there */
 	char tag[TAG_LEN + 1];

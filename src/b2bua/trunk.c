@@ -57,12 +57,84 @@ void trunk_map(struct sip_out_map *map, const struct leg *to)
 		map->ours_new = to->dest.peer;
 }
 
+/* ---- calls that ended before its peer was known --------------------------- */
+
+enum { OWED_MAX = 1024, OWED_T1 = 64 };
+
+/* A BYE that waits for the peer's place. */
+struct owed_bye {
+	struct list node; /* in trunk.owed */
+	struct sip_dialog dialog;
+	struct dest dest; /* where the peer was */
+	uint64_t end_ms;
+};
+
+static struct owed_bye *owed_first(const struct trunk *t)
+{
+	return LIST_ENTRY(t->owed.next, struct owed_bye, node);
+}
+
+static void owed_free(struct trunk *t, struct owed_bye *o)
+{
+	list_del(&o->node);
+	sip_dialog_done(&o->dialog);
+	alloc_free(o);
+	t->owed_count--;
+}
+
+static void owed_expire(struct trunk *t, uint64_t now_ms)
+{
+	while (!list_empty(&t->owed) && owed_first(t)->end_ms <= now_ms)
+		owed_free(t, owed_first(t));
+}
+
+void trunk_owe_bye(struct calls *c, struct leg *leg)
+{
+	struct trunk *t = leg->trunk;
+	struct owed_bye *o;
+
+	owed_expire(t, c->now_ms);
+	o = t->owed_count < OWED_MAX ? alloc_zero(sizeof(*o)) : NULL;
+	if (!o)
+		return; /* as lost as one that nobody answers */
+	o->dialog = leg->dialog;
+	leg->dialog = (struct sip_dialog){.call_id = NULL};
+	o->dest = leg->dest;
+	o->end_ms = c->now_ms + (uint64_t)c->p.t1_ms * OWED_T1;
+	list_append(&t->owed, &o->node);
+	t->owed_count++;
+}
+
+/* Send those whose peer is known now; the others wait on. */
+static void owed_send(struct calls *c, struct trunk *t)
+{
+	owed_expire(t, c->now_ms);
+	c->cookie = 0;
+	for (uint32_t n = t->owed_count; n > 0; n--) {
+		struct owed_bye *o = owed_first(t);
+		struct leg leg = {.side = SIDE_PHONE, .trunk = t};
+
+		list_del(&o->node);
+		list_append(&t->owed, &o->node);
+		leg.dest = trunk_reply_dest(t, &o->dest);
+		if (handle_is_none(leg.dest.ep))
+			continue;
+		leg.dialog = o->dialog;
+		o->dialog = (struct sip_dialog){.call_id = NULL};
+		leg_bye(c, &leg, NULL);
+		sip_dialog_done(&leg.dialog);
+		owed_free(t, o);
+	}
+}
+
 /* ---- what it is -------------------------------------------------------------- */
 
 static struct trunk *trunk_free(struct calls *c, struct trunk *t)
 {
 	if (!t)
 		return NULL;
+	while (!list_empty(&t->owed))
+		owed_free(t, owed_first(t));
 	table_del(&c->trunks, &t->by_name);
 	timerq_clear(&c->trunk_timers, &t->timer);
 	alloc_free(t->entry);
@@ -87,6 +159,7 @@ static struct trunk *trunk_new(struct calls *c, const struct event_trunk *ev)
 
 	if (!t)
 		return NULL;
+	list_init(&t->owed);
 	t->number = ev->number;
 	t->entry = alloc_array(cap, sizeof(*t->entry));
 	t->name = alloc_copy(ev->name);
@@ -157,6 +230,7 @@ void trunk_set_places(struct calls *c, const struct event_core *ev)
 		return;
 	trunk_rearm(c, t);
 	save_follow_trunk(c, t);
+	owed_send(c, t);
 }
 
 /* ---- time ---------------------------------------------------------------------- */
