@@ -250,6 +250,8 @@ static void linger(struct conn *c, const char *reason)
 void conn_close(struct conn *c, const char *reason)
 {
 	if (c->state == CONN_UP) {
+		if (c->is_held)
+			buf_done(&c->out);
 		if (c->tls)
 			tls_session_bye(c->tls);
 		linger(c, reason);
@@ -484,6 +486,22 @@ static void on_readable(struct conn *c)
 	}
 }
 
+/* The caller wants this peer: it gets what has waited for it. */
+static void release(struct conn *c)
+{
+	c->is_held = false;
+	if (c->tls && c->out.len > 0) {
+		if (tls_session_write(c->tls, buf_slice(&c->out)) != 0) {
+			count_end(c, &c->ep.t->stats.closed_by_error,
+				  "cannot encrypt");
+			return;
+		}
+		buf_done(&c->out);
+	}
+	flush(c);
+	arm(c);
+}
+
 /* The connection can be used. */
 static void go_up(struct conn *c)
 {
@@ -511,19 +529,14 @@ static void go_up(struct conn *c)
 		t->stats.tls_resumed += f->is_resumed;
 		if (f->peer_cert.len > 0)
 			conn_trust(c);
-		/* What was queued for the connector before. */
-		if (c->out.len > 0 &&
-		    tls_session_write(c->tls, buf_slice(&c->out)) != 0) {
-			count_end(c, &t->stats.closed_by_error,
-				  "cannot encrypt");
-			return;
-		}
-		buf_done(&c->out);
 	}
 	conn_peer(c, &peer);
+	/* What was queued for the connector may be secret, and only conn_up
+	 * knows whether this peer may have it (RFC 5922 section 7.3). */
+	c->is_held = c->out.len > 0;
 	t->cb->conn_up(t->ctx, c->ep.h, &peer);
-	flush(c);
-	arm(c);
+	if (c->state == CONN_UP)
+		release(c);
 }
 
 static void log_refused(struct conn *c)
@@ -735,7 +748,7 @@ out:
 int conn_send(struct conn *c, struct slice bytes)
 {
 	struct transport *t = c->ep.t;
-	bool is_up = c->state == CONN_UP;
+	bool is_up = c->state == CONN_UP && !c->is_held;
 	size_t waiting = c->out.len;
 	int err = 0;
 

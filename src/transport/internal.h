@@ -89,6 +89,7 @@ struct conn {
 	bool is_first_done; /* a unit was used up */
 	bool is_pending;    /* counts as not yet trusted */
 	bool is_shut;	    /* our direction is closed (linger) */
+	bool is_held;	    /* out waits for conn_up to accept the peer */
 	struct handle origin;
 	struct addr peer;
 	struct addr local;
@@ -96,7 +97,7 @@ struct conn {
 	struct source *source;	 /* accepted, untrusted listeners only */
 	struct buf in;		 /* plaintext not used up */
 	struct buf out;		 /* plain: to be sent; TLS: plaintext that
-				    waits for the handshake */
+				    waits for the handshake and conn_up */
 	uint64_t since_ms;	 /* begin of the present state */
 	uint64_t rx_ms;		 /* last received byte */
 	uint64_t unit_ms;	 /* begin of an incomplete unit; 0 = none */

@@ -42,7 +42,9 @@ struct transport_peer {
 
 /* Upcalls; all are required. ctx: transport_params.ctx. */
 struct transport_cb {
-	/* A connection is up: TCP connected, TLS verified. */
+	/* A connection is up: TCP connected, TLS verified. What waits in its
+	 * connector goes out when this returns; nothing of it does when this
+	 * closes the connection. */
 	void (*conn_up)(void *ctx, struct handle conn,
 			const struct transport_peer *peer);
 	/*

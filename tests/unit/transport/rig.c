@@ -33,6 +33,16 @@ static void on_up(void *ctx, struct handle conn,
 	s->is_outgoing = peer->is_outgoing;
 	s->has_tls = peer->tls != NULL;
 	s->has_cert = peer->tls && peer->tls->peer_cert.len > 0;
+	if (!peer->is_outgoing)
+		return;
+	if (s->greeting) {
+		struct dest d = {.ep = conn};
+
+		ck_assert_int_eq(transport_send(t, &d, slice_str(s->greeting)),
+				 0);
+	}
+	if (s->parts)
+		transport_close(t, conn, "not whom we meant");
 }
 
 static long on_data(void *ctx, struct handle conn, const uint8_t *buf,

@@ -33,8 +33,10 @@ struct seen {
 	bool eats_all; /* else units of UNIT_LEN bytes */
 	bool holds;    /* on_data uses nothing up */
 	bool refuses;
-	bool closes; /* in data() */
-	int turns;   /* units that begin with T: they take turns */
+	bool closes;	      /* in data() */
+	bool parts;	      /* conn_up closes what we have connected */
+	const char *greeting; /* conn_up says it there; NULL: nothing */
+	int turns;	      /* units that begin with T: they take turns */
 };
 
 /* What t tells goes into seen. */

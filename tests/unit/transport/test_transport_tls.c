@@ -91,6 +91,55 @@ START_TEST(tls_listener_and_connector_meet)
 }
 END_TEST
 
+static const enum transport_proto streams[] = {TRANSPORT_TLS, TRANSPORT_TCP};
+
+/* A connector to a listener of ours, to which "for him" waits to be sent. */
+static void wait_for_him(enum transport_proto proto)
+{
+	struct transport_connect p = {.proto = proto};
+	struct dest d = {.is_reliable = true};
+	struct tls_creds *c = NULL;
+
+	start((struct transport_limits){0});
+	if (proto == TRANSPORT_TLS) {
+		c = creds("server", server_cert);
+		p.creds = creds("phone", phone);
+	}
+	(void)listen_on(proto, c, false, &p.peer);
+	ck_assert_int_eq(transport_connector(t, &p, &d.ep), 0);
+	ck_assert_int_eq(transport_send(t, &d, slice_str("for him")), 0);
+	(void)tls_creds_unref(c);
+	(void)tls_creds_unref(p.creds);
+}
+
+/* RFC 5922 section 7.3: the chain was verified, but it is somebody else. */
+START_TEST(nothing_goes_to_a_peer_that_conn_up_refuses)
+{
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		seen = (struct seen){.eats_all = true, .parts = true};
+		wait_for_him(streams[i]);
+		RUN_UNTIL(seen.ups == 2);
+		RUN_UNTIL(seen.downs == 2);
+		RUN_UNTIL(stats()->conns == 0);
+		ck_assert_msg(seen.len == 0, "%s: heard \"%s\"",
+			      transport_proto_str(streams[i]), seen.text);
+		t = transport_free(t);
+	}
+}
+END_TEST
+
+START_TEST(what_waited_goes_before_what_conn_up_sends)
+{
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		seen = (struct seen){.eats_all = true, .greeting = ", again"};
+		wait_for_him(streams[i]);
+		RUN_UNTIL(seen.len == 14);
+		ck_assert_str_eq(seen.text, "for him, again");
+		t = transport_free(t);
+	}
+}
+END_TEST
+
 START_TEST(tls_carries_more_than_a_record_and_a_buffer)
 {
 	static char block[40000];
@@ -612,6 +661,8 @@ static Suite *suite(void)
 	tcase_add_test(tls,
 		       plain_connections_that_say_nothing_keep_no_tls_waiting);
 	tcase_add_test(tls, tls_carries_more_than_a_record_and_a_buffer);
+	tcase_add_test(tls, nothing_goes_to_a_peer_that_conn_up_refuses);
+	tcase_add_test(tls, what_waited_goes_before_what_conn_up_sends);
 	tcase_add_test(tls, tls_without_certificate_is_refused_and_told);
 	tcase_add_test(tls, a_message_is_served_between_units_that_take_turns);
 	tcase_add_test(tls, a_turn_outlives_the_end_of_its_connection);
