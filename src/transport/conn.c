@@ -288,6 +288,7 @@ static void on_work(void *arg)
 	}
 	if (!c->is_told) {
 		c->is_told = true;
+		connector_parted(t, c);
 		if (c->was_up)
 			t->cb->conn_down(t->ctx, c->ep.h, c->reason);
 		else if (c->is_outgoing)

@@ -134,6 +134,15 @@ void connector_up(struct transport *t, struct handle connector)
 		k->failures = 0;
 }
 
+void connector_parted(struct transport *t, const struct conn *c)
+{
+	struct connector *k = (struct connector *)(void *)transport_ep_find(
+		t, c->origin, EP_CONNECTOR);
+
+	if (k && handle_eq(k->conn, c->ep.h))
+		k->conn = HANDLE_NONE;
+}
+
 void connector_failed(struct transport *t, struct handle connector,
 		      const char *reason)
 {
@@ -184,7 +193,9 @@ int connector_send(struct connector *k, struct slice bytes)
 	struct conn *c = (struct conn *)(void *)ep;
 
 	if (!c) {
-		int err = begin(k, &c);
+		/* The news of the last one's end, which are on their way, are
+		 * about all that was sent: nothing may be on a new one. */
+		int err = handle_is_none(k->conn) ? begin(k, &c) : ERR_CLOSED;
 
 		if (err)
 			return err;

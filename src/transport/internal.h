@@ -60,7 +60,8 @@ struct connector {
 	struct tls_creds *creds;
 	char *expect_name; /* NULL = any */
 	uint8_t dscp;
-	struct handle conn; /* its connection, perhaps stale */
+	struct handle conn; /* its connection; stale: has ended, which the
+			       caller has not been told yet */
 	uint64_t rest_until_ms;
 	uint32_t failures; /* in a row */
 };
@@ -174,6 +175,8 @@ MUST_CHECK int connector_send(struct connector *k, struct slice bytes);
 void connector_free(struct connector *k);
 /* Its connection is up. */
 void connector_up(struct transport *t, struct handle connector);
+/* The caller is about to be told that its connection c has ended. */
+void connector_parted(struct transport *t, const struct conn *c);
 /* Its connection ended before it was up. */
 void connector_failed(struct transport *t, struct handle connector,
 		      const char *reason);

@@ -237,7 +237,8 @@ void transport_connector_del(struct transport *t, struct handle connector);
  * the address, and d->local the source address when the socket is bound to
  * any). ERR_NOTFOUND for a stale handle, ERR_LIMIT when the queue is full (the
  * connection is then closed), ERR_CLOSED while a connector rests after a
- * failure, ERR_IO when the system refused a datagram, ERR_NOMEM.
+ * failure or the end of its connection is still to be told, ERR_IO when the
+ * system refused a datagram, ERR_NOMEM.
  */
 MUST_CHECK int transport_send(struct transport *t, const struct dest *d,
 			      struct slice bytes);

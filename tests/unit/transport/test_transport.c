@@ -571,6 +571,55 @@ START_TEST(connector_connects_on_demand_and_is_used_again)
 }
 END_TEST
 
+/* A connection that has ended is told of later, from the loop, and then all
+ * that was sent to its connector fails: nothing more may be on the way. */
+START_TEST(connector_takes_nothing_until_the_end_is_told)
+{
+	struct linger reset = {.l_onoff = 1};
+
+	for (int is_reset = 1; is_reset >= 0; is_reset--) {
+		struct transport_connect p = {.proto = TRANSPORT_TCP};
+		struct dest d = {.is_reliable = true};
+		char buf[64];
+		int listener = serve(&p.peer);
+		int fd;
+
+		seen = (struct seen){.ups = 0};
+		start((struct transport_limits){0});
+		ck_assert_int_eq(transport_connector(t, &p, &d.ep), 0);
+		ck_assert_int_eq(transport_send(t, &d, slice_str("one")), 0);
+		RUN_UNTIL(seen.ups == 1);
+		fd = accept(listener, NULL, NULL);
+		if (is_reset) {
+			ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER,
+						    &reset, sizeof(reset)),
+					 0);
+			(void)close(fd);
+			/* This one finds out. */
+			ck_assert_int_eq(
+				transport_send(t, &d, slice_str("two")), 0);
+		} else {
+			transport_close(t, seen.conn, "enough");
+		}
+		ck_assert_int_eq(transport_send(t, &d, slice_str("three")),
+				 ERR_CLOSED);
+		ck_assert_int_eq(seen.downs, 0);
+		RUN_UNTIL(seen.downs == 1);
+		if (!is_reset)
+			(void)close(fd);
+		ck_assert_int_eq(transport_send(t, &d, slice_str("four")), 0);
+		RUN_UNTIL(seen.ups == 2);
+		fd = accept(listener, NULL, NULL);
+		RUN_UNTIL(stats()->bytes_out == 7);
+		ck_assert_int_eq(hear(fd, buf, sizeof(buf)), 4);
+		ck_assert_mem_eq(buf, "four", 4);
+		(void)close(fd);
+		(void)close(listener);
+		t = transport_free(t);
+	}
+}
+END_TEST
+
 START_TEST(connector_tells_of_failure_and_rests)
 {
 	struct transport_connect p = {.proto = TRANSPORT_TCP};
@@ -702,6 +751,7 @@ static Suite *suite(void)
 	tcase_add_test(plain, ipv6_serves_streams_and_datagrams);
 	tcase_add_test(plain, bind_refuses_a_taken_port);
 	tcase_add_test(plain, connector_connects_on_demand_and_is_used_again);
+	tcase_add_test(plain, connector_takes_nothing_until_the_end_is_told);
 	tcase_add_test(plain, connector_tells_of_failure_and_rests);
 	tcase_add_test(
 		plain,
