@@ -128,6 +128,7 @@ static void settle(struct conn *c)
 	c->source = NULL;
 	c->is_counted = false;
 	t->stats.conns--;
+	t->outgoing -= c->is_outgoing;
 }
 
 static void close_fd(struct conn *c)
@@ -726,6 +727,7 @@ int conn_new(struct transport *t, const struct conn_params *p,
 	}
 	list_append(&t->conns, &c->node);
 	t->stats.conns++;
+	t->outgoing += c->is_outgoing;
 	c->is_counted = true;
 	c->source = p->source;
 	c->is_pending = p->is_pending;

@@ -170,7 +170,7 @@ static int begin(struct connector *k, struct conn **ret)
 
 	if (loop_now_ms(t->loop) < k->rest_until_ms)
 		return ERR_CLOSED;
-	if (t->stats.conns >= 2 * t->limits.conn_max) {
+	if (t->outgoing >= transport_outgoing_max(&t->limits)) {
 		t->stats.refused_total++;
 		return ERR_LIMIT;
 	}

@@ -132,6 +132,7 @@ struct transport {
 	struct transport_stats stats;
 	/* stats.pending by protocol. */
 	uint32_t pending[TRANSPORT_PROTO_COUNT];
+	uint32_t outgoing;   /* of stats.conns: that we have made */
 	struct slots eps;    /* all kinds */
 	uint32_t ep_count;   /* all but connections */
 	struct list conns;   /* also those whose handle is stale */
@@ -146,6 +147,10 @@ struct transport {
 
 /* transport.c */
 
+/* Connections of our own making that there may be. They do not wait for room
+ * among the accepted ones: their connectors are limited. Twice, as one may
+ * linger while the next is made. */
+uint32_t transport_outgoing_max(const struct transport_limits *l);
 /* True when a line about an outsider may be logged now. */
 bool transport_may_log(struct transport *t);
 /* Give ep a handle. */

@@ -30,6 +30,12 @@ static struct transport_limits resolve(const struct transport_limits *l)
 	};
 }
 
+/* Handles: listeners and connectors, what is accepted, what we connect to. */
+static uint32_t handles_max(const struct transport_limits *l)
+{
+	return EP_MAX + 2 * l->conn_max + transport_outgoing_max(l);
+}
+
 int transport_new(const struct transport_params *p, struct transport **ret)
 {
 	struct transport *t = alloc_zero(sizeof(*t));
@@ -46,9 +52,7 @@ int transport_new(const struct transport_params *p, struct transport **ret)
 	t->cb = p->cb;
 	t->ctx = p->ctx;
 	t->limits = resolve(&p->limits);
-	/* As many again for connections of our own making, and their
-	 * connectors. */
-	slots_init(&t->eps, 3 * t->limits.conn_max + EP_MAX);
+	slots_init(&t->eps, handles_max(&t->limits));
 	list_init(&t->conns);
 	list_init(&t->waiting);
 	turns_init(t);
@@ -61,7 +65,8 @@ int transport_new(const struct transport_params *p, struct transport **ret)
 void transport_set_limits(struct transport *t, const struct transport_limits *l)
 {
 	t->limits = resolve(l);
-	t->eps.limit = 3 * t->limits.conn_max + EP_MAX;
+	t->limits.conn_max = l->conn_max; /* a share may have come to 0 */
+	t->eps.limit = handles_max(&t->limits);
 	t->sources.limit = t->limits.conn_max;
 }
 
@@ -103,6 +108,11 @@ struct transport *transport_free(struct transport *t)
 	(void)alloc_free(t->scratch);
 	(void)alloc_free(t->dgrams);
 	return alloc_free(t);
+}
+
+uint32_t transport_outgoing_max(const struct transport_limits *l)
+{
+	return EP_MAX + 2 * l->conn_max;
 }
 
 bool transport_may_log(struct transport *t)

@@ -72,7 +72,8 @@ struct transport_cb {
 
 /* Limits; 0 in any field means its default. Times in ms. */
 struct transport_limits {
-	uint32_t conn_max;	     /* connections, both directions; 4096 */
+	uint32_t conn_max;	     /* connections, both directions, with
+					which nobody more is let in; 4096 */
 	uint32_t conn_source_max;    /* accepted from one IPv4 address or IPv6
 				      /64; 64 */
 	uint32_t pending_max;	     /* accepted and not yet trusted, of TLS
@@ -134,7 +135,7 @@ struct transport_stats {
 MUST_CHECK int transport_new(const struct transport_params *p,
 			     struct transport **ret);
 /* Other limits from now on; connections that are there stay, their deadlines
- * too. */
+ * too. Here a conn_max of 0 means that nobody is let in. */
 void transport_set_limits(struct transport *t,
 			  const struct transport_limits *l);
 /* Close everything without upcalls, free; takes NULL, returns NULL. */

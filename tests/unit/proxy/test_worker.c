@@ -357,6 +357,21 @@ static int streams(void)
 	return fd;
 }
 
+START_TEST(a_share_of_no_connections_lets_nobody_in)
+{
+	const struct transport_stats *s = worker_transport(worker);
+	int fd;
+
+	ck_assert_uint_eq(worker_lease(worker, WORKER_CONNECTIONS, 0), 0);
+	fd = streams();
+	for (int i = 0; s->accepted + s->refused_total == 0 && i < 100; i++)
+		ck_assert_int_eq(loop_step(loop, 10), 0);
+	ck_assert_uint_eq(s->refused_total, 1);
+	ck_assert_uint_eq(s->accepted, 0);
+	(void)close(fd);
+}
+END_TEST
+
 /* Requests that everybody sends at once, several on each of these connections,
  * and after them one by somebody else: it is answered before most of them are
  * taken up, and all of them are taken up. */
@@ -802,6 +817,7 @@ int main(void)
 	tcase_add_test(t, a_listener_that_joins_is_served);
 	tcase_add_test(t, a_listener_that_cannot_be_served_changes_nothing);
 	tcase_add_test(t, a_keep_alive_is_answered_on_connections_only);
+	tcase_add_test(t, a_share_of_no_connections_lets_nobody_in);
 	tcase_add_test(t, calls_do_not_wait_for_all_registrations);
 	tcase_add_test(t,
 		       the_store_is_asked_for_a_credential_and_its_no_is_a_403);

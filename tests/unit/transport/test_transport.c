@@ -620,6 +620,37 @@ START_TEST(connector_takes_nothing_until_the_end_is_told)
 }
 END_TEST
 
+/* A part of a limit that others have used up is none, not the default; what we
+ * connect to ourselves goes on. */
+START_TEST(limit_of_no_connections_lets_nobody_in_and_us_out)
+{
+	struct transport_connect p = {.proto = TRANSPORT_TCP};
+	struct dest d = {.is_reliable = true};
+	int server = serve(&p.peer);
+	struct addr at;
+	int fd[2];
+
+	start((struct transport_limits){.conn_max = 2});
+	(void)listen_on(TRANSPORT_TCP, NULL, false, &at);
+	fd[0] = dial(&at);
+	RUN_UNTIL(seen.ups == 1);
+	transport_set_limits(t, &(struct transport_limits){.conn_max = 0});
+	fd[1] = dial(&at);
+	RUN_UNTIL(seen.ups == 2 || stats()->refused_total == 1);
+	ck_assert_int_eq(seen.ups, 1);
+	RUN_UNTIL(is_closed(fd[1]));
+	for (int i = 2; i < 6; i++) {
+		ck_assert_int_eq(transport_connector(t, &p, &d.ep), 0);
+		ck_assert_int_eq(transport_send(t, &d, slice_str("x")), 0);
+		RUN_UNTIL(seen.ups == i);
+	}
+	ck_assert_uint_eq(stats()->refused_total, 1);
+	(void)close(fd[0]);
+	(void)close(fd[1]);
+	(void)close(server);
+}
+END_TEST
+
 START_TEST(connector_tells_of_failure_and_rests)
 {
 	struct transport_connect p = {.proto = TRANSPORT_TCP};
@@ -752,6 +783,8 @@ static Suite *suite(void)
 	tcase_add_test(plain, bind_refuses_a_taken_port);
 	tcase_add_test(plain, connector_connects_on_demand_and_is_used_again);
 	tcase_add_test(plain, connector_takes_nothing_until_the_end_is_told);
+	tcase_add_test(plain,
+		       limit_of_no_connections_lets_nobody_in_and_us_out);
 	tcase_add_test(plain, connector_tells_of_failure_and_rests);
 	tcase_add_test(
 		plain,
