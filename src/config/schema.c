@@ -160,8 +160,10 @@ static const struct config_option listener_options[] = {
 	LISTENER(check_purpose, "check-purpose", BOOL, "no",
 		 .when = CONFIG_WHEN_NOW,
 		 .text = "Refuse a certificate that is not meant for TLS "
-			 "clients (extended key usage). Certificates that "
-			 "manufacturers install often carry none."),
+			 "clients (extended key usage), and of a trunk's peer "
+			 "that we connect to one that is not meant for TLS "
+			 "servers. Certificates that manufacturers install "
+			 "often carry none."),
 	LISTENER(crl_expired, "crl-expired", WORD, "refuse", .words = words_crl,
 		 .when = CONFIG_WHEN_NOW,
 		 .text = "When a revocation list in the trust directory is "

@@ -157,7 +157,7 @@ int worker_tls_creds(struct worker *w, const struct config *cfg,
 	struct tls_creds_params p = {
 		.policy = tls_policy_find(slice_str(l->tls_policy)),
 		.purpose =
-			l->check_purpose ? TLS_PURPOSE_CLIENT : TLS_PURPOSE_ANY,
+			l->check_purpose ? TLS_PURPOSE_SIDE : TLS_PURPOSE_ANY,
 		.is_peer_optional = l->is_peer_optional,
 		.session_s = cfg->session_lifetime_min * 60,
 		.cache = w->tls.cache,

@@ -34,9 +34,9 @@ enum {
 
 /* What a peer's certificate must be good for (extended key usage). */
 enum tls_purpose {
-	TLS_PURPOSE_ANY,    /* not checked: many phones carry none */
-	TLS_PURPOSE_CLIENT, /* id-kp-clientAuth */
-	TLS_PURPOSE_SERVER  /* id-kp-serverAuth */
+	TLS_PURPOSE_ANY, /* not checked: many phones carry none */
+	TLS_PURPOSE_SIDE /* its side: id-kp-clientAuth of whoever connects to
+			    us, id-kp-serverAuth of whom we connect to */
 };
 
 struct tls_creds_params {

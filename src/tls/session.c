@@ -280,9 +280,8 @@ static unsigned expectations(struct tls_session *s, struct addr *ip,
 	unsigned n = 0;
 
 	if (s->creds->purpose != TLS_PURPOSE_ANY) {
-		char *oid = s->creds->purpose == TLS_PURPOSE_CLIENT
-				    ? oid_client
-				    : oid_server;
+		/* RFC 5280 section 4.2.1.12: the peer is the other one. */
+		char *oid = s->side == TLS_CLIENT ? oid_server : oid_client;
 
 		data[n].type = GNUTLS_DT_KEY_PURPOSE_OID;
 		data[n].data = (unsigned char *)oid;

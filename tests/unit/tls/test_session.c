@@ -459,10 +459,9 @@ START_TEST(purpose_is_checked_when_asked)
 		enum tls_refusal refusal;
 	} rows[] = {
 		{TLS_PURPOSE_ANY, GNUTLS_KP_TLS_WWW_SERVER, TLS_REFUSAL_NONE},
-		{TLS_PURPOSE_CLIENT, GNUTLS_KP_TLS_WWW_CLIENT,
-		 TLS_REFUSAL_NONE},
-		{TLS_PURPOSE_CLIENT, NULL, TLS_REFUSAL_NONE},
-		{TLS_PURPOSE_CLIENT, GNUTLS_KP_TLS_WWW_SERVER,
+		{TLS_PURPOSE_SIDE, GNUTLS_KP_TLS_WWW_CLIENT, TLS_REFUSAL_NONE},
+		{TLS_PURPOSE_SIDE, NULL, TLS_REFUSAL_NONE},
+		{TLS_PURPOSE_SIDE, GNUTLS_KP_TLS_WWW_SERVER,
 		 TLS_REFUSAL_PURPOSE},
 	};
 
@@ -499,6 +498,56 @@ START_TEST(purpose_is_checked_when_asked)
 			ck_assert_int_eq(r.server, 0);
 			peers_pair_done(&p);
 		}
+		test_cert_free(c);
+	}
+}
+END_TEST
+
+/* RFC 5280 section 4.2.1.12: whom we connect to is a server, whatever the
+ * credentials ask of those who connect to us. */
+START_TEST(purpose_of_a_server_is_checked_by_its_client)
+{
+	static const struct {
+		const char *has;
+		int want;
+	} rows[] = {
+		{GNUTLS_KP_TLS_WWW_SERVER, 0},
+		{NULL, 0},
+		{GNUTLS_KP_TLS_WWW_CLIENT, ERR_AUTH},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct test_cert *c = test_cert_new(&(struct test_cert_spec){
+			.cn = "s", .issuer = peers.ca, .purpose = rows[i].has});
+		struct tls_creds_params cp = {
+			.policy = tls_policy_find(str("default")),
+			.purpose = TLS_PURPOSE_SIDE};
+		struct tls_creds *cc;
+		struct peers_pair p;
+		char why[TLS_CREDS_ERR_MAX];
+		char key[8];
+
+		(void)snprintf(key, sizeof(key), "sku%zu", i);
+		peers_add_key(key, c);
+		ck_assert_int_eq(tls_creds_new(&cp, &cc), 0);
+		ck_assert_int_eq(tls_creds_identity(
+					 cc, "c", test_datum(&peers.phone->pem),
+					 keyring_signer(peers.ring),
+					 str("phone"), why),
+				 0);
+		ck_assert_int_eq(tls_creds_trust(cc, "ca",
+						 test_datum(&peers.ca->pem),
+						 why),
+				 0);
+		p = peers_pair(
+			peers_creds("default", key, c, peers.ca, SLICE_NULL),
+			cc);
+		ck_assert_int_eq(peers_shake(p.server, p.client).client,
+				 rows[i].want);
+		if (rows[i].want)
+			ck_assert_int_eq(tls_session_refusal(p.client),
+					 TLS_REFUSAL_PURPOSE);
+		peers_pair_done(&p);
 		test_cert_free(c);
 	}
 }
@@ -802,6 +851,7 @@ static Suite *suite(void)
 	tcase_add_test(bad, revoked_certificate_and_expired_list_are_refused);
 	tcase_add_test(bad, list_of_a_false_issuer_is_refused);
 	tcase_add_test(bad, purpose_is_checked_when_asked);
+	tcase_add_test(bad, purpose_of_a_server_is_checked_by_its_client);
 	tcase_add_test(bad, client_checks_the_name_of_the_server);
 	tcase_add_test(bad, garbage_instead_of_a_hello_is_refused);
 	tcase_add_test(bad, half_open_handshake_waits_and_ends_with_the_peer);
