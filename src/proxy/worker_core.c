@@ -562,14 +562,23 @@ bool worker_core_is_listed(const struct worker *w, struct handle connector)
 	return false;
 }
 
+static void set_lost(struct worker *w, struct handle ep, bool is_lost)
+{
+	for (size_t i = 0; i < w->place_cap; i++)
+		if (!handle_is_none(ep) && handle_eq(w->place[i].connector, ep))
+			w->place[i].is_lost = is_lost;
+}
+
 void worker_core_lost(struct worker *w, struct handle ep)
 {
-	for (size_t i = 0; i < w->place_cap; i++) {
-		struct worker_place *p = &w->place[i];
+	set_lost(w, ep, true);
+	loop_work_add(w->loop, &w->lost_work);
+}
 
-		if (handle_is_none(ep) || !handle_eq(p->connector, ep))
-			continue;
-		p->is_lost = true;
-		loop_work_add(w->loop, &w->lost_work);
-	}
+void worker_core_down(struct worker *w, struct handle ep)
+{
+	/* This covers what could not be sent before: told once more, it would
+	 * fail what is sent from now on. */
+	set_lost(w, ep, false);
+	pipeline_conn_down(w->pipeline, ep, loop_now_ms(w->loop));
 }

@@ -272,6 +272,9 @@ void worker_core_set(struct worker *w, uint32_t manager,
 /* Nothing can be sent to ep now: if it is a call manager's connector, its
  * requests fail soon (from the loop, not at once). */
 void worker_core_lost(struct worker *w, struct handle ep);
+/* The connection of ep, a connector, has ended or could not be made: its
+ * requests fail. */
+void worker_core_down(struct worker *w, struct handle ep);
 /* --- worker_trunk.c -------------------------------------------------------- */
 /* Connectors that trunks may need. */
 size_t worker_trunk_places(const struct config *c);

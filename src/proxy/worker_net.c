@@ -221,7 +221,7 @@ static void conn_down(void *ctx, struct handle ep, const char *reason)
 	if (is_sccp)
 		worker_sccp_down(w, origin);
 	else if (!handle_is_none(origin))
-		pipeline_conn_down(w->pipeline, origin, loop_now_ms(w->loop));
+		worker_core_down(w, origin);
 }
 
 static void connect_failed(void *ctx, struct handle connector,
@@ -230,9 +230,8 @@ static void connect_failed(void *ctx, struct handle connector,
 	struct worker *w = ctx;
 
 	(void)reason; /* the transport has logged it with the address */
-	if (worker_sccp_failed(w, connector))
-		return;
-	pipeline_conn_down(w->pipeline, connector, loop_now_ms(w->loop));
+	if (!worker_sccp_failed(w, connector))
+		worker_core_down(w, connector);
 }
 
 /* ---- bytes -------------------------------------------------------------- */

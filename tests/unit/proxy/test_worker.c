@@ -28,6 +28,7 @@ static int phone, cm; /* the peers' sockets */
 static int media, store, keys;
 static struct sockaddr_in listener, stream, core, joined;
 static struct sockaddr_in peer; /* the call manager */
+static int core_type;		/* of the socket it is reached by */
 static char text[TEXT_MAX];
 
 /* A socket of this type on loopback; *ret is its address. */
@@ -75,7 +76,8 @@ static struct config *make_config(const struct sockaddr_in *more)
 		{"call-manager", slice_str("cm"), NULL, SLICE_NULL, "t", 2,
 		 false},
 		{"call-manager", slice_str("cm"), "address",
-		 print(p, "udp:", &peer), "t", 2, false},
+		 print(p, core_type == SOCK_STREAM ? "tcp:" : "udp:", &peer),
+		 "t", 2, false},
 		{"call-manager", slice_str("cm"), "local-address",
 		 print(c, "", &core), "t", 2, false},
 		{"media", SLICE_NULL, NULL, SLICE_NULL, "t", 3, false},
@@ -157,13 +159,17 @@ static void start(struct slice page, struct slice before)
 	struct sockaddr_in any;
 	char why[WORKER_ERR_MAX];
 	int fd[] = {udp(&listener), bound(SOCK_STREAM, &stream)};
-	int core_fd = udp(&core);
+	int core_fd = bound(core_type, &core);
 	struct worker_params p = {
 		.listener_fd = fd, .core_fd = &core_fd, .stats = on_stats};
 
 	ck_assert_int_eq(listen(fd[1], 8), 0);
 	phone = udp(&any);
-	cm = udp(&peer);
+	cm = bound(core_type, &peer);
+	if (core_type == SOCK_STREAM) {
+		ck_assert_int_eq(listen(core_fd, 8), 0);
+		ck_assert_int_eq(listen(cm, 8), 0);
+	}
 	config = make_config(NULL);
 	ck_assert_int_eq(loop_new(&loop), 0);
 	p.loop = loop;
@@ -186,6 +192,14 @@ static void start(struct slice page, struct slice before)
 
 static void setup(void)
 {
+	core_type = SOCK_DGRAM;
+	start(SLICE_NULL, SLICE_NULL);
+}
+
+/* A call manager that is connected to. */
+static void setup_stream(void)
+{
+	core_type = SOCK_STREAM;
 	start(SLICE_NULL, SLICE_NULL);
 }
 
@@ -193,6 +207,7 @@ static void setup_keeping(void)
 {
 	static const uint8_t nothing[] = {STATE_OP_RESTORE, 1};
 
+	core_type = SOCK_DGRAM;
 	start(slice_make(nothing, sizeof(nothing)), SLICE_NULL);
 }
 
@@ -203,6 +218,7 @@ static void setup_told(void)
 {
 	static const uint8_t nothing[] = {STATE_OP_RESTORE, 1};
 
+	core_type = SOCK_DGRAM;
 	start(slice_make(nothing, sizeof(nothing)),
 	      slice_make(again, sizeof(again)));
 }
@@ -212,6 +228,7 @@ static void setup_unread(void)
 {
 	static const uint8_t none[] = {STATE_OP_RESTORE, 0};
 
+	core_type = SOCK_DGRAM;
 	start(slice_make(none, sizeof(none)), SLICE_NULL);
 }
 
@@ -248,12 +265,11 @@ static void says(int fd, const struct sockaddr_in *to, const char *what)
 			 (ssize_t)strlen(what));
 }
 
-static void phone_registers(const char *user, const char *extra)
+static void registration(const char *user, const char *extra, char msg[1024])
 {
 	static unsigned count;
-	char msg[1024];
 
-	(void)snprintf(msg, sizeof(msg),
+	(void)snprintf(msg, 1024,
 		       "REGISTER sip:127.0.0.1 SIP/2.0\r\n"
 		       "Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK%u;rport\r\n"
 		       "Max-Forwards: 70\r\n"
@@ -263,6 +279,13 @@ static void phone_registers(const char *user, const char *extra)
 		       "Contact: <sip:%s@127.0.0.1>\r\n%s"
 		       "Content-Length: 0\r\n\r\n",
 		       ++count, user, user, user, extra);
+}
+
+static void phone_registers(const char *user, const char *extra)
+{
+	char msg[1024];
+
+	registration(user, extra, msg);
 	says(phone, &listener, msg);
 }
 
@@ -272,6 +295,37 @@ START_TEST(a_registration_reaches_the_call_manager)
 	wait_at(cm);
 	ck_assert_ptr_eq(strstr(text, "REGISTER "), text);
 	ck_assert_uint_eq(pipeline_messages(worker_pipeline(worker)), 1);
+}
+END_TEST
+
+/* What could not be sent fails soon, from the loop. The end of a connection may
+ * be told in between: that tells of it, and what is sent then goes on. */
+START_TEST(what_is_sent_after_the_end_was_told_goes_on)
+{
+	struct handle h = worker->place[0].connector;
+	struct dest from = {.ep = worker->tls.listener[0]};
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+	char msg[1024];
+	int fd = -1;
+
+	ck_assert(!handle_is_none(h));
+	ck_assert_int_eq(getsockname(phone, (struct sockaddr *)&ss, &len), 0);
+	ck_assert_int_eq(addr_from_sockaddr(&ss, &from.peer), 0);
+	registration("2002", "", msg);
+	worker_core_lost(worker, h);
+	worker_transport_cb.connect_failed(worker, h, "refused");
+	worker_transport_cb.datagram(worker, 0, &from, slice_str(msg));
+	for (int i = 0; fd < 0 && i < WAIT_MS / 10; i++) {
+		ck_assert_int_eq(loop_step(loop, 10), 0);
+		fd = accept4(cm, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
+	ck_assert_int_ge(fd, 0);
+	wait_at(fd);
+	ck_assert_ptr_eq(strstr(text, "REGISTER "), text);
+	ck_assert_msg(recv(phone, text, sizeof(text), MSG_DONTWAIT) < 0,
+		      "the phone hears %.15s", text);
+	(void)close(fd);
 }
 END_TEST
 
@@ -808,6 +862,7 @@ int main(void)
 {
 	Suite *suite = suite_create("proxy/worker");
 	TCase *t = tcase_create("worker");
+	TCase *to_stream = tcase_create("stream");
 	TCase *keeping = tcase_create("keeping");
 	TCase *told = tcase_create("told");
 	TCase *unread = tcase_create("unread");
@@ -831,6 +886,9 @@ int main(void)
 	tcase_add_test(t, a_request_that_waits_for_the_store_outlives_a_reload);
 	tcase_add_test(t, who_keeps_nothing_has_nothing_to_say_again);
 	suite_add_tcase(suite, t);
+	tcase_add_checked_fixture(to_stream, setup_stream, teardown);
+	tcase_add_test(to_stream, what_is_sent_after_the_end_was_told_goes_on);
+	suite_add_tcase(suite, to_stream);
 	tcase_add_checked_fixture(keeping, setup_keeping, teardown);
 	tcase_add_test(keeping, a_new_store_gets_everything_before_it_forgets);
 	tcase_add_test(keeping,
