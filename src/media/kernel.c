@@ -472,6 +472,9 @@ static void fill_state(const struct kernel_relay *r, struct kernel_flow *f,
 				    .spent = f->spent,
 				    .is_idle = f->is_idle,
 				    .fd = {f->fd[0], f->fd[1]}};
+	/* What was told, not what is owed. */
+	if (f->owed & (1u << MEDIA_EVENT_IDLE | 1u << MEDIA_EVENT_ACTIVE))
+		ret->is_idle = !f->is_idle;
 	for (int i = 0; i < 2; i++) {
 		if (f->fd[i] >= 0)
 			(void)epoll_ctl(r->epoll, EPOLL_CTL_DEL, f->fd[i],
@@ -579,6 +582,8 @@ static bool op_next_event(struct media_backend *b, struct media_event *ret)
 {
 	struct kernel_relay *r = relay_of(b);
 
+	if (r->out_count == 0)
+		kernel_tell_owed(r);
 	if (r->out_count == 0)
 		kernel_look(r);
 	if (r->out_count == 0)

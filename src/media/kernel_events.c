@@ -65,12 +65,62 @@ int kernel_watch(struct kernel_relay *r, int fd, uint64_t data)
 	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &ev) == 0 ? 0 : ERR_IO;
 }
 
-static void emit(struct kernel_relay *r, const struct media_event *e)
+static bool put(struct kernel_relay *r, const struct kernel_flow *f,
+		enum media_event_kind kind)
 {
+	struct media_event e = {
+		.kind = kind, .owner = f->key[0], .flow = f->key[1]};
+
 	if (r->out_count >= KERNEL_OUTBOX_MAX)
-		return;
-	r->outbox[(r->out_head + r->out_count) % KERNEL_OUTBOX_MAX] = *e;
+		return false;
+	if (kind == MEDIA_EVENT_LATCHED)
+		e.addr = f->latched;
+	r->outbox[(r->out_head + r->out_count) % KERNEL_OUTBOX_MAX] = e;
 	r->out_count++;
+	return true;
+}
+
+/* False: there was no room for all. */
+static bool tell_owed(struct kernel_relay *r, struct kernel_flow *f)
+{
+	for (int kind = 0; f->owed >> kind != 0; kind++) {
+		if (!(f->owed & 1u << kind))
+			continue;
+		if (!put(r, f, (enum media_event_kind)kind))
+			return false;
+		f->owed &= (uint8_t) ~(1u << kind);
+	}
+	return true;
+}
+
+void kernel_tell_owed(struct kernel_relay *r)
+{
+	struct kernel_flow *f;
+	uint32_t i = 0;
+
+	if (!r->owes)
+		return;
+	while ((f = slots_next(&r->slots, &i))) {
+		if (!tell_owed(r, f))
+			return;
+	}
+	r->owes = false;
+}
+
+/* What finds no room waits in the flow, until its opposite takes it back. */
+static void emit(struct kernel_relay *r, struct kernel_flow *f,
+		 enum media_event_kind kind)
+{
+	const unsigned idle = 1u << MEDIA_EVENT_IDLE;
+	const unsigned active = 1u << MEDIA_EVENT_ACTIVE;
+	unsigned bit = 1u << kind;
+
+	if (bit & (idle | active) && f->owed & (idle | active) & ~bit) {
+		f->owed &= (uint8_t) ~(idle | active);
+		return;
+	}
+	f->owed |= (uint8_t)bit;
+	r->owes |= !tell_owed(r, f);
 }
 
 static void note_event(struct kernel_relay *r, const struct media_event *e)
@@ -83,7 +133,7 @@ static void note_event(struct kernel_relay *r, const struct media_event *e)
 		f->latched = e->addr;
 	if (e->kind == MEDIA_EVENT_IDLE || e->kind == MEDIA_EVENT_ACTIVE)
 		f->is_idle = e->kind == MEDIA_EVENT_IDLE;
-	emit(r, e);
+	emit(r, f, e->kind);
 }
 
 /* Events were lost: what they would have said is in the flows. */
@@ -131,9 +181,7 @@ static void tell_expired(struct kernel_relay *r, uint64_t owner)
 		if (f->key[0] != owner || f->is_waiting)
 			continue;
 		n++;
-		emit(r, &(struct media_event){.kind = MEDIA_EVENT_FAILED,
-					      .owner = owner,
-					      .flow = f->key[1]});
+		emit(r, f, MEDIA_EVENT_FAILED);
 	}
 	log_error("nf_srtp ended flows whose lease had run out owner=%lu "
 		  "flows=%u",
@@ -174,9 +222,7 @@ static bool hand_back(struct kernel_relay *r, struct kernel_flow *f, bool odd)
 			     (struct sockaddr *)&ss, &len);
 
 	if (n < 0 && (errno == EBADF || errno == ENOTSOCK))
-		emit(r, &(struct media_event){.kind = MEDIA_EVENT_FAILED,
-					      .owner = f->key[0],
-					      .flow = f->key[1]});
+		emit(r, f, MEDIA_EVENT_FAILED);
 	if (n < 0 || addr_from_sockaddr(&ss, &from))
 		return false;
 	if (n > PUNT_MAX) {
@@ -234,20 +280,20 @@ void kernel_lease(struct kernel_relay *r, uint64_t owner)
 static void look_rolled(void *arg, const struct kernel_answer *a)
 {
 	struct kernel_relay *r = arg;
-	struct media_event e = {.kind = MEDIA_EVENT_ROLLED, .flow = a->id};
 	struct kernel_flow *f;
 	bool has_rolled = false;
+	uint64_t owner;
 
-	if (!kernel_owner_in(r, a->owner, &e.owner))
+	if (!kernel_owner_in(r, a->owner, &owner))
 		return;
-	f = kernel_find(r, e.owner, a->id);
+	f = kernel_find(r, owner, a->id);
 	if (!f || f->is_rolled)
 		return;
 	for (uint32_t i = 0; i < a->in.count; i++)
 		has_rolled |= a->in.mark[i].rtp >= RTP_LEND_MAX - AHEAD;
 	f->is_rolled = has_rolled;
 	if (has_rolled)
-		emit(r, &e);
+		emit(r, f, MEDIA_EVENT_ROLLED);
 }
 
 /* Once for each owner of flows. What waits longer than the lease goes. */

@@ -24,10 +24,11 @@ struct kernel_flow {
 	uint64_t out_print;  /* of the key it sends under; 0: plain, borrowed */
 	struct rtp_spent spent;
 	uint32_t idle_ms;
-	bool is_idle;		/* reported */
-	bool is_rolled;		/* reported */
-	bool is_waiting;	/* of a predecessor, nobody has revived it */
-	int fd[2];		/* RTP, RTCP; -1 = closed */
+	bool is_idle;	 /* reported */
+	bool is_rolled;	 /* reported */
+	uint8_t owed;	 /* bit per event kind: found no room in the outbox */
+	bool is_waiting; /* of a predecessor, nobody has revived it */
+	int fd[2];	 /* RTP, RTCP; -1 = closed */
 	struct flow_stats base; /* counted elsewhere, before */
 	struct handle handle;	/* in slots */
 	struct table_node node; /* in by_key */
@@ -46,6 +47,7 @@ struct kernel_relay {
 	uint8_t leased[MEDIA_KERNEL_OWNERS / 8]; /* bit per owner */
 	struct media_event outbox[KERNEL_OUTBOX_MAX];
 	uint32_t out_head, out_count;
+	bool owes;		       /* some flow does */
 	struct kernel_answer taken[2]; /* op_take's, too long for a frame */
 };
 
@@ -80,5 +82,8 @@ void kernel_hand_back(struct kernel_relay *r, struct kernel_flow *f);
 /* Look once at what is readable: events into the outbox, packets back to the
  * module, leases renewed. */
 void kernel_look(struct kernel_relay *r);
+/* Put what is owed into the outbox, as far as it fits. O(flows) when something
+ * is. */
+void kernel_tell_owed(struct kernel_relay *r);
 /* Monotonic. */
 uint64_t kernel_now_ms(void);

@@ -68,6 +68,25 @@ bool socket_emit(struct relay *r, enum media_event_kind kind,
 	return fits;
 }
 
+/* What finds no room waits in the flow for the next sweep. */
+static void tell_owed(struct relay *r, struct relay_flow *f)
+{
+	for (int kind = 0; f->owed >> kind != 0; kind++) {
+		if (!(f->owed & 1u << kind))
+			continue;
+		if (!socket_emit(r, (enum media_event_kind)kind, f))
+			return;
+		f->owed &= (uint8_t) ~(1u << kind);
+	}
+}
+
+static void tell(struct relay *r, enum media_event_kind kind,
+		 struct relay_flow *f)
+{
+	f->owed |= (uint8_t)(1u << kind);
+	tell_owed(r, f);
+}
+
 int socket_event_fd(struct media_backend *b)
 {
 	return relay_of(b)->out_fd;
@@ -151,7 +170,7 @@ static void receive(struct shard *s, struct job *j)
 		    &from_len);
 	if (n < 0) {
 		if (errno == EBADF || errno == ENOTSOCK)
-			(void)socket_emit(s->relay, MEDIA_EVENT_FAILED, f);
+			tell(s->relay, MEDIA_EVENT_FAILED, f);
 		return;
 	}
 	if (addr_from_sockaddr(&from, &j->pkt.src))
@@ -174,7 +193,7 @@ static void judge(struct shard *s, struct job *j, uint64_t now)
 		j->flow = NULL;
 	socket_refresh_target(s->relay, f);
 	if (path_take_latched(f->path)) {
-		(void)socket_emit(s->relay, MEDIA_EVENT_LATCHED, f);
+		tell(s->relay, MEDIA_EVENT_LATCHED, f);
 		socket_near_want(s, f);
 	}
 }
@@ -246,6 +265,17 @@ void socket_drain(struct shard *s, struct relay_flow *f, bool is_connected)
 	}
 }
 
+/* At most one of the two: what came first is told first. */
+static void tell_news(struct relay *r, struct relay_flow *f, uint64_t now)
+{
+	if (path_take_active(f->path))
+		tell(r, MEDIA_EVENT_ACTIVE, f);
+	else if (path_take_idle(f->path, now))
+		tell(r, MEDIA_EVENT_IDLE, f);
+	if (path_take_rolled(f->path))
+		tell(r, MEDIA_EVENT_ROLLED, f);
+}
+
 static void sweep(struct shard *s, uint64_t now)
 {
 	uint32_t i = 0;
@@ -255,12 +285,9 @@ static void sweep(struct shard *s, uint64_t now)
 		return;
 	s->next_sweep_ms = now + SWEEP_MS;
 	while ((f = slots_next(&s->slots, &i))) {
-		if (path_take_idle(f->path, now))
-			(void)socket_emit(s->relay, MEDIA_EVENT_IDLE, f);
-		if (path_take_active(f->path))
-			(void)socket_emit(s->relay, MEDIA_EVENT_ACTIVE, f);
-		if (path_take_rolled(f->path))
-			(void)socket_emit(s->relay, MEDIA_EVENT_ROLLED, f);
+		tell_owed(s->relay, f);
+		if (!f->owed)
+			tell_news(s->relay, f, now);
 		socket_near_sweep(s, f);
 	}
 }

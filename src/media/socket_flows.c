@@ -538,6 +538,9 @@ static void take_away(struct shard *s, struct relay_flow *f,
 		      struct media_state *ret)
 {
 	path_state(f->path, ret);
+	/* What was told, not what is owed. */
+	if (f->owed & (1u << MEDIA_EVENT_IDLE | 1u << MEDIA_EVENT_ACTIVE))
+		ret->is_idle = f->owed & 1u << MEDIA_EVENT_ACTIVE;
 	memcpy(ret->fd, f->fd, sizeof(ret->fd));
 	part(f);
 	if (f->peer)

@@ -48,6 +48,7 @@ struct relay_flow {
 	struct relay_flow *far;	 /* see op_join; NULL = not joined */
 	uint64_t key[2];	 /* owner, id */
 	bool is_waiting;	 /* in shard->waiting, or tried in vain */
+	uint8_t owed; /* bit per event kind: found no room in the outbox */
 	struct journal_record *record;	   /* NULL: none */
 	uint8_t local[ADDR_KEY_LEN];	   /* RTP address */
 	struct table_node by_key, by_addr; /* in the shard's */
@@ -113,7 +114,7 @@ int socket_event_fd(struct media_backend *b);
 bool socket_next_event(struct media_backend *b, struct media_event *ret);
 /* See media/backend.h. */
 void socket_free(struct media_backend *b);
-/* Put out an event about f; false when nobody takes them. */
+/* Put out an event about f; false when the outbox is full. */
 bool socket_emit(struct relay *r, enum media_event_kind kind,
 		 const struct relay_flow *f);
 /* Make f's targets anew when its path's epoch moved. */

@@ -15,7 +15,7 @@
 #include <nf_srtp.h>
 
 #include "lib/run.h"
-#include "media/kernel.h"
+#include "media/kernel_int.h"
 #include "media/kernel_link.h"
 #include "rtp/srtp.h"
 
@@ -31,7 +31,10 @@ static struct {
 	int dels, adds, sets;
 	bool is_mute; /* the last word of a flow does not come */
 	bool has_expired;
-	uint64_t rtp; /* how far the old flow's stream has come in */
+	bool has_lost;	 /* events; what they said is in the flows */
+	int dump_count;	 /* times that a list has the old flow... */
+	uint64_t age_ms; /* ...idle so long in every second of them */
+	uint64_t rtp;	 /* how far the old flow's stream has come in */
 	int fd;
 } module;
 
@@ -76,6 +79,10 @@ int kernel_link_event_fd(const struct kernel_link *l)
 int kernel_link_event(struct kernel_link *l, struct kernel_answer *ret)
 {
 	(void)l;
+	if (module.has_lost) {
+		module.has_lost = false;
+		return ERR_LIMIT;
+	}
 	if (!module.has_expired)
 		return ERR_AGAIN;
 	module.has_expired = false;
@@ -127,7 +134,10 @@ int kernel_link_dump(struct kernel_link *l, struct nlmsghdr *h,
 
 	(void)l;
 	if (g->cmd == NF_SRTP_CMD_FLOW_GET ? module.has_old : !module.is_mute)
-		fn(arg, &a);
+		for (int i = 0; i < module.dump_count; i++) {
+			a.age_ms = i % 2 == 0 ? module.age_ms : 0;
+			fn(arg, &a);
+		}
 	return 0;
 }
 
@@ -157,7 +167,9 @@ static void begin_with(uint32_t lease_s)
 	char why[MEDIA_WHY_MAX] = "";
 
 	module.dels = module.adds = module.sets = 0;
-	module.is_mute = module.has_expired = false;
+	module.is_mute = module.has_expired = module.has_lost = false;
+	module.dump_count = 1;
+	module.age_ms = 0;
 	module.has_old = true;
 	find_port();
 	ck_assert_int_eq(media_kernel_new(&p, &b, why), 0);
@@ -304,6 +316,32 @@ START_TEST(flows_whose_lease_has_run_out_are_told_of)
 }
 END_TEST
 
+/* More at once than the outbox holds: the last that is told is how it is. */
+START_TEST(what_finds_no_room_is_said_when_there_is_some)
+{
+	struct flow f = flow_of(OLD, SECRET);
+	uint64_t one = 1;
+	struct media_event e, last = {.kind = MEDIA_EVENT_LATCHED};
+	int failed = 0;
+
+	f.idle_ms = 1000;
+	ck_assert_int_eq(b->ops->revive(b, 1, &f, 1), 0);
+	module.has_lost = module.has_expired = true;
+	module.dump_count = KERNEL_OUTBOX_MAX + 1;
+	module.age_ms = f.idle_ms;
+	ck_assert_int_eq(write(module.fd, &one, sizeof(one)), sizeof(one));
+	while (b->ops->next_event(b, &e)) {
+		ck_assert_uint_eq(e.flow, OLD);
+		if (e.kind == MEDIA_EVENT_FAILED)
+			failed++;
+		else
+			last = e;
+	}
+	ck_assert_int_eq(last.kind, MEDIA_EVENT_IDLE);
+	ck_assert_int_eq(failed, 1);
+}
+END_TEST
+
 /* The leases are renewed, and flows looked at by the way. */
 static bool is_told_at_renewal(void)
 {
@@ -349,6 +387,7 @@ int main(void)
 	tcase_add_test(t, a_flow_without_its_last_word_is_not_moved);
 	tcase_add_test(t, half_a_stream_is_not_moved);
 	tcase_add_test(t, flows_whose_lease_has_run_out_are_told_of);
+	tcase_add_test(t, what_finds_no_room_is_said_when_there_is_some);
 	failed = run_case("media/kernel", t);
 	t = tcase_create("renewal");
 	tcase_set_timeout(t, 60);

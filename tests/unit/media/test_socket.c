@@ -389,6 +389,70 @@ START_TEST(what_waits_in_either_socket_is_not_lost_in_a_move)
 }
 END_TEST
 
+/* --- news that find no room ---------------------------------------------------- */
+
+static void wait_sweeps(struct shard *s, int n)
+{
+	uint64_t was = 0, at = 0;
+
+	for (int ms = 0; n >= 0 && ms < conform_wait_ms(); ms++) {
+		(void)pthread_mutex_lock(&s->lock);
+		at = s->next_sweep_ms;
+		(void)pthread_mutex_unlock(&s->lock);
+		n -= at != was;
+		was = at;
+		(void)poll(NULL, 0, 1);
+	}
+	ck_assert_int_lt(n, 0);
+}
+
+/* Until a round of the thread has seen that nothing came for long, its flow's
+ * owner takes no event. */
+START_TEST(what_finds_no_room_is_said_when_there_is_some)
+{
+	struct media_socket_params sp = {.threads = 1};
+	struct rig r = rig_new(AF_INET, FLOW_LATCH_RESTRICTED);
+	struct media_backend *b;
+	struct media_event e;
+	struct relay *relay;
+	struct relay_flow *f;
+	struct pollfd p = {.events = POLLIN};
+	uint32_t at = 0, idle = 0, latched = 0;
+
+	for (int leg = 0; leg < 2; leg++)
+		ck_assert_int_eq(rig_del(&r, leg), 0);
+	ck_assert_int_eq(media_socket_new(&sp, &b), 0);
+	ck_assert_int_eq(b->ops->add(b, 1, r.flow, 2), 0);
+	relay = (struct relay *)(void *)b;
+	f = slots_next(&relay->shard[0].slots, &at);
+	while (socket_emit(relay, MEDIA_EVENT_ROLLED, f))
+		continue;
+	rig_send(&r, 1, false, conform_srtp(r.phone_out, 1));
+	ck_assert_int_eq(conform_receive(r.fd[0][0]), 172);
+	r.flow[1].idle_ms = 1;
+	ck_assert_int_eq(b->ops->update(b, 1, &r.flow[1]), 0);
+	wait_sweeps(&relay->shard[0], 3);
+	for (int i = 0; i < OUTBOX_MAX; i++) {
+		ck_assert(b->ops->next_event(b, &e));
+		ck_assert_int_eq(e.kind, MEDIA_EVENT_ROLLED);
+	}
+	p.fd = b->ops->event_fd(b);
+	while (idle + latched < 2) {
+		if (!b->ops->next_event(b, &e)) {
+			ck_assert_int_eq(poll(&p, 1, conform_wait_ms()), 1);
+			continue;
+		}
+		ck_assert_uint_eq(e.flow, r.flow[1].id);
+		idle += e.kind == MEDIA_EVENT_IDLE;
+		latched += e.kind == MEDIA_EVENT_LATCHED;
+	}
+	ck_assert_uint_eq(idle, 1);
+	ck_assert_uint_eq(latched, 1);
+	b->ops->free(b);
+	rig_free(&r);
+}
+END_TEST
+
 static int few_descriptors(const struct media_socket_params *p,
 			   struct media_backend **ret)
 {
@@ -429,6 +493,7 @@ int main(void)
 	tcase_add_test(tc, a_moved_party_leaves_its_socket);
 	tcase_add_test(tc, few_descriptors_are_for_flows);
 	tcase_add_test(tc, what_waits_in_either_socket_is_not_lost_in_a_move);
+	tcase_add_test(tc, what_finds_no_room_is_said_when_there_is_some);
 
 	if (!emulation_lacks("options")) {
 		tcase_add_loop_test(
