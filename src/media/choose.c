@@ -260,19 +260,49 @@ static int op_update(struct media_backend *base, uint64_t owner,
 	return err;
 }
 
+/* Both into one backend: the more wanted one, or where there is room. Entries
+ * may go on the way. */
+static int bring_together(struct choose *c, const uint64_t flow[2],
+			  const uint64_t far[2])
+{
+	int err = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct entry *e = choose_find(c, flow[0], flow[1]);
+		struct entry *g = choose_find(c, far[0], far[1]);
+		struct backend *to;
+
+		if (!e || !g)
+			return ERR_NOTFOUND;
+		if (e->at == g->at)
+			return 0;
+		to = (e->at < g->at) == (i == 0) ? e->at : g->at;
+		err = to->is_leaving
+			      ? ERR_STATE
+			      : choose_move_joined(c, e->at == to ? g : e, to);
+		if (!err || err == ERR_CLOSED)
+			break;
+	}
+	if (err)
+		log_warn("flows have no backend in common owner=%lu flow=%lu "
+			 "far=%lu error=\"%s\"",
+			 (unsigned long)flow[0], (unsigned long)flow[1],
+			 (unsigned long)far[1], err_str(err));
+	return err == ERR_CLOSED ? ERR_NOTFOUND : err;
+}
+
 static int op_join(struct media_backend *base, const uint64_t flow[2],
 		   const uint64_t far[2])
 {
 	struct choose *c = choose_of(base);
-	struct entry *e = choose_find(c, flow[0], flow[1]);
-	struct entry *g = choose_find(c, far[0], far[1]);
+	struct entry *e, *g;
 	struct backend *b;
-	int err;
+	int err = bring_together(c, flow, far);
 
-	if (!e || !g)
-		return ERR_NOTFOUND;
-	if (e->at != g->at)
-		return ERR_UNSUPPORTED;
+	if (err)
+		return err;
+	e = choose_find(c, flow[0], flow[1]);
+	g = choose_find(c, far[0], far[1]);
 	b = e->at;
 	err = choose_ops(b)->join(b->b, flow, far);
 	if (err || e->far == g)

@@ -2,6 +2,7 @@
  * A backend made of backends: each stream is relayed by the first of them
  * that can, and may be moved to another while packets come in. Keeps every
  * flow's keys, since who moves a flow must know them, and wipes them with it.
+ * Streams that are joined are in one backend: they move to meet.
  * One thread, like any backend.
  */
 #pragma once

@@ -58,9 +58,9 @@ void choose_tell_lost(struct choose *c, const struct entry *e);
 /*
  * Both flows of e's stream to another backend. Joined streams move together or
  * not at all: what passes unopened between them passes nowhere else. Errors are
- * the other backend's, and all is where it was; if that had not the room any
- * more either, or did not know how far they had come, some are gone and their
- * owners are told: ERR_CLOSED when e is.
+ * the other backend's, and all is where it was. ERR_CLOSED: e, or one that it
+ * was joined with, is gone, since there was no room any more where it had been,
+ * or nobody knew how far it had come; its owner is told.
  */
 MUST_CHECK int choose_move_joined(struct choose *c, struct entry *e,
 				  struct backend *to);

@@ -123,7 +123,7 @@ int choose_move_joined(struct choose *c, struct entry *e, struct backend *to)
 {
 	struct entry *half[2] = {e, choose_find(c, e->key[0], e->flow.peer_id)};
 	struct backend *from = e->at;
-	int err = move(c, e, to);
+	int back, err = move(c, e, to);
 
 	/* It was taken and given back: where it led, it leads again. */
 	if (err && err != ERR_CLOSED)
@@ -133,9 +133,10 @@ int choose_move_joined(struct choose *c, struct entry *e, struct backend *to)
 	err = move_far(c, half, to);
 	if (!err || err == ERR_CLOSED)
 		return err;
-	if (move(c, e, from) == 0)
+	back = move(c, e, from);
+	if (back == 0)
 		(void)move_far(c, half, from);
-	return err;
+	return back == ERR_CLOSED ? back : err;
 }
 
 int choose_move_on(struct choose *c, struct entry *e)

@@ -15,8 +15,9 @@ enum { FLOWS = 8 };
 struct fake {
 	struct media_backend base;
 	enum flow_backend which;
-	int answer;	/* of add, revive, update, give */
-	uint32_t gives; /* that succeed before answer counts*/
+	int answer;	  /* of add, revive, update, give */
+	uint32_t refuses; /* so many times; then */
+	uint32_t gives;	  /* that succeed before answer counts */
 	uint64_t id[FLOWS];
 	uint32_t flows;
 	uint32_t joins, parts, revived, sweeps;
@@ -121,10 +122,12 @@ static int op_give(struct media_backend *b, uint64_t owner,
 		   uint32_t n)
 {
 	struct fake *k = fake_of(b);
-	int err = k->gives > 0 ? 0 : k->answer;
+	int err = k->refuses > 0 ? ERR_LIMIT : k->gives > 0 ? 0 : k->answer;
 
 	(void)owner;
-	if (k->gives > 0)
+	if (k->refuses > 0)
+		k->refuses--;
+	else if (k->gives > 0)
 		k->gives--;
 	for (uint32_t i = 0; !err && i < n; i++)
 		(void)close(s[i].fd[0]);
@@ -295,20 +298,78 @@ START_TEST(an_update_may_move_a_stream)
 }
 END_TEST
 
-START_TEST(only_flows_of_one_backend_are_joined)
+/* Streams 0 and 2, in two backends. */
+static void add_apart(void)
 {
-	const uint64_t a[2] = {1, 1}, b[2] = {1, 3}, c[2] = {1, 5};
-
 	ck_assert_int_eq(add(0), 0);
-	ck_assert_int_eq(add(1), 0);
 	one.answer = ERR_LIMIT;
 	ck_assert_int_eq(add(2), 0);
 	one.answer = 0;
-	ck_assert_int_eq(made->ops->join(made, a, c), ERR_UNSUPPORTED);
-	ck_assert_int_eq(made->ops->join(made, a, b), 0);
+	ck_assert_int_eq(backend_of(1), FLOW_BACKEND_KERNEL);
+	ck_assert_int_eq(backend_of(5), FLOW_BACKEND_SOCKET);
+}
+
+/* What passes unopened between two streams passes in one backend only. */
+START_TEST(streams_meet_in_one_backend_to_be_joined)
+{
+	const uint64_t a[2] = {1, 1}, c[2] = {1, 5};
+	const uint64_t *flow[2] = {_i ? c : a, _i ? a : c};
+
+	add_apart();
+	ck_assert_int_eq(made->ops->join(made, flow[0], flow[1]), 0);
 	ck_assert_uint_eq(one.joins, 1);
-	made->ops->part(made, b);
+	ck_assert_uint_eq(one.flows, 4);
+	ck_assert_int_eq(backend_of(6), FLOW_BACKEND_KERNEL);
+	made->ops->part(made, c);
 	ck_assert_uint_eq(one.parts, 1);
+}
+END_TEST
+
+/* Where the more wanted backend has no room, the other has. */
+START_TEST(streams_meet_where_there_is_room)
+{
+	const uint64_t a[2] = {1, 1}, c[2] = {1, 5};
+
+	add_apart();
+	one.answer = ERR_LIMIT;
+	ck_assert_int_eq(made->ops->join(made, a, c), 0);
+	ck_assert_uint_eq(two.joins, 1);
+	ck_assert_uint_eq(two.flows, 4);
+	ck_assert_int_eq(backend_of(2), FLOW_BACKEND_SOCKET);
+}
+END_TEST
+
+START_TEST(streams_that_cannot_meet_are_not_joined)
+{
+	const uint64_t a[2] = {1, 1}, c[2] = {1, 5};
+
+	add_apart();
+	one.refuses = 1;
+	/* It takes the one that it had, and no other. */
+	two.gives = 1;
+	two.answer = ERR_LIMIT;
+	ck_assert_int_eq(made->ops->join(made, a, c), ERR_LIMIT);
+	ck_assert_uint_eq(one.joins + two.joins, 0);
+	ck_assert_int_eq(backend_of(1), FLOW_BACKEND_KERNEL);
+	ck_assert_int_eq(backend_of(5), FLOW_BACKEND_SOCKET);
+}
+END_TEST
+
+/* It is lost on its way, and with it what would have been joined. */
+START_TEST(a_stream_may_be_lost_on_its_way_to_be_joined)
+{
+	const uint64_t a[2] = {1, 1}, c[2] = {1, 5};
+	struct media_event e;
+
+	add_apart();
+	two.forgets = true;
+	ck_assert_int_eq(made->ops->join(made, a, c), ERR_NOTFOUND);
+	ck_assert_int_eq(backend_of(5), -1);
+	ck_assert_int_eq(backend_of(1), FLOW_BACKEND_KERNEL);
+	for (int i = 0; i < 2; i++) {
+		ck_assert(made->ops->next_event(made, &e));
+		ck_assert_int_eq(e.kind, MEDIA_EVENT_FAILED);
+	}
 }
 END_TEST
 
@@ -554,7 +615,10 @@ int main(void)
 	tcase_add_test(t, a_bad_request_is_not_passed_on);
 	tcase_add_test(t, an_old_stream_is_looked_for_everywhere);
 	tcase_add_test(t, an_update_may_move_a_stream);
-	tcase_add_test(t, only_flows_of_one_backend_are_joined);
+	tcase_add_loop_test(t, streams_meet_in_one_backend_to_be_joined, 0, 2);
+	tcase_add_test(t, streams_meet_where_there_is_room);
+	tcase_add_test(t, streams_that_cannot_meet_are_not_joined);
+	tcase_add_test(t, a_stream_may_be_lost_on_its_way_to_be_joined);
 	tcase_add_test(t, joined_streams_are_joined_again_elsewhere);
 	tcase_add_test(t, a_backend_is_taken_back_with_its_streams);
 	tcase_add_test(t, joined_streams_move_together_or_not_at_all);
