@@ -518,7 +518,11 @@ static int nf_srtp_set_locked(struct nf_srtp_net *ns,
 	nf_srtp_conf_set(f, c.conf);
 	nf_srtp_routes_forget(f);
 	WRITE_ONCE(f->last, jiffies);
-	WRITE_ONCE(f->is_idle, false);
+	/* Who set it may read of the silence only now. */
+	if (READ_ONCE(f->is_idle)) {
+		WRITE_ONCE(f->is_idle, false);
+		nf_srtp_event(f, NF_SRTP_EVENT_ACTIVE, NULL, false, 0);
+	}
 	WRITE_ONCE(f->is_lost, false);
 	return 0;
 }

@@ -113,7 +113,7 @@
  *   NF_SRTP_CMD_EVENT to the multicast group "events": EVENT OWNER ID, and
  *     EVENT_LATCHED     SOURCE (ON_RTCP) learned or changed
  *     EVENT_IDLE        no valid packet for IDLE_MS
- *     EVENT_ACTIVE      a valid packet after EVENT_IDLE
+ *     EVENT_ACTIVE      a valid packet, or FLOW_SET, after EVENT_IDLE
  *     EVENT_SRC_REJECT  SOURCE, COUNT packets since the last such event
  *     EVENT_AUTH_FAIL   SOURCE, COUNT
  *     EVENT_REPLAY      SOURCE, COUNT

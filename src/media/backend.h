@@ -17,7 +17,7 @@
 enum media_event_kind {
 	MEDIA_EVENT_LATCHED, /* the source was learned: addr */
 	MEDIA_EVENT_IDLE,    /* no packet for the flow's idle time */
-	MEDIA_EVENT_ACTIVE,  /* a packet after MEDIA_EVENT_IDLE */
+	MEDIA_EVENT_ACTIVE,  /* a packet or an update after MEDIA_EVENT_IDLE */
 	MEDIA_EVENT_FAILED,  /* the flow died: a port was lost */
 	/* What arrives has come so far under its key that nobody can begin to
 	 * hear it there: the key is not to be lent (RTP_LEND_MAX). Said again

@@ -116,8 +116,16 @@ static void set_facts(struct kernel_flow *f, const struct flow *conf,
 	f->local = conf->local;
 	f->peer_id = conf->peer_id;
 	f->idle_ms = conf->idle_ms;
-	f->is_idle = false;
 	f->is_rolled = false;
+}
+
+/* The module counts f's silence anew, and does not say ACTIVE of what it never
+ * called idle, or called so in an event that is still to be read. */
+static void end_silence(struct kernel_relay *r, struct kernel_flow *f)
+{
+	if (f->is_idle)
+		kernel_emit(r, f, MEDIA_EVENT_ACTIVE);
+	f->is_idle = false;
 }
 
 /* --- commands ----------------------------------------------------------- */
@@ -325,6 +333,8 @@ static int add_flows(struct kernel_relay *r, uint64_t owner,
 		undo(r, owner, conf, state, i - 1);
 	else
 		kernel_lease(r, owner);
+	for (i = 0; !err && i < n; i++)
+		end_silence(r, kernel_find(r, owner, conf[i].id));
 	return err;
 }
 
@@ -409,9 +419,11 @@ static int op_update(struct media_backend *b, uint64_t owner,
 		err = ERR_STATE;
 	if (!err)
 		err = command_set(r, owner, conf);
-	if (!err)
-		set_facts(f, conf, print);
-	return err;
+	if (err)
+		return err;
+	set_facts(f, conf, print);
+	end_silence(r, f);
+	return 0;
 }
 
 static int op_join(struct media_backend *b, const uint64_t flow[2],

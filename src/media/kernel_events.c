@@ -108,7 +108,7 @@ void kernel_tell_owed(struct kernel_relay *r)
 }
 
 /* What finds no room waits in the flow, until its opposite takes it back. */
-static void emit(struct kernel_relay *r, struct kernel_flow *f,
+void kernel_emit(struct kernel_relay *r, struct kernel_flow *f,
 		 enum media_event_kind kind)
 {
 	const unsigned idle = 1u << MEDIA_EVENT_IDLE;
@@ -133,7 +133,7 @@ static void note_event(struct kernel_relay *r, const struct media_event *e)
 		f->latched = e->addr;
 	if (e->kind == MEDIA_EVENT_IDLE || e->kind == MEDIA_EVENT_ACTIVE)
 		f->is_idle = e->kind == MEDIA_EVENT_IDLE;
-	emit(r, f, e->kind);
+	kernel_emit(r, f, e->kind);
 }
 
 /* Events were lost: what they would have said is in the flows. */
@@ -181,7 +181,7 @@ static void tell_expired(struct kernel_relay *r, uint64_t owner)
 		if (f->key[0] != owner || f->is_waiting)
 			continue;
 		n++;
-		emit(r, f, MEDIA_EVENT_FAILED);
+		kernel_emit(r, f, MEDIA_EVENT_FAILED);
 	}
 	log_error("nf_srtp ended flows whose lease had run out owner=%lu "
 		  "flows=%u",
@@ -222,7 +222,7 @@ static bool hand_back(struct kernel_relay *r, struct kernel_flow *f, bool odd)
 			     (struct sockaddr *)&ss, &len);
 
 	if (n < 0 && (errno == EBADF || errno == ENOTSOCK))
-		emit(r, f, MEDIA_EVENT_FAILED);
+		kernel_emit(r, f, MEDIA_EVENT_FAILED);
 	if (n < 0 || addr_from_sockaddr(&ss, &from))
 		return false;
 	if (n > PUNT_MAX) {
@@ -293,7 +293,7 @@ static void look_rolled(void *arg, const struct kernel_answer *a)
 		has_rolled |= a->in.mark[i].rtp >= RTP_LEND_MAX - AHEAD;
 	f->is_rolled = has_rolled;
 	if (has_rolled)
-		emit(r, f, MEDIA_EVENT_ROLLED);
+		kernel_emit(r, f, MEDIA_EVENT_ROLLED);
 }
 
 /* Once for each owner of flows. What waits longer than the lease goes. */

@@ -82,6 +82,9 @@ void kernel_hand_back(struct kernel_relay *r, struct kernel_flow *f);
 /* Look once at what is readable: events into the outbox, packets back to the
  * module, leases renewed. */
 void kernel_look(struct kernel_relay *r);
+/* Put an event about f into the outbox, or have f owe it. */
+void kernel_emit(struct kernel_relay *r, struct kernel_flow *f,
+		 enum media_event_kind kind);
 /* Put what is owed into the outbox, as far as it fits. O(flows) when something
  * is. */
 void kernel_tell_owed(struct kernel_relay *r);

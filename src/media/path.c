@@ -169,7 +169,8 @@ void path_state(const struct path *p, struct media_state *ret)
 		ret->proven[i] = p->latch[i].proven;
 	ret->stats = p->stats;
 	ret->spent = p->spent;
-	ret->is_idle = p->is_idle;
+	/* What was told. */
+	ret->is_idle = p->is_idle || p->is_active;
 }
 
 /* What was protected there must not come a second time, and SRTCP's sender
@@ -208,6 +209,14 @@ static bool same_key(const struct rtp_srtp *s, const struct flow_key *k)
 	if (!s)
 		return k->suite == SUITE_NONE;
 	return rtp_srtp_has_key(s, k);
+}
+
+/* A silence ends here, and its end is told. */
+static void touch(struct path *p, uint64_t now_ms)
+{
+	p->last_ms = now_ms;
+	p->is_active |= p->is_idle;
+	p->is_idle = false;
 }
 
 int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
@@ -257,9 +266,7 @@ int path_update(struct path *p, const struct flow *f, uint64_t now_ms)
 	else if (f->is_muxed != p->flow.is_muxed)
 		p->epoch++;
 	set_flow(p, f);
-	p->last_ms = now_ms;
-	p->is_idle = false;
-	p->is_active = false;
+	touch(p, now_ms);
 	p->is_told = false;
 	return 0;
 }
@@ -458,13 +465,6 @@ static void look_rolled(struct path *p, const struct facts *f)
 
 	if (f->seq % LOOK_EVERY == 0 && p->in && !p->has_rolled)
 		p->has_rolled = rtp_srtp_has_rolled(p->in);
-}
-
-static void touch(struct path *p, uint64_t now_ms)
-{
-	p->last_ms = now_ms;
-	p->is_active |= p->is_idle;
-	p->is_idle = false;
 }
 
 /* The way out, which may be another path's. */

@@ -128,7 +128,8 @@ void path_stats(const struct path *p, struct flow_stats *ret_stats);
 bool path_take_latched(struct path *p);
 /* True once when nothing valid arrived for the flow's idle time. */
 bool path_take_idle(struct path *p, uint64_t now_ms);
-/* True once when something valid arrived after path_take_idle was true. */
+/* True once when something valid arrived, or an update began to count anew,
+ * after path_take_idle was true. */
 bool path_take_active(struct path *p);
 /* True once, and again after each path_update, when what arrives has come so far
  * under its key that nobody can begin to hear it there (RTP_LEND_MAX). */

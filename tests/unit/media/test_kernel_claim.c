@@ -342,6 +342,43 @@ START_TEST(what_finds_no_room_is_said_when_there_is_some)
 }
 END_TEST
 
+static void is_told(enum media_event_kind kind)
+{
+	struct media_event e;
+
+	ck_assert(b->ops->next_event(b, &e));
+	ck_assert_int_eq(e.kind, kind);
+	ck_assert_uint_eq(e.flow, OLD);
+	ck_assert(!b->ops->next_event(b, &e));
+}
+
+/* The module counts anew, after an update and for a flow that comes from
+ * elsewhere, and says ACTIVE only of what it called idle. */
+START_TEST(a_silence_that_is_counted_anew_has_ended)
+{
+	struct flow f = flow_of(OLD, SECRET);
+	const uint64_t id = OLD;
+	struct media_state s;
+	uint64_t one = 1;
+
+	f.idle_ms = 1000;
+	ck_assert_int_eq(b->ops->revive(b, 1, &f, 1), 0);
+	module.has_lost = true;
+	module.age_ms = f.idle_ms;
+	ck_assert_int_eq(write(module.fd, &one, sizeof(one)), sizeof(one));
+	is_told(MEDIA_EVENT_IDLE);
+	ck_assert_int_eq(b->ops->update(b, 1, &f), 0);
+	is_told(MEDIA_EVENT_ACTIVE);
+	module.has_lost = true;
+	is_told(MEDIA_EVENT_IDLE);
+	ck_assert_int_eq(b->ops->take(b, 1, &id, 1, &s), 0);
+	ck_assert(s.is_idle);
+	module.has_old = false;
+	ck_assert_int_eq(b->ops->give(b, 1, &f, &s, 1), 0);
+	is_told(MEDIA_EVENT_ACTIVE);
+}
+END_TEST
+
 /* The leases are renewed, and flows looked at by the way. */
 static bool is_told_at_renewal(void)
 {
@@ -388,6 +425,7 @@ int main(void)
 	tcase_add_test(t, half_a_stream_is_not_moved);
 	tcase_add_test(t, flows_whose_lease_has_run_out_are_told_of);
 	tcase_add_test(t, what_finds_no_room_is_said_when_there_is_some);
+	tcase_add_test(t, a_silence_that_is_counted_anew_has_ended);
 	failed = run_case("media/kernel", t);
 	t = tcase_create("renewal");
 	tcase_set_timeout(t, 60);

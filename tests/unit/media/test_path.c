@@ -681,6 +681,53 @@ START_TEST(silence_is_reported_once)
 }
 END_TEST
 
+/* Whoever changed the flow may hear that it is idle only then: by itself it
+ * counts anew, so that is taken back. */
+START_TEST(an_update_ends_a_silence)
+{
+	struct flow f = flow(FLOW_LATCH_OFF, false);
+	struct path *p;
+
+	f.idle_ms = 500;
+	p = path_new(&f, 0);
+	ck_assert_int_eq(path_update(p, &f, 100), 0);
+	ck_assert(!path_take_active(p));
+	ck_assert(path_take_idle(p, 600));
+	ck_assert_int_eq(path_update(p, &f, 700), 0);
+	ck_assert(!path_take_idle(p, 1199));
+	ck_assert(path_take_active(p));
+	ck_assert(!path_take_active(p));
+	/* What was not told before is told after. */
+	ck_assert(path_take_idle(p, 1200));
+	ck_assert_int_eq(arrive_rtp(p, &phone, 1), 0);
+	ck_assert_int_eq(path_update(p, &f, 1300), 0);
+	ck_assert(path_take_active(p));
+	path_free(p);
+}
+END_TEST
+
+/* It has ended, but nobody has been told. */
+START_TEST(the_end_of_a_silence_is_told_elsewhere)
+{
+	struct flow f = flow(FLOW_LATCH_OFF, false);
+	struct media_state at = {.fd = {-1, -1}};
+	struct path *p, *next;
+
+	f.idle_ms = 500;
+	p = path_new(&f, 0);
+	next = path_new(&f, 0);
+	ck_assert(path_take_idle(p, 500));
+	ck_assert_int_eq(arrive_rtp(p, &phone, 1), 0);
+	path_state(p, &at);
+	ck_assert_int_eq(path_begin(next, &at), 0);
+	ck_assert(!path_take_active(next));
+	ck_assert_int_eq(arrive_rtp(next, &phone, 2), 0);
+	ck_assert(path_take_active(next));
+	path_free(p);
+	path_free(next);
+}
+END_TEST
+
 static void sweep_body(void *arg)
 {
 	struct flow f = flow(FLOW_LATCH_OFF, true);
@@ -738,6 +785,8 @@ int main(void)
 	tcase_add_test(t, a_stream_that_goes_on_elsewhere_has_come_as_far);
 	tcase_add_test(t, another_key_begins_anew);
 	tcase_add_test(t, silence_is_reported_once);
+	tcase_add_test(t, an_update_ends_a_silence);
+	tcase_add_test(t, the_end_of_a_silence_is_told_elsewhere);
 	tcase_add_test(t, no_memory_is_survived);
 	suite_add_tcase(s, t);
 	return run_suite(s);
