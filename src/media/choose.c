@@ -214,7 +214,8 @@ int media_choose_unload(struct media_backend *base, enum flow_backend which,
 			err = 0;
 	}
 	*ret_moved = before - b->flows;
-	b->is_left = !err;
+	/* What others have no room for stays in use. */
+	b->is_leaving = b->is_left = !err;
 	return err;
 }
 

@@ -26,9 +26,9 @@ bool media_choose_flows(const struct media_backend *b, enum flow_backend which,
  * Give backend which up: its flows go on in the next one that takes them.
  * *ret_moved: how many went. ERR_NOTFOUND: it is not there. ERR_STATE: it is
  * the only one. Other errors: of the first flow that could not be moved; it
- * and all that come after it are where they were, though new ones go
- * elsewhere. Until media_choose_close it lets what is no flow of its pass.
- * A stream that neither takes any more, because memory is out, ends:
+ * and all that come after it are where they were, and it is used as before,
+ * for new ones, too. Until media_choose_close it lets what is no flow of its
+ * pass. A stream that neither takes any more, because memory is out, ends:
  * MEDIA_EVENT_FAILED, to be taken at once.
  */
 MUST_CHECK int media_choose_unload(struct media_backend *b,

@@ -499,6 +499,11 @@ START_TEST(what_cannot_move_stays_where_it_was)
 	/* A close would take its flows away: it is refused. */
 	media_choose_close(made, FLOW_BACKEND_KERNEL);
 	ck_assert(!one.is_freed);
+	/* It is in use as before: new streams, too, have one place only. */
+	ck_assert_int_eq(add(1), 0);
+	ck_assert_int_eq(backend_of(3), FLOW_BACKEND_KERNEL);
+	ck_assert_int_eq(made->ops->remove(made, 1, 3, NULL), 0);
+	ck_assert_int_eq(made->ops->remove(made, 1, 4, NULL), 0);
 	two.answer = 0;
 	ck_assert_int_eq(media_choose_unload(made, FLOW_BACKEND_KERNEL, &moved),
 			 0);
