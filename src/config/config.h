@@ -653,9 +653,15 @@ bool config_identity_serves(const struct config_identity *id,
 /* True when the key is in a PKCS#11 token, not in a file. */
 bool config_key_is_token(const char *key);
 
+/* Flows, two for each stream. */
+enum {
+	CONFIG_WORKER_FLOWS = 40000, /* that one worker can look after */
+	CONFIG_NOTED_FLOWS = 20000 /* whose keys' indices outlive the process */
+};
+
 /*
  * Warn in rep when the limits of c need more descriptors than a process may
- * have, more relay ports than there are, or more memory (bytes).
+ * have, more relay ports or flows than there are, or more memory (bytes).
  */
 void config_check_needs(const struct config *c, uint64_t descriptors,
 			uint64_t memory, struct config_report *rep);

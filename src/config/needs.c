@@ -8,7 +8,8 @@
 enum {
 	FDS_OF_CALL = 4, /* RTP and RTCP on two sides */
 	FDS_MORE = 128,	 /* lines to other processes, listeners, the loop */
-	PORTS_OF_CALL = 2
+	PORTS_OF_CALL = 2,
+	FLOWS_OF_CALL = 2
 };
 
 /* Kilobytes over all processes, rounded up from what was measured: a TLS
@@ -91,6 +92,22 @@ static void check_memory(const struct config *c, uint64_t memory,
 		     memory / 1024 / 1024);
 }
 
+static void check_flows(const struct config *c, struct config_report *rep)
+{
+	uint64_t flows = (uint64_t)c->limits.calls * FLOWS_OF_CALL;
+	uint64_t looked_after = (uint64_t)CONFIG_WORKER_FLOWS *
+				(c->workers > 0 ? c->workers : 1);
+
+	if (flows > looked_after)
+		warn(rep, "calls: so many have ", flows,
+		     " flows, and the workers can look after ", looked_after);
+	if (flows > CONFIG_NOTED_FLOWS)
+		warn(rep, "calls: so many have ", flows,
+		     " flows, and those that outlive the media process in its "
+		     "sockets are ",
+		     CONFIG_NOTED_FLOWS);
+}
+
 void config_check_needs(const struct config *c, uint64_t descriptors,
 			uint64_t memory, struct config_report *rep)
 {
@@ -113,6 +130,7 @@ void config_check_needs(const struct config *c, uint64_t descriptors,
 	if (ports > least)
 		warn(rep, "calls: so many need ", ports,
 		     " relay ports on each side, and media: ports has ", least);
+	check_flows(c, rep);
 	check_sources(c, rep);
 	check_memory(c, memory, rep);
 }

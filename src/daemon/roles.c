@@ -9,7 +9,14 @@
 #include "daemon/setup.h"
 #include "daemon/store.h"
 #include "log/log.h"
+#include "media/joins.h"
+#include "media/journal.h"
 #include "pki/signer.h"
+#include "proxy/medialink.h"
+
+_Static_assert((int)CONFIG_WORKER_FLOWS == (int)MEDIALINK_FLOWS_MAX,
+	       "a worker's flows");
+_Static_assert((int)CONFIG_NOTED_FLOWS == (int)JOURNAL_FLOWS, "noted flows");
 
 /* A PKCS#11 module opens files and talks to its device at any time. */
 static bool has_token(const struct config *c)
@@ -126,6 +133,8 @@ int role_media_process(uint16_t queues)
 		.port_min = c->media.ports.min,
 		.port_max = c->media.ports.max,
 		.dscp = (uint8_t)c->media.dscp,
+		/* limits.calls, which a reload may change, is the workers'. */
+		.max_flows = JOINS_FLOWS_MAX,
 		.backend = backend,
 		.backend_count = c->media.backends.count,
 		.lease_s = c->restart_lease_s,

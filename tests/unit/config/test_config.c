@@ -374,6 +374,52 @@ START_TEST(limits_over_what_the_system_has_are_warned_about)
 }
 END_TEST
 
+/* Two flows for each call, as far as processes can hold them. */
+START_TEST(flows_of_many_calls_are_warned_about)
+{
+	static const struct {
+		const char *calls, *workers;
+		const char *warning[2];
+	} rows[] = {
+		{"10000", "1", {NULL}},
+		{"10001",
+		 "1",
+		 {"limits: calls: so many have 20002 flows, and those that "
+		  "outlive the media process in its sockets are 20000"}},
+		{"20001",
+		 "1",
+		 {"limits: calls: so many have 40002 flows, and the workers "
+		  "can look after 40000",
+		  "limits: calls: so many have 40002 flows, and those that "
+		  "outlive the media process in its sockets are 20000"}},
+		{"20001",
+		 "2",
+		 {"limits: calls: so many have 40002 flows, and those that "
+		  "outlive the media process in its sockets are 20000"}},
+	};
+	struct tuples t = {.count = 0};
+	const struct config_message *m;
+	struct config_report rep;
+	struct config *c;
+
+	add_base(&t);
+	add(&t, "media", "", "ports", "8000-65535");
+	add(&t, "", "", "workers", rows[_i].workers);
+	add(&t, "limits", "", "calls", rows[_i].calls);
+	c = must_build(&t);
+	config_report_init(&rep);
+	config_check_needs(c, UINT64_MAX, UINT64_MAX, &rep);
+	m = rep.first;
+	for (int i = 0; i < 2 && rows[_i].warning[i]; i++, m = m->next) {
+		ck_assert_ptr_nonnull(m);
+		ck_assert_str_eq(m->text, rows[_i].warning[i]);
+	}
+	ck_assert_ptr_null(m);
+	config_report_done(&rep);
+	config_unref(c);
+}
+END_TEST
+
 /* Each Skinny phone has a connection inside too. */
 START_TEST(needs_of_skinny_are_descriptors_and_ports)
 {
@@ -555,6 +601,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_device_has_the_suites_of_its_model, 0, 4);
 	tcase_add_test(tc, print_shows_every_option_of_every_section);
 	tcase_add_test(tc, needs_of_skinny_are_descriptors_and_ports);
+	tcase_add_loop_test(tc, flows_of_many_calls_are_warned_about, 0, 4);
 	tcase_add_test(tc, many_devices_are_built_and_found);
 	tcase_add_test(tc, every_failed_allocation_is_survived);
 	return run_case("config", tc);
