@@ -15,10 +15,14 @@ static int move_send(struct calls *c, struct reg_try *t)
 
 	writer_init(&w, c->body_buf, sizeof(c->body_buf));
 	writer_str(&w, l->headers ? l->headers : "");
-	for (uint32_t i = 0; i < t->count; i++)
-		reg_print_inside(&w,
-				 slots_find(&c->bindings, t->item[i].binding),
-				 t->item[i].expires_s);
+	for (uint32_t i = 0; i < t->count; i++) {
+		const struct binding *b =
+			slots_find(&c->bindings, t->item[i].binding);
+
+		/* It may have ended since the first sending. */
+		if (b)
+			reg_print_inside(&w, b, t->item[i].expires_s);
+	}
 	if (!writer_ok(&w))
 		return ERR_LIMIT;
 	m.extra = writer_slice(&w);
@@ -77,6 +81,7 @@ void reg_move_refused(struct calls *c, struct reg_try *t)
 static bool move_longer(struct calls *c, struct reg_try *t,
 			const struct sip_msg *m)
 {
+	const struct core_entry *e = core_get(&c->core, c->from_place);
 	uint64_t min_s;
 	bool is_more = false;
 
@@ -92,7 +97,9 @@ static bool move_longer(struct calls *c, struct reg_try *t,
 		t->item[i].expires_s = (uint32_t)min_s;
 		is_more = true;
 	}
-	return is_more && move_send(c, t) == 0;
+	/* What has ended meanwhile was told elsewhere, perhaps. */
+	return is_more && e && reg_line_move(t->line, &e->place.dest) == 0 &&
+	       move_send(c, t) == 0;
 }
 
 static void move_accepted(struct calls *c, struct binding *b, uint32_t seconds)
