@@ -4,6 +4,8 @@
  */
 #include "b2bua/machine.h"
 
+#include <assert.h>
+
 #include "base/alloc.h"
 #include "base/text.h"
 #include "rewrite/sip_out.h"
@@ -77,24 +79,49 @@ void core_map_put(struct writer *w, struct slice v, const struct core_map *map)
 	}
 }
 
-int core_map_text(char **text, const struct core_map *map)
+/* v with its hosts replaced; NULL: memory is out. */
+static char *map_text(struct slice v, const struct core_map *map)
 {
-	uint8_t buf[SIP_LINE_MAX + HOST_MAX];
-	struct writer w;
-	char *p;
+	struct writer w = {.full = true};
+	char *text = NULL;
 
-	if (!*text)
-		return 0;
-	writer_init(&w, buf, sizeof(buf));
-	core_map_put(&w, slice_str(*text), map);
-	if (!writer_ok(&w))
-		return ERR_LIMIT;
-	p = alloc_copy(writer_slice(&w));
-	if (!p)
-		return ERR_NOMEM;
-	alloc_free(*text);
-	*text = p;
-	return 0;
+	/* How often a longer host takes a shorter one's place is not known. */
+	for (size_t cap = v.len + 4 * HOST_MAX; !writer_ok(&w); cap *= 2) {
+		uint8_t *buf = alloc_zero(cap);
+
+		if (!buf)
+			return NULL;
+		writer_init(&w, buf, cap);
+		core_map_put(&w, v, map);
+		if (writer_ok(&w))
+			text = alloc_copy(writer_slice(&w));
+		alloc_free(buf);
+	}
+	return text;
+}
+
+int core_map_texts(char **const *text, size_t count, const struct core_map *map)
+{
+	char *p[CORE_MAP_TEXTS] = {NULL};
+	int err = 0;
+
+	assert(count <= CORE_MAP_TEXTS);
+	for (size_t i = 0; i < count && !err; i++) {
+		if (!*text[i])
+			continue;
+		p[i] = map_text(slice_str(*text[i]), map);
+		if (!p[i])
+			err = ERR_NOMEM;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (err || !p[i]) {
+			alloc_free(p[i]);
+			continue;
+		}
+		alloc_free(*text[i]);
+		*text[i] = p[i];
+	}
+	return err;
 }
 
 struct core_map core_map_of(const struct dest *from, const struct dest *to)

@@ -431,12 +431,10 @@ int leg_set_dest(struct calls *c, struct leg *leg, const struct dest *dest)
 int leg_move(struct leg *leg, const struct dest *was, const struct dest *now)
 {
 	struct core_map map = core_map_of(was, now);
-	int err = core_map_text(&leg->dialog.local, &map);
+	char **const text[] = {&leg->dialog.local, &leg->dialog.remote,
+			       &leg->dialog.target};
+	int err = core_map_texts(text, 3, &map);
 
-	if (!err)
-		err = core_map_text(&leg->dialog.remote, &map);
-	if (!err)
-		err = core_map_text(&leg->dialog.target, &map);
 	leg->dest = *now;
 	return err;
 }

@@ -530,8 +530,8 @@ void reg_print_inside(struct writer *w, const struct binding *b,
 MUST_CHECK int reg_send(struct calls *c, struct line *l,
 			struct sip_out_request *m, struct slice from,
 			uint64_t user, struct handle *ret_txn);
-/* What call managers know of l is written for dest from now on. ERR_NOMEM,
- * ERR_LIMIT. */
+/* What call managers know of l is written for dest from now on. ERR_NOMEM: it
+ * is not. */
 MUST_CHECK int reg_line_move(struct line *l, const struct dest *dest);
 /* One more binding that t asks for; nothing happens beyond CONTACTS_MAX. */
 void reg_try_add(struct reg_try *t, const struct binding *b, uint32_t expires_s,

@@ -24,8 +24,11 @@ struct core_rewrite {
 struct core_map core_map_of(const struct dest *from, const struct dest *to);
 /* Write v with its hosts replaced. O(bytes). */
 void core_map_put(struct writer *w, struct slice v, const struct core_map *map);
-/* The same in place of *text (owned; may be NULL). ERR_NOMEM, ERR_LIMIT. */
-MUST_CHECK int core_map_text(char **text, const struct core_map *map);
+enum { CORE_MAP_TEXTS = 3 };
+/* The same in place of each of count texts (owned; may be NULL), at most
+ * CORE_MAP_TEXTS: of all or of none. ERR_NOMEM. */
+MUST_CHECK int core_map_texts(char **const *text, size_t count,
+			      const struct core_map *map);
 /* Write request m anew. */
 void core_rewrite(struct writer *w, const struct sip_msg *m,
 		  const struct core_rewrite *r);

@@ -169,15 +169,12 @@ int reg_send(struct calls *c, struct line *l, struct sip_out_request *m,
 int reg_line_move(struct line *l, const struct dest *dest)
 {
 	struct core_map map = core_map_of(&l->core, dest);
+	char **const text[] = {&l->to, &l->ruri, &l->headers};
 	int err;
 
 	if (dest_eq(&l->core, dest))
 		return 0;
-	err = core_map_text(&l->to, &map);
-	if (!err)
-		err = core_map_text(&l->ruri, &map);
-	if (!err)
-		err = core_map_text(&l->headers, &map);
+	err = core_map_texts(text, 3, &map);
 	if (!err)
 		l->core = *dest;
 	return err;
