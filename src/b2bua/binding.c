@@ -8,7 +8,11 @@
 #include "sip/hdr.h"
 #include "sip/uri.h"
 
-enum { LINE_KEY_MAX = 512 };
+enum {
+	LINE_KEY_MAX = 512,
+	RENEW_AGAIN_MS = 10000, /* when that had no success */
+	RENEW_SPREAD_MS = 10000
+};
 
 static size_t print_key(uint8_t *buf, struct slice aor, struct slice device)
 {
@@ -347,8 +351,30 @@ void binding_conn_down(struct calls *c, struct handle conn)
 	}
 }
 
+/* The call manager gave less time than the phone has (RFC 3261 section 10.2.4).
+ * One that is down is core_move.c's. */
+static void renew(struct calls *c, struct binding *b)
+{
+	const struct core_entry *e = core_get(&c->core, b->place);
+	uint64_t again_ms = c->now_ms + RENEW_AGAIN_MS +
+			    entropy_u32(&c->p.entropy) % RENEW_SPREAD_MS;
+
+	if (again_ms > b->expires_ms)
+		again_ms = b->expires_ms;
+	/* Its place in the heap was left a moment ago. */
+	if (timerq_set(&c->binding_timers, &b->timer, again_ms) != 0)
+		c->err = ERR_NOMEM;
+	if (e && e->is_up && b->line->try_count == 0 &&
+	    reg_move(c, b->line, e) == ERR_NOMEM)
+		c->err = ERR_NOMEM;
+}
+
 void binding_timer(struct calls *c, struct binding *b)
 {
+	if (b->expires_ms > c->now_ms) {
+		renew(c, b);
+		return;
+	}
 	/* It ends inside at the same time, as a rule. */
 	if (b->is_longer)
 		reg_remove(c, b->line, &b, 1);

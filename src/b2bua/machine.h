@@ -483,7 +483,7 @@ void reg_failed(struct calls *c, struct reg_try *t, enum sip_txn_fail why);
 void reg_try_free(struct calls *c, struct reg_try *t);
 /* A connection is gone: its bindings end, here and inside. */
 void binding_conn_down(struct calls *c, struct handle conn);
-/* Expiry. */
+/* Expiry, or nearly so at the call manager alone, which is asked again. */
 void binding_timer(struct calls *c, struct binding *b);
 /* By token (user part of a request-URI), or NULL. */
 struct binding *binding_find(const struct calls *c, struct slice token);
@@ -552,6 +552,10 @@ struct reg_same {
 void reg_replace(struct calls *c, struct line *l, const struct reg_same *now);
 /* b is good for so many seconds from now; 0: not any more, and it is freed. */
 void reg_accept(struct calls *c, struct binding *b, uint32_t seconds);
+/* b, active and not expired, is good for so many seconds (> 0) at a call
+ * manager where we registered it ourselves: the phone's time stays what it was,
+ * and binding_timer asks again before that one's is over. */
+void reg_accept_own(struct calls *c, struct binding *b, uint32_t seconds);
 /* No call manager took t, one of our own; t is freed. */
 void reg_move_refused(struct calls *c, struct reg_try *t);
 /* A final response to t, one of our own; t is freed unless asked again. */

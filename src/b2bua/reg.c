@@ -545,21 +545,23 @@ void reg_replace(struct calls *c, struct line *l, const struct reg_same *now)
 	}
 }
 
-void reg_accept(struct calls *c, struct binding *b, uint32_t seconds)
+/* b is registered where we are answered from, for the phone until expires_ms,
+ * and is looked at at timer_ms. */
+static void accept_until(struct calls *c, struct binding *b,
+			 uint64_t expires_ms, uint64_t timer_ms)
 {
 	bool is_moved = b->is_active && !handle_eq(b->place, c->from_place);
 	bool is_anew = is_moved || (b->is_active && b->epoch != c->from_epoch);
 	bool is_new;
 
-	if (seconds == 0 ||
-	    timerq_set(&c->binding_timers, &b->timer,
-		       c->now_ms + (uint64_t)seconds * 1000) != 0) {
+	if (expires_ms <= c->now_ms ||
+	    timerq_set(&c->binding_timers, &b->timer, timer_ms) != 0) {
 		if (b->is_active)
 			record_binding(c, RECORD_UNREGISTERED, b, "removed");
 		binding_free(c, b);
 		return;
 	}
-	b->expires_ms = c->now_ms + (uint64_t)seconds * 1000;
+	b->expires_ms = expires_ms;
 	is_new = !b->is_active;
 	b->is_active = true;
 	b->accept_ms = c->now_ms;
@@ -580,6 +582,22 @@ void reg_accept(struct calls *c, struct binding *b, uint32_t seconds)
 				       .instance = slice_str(b->instance)});
 	if (is_new)
 		arrive_tell(c, b);
+}
+
+void reg_accept(struct calls *c, struct binding *b, uint32_t seconds)
+{
+	uint64_t at_ms = c->now_ms + (uint64_t)seconds * 1000;
+
+	accept_until(c, b, at_ms, at_ms);
+}
+
+void reg_accept_own(struct calls *c, struct binding *b, uint32_t seconds)
+{
+	uint64_t left_ms = b->expires_ms - c->now_ms;
+	uint64_t grant_ms = (uint64_t)seconds * 1000;
+	uint64_t after_ms = grant_ms < left_ms ? grant_ms / 4 * 3 : left_ms;
+
+	accept_until(c, b, b->expires_ms, c->now_ms + after_ms);
 }
 
 /*

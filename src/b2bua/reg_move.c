@@ -110,7 +110,7 @@ static void move_accepted(struct calls *c, struct binding *b, uint32_t seconds)
 		core_move_failed(c, b);
 		return;
 	}
-	reg_accept(c, b, seconds < left_s ? seconds : (uint32_t)left_s);
+	reg_accept_own(c, b, seconds);
 	b->is_longer = seconds > left_s;
 }
 
