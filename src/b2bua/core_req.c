@@ -430,6 +430,8 @@ static bool is_wanted(const struct calls *c, const struct core_req *q)
 		return handle_eq(call->ex.client, q->txn) &&
 		       !call->ex.is_cancelled;
 	}
+	if (o->kind == OBJ_REG)
+		return reg_is_wanted(c, LIST_ENTRY(o, struct reg_try, obj));
 	return true;
 }
 

@@ -536,6 +536,12 @@ MUST_CHECK int reg_line_move(struct line *l, const struct dest *dest);
 /* One more binding that t asks for; nothing happens beyond CONTACTS_MAX. */
 void reg_try_add(struct reg_try *t, const struct binding *b, uint32_t expires_s,
 		 bool is_new);
+/* Does anything that t asks for still exist, or is it to be removed? */
+bool reg_is_wanted(const struct calls *c, const struct reg_try *t);
+/* m, a 2xx to t, may grant something to bindings that have ended since: that is
+ * taken back where it came from. */
+void reg_remove_ended(struct calls *c, const struct reg_try *t,
+		      const struct sip_msg *m);
 /* What the call manager grants to token: asked when it lists no Contact at
  * all, 0 when it lists others only. */
 uint32_t reg_granted(const struct sip_msg *m, const char *token,

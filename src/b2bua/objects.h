@@ -436,7 +436,8 @@ struct reg_try {
 	uint32_t count;
 	struct {
 		struct handle binding;
-		uint32_t expires_s; /* asked for; 0: to be removed */
+		char token[TOKEN_LEN + 1]; /* the binding's */
+		uint32_t expires_s;	   /* asked for; 0: to be removed */
 		bool is_new;
 	} item[CONTACTS_MAX];
 };

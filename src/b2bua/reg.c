@@ -180,24 +180,72 @@ int reg_line_move(struct line *l, const struct dest *dest)
 	return err;
 }
 
+/* The line is written for this place, up or not: a request that nobody answers
+ * is of no harm. False: it cannot be. */
+static bool line_at(struct calls *c, struct line *l, struct handle place)
+{
+	const struct core_entry *e = core_get(&c->core, place);
+
+	return !e || reg_line_move(l, &e->place.dest) == 0;
+}
+
+/* Whether it comes to be heard or not, nobody waits for an answer. */
+static void send_removal(struct calls *c, struct line *l,
+			 const struct writer *contacts)
+{
+	struct sip_out_request m = {.max_forwards = 70,
+				    .extra = writer_slice(contacts)};
+	struct handle txn;
+
+	if (reg_send(c, l, &m, slice_str(l->to), 0, &txn) != 0)
+		c->err = ERR_NOMEM;
+}
+
 void reg_remove(struct calls *c, struct line *l, struct binding *const *b,
 		uint32_t n)
 {
-	const struct core_entry *e = core_get(&c->core, b[0]->place);
-	struct sip_out_request m = {.max_forwards = 70};
 	struct writer w;
-	struct handle txn;
 
-	/* Where it is registered, up or not: a request that nobody answers is
-	 * of no harm. */
-	if (e && reg_line_move(l, &e->place.dest) != 0)
+	/* Where it is registered. */
+	if (!line_at(c, l, b[0]->place))
 		return;
 	writer_init(&w, c->body_buf, sizeof(c->body_buf));
 	for (uint32_t i = 0; i < n; i++)
 		reg_print_inside(&w, b[i], 0);
-	m.extra = writer_slice(&w);
-	if (reg_send(c, l, &m, slice_str(l->to), 0, &txn) != 0)
-		c->err = ERR_NOMEM;
+	send_removal(c, l, &w);
+}
+
+bool reg_is_wanted(const struct calls *c, const struct reg_try *t)
+{
+	for (uint32_t i = 0; i < t->count; i++)
+		if (t->item[i].expires_s == 0 ||
+		    slots_find(&c->bindings, t->item[i].binding))
+			return true;
+	return false;
+}
+
+void reg_remove_ended(struct calls *c, const struct reg_try *t,
+		      const struct sip_msg *m)
+{
+	struct line *l = t->line;
+	struct writer w;
+
+	writer_init(&w, c->body_buf, sizeof(c->body_buf));
+	for (uint32_t i = 0; i < t->count; i++) {
+		const char *token = t->item[i].token;
+		uint32_t asked = t->item[i].expires_s;
+
+		if (slots_find(&c->bindings, t->item[i].binding) ||
+		    asked == 0 || reg_granted(m, token, asked) == 0)
+			continue;
+		if (w.len == 0 && !line_at(c, l, c->from_place))
+			return;
+		writer_str(&w, "Contact: ");
+		sip_out_contact(&w, &l->core, slice_make(token, TOKEN_LEN));
+		writer_str(&w, ";expires=0\r\n");
+	}
+	if (w.len > 0)
+		send_removal(c, l, &w);
 }
 
 /* The same phone's binding: by instance, or by the same URI. */
@@ -242,6 +290,7 @@ void reg_try_add(struct reg_try *t, const struct binding *b, uint32_t expires_s,
 	if (t->count == CONTACTS_MAX)
 		return;
 	t->item[t->count].binding = b->self;
+	memcpy(t->item[t->count].token, b->token, sizeof(b->token));
 	t->item[t->count].expires_s = expires_s;
 	t->item[t->count].is_new = is_new;
 	t->count++;
@@ -640,6 +689,7 @@ static void grant(struct calls *c, struct reg_try *t, const struct sip_msg *m,
 			reg_accept(c, b,
 				   asked ? reg_granted(m, b->token, asked) : 0);
 	}
+	reg_remove_ended(c, t, m);
 	writer_init(&w, c->body_buf, sizeof(c->body_buf));
 	print_outside(c, &w, t->line);
 	print_fallback(&w, t->line, m);

@@ -132,5 +132,6 @@ void reg_move_answered(struct calls *c, struct reg_try *t,
 				c, b,
 				reg_granted(m, b->token, t->item[i].expires_s));
 	}
+	reg_remove_ended(c, t, m);
 	reg_try_free(c, t);
 }
