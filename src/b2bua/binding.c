@@ -35,6 +35,18 @@ struct line *line_find(const struct calls *c, struct slice aor,
 			   struct line, node);
 }
 
+struct line *line_by_id(const struct calls *c, struct slice call_id)
+{
+	return TABLE_ENTRY(table_find(&c->line_ids, call_id), struct line,
+			   by_id);
+}
+
+int line_link_id(struct calls *c, struct line *l)
+{
+	table_del(&c->line_ids, &l->by_id);
+	return table_add(&c->line_ids, &l->by_id, slice_str(l->call_id));
+}
+
 /* The user part in small letters: a device's name is compared like that. */
 static size_t print_user_key(uint8_t *buf, struct slice aor,
 			     struct slice device)
@@ -62,6 +74,8 @@ static int link_line(struct calls *c, struct line *l, struct slice key,
 		return ERR_NOMEM;
 	err = table_add(&c->line_users, &l->by_user,
 			slice_make(l->user_key, user_key.len));
+	if (!err)
+		err = line_link_id(c, l);
 	return err ? err
 		   : table_add(&c->lines, &l->node,
 			       slice_make(l->key, key.len));
@@ -101,6 +115,7 @@ struct line *line_make(struct calls *c, struct slice aor, struct slice device)
 	    link_line(c, l, slice_make(buf, len), slice_make(user, user_len)) !=
 		    0) {
 		table_del(&c->line_users, &l->by_user);
+		table_del(&c->line_ids, &l->by_id);
 		line_free(l);
 		return NULL;
 	}
@@ -113,6 +128,7 @@ void line_drop(struct calls *c, struct line *l)
 		return;
 	table_del(&c->lines, &l->node);
 	table_del(&c->line_users, &l->by_user);
+	table_del(&c->line_ids, &l->by_id);
 	line_free(l);
 }
 

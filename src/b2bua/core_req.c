@@ -458,7 +458,7 @@ static int tell(struct calls *c, struct core_req *q, struct leg *leg,
 		return 0;
 	case OBJ_REG:
 		return reg_moved(LIST_ENTRY(o, struct reg_try, obj), q->txn,
-				 &q->dest, q->cseq);
+				 &q->dest);
 	case OBJ_MID: /* challenged: inside of dialogs nothing moves */
 		LIST_ENTRY(o, struct mid, obj)->client = q->txn;
 		return 0;
@@ -470,15 +470,23 @@ static int tell(struct calls *c, struct core_req *q, struct leg *leg,
 	return 0;
 }
 
-/* The dialog of the request in core_msg, and the number that follows. */
+/* The dialog of the request in core_msg, and the number that follows, be it
+ * there or among the REGISTERs of its line (RFC 3261 section 10.2). */
 static struct leg *next_cseq(struct calls *c, struct core_req *q)
 {
 	struct leg *leg = leg_of_ours(c, &c->core_msg);
+	struct line *l = q->method == SIP_METHOD_REGISTER && !q->trunk
+				 ? line_by_id(c, c->core_msg.call_id)
+				 : NULL;
 
 	q->cseq = c->core_msg.cseq;
 	if (leg && leg->dialog.local_cseq > q->cseq)
 		q->cseq = leg->dialog.local_cseq;
+	if (l && l->cseq > q->cseq)
+		q->cseq = l->cseq;
 	q->cseq++;
+	if (l)
+		l->cseq = q->cseq;
 	return leg;
 }
 

@@ -20,6 +20,7 @@ void calls_limit(struct calls *c)
 	c->sub_devices.limit = subs;
 	c->devices.limit = p->call_limit;
 	c->lines.limit = p->binding_limit;
+	c->line_ids.limit = p->binding_limit;
 	c->line_users.limit = p->binding_limit;
 	c->tokens.limit = p->binding_limit;
 	c->binding_eps.limit = p->binding_limit;
@@ -39,6 +40,7 @@ static void init_tables(struct calls *c)
 	table_init(&c->sub_devices, 0, p->seed);
 	table_init(&c->devices, 0, p->seed);
 	table_init(&c->lines, 0, p->seed);
+	table_init(&c->line_ids, 0, p->seed);
 	table_init(&c->line_users, 0, p->seed);
 	table_init(&c->tokens, 0, p->seed);
 	table_init(&c->binding_eps, 0, p->seed);
@@ -181,6 +183,7 @@ struct calls *calls_free(struct calls *c)
 	table_done(&c->leg_eps);
 	table_done(&c->devices);
 	table_done(&c->lines);
+	table_done(&c->line_ids);
 	table_done(&c->line_users);
 	table_done(&c->tokens);
 	table_done(&c->binding_eps);

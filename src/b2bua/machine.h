@@ -470,9 +470,9 @@ bool replaces_refuse(struct calls *c, const struct event_sip *ev);
 void reg_request(struct calls *c, const struct event_sip *ev);
 /* The call manager's answer. */
 void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m);
-/* Its request was sent again, there, under this number. ERR_NOMEM. */
+/* Its request was sent again, there. ERR_NOMEM. */
 MUST_CHECK int reg_moved(struct reg_try *t, struct handle client,
-			 const struct dest *dest, uint32_t cseq);
+			 const struct dest *dest);
 /* Register what is active of l at e, without being asked. ERR_NOMEM,
  * ERR_LIMIT. */
 MUST_CHECK int reg_move(struct calls *c, struct line *l,
@@ -498,6 +498,10 @@ struct line *line_find(const struct calls *c, struct slice aor,
 		       struct slice device);
 /* The same, made when missing. NULL: memory is out. */
 struct line *line_make(struct calls *c, struct slice aor, struct slice device);
+/* The line whose REGISTERs to call managers have this Call-ID, or NULL. */
+struct line *line_by_id(const struct calls *c, struct slice call_id);
+/* l's Call-ID is new: line_by_id finds it. ERR_LIMIT, ERR_NOMEM. */
+MUST_CHECK int line_link_id(struct calls *c, struct line *l);
 /* Free l unless something still needs it. */
 void line_drop(struct calls *c, struct line *l);
 /* New inactive binding of l. ERR_LIMIT, ERR_NOMEM. */

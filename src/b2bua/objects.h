@@ -376,6 +376,7 @@ struct mid {
 struct line {
 	struct table_node node;	   /* in calls.lines by AOR and device */
 	struct table_node by_user; /* in calls.line_users */
+	struct table_node by_id;   /* in calls.line_ids */
 	uint8_t *key;		   /* owned: device, AOR */
 	uint8_t *user_key;	   /* owned: device, user of the AOR */
 	struct list bindings;
@@ -478,6 +479,7 @@ struct calls {
 	struct table devices;
 	struct table lines;
 	struct table line_users; /* lines by device and user */
+	struct table line_ids;	 /* lines by our Call-ID */
 	struct table tokens;
 	struct table binding_eps;
 	struct table sub_devices;

@@ -739,15 +739,13 @@ void reg_response(struct calls *c, struct reg_try *t, const struct sip_msg *m)
 	reg_try_free(c, t);
 }
 
-int reg_moved(struct reg_try *t, struct handle client, const struct dest *dest,
-	      uint32_t cseq)
+int reg_moved(struct reg_try *t, struct handle client, const struct dest *dest)
 {
 	int err = reg_line_move(t->line, dest);
 
 	if (err)
 		return err;
 	t->client = client;
-	t->line->cseq = cseq;
 	t->back.ours = dest->local;
 	t->back.peer = dest->peer;
 	return 0;

@@ -468,6 +468,8 @@ static int fill_binding(struct calls *c, struct coder *k, struct binding *b,
 	code_line(k, b->line);
 	b->line->cseq += CSEQ_GAP_LINE;
 	err = coder_end(k);
+	if (!err)
+		err = line_link_id(c, b->line);
 	if (err)
 		return err;
 	if (until <= c->now_ms)
