@@ -475,18 +475,13 @@ static int tell(struct calls *c, struct core_req *q, struct leg *leg,
 static struct leg *next_cseq(struct calls *c, struct core_req *q)
 {
 	struct leg *leg = leg_of_ours(c, &c->core_msg);
-	struct line *l = q->method == SIP_METHOD_REGISTER && !q->trunk
-				 ? line_by_id(c, c->core_msg.call_id)
-				 : NULL;
 
 	q->cseq = c->core_msg.cseq;
 	if (leg && leg->dialog.local_cseq > q->cseq)
 		q->cseq = leg->dialog.local_cseq;
-	if (l && l->cseq > q->cseq)
-		q->cseq = l->cseq;
 	q->cseq++;
-	if (l)
-		l->cseq = q->cseq;
+	if (q->method == SIP_METHOD_REGISTER && !q->trunk)
+		q->cseq = line_cseq(c, c->core_msg.call_id, q->cseq);
 	return leg;
 }
 

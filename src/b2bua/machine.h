@@ -498,9 +498,10 @@ struct line *line_find(const struct calls *c, struct slice aor,
 		       struct slice device);
 /* The same, made when missing. NULL: memory is out. */
 struct line *line_make(struct calls *c, struct slice aor, struct slice device);
-/* The line whose REGISTERs to call managers have this Call-ID, or NULL. */
-struct line *line_by_id(const struct calls *c, struct slice call_id);
-/* l's Call-ID is new: line_by_id finds it. ERR_LIMIT, ERR_NOMEM. */
+/* The next number of the line whose REGISTERs to call managers have this
+ * Call-ID, no less than least. */
+uint32_t line_cseq(const struct calls *c, struct slice call_id, uint32_t least);
+/* l's Call-ID is new: line_cseq finds it. ERR_LIMIT, ERR_NOMEM. */
 MUST_CHECK int line_link_id(struct calls *c, struct line *l);
 /* Free l unless something still needs it. */
 void line_drop(struct calls *c, struct line *l);
