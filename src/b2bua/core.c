@@ -63,6 +63,10 @@ static int add_place(struct core *g, const struct core_place *p,
 			e = &g->entry[i];
 	if (e) {
 		e->place = *p;
+		/* Nobody watched it meanwhile. */
+		if (!e->is_listed && !e->is_probing &&
+		    g->p.options_interval_ms > 0)
+			e->probe_ms = now_ms;
 		e->is_listed = true;
 		return 0;
 	}

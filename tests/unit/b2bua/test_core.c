@@ -253,6 +253,38 @@ START_TEST(places_that_are_named_again_keep_their_health)
 }
 END_TEST
 
+START_TEST(a_place_that_is_named_again_is_asked_at_once)
+{
+	struct core_place p = place_at(0, 1, 1);
+
+	ck_assert_ptr_eq(core_probe_next(&g, 0), &g.entry[0]);
+	(void)core_result(&g, &g.entry[0], false, true, 0);
+	lose(0, 2, 0);
+	ck_assert(!g.entry[0].is_up);
+	ck_assert_int_eq(core_set_places(&g, 0, NULL, 0, 10), 0);
+	ck_assert_int_eq(core_set_places(&g, 0, &p, 1, 20), 0);
+	ck_assert_ptr_eq(core_probe_next(&g, 20), &g.entry[0]);
+	recover(0, 20);
+	ck_assert(g.entry[0].is_up);
+	/* Who is named once more is asked when its time comes. */
+	ck_assert_int_eq(core_set_places(&g, 0, &p, 1, 30), 0);
+	ck_assert_ptr_ne(core_probe_next(&g, 30), &g.entry[0]);
+}
+END_TEST
+
+START_TEST(who_is_being_asked_is_not_asked_again)
+{
+	struct core_place p = place_at(0, 1, 1);
+
+	ck_assert_ptr_eq(core_probe_next(&g, 0), &g.entry[0]);
+	ck_assert_int_eq(core_set_places(&g, 0, NULL, 0, 10), 0);
+	ck_assert_int_eq(core_set_places(&g, 0, &p, 1, 20), 0);
+	ck_assert_ptr_ne(core_probe_next(&g, 20), &g.entry[0]);
+	(void)core_result(&g, &g.entry[0], true, true, 30);
+	ck_assert_uint_eq(g.entry[0].probe_ms, 30 + params.options_interval_ms);
+}
+END_TEST
+
 START_TEST(there_is_room_for_so_many_and_no_more)
 {
 	static struct core_place p[CORE_PLACES_MAX];
@@ -284,6 +316,8 @@ int main(void)
 	tcase_add_test(t, only_options_bring_it_back);
 	tcase_add_test(t, in_doubt_it_is_asked_every_second);
 	tcase_add_test(t, places_that_are_named_again_keep_their_health);
+	tcase_add_test(t, a_place_that_is_named_again_is_asked_at_once);
+	tcase_add_test(t, who_is_being_asked_is_not_asked_again);
 	tcase_add_test(t, there_is_room_for_so_many_and_no_more);
 	return run_case("b2bua/core", t);
 }
