@@ -48,9 +48,10 @@ struct ask {
 	uint64_t id; /* the call machine's */
 	struct handle ticket;
 	struct dest peer;
-	uint8_t *text; /* request and response, owned: all views are of it */
-	bool is_asked; /* there is a response */
-	bool is_ahead; /* credentials of the request were not asked for */
+	uint8_t *text;	 /* request and response, owned: all views are of it */
+	bool is_asked;	 /* there is a response */
+	bool is_ahead;	 /* credentials of the request were not asked for */
+	bool is_at_keys; /* the store has answered */
 	char *next[WANTS_MAX]; /* owned copies of told.text that want views */
 	struct slice method;
 	struct slice uri;
@@ -606,6 +607,7 @@ static void choose_told(struct realms *r, struct ask *a)
 /* Go on with the next realm, or end. */
 static void next(struct realms *r, struct ask *a)
 {
+	a->is_at_keys = false;
 	while (a->at < a->count) {
 		if (r->cb.credential(r->cb.ctx, handle_u64(a->ticket),
 				     a->want[a->at].challenge.realm) == 0)
@@ -687,6 +689,7 @@ void realms_credential(struct realms *r, uint64_t ticket, int err,
 		return;
 	if (!err) {
 		fill_check(r, a, blob, nc, &hash, &c);
+		a->is_at_keys = true;
 		if (r->cb.answer(r->cb.ctx, ticket, &c) == 0)
 			return;
 		a->failure = "the keys process is not there";
@@ -695,6 +698,21 @@ void realms_credential(struct realms *r, uint64_t ticket, int err,
 	}
 	a->at++;
 	next(r, a);
+}
+
+void realms_lost(struct realms *r)
+{
+	struct ask *a;
+	uint32_t i = 0;
+
+	while ((a = slots_next(&r->asks, &i))) {
+		if (a->is_at_keys)
+			continue;
+		/* No store can be asked for the others either. */
+		a->failure = "the store process is not there";
+		a->at = a->count;
+		next(r, a);
+	}
 }
 
 static void print_line(struct writer *w, const struct ask *a, struct slice user,

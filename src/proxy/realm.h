@@ -59,6 +59,10 @@ size_t realms_nonces(const struct realms *r);
 /* The store answered. */
 void realms_credential(struct realms *r, uint64_t ticket, int err,
 		       struct slice blob);
+/* What the store was asked will not be answered: done is called for each that
+ * waits for it, with what there is of other realms. Who waits for the keys
+ * process goes on. O(asks). */
+void realms_lost(struct realms *r);
 /* The keys process answered. */
 void realms_answered(struct realms *r, uint64_t ticket, int err,
 		     struct slice data);

@@ -214,6 +214,7 @@ static void store_down(void *ctx, const char *reason)
 		keep_set_store(w->keep, NULL);
 	w->store = channel_free(w->store);
 	worker_lsc_lost(w);
+	worker_realms_lost(w);
 }
 
 int worker_ask_store(struct worker *w, const struct store_request *r)
@@ -653,6 +654,7 @@ int worker_new_store(struct worker *w, int fd)
 		keep_set_store(w->keep, NULL);
 	w->store = channel_free(w->store);
 	worker_lsc_lost(w);
+	worker_realms_lost(w);
 	err = open_store(w, fd);
 	if (!err && w->keep)
 		worker_keep_all(w);

@@ -399,6 +399,8 @@ MUST_CHECK int worker_realms_open(struct worker *w);
  * dealt with. */
 bool worker_realms_credential(struct worker *w, uint64_t ticket, int err,
 			      struct slice blob);
+/* The store process is gone: what waits for it ends. */
+void worker_realms_lost(struct worker *w);
 /* As worker_realms_credential. */
 bool worker_realms_answered(struct worker *w, uint64_t ticket, int err,
 			    struct slice data);

@@ -120,6 +120,11 @@ bool worker_realms_credential(struct worker *w, uint64_t ticket, int err,
 	return true;
 }
 
+void worker_realms_lost(struct worker *w)
+{
+	realms_lost(w->realms);
+}
+
 bool worker_realms_answered(struct worker *w, uint64_t ticket, int err,
 			    struct slice data)
 {

@@ -147,16 +147,21 @@ static void info(const char *request, const char *response)
 	realms_info(realms, &peer, exchange(false, request, text));
 }
 
-static void answer(const char *user, const char *response)
+static void keys_answer(const char *user, const char *response)
 {
 	uint8_t buf[256];
 	struct writer w;
 
-	realms_credential(realms, store_ticket, 0, slice_str("blob"));
 	writer_init(&w, buf, sizeof(buf));
 	writer_blob(&w, slice_str(user));
 	writer_blob(&w, slice_str(response));
 	realms_answered(realms, keys_ticket, 0, writer_slice(&w));
+}
+
+static void answer(const char *user, const char *response)
+{
+	realms_credential(realms, store_ticket, 0, slice_str("blob"));
+	keys_answer(user, response);
 }
 
 #define MD5 "WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n\"\r\n"
@@ -500,6 +505,59 @@ START_TEST(lack_of_memory_is_no_answer)
 }
 END_TEST
 
+static const char two_realms[] =
+	"WWW-Authenticate: Digest realm=\"r1\", nonce=\"n1\"\r\n"
+	"Proxy-Authenticate: Digest realm=\"r2\", nonce=\"n2\"\r\n";
+
+START_TEST(what_a_lost_store_was_asked_is_answered_and_makes_room)
+{
+	for (unsigned i = 0; i < REALM_ASKS_MAX; i++)
+		challenged("", MD5);
+	ck_assert_uint_eq(done_count, 0);
+	challenged("", MD5);
+	ck_assert_uint_eq(done_count, 1);
+	ck_assert_str_eq(reason, "too many challenges at once");
+	done_count = 0;
+	realms_lost(realms);
+	ck_assert_uint_eq(done_count, REALM_ASKS_MAX);
+	ck_assert_str_eq(reason, "the store process is not there");
+	/* The answer to the last one comes too late. */
+	realms_credential(realms, store_ticket, 0, slice_str("blob"));
+	ck_assert_uint_eq(keys_ticket, 0);
+	store_ticket = 0;
+	challenged("", MD5);
+	ck_assert_uint_ne(store_ticket, 0);
+	ck_assert_uint_eq(done_count, REALM_ASKS_MAX);
+}
+END_TEST
+
+START_TEST(who_waits_for_the_keys_does_not_mind_that_the_store_is_lost)
+{
+	challenged("", MD5);
+	realms_credential(realms, store_ticket, 0, slice_str("blob"));
+	ck_assert_uint_ne(keys_ticket, 0);
+	realms_lost(realms);
+	ck_assert_uint_eq(done_count, 0);
+	keys_answer("bob", "0123");
+	ck_assert_uint_eq(done_count, 1);
+	ck_assert_ptr_null(reason);
+}
+END_TEST
+
+START_TEST(what_was_answered_before_the_store_was_lost_is_sent)
+{
+	challenged("", two_realms);
+	realms_credential(realms, store_ticket, 0, slice_str("blob"));
+	keys_answer("bob", "0123");
+	ck_assert_uint_eq(done_count, 0);
+	realms_lost(realms);
+	ck_assert_uint_eq(done_count, 1);
+	ck_assert_ptr_null(reason);
+	ck_assert_ptr_nonnull(strstr(lines, "r1"));
+	ck_assert_ptr_null(strstr(lines, "r2"));
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("realm");
@@ -526,6 +584,11 @@ int main(void)
 	tcase_add_loop_test(t, whose_nonce_is_told_is_known_or_it_is_not_kept,
 			    0, 8);
 	tcase_add_test(t, what_peers_tell_has_an_end);
+	tcase_add_test(t,
+		       what_a_lost_store_was_asked_is_answered_and_makes_room);
+	tcase_add_test(
+		t, who_waits_for_the_keys_does_not_mind_that_the_store_is_lost);
+	tcase_add_test(t, what_was_answered_before_the_store_was_lost_is_sent);
 	tcase_add_test(t, lack_of_memory_is_no_answer);
 	return run_case("proxy/realm", t);
 }
