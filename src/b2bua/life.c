@@ -28,6 +28,7 @@ void calls_limit(struct calls *c)
 	c->objs.limit = 2 * p->call_limit + p->txn_limit + p->sub_limit +
 			2 * sccp_room(c);
 	c->bindings.limit = p->binding_limit;
+	c->core_reqs.limit = p->txn_limit;
 	sccp_limit(c);
 }
 
@@ -50,7 +51,7 @@ static void init_tables(struct calls *c)
 	slots_init(&c->objs, 0);
 	slots_init(&c->bindings, 0);
 	list_init(&c->failed);
-	table_init(&c->core_reqs, p->txn_limit, p->seed);
+	table_init(&c->core_reqs, 0, p->seed);
 	list_init(&c->core_failed);
 	list_init(&c->touched);
 	timerq_init(&c->core_asks);
