@@ -392,6 +392,12 @@ void relay_out_of_dialog(struct calls *c, const struct event_sip *ev)
 				   "Retry-After: 5\r\n");
 		return;
 	}
+	/* A phone that did not come back after a restart yet. */
+	if (to.side == SIDE_PHONE && t.dest.is_reliable &&
+	    handle_is_none(t.dest.ep)) {
+		sip_answer(c, ev, 480, "", "");
+		return;
+	}
 	calls_hex(c, tag, TAG_LEN);
 	r = relay_new(c, ev, slice_str(tag));
 	if (!r)
