@@ -388,6 +388,17 @@ struct config_sip {
 	enum config_icon security_icon;
 };
 
+/* The most that limits allow, and what can be saved of all that: calls,
+ * registrations, subscriptions, and Skinny phones, which are connections. */
+enum {
+	CONFIG_CONNECTIONS_MAX = 1000000,
+	CONFIG_REGISTRATIONS_MAX = 1000000,
+	CONFIG_CALLS_MAX = 100000,
+	CONFIG_SUBSCRIPTIONS_MAX = 1000000,
+	CONFIG_SAVED_MAX = CONFIG_CONNECTIONS_MAX + CONFIG_REGISTRATIONS_MAX +
+			   CONFIG_CALLS_MAX + CONFIG_SUBSCRIPTIONS_MAX
+};
+
 struct config_limits {
 	uint32_t connections;
 	uint32_t connections_per_address;

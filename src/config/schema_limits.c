@@ -6,7 +6,7 @@
 		   .max = (most), __VA_ARGS__)
 
 const struct config_option config_limit_rows[CONFIG_LIMIT_ROWS] = {
-	LIMIT(connections, "connections", "20000", 1, 1000000,
+	LIMIT(connections, "connections", "20000", 1, CONFIG_CONNECTIONS_MAX,
 	      .text = "Connections of phones at once."),
 	LIMIT(connections_per_address, "connections-per-address", "1000", 1,
 	      1000000,
@@ -44,12 +44,14 @@ const struct config_option config_limit_rows[CONFIG_LIMIT_ROWS] = {
 	LIMIT(message_burst, "message-burst", "200", 1, 100000,
 	      .unit = "messages",
 	      .text = "Messages taken from one source at once."),
-	LIMIT(registrations, "registrations", "20000", 1, 1000000,
-	      .text = "Registered contacts at once."),
-	LIMIT(calls, "calls", "4000", 1, 100000, .text = "Calls at once."),
+	LIMIT(registrations, "registrations", "20000", 1,
+	      CONFIG_REGISTRATIONS_MAX, .text = "Registered contacts at once."),
+	LIMIT(calls, "calls", "4000", 1, CONFIG_CALLS_MAX,
+	      .text = "Calls at once."),
 	LIMIT(transactions, "transactions", "20000", 1, 1000000,
 	      .text = "SIP transactions at once."),
-	LIMIT(subscriptions, "subscriptions", "20000", 1, 1000000,
+	LIMIT(subscriptions, "subscriptions", "20000", 1,
+	      CONFIG_SUBSCRIPTIONS_MAX,
 	      .text = "Subscriptions at once (SUBSCRIBE, and REFER outside of "
 		      "calls)."),
 	LIMIT(subscriptions_per_device, "subscriptions-per-device", "200", 1,

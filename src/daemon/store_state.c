@@ -82,9 +82,8 @@ struct store_state_params store_state_params(const struct config *c,
 	return (struct store_state_params){.path = path,
 					   .lease_s = c->restart_lease_s,
 					   .workers = workers,
-					   .rows_max = c->limits.calls +
-						       c->limits.registrations +
-						       c->limits.subscriptions};
+					   /* A reload may raise limits. */
+					   .rows_max = CONFIG_SAVED_MAX};
 }
 
 int store_state_open(struct store_state *s, struct loop *loop,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/rows.h"
 #include "daemon/store.h"
 #include "daemon/store_state.h"
 #include "daemon/wire.h"
@@ -341,8 +342,31 @@ START_TEST(the_file_is_of_the_workers_there_are)
 	struct store_state_params p = store_state_params(&c, 61, state);
 
 	ck_assert_uint_eq(p.workers, 61);
-	ck_assert_uint_eq(p.rows_max, 18);
 	ck_assert_uint_eq(p.lease_s, 300);
+}
+END_TEST
+
+static uint64_t limit_max(const char *name)
+{
+	for (size_t i = 0; i < CONFIG_LIMIT_ROWS; i++)
+		if (strcmp(config_limit_rows[i].name, name) == 0)
+			return (uint64_t)config_limit_rows[i].max;
+	ck_abort_msg("no limit %s", name);
+	return 0;
+}
+
+/* A reload raises limits, and this process stays. */
+START_TEST(there_is_room_for_all_that_a_reload_may_allow)
+{
+	static const struct config c = {
+		.restart_lease_s = 300,
+		.limits = {.calls = 5, .registrations = 6, .subscriptions = 7}};
+	struct store_state_params p = store_state_params(&c, 2, state);
+
+	ck_assert_uint_ge(p.rows_max, limit_max("calls") +
+					      limit_max("registrations") +
+					      limit_max("subscriptions") +
+					      limit_max("connections"));
 }
 END_TEST
 
@@ -606,6 +630,7 @@ int main(void)
 	tcase_add_test(tc, sigterm_ends_it_in_order);
 	suite_add_tcase(suite, tc);
 	tcase_add_test(none, the_file_is_of_the_workers_there_are);
+	tcase_add_test(none, there_is_room_for_all_that_a_reload_may_allow);
 	tcase_add_test(none, what_a_failed_write_took_back_is_asked_for);
 	tcase_add_test(none, unusable_database_ends_the_process);
 	suite_add_tcase(suite, none);
