@@ -522,6 +522,14 @@ int dns_watch(struct dns *d, const struct dns_watch *p, uint32_t *ret_id)
 	return 0;
 }
 
+void dns_repeat(struct dns *d, uint32_t id)
+{
+	const struct watch *w = &d->watch[id];
+
+	if (!w->is_off && w->place_count > 0)
+		d->p.changed(d->p.ctx, id, w->place, w->place_count);
+}
+
 void dns_unwatch(struct dns *d, uint32_t id)
 {
 	struct watch *w = &d->watch[id];

@@ -64,6 +64,9 @@ struct dns *dns_free(struct dns *d);
 /* Watch a name from now on; its number is *ret_id. ERR_LIMIT, ERR_NOMEM. */
 MUST_CHECK int dns_watch(struct dns *d, const struct dns_watch *w,
 			 uint32_t *ret_id);
+/* Say the last good answer of id again, if there is one: changed is called
+ * before this returns. */
+void dns_repeat(struct dns *d, uint32_t id);
 /* Watch no more: nothing is said of id from now on, and the number may be given
  * to another name. */
 void dns_unwatch(struct dns *d, uint32_t id);

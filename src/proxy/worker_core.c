@@ -183,6 +183,13 @@ static int open_dns(struct worker *w)
 	return has_names || err == ERR_NOMEM ? err : 0;
 }
 
+void worker_core_repeat(struct worker *w, uint32_t owner)
+{
+	for (uint32_t i = 0; i < DNS_WATCHES_MAX; i++)
+		if (w->dns_owner[i] == owner && w->dns_is_used[i])
+			dns_repeat(w->dns, i);
+}
+
 void worker_core_unwatch(struct worker *w, uint32_t owner)
 {
 	for (uint32_t i = 0; i < DNS_WATCHES_MAX; i++) {

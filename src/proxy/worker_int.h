@@ -254,6 +254,8 @@ bool worker_core_is_listed(const struct worker *w, struct handle connector);
 /* Room for the connectors that c needs, beside those that are there.
  * ERR_NOMEM. */
 MUST_CHECK int worker_core_room(struct worker *w, const struct config *c);
+/* Set the places of an owner's host as they were told last, if they were. */
+void worker_core_repeat(struct worker *w, uint32_t owner);
 /* Look up the host of an owner no more. */
 void worker_core_unwatch(struct worker *w, uint32_t owner);
 /* Where peer is over transport, by way. ERR_LIMIT, ERR_NOMEM. */

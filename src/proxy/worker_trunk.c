@@ -261,13 +261,6 @@ int worker_trunk_prepare(struct worker *w, struct config *next)
 	return err ? err : worker_core_room(w, next);
 }
 
-static bool is_same_peer(const struct config_peer *a,
-			 const struct config_peer *b)
-{
-	return config_remote_eq(&a->remote, &b->remote) &&
-	       a->priority == b->priority;
-}
-
 /* Is peer k of was still the same, and reached the same way? Listeners stay. */
 static bool peer_stays(const struct config *c, const struct config_trunk *was,
 		       const struct config_trunk *now, uint32_t k)
@@ -275,9 +268,19 @@ static bool peer_stays(const struct config *c, const struct config_trunk *was,
 	const struct config_remote *r = &was->peer[k].remote;
 
 	return now && k < now->peer_count &&
-	       is_same_peer(&was->peer[k], &now->peer[k]) &&
+	       config_remote_eq(r, &now->peer[k].remote) &&
 	       listener_of(c, was, r->transport, r->addr.family) ==
 		       listener_of(c, now, r->transport, r->addr.family);
+}
+
+/* A peer that stays has another priority. */
+static void renew_peer(struct worker *w, const struct config_trunk *trunk,
+		       uint32_t peer)
+{
+	if (has_name(&trunk->peer[peer]))
+		worker_core_repeat(w, owner_of(trunk->number, peer));
+	else
+		start_peer(w, trunk, peer);
 }
 
 static void stop_peer(struct worker *w, uint32_t number, uint32_t peer)
@@ -314,6 +317,8 @@ static void move_peers(struct worker *w, const struct config_trunk *was,
 		if (!was || k >= was->peer_count ||
 		    !peer_stays(w->config, was, now, k))
 			start_peer(w, now, k);
+		else if (was->peer[k].priority != now->peer[k].priority)
+			renew_peer(w, now, k);
 }
 
 void worker_trunk_reload(struct worker *w, const struct config *old)

@@ -6,13 +6,13 @@
 . "$LIB/trunks.sh"
 
 MOVED=10.77.0.31
-# trunk NAME HOST: in a file of its own
+# trunk NAME HOST [OPTIONS]: in a file of its own
 trunk() {
 	cat >"$DIR/etc/sallyport/conf.d/trunk.conf" <<CFG
 trunk "$1" {
 	profile = "plain"
 	listeners = { "trunks" }
-	peers = { "udp:$2" }
+	peers = { "udp:$2${3:-}" }
 	sources = { "10.77.0.0/24" }
 	call-managers = { "cm-trunk" }
 }
@@ -125,6 +125,11 @@ is_true "after the hold-down calls go there again" wait_for 15 "back" \
 	call_to one-again
 
 stop dnsmasq
+trunk carrier carrier.test ';priority=2'
+is_true "a reload changes its priority while no name server is there" ctl reload
+is_true "its places stay, and are up" eval \
+	'place "$PHONE_A" up && place "$PHONE_B" up'
+is_true "calls go there" call_to one-again
 needs dns_start "$MOVED"
 moved() { ! place "$PHONE_B" up && ctl --json trunks | finds "$MOVED:5060"; }
 is_true "a new answer moves the second target" wait_for 30 "it moves" moved

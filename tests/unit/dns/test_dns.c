@@ -211,7 +211,7 @@ static void teardown(void)
 	loop = loop_free(loop);
 }
 
-static void watch(const char *host, uint16_t port, enum addr_family family)
+static uint32_t watch(const char *host, uint16_t port, enum addr_family family)
 {
 	struct dns_watch p = {.host = host,
 			      .transport = DNS_UDP,
@@ -220,6 +220,7 @@ static void watch(const char *host, uint16_t port, enum addr_family family)
 	uint32_t id;
 
 	ck_assert_int_eq(dns_watch(dns, &p, &id), 0);
+	return id;
 }
 
 /* Until something has been said so often; each round lasts 10 ms at most. */
@@ -345,6 +346,25 @@ START_TEST(a_server_that_is_down_keeps_the_last_answer)
 }
 END_TEST
 
+START_TEST(the_last_answer_is_said_again_at_once)
+{
+	uint32_t id = watch("cm.test", 5070, ADDR_V4);
+
+	dns_repeat(dns, id); /* there is none yet */
+	ck_assert_uint_eq(changes, 0);
+	until(&changes, 1);
+	is_silent = true;
+	place_count = 0;
+	dns_repeat(dns, id);
+	ck_assert_uint_eq(changes, 2);
+	is_at(0, "10.0.0.5:5070");
+	ck_assert_uint_eq(questions, 1);
+	dns_unwatch(dns, id);
+	dns_repeat(dns, id);
+	ck_assert_uint_eq(changes, 2);
+}
+END_TEST
+
 START_TEST(a_server_that_lies_is_not_believed)
 {
 	bool *lie[] = {&is_wrong_id, &is_cut, &is_failing};
@@ -460,6 +480,7 @@ int main(void)
 	tcase_add_test(t, a_server_that_is_down_keeps_the_last_answer);
 	tcase_add_loop_test(t, a_server_that_lies_is_not_believed, 0, 3);
 	tcase_add_test(t, there_is_room_for_so_many_names);
+	tcase_add_test(t, the_last_answer_is_said_again_at_once);
 	tcase_add_test(t, a_name_that_is_watched_no_more_makes_room);
 	tcase_add_test(t, nothing_is_told_of_a_name_that_is_watched_no_more);
 	tcase_add_test(t, missing_memory_leaks_nothing);
