@@ -263,6 +263,12 @@ void keep_action(struct keep *k, bool is_save, struct slice bytes)
 		list_append(&k->order, &w->order);
 }
 
+void keep_room(struct keep *k, uint32_t max)
+{
+	if (max > k->waiting.limit)
+		k->waiting.limit = max;
+}
+
 void keep_set_store(struct keep *k, struct channel *store)
 {
 	k->store = store;

@@ -30,6 +30,8 @@ MUST_CHECK int keep_new(struct loop *loop, struct keys_client *keys,
 /* Send what waits to store (may be NULL), wipe and free k (may be NULL);
  * returns NULL. */
 struct keep *keep_free(struct keep *k, struct channel *store);
+/* From now on max objects may wait, where that is more than before. */
+void keep_room(struct keep *k, uint32_t max);
 /* Where saves go from now on; NULL: they wait. */
 void keep_set_store(struct keep *k, struct channel *store);
 /* The caller saves everything anew, at once: when the store has taken all of it,

@@ -203,6 +203,7 @@ int worker_reload(struct worker *w, struct config *next,
 	w->held = config_ref(next);
 	w->config = next;
 	worker_limit(w);
+	worker_keep_room(w);
 	worker_sccp_keep_creds(w, old);
 	worker_sccp_watch(w);
 	pipeline_reload(w->pipeline, next, loop_now_ms(w->loop));

@@ -420,6 +420,8 @@ enum transport_proto worker_proto(enum config_transport t);
  * Needs keys, calls, egress and the endpoints; params.store_fd must not be
  * served yet. reterr as worker_new. */
 MUST_CHECK int worker_keep_open(struct worker *w, char *reterr);
+/* The configuration is another one: there is room for what it allows. */
+void worker_keep_room(struct worker *w);
 /* The store process is new: it gets everything that is to be kept. */
 void worker_keep_all(struct worker *w);
 /* Line or media process are new: claim the flows of all calls, and have the

@@ -84,11 +84,23 @@ static int restore_all(struct worker *w, char *reterr)
 	return 0;
 }
 
+/* Objects that there may be; a Skinny phone is a connection. */
+static uint32_t room_of(const struct config *c)
+{
+	const struct config_limits *l = &c->limits;
+
+	return l->calls + l->registrations + l->subscriptions + l->connections;
+}
+
+void worker_keep_room(struct worker *w)
+{
+	if (w->keep)
+		keep_room(w->keep, room_of(w->config));
+}
+
 int worker_keep_open(struct worker *w, char *reterr)
 {
-	const struct config_limits *l = &w->config->limits;
-	int err = keep_new(w->loop, w->keys, w->p.number,
-			   l->calls + l->registrations + l->subscriptions,
+	int err = keep_new(w->loop, w->keys, w->p.number, room_of(w->config),
 			   &w->keep);
 
 	if (err) {
