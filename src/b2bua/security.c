@@ -6,6 +6,8 @@
  */
 #include "b2bua/machine.h"
 
+#include "flow/flow.h"
+
 const char *call_security_str(enum call_security s)
 {
 	switch (s) {
@@ -19,8 +21,9 @@ const char *call_security_str(enum call_security s)
 	return "NotAuthenticated";
 }
 
-/* SRTP agreed, or, while the answer is missing, offered, for all audio. */
-static bool audio_is_srtp(const struct call *call)
+/* SRTP agreed, or, while the answer is missing, offered, for all audio. With
+ * is_agreed what is being offered does not count. */
+static bool audio_is_srtp(const struct call *call, bool is_agreed)
 {
 	const struct media *m = &call->media;
 	bool is_any = false;
@@ -29,9 +32,10 @@ static bool audio_is_srtp(const struct call *call)
 		const struct stream *s = &m->stream[i];
 		bool is_srtp = s->is_srtp;
 
-		if (!s->has_flows || !s->is_audio)
+		if (!s->has_flows || (is_agreed && !s->is_agreed) ||
+		    !(is_agreed ? s->was_audio : s->is_audio))
 			continue;
-		if (m->is_pending && s->is_offered)
+		if (!is_agreed && m->is_pending && s->is_offered)
 			is_srtp = s->decided.kind == ANSWER_SRTP ||
 				  (s->decided.kind == ANSWER_OFF &&
 				   s->offer.count > 0);
@@ -43,7 +47,7 @@ static bool audio_is_srtp(const struct call *call)
 }
 
 /* What is protected on the phone's or trunk's leg, whatever may be shown. */
-static enum call_security own_state(const struct call *call)
+static enum call_security own_state(const struct call *call, bool is_agreed)
 {
 	switch (call->sig) {
 	case SIG_NONSECURE:
@@ -51,18 +55,23 @@ static enum call_security own_state(const struct call *call)
 	case SIG_AUTHENTICATED:
 		return CALL_AUTHENTICATED;
 	case SIG_ENCRYPTED:
-		return audio_is_srtp(call) ? CALL_ENCRYPTED
-					   : CALL_AUTHENTICATED;
+		return audio_is_srtp(call, is_agreed) ? CALL_ENCRYPTED
+						      : CALL_AUTHENTICATED;
 	}
 	return CALL_NONSECURE;
 }
 
-enum call_security security_own(const struct call *call)
+static enum call_security showable(const struct call *call, bool is_agreed)
 {
-	enum call_security s = own_state(call);
+	enum call_security s = own_state(call, is_agreed);
 
 	return s == CALL_ENCRYPTED && call->policy.no_lock ? CALL_AUTHENTICATED
 							   : s;
+}
+
+enum call_security security_own(const struct call *call)
+{
+	return showable(call, false);
 }
 
 /* The least of the far ends of all audio: calls of ours, or what another worker
@@ -165,10 +174,34 @@ static void update_one(struct calls *c, struct call *call)
 	c->cookie = cookie;
 }
 
+/* The media process tells other workers, whose phones show what it says. A
+ * first offer can only take away from what was told with its flows. */
+static void tell_flows(struct calls *c, struct call *call)
+{
+	struct action a = {.kind = ACTION_FLOW_UPDATE,
+			   .call = handle_u64(call->obj.self)};
+	bool is_agreed = call->media.is_agreed;
+	enum call_security state = showable(call, is_agreed);
+
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		struct stream *s = &call->media.stream[i];
+		uint8_t *told = &s->flow[SIDE_CORE].security;
+
+		if (!s->has_flows || *told == (uint8_t)state ||
+		    (!is_agreed && *told < (uint8_t)state))
+			continue;
+		*told = (uint8_t)state;
+		a.flow[0] = s->flow[SIDE_CORE];
+		calls_emit(c, &a);
+	}
+	flow_wipe(&a.flow[0]);
+}
+
 void security_update(struct calls *c, struct call *call)
 {
 	struct call *far = join_call(c, call);
 
+	tell_flows(c, call);
 	update_one(c, call);
 	join_review(c, call);
 	if (!far)

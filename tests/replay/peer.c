@@ -54,6 +54,13 @@ static void live_add(struct run *r, const struct flow *f)
 	r->live[r->live_count++] = *f;
 }
 
+static void live_update(struct run *r, const struct flow *f)
+{
+	for (size_t i = 0; i < r->live_count; i++)
+		if (r->live[i].id == f->id)
+			r->live[i] = *f;
+}
+
 static void live_del(struct run *r, uint64_t id)
 {
 	for (size_t i = 0; i < r->live_count; i++) {
@@ -89,6 +96,7 @@ static void on_flow(struct run *r, const struct action *a)
 		break;
 	case ACTION_FLOW_UPDATE:
 		snprintf(buf, sizeof(buf), "update %s", one);
+		live_update(r, &a->flow[0]);
 		break;
 	case ACTION_FLOW_DEL:
 		snprintf(buf, sizeof(buf), "del id=%" PRIu64, a->flow[0].id);

@@ -272,6 +272,28 @@ static void do_join(struct run *r, const char *word, const char *rest)
 	replay_step(r, &ev);
 }
 
+/* flow-security ID LEVEL: what the media process was told last. */
+static void check_told(struct run *r, const char *rest)
+{
+	char arg[128];
+	char *at;
+	uint64_t id;
+	unsigned long level;
+
+	replay_expand(r, rest, arg, sizeof(arg));
+	id = strtoull(arg, &at, 10);
+	level = strtoul(at, NULL, 10);
+	for (size_t i = 0; i < r->live_count; i++) {
+		if (r->live[i].id != id)
+			continue;
+		if (r->live[i].security != level)
+			replay_fail(r, "flow %s, not %u", arg,
+				    r->live[i].security);
+		return;
+	}
+	replay_fail(r, "flow %s does not live", arg);
+}
+
 /* arrived MS [device=NAME|broken]: what the machine told last, as if another
  * one had told it MS later. */
 static void do_arrived(struct run *r, char *rest)
@@ -657,6 +679,8 @@ static void do_line(struct run *r, char *line)
 		do_cores(r, rest);
 	else if (strcmp(line, "clear") == 0)
 		do_clear(r);
+	else if (strcmp(line, "flow-security") == 0)
+		check_told(r, rest);
 	else if (strcmp(line, "flow-joined") == 0 ||
 		 strcmp(line, "flow-parted") == 0)
 		do_join(r, line, rest);
