@@ -153,6 +153,26 @@ void call_bye(struct calls *c, struct leg *leg, const struct event_sip *ev)
 	call_free(c, call, "BYE");
 }
 
+/* A stream that an offer in the midst of a call would have added: the offer is
+ * refused, and the session is what it was (RFC 3261 section 14.1). False: its
+ * other side knows of it already. */
+static bool give_up_offer(struct calls *c, struct call *call)
+{
+	struct exch *ex = &call->ex;
+
+	if (mid_give_up(c, call))
+		return true;
+	if (!ex->is_on || ex->kind == EXCH_OWN || ex->is_answered ||
+	    ex->has_provisional)
+		return false;
+	/* It may never have left, as with a first INVITE. */
+	core_forget(c, ex->client);
+	invite_refuse(c, call, 503, "", "Retry-After: 5\r\n");
+	exch_abort(c, call);
+	deadline_clear(c, call, DEADLINE_RING);
+	return true;
+}
+
 void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
 		     bool is_idle)
 {
@@ -164,6 +184,9 @@ void call_media_lost(struct calls *c, struct call *call, uint64_t flow,
 
 		if (!is_ours)
 			continue;
+		if (!is_idle && call->state == CALL_UP && s->is_new &&
+		    give_up_offer(c, call))
+			return;
 		if (!is_idle && call->state == CALL_TRYING &&
 		    !call->ex.has_left) {
 			/* The INVITE that showed these ports may never have

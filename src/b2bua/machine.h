@@ -375,6 +375,9 @@ void prack_pass(struct calls *c, struct leg *leg, const struct event_sip *ev);
 void mid_response(struct calls *c, struct mid *x, const struct sip_msg *m);
 /* There was none. */
 void mid_failed(struct calls *c, struct mid *x, enum sip_txn_fail why);
+/* What an UPDATE under way offers cannot be had: it is refused, and forgotten.
+ * False: there is none. */
+bool mid_give_up(struct calls *c, struct call *call);
 /* Forget x. */
 void mid_free(struct calls *c, struct mid *x);
 

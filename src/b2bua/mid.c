@@ -351,3 +351,23 @@ void mid_failed(struct calls *c, struct mid *x, enum sip_txn_fail why)
 			     why == SIP_TXN_FAIL_TIMEOUT ? 504 : 503, "", "");
 	mid_free(c, x);
 }
+
+bool mid_give_up(struct calls *c, struct call *call)
+{
+	for (int side = 0; side < 2; side++) {
+		struct obj *o = obj_find(c, handle_u64(call->leg[side].update));
+		struct mid *x;
+
+		if (!o || o->kind != OBJ_MID)
+			continue;
+		x = LIST_ENTRY(o, struct mid, obj);
+		if (!x->has_offer)
+			continue;
+		core_forget(c, x->client);
+		offer_abort(c, call);
+		reply_status(c, &x->reply, 503, "", "Retry-After: 5\r\n");
+		mid_free(c, x);
+		return true;
+	}
+	return false;
+}
