@@ -201,6 +201,9 @@ MUST_CHECK int call_step(struct calls *c, const struct event *ev,
 /* Take over what a new configuration says; what is there already stays, also
  * over a lower limit. ERR_NOMEM: then nothing has changed. */
 MUST_CHECK int calls_update(struct calls *c, const struct calls_update *u);
+/* The media process is another one: what the last one said of silence does not
+ * count, since this one tells of its own only. O(all calls). */
+void calls_media_new(struct calls *c);
 /* Has this device a call? */
 bool calls_has_device(const struct calls *c, struct slice device);
 /* When EVENT_TIMER must come next (monotonic ms); UINT64_MAX = never. */

@@ -407,3 +407,22 @@ void flow_event(struct calls *c, struct call *call, const struct event *ev)
 		break;
 	}
 }
+
+void calls_media_new(struct calls *c)
+{
+	struct obj *o;
+	uint32_t i = 0;
+
+	while ((o = slots_next(&c->objs, &i))) {
+		struct call *call;
+
+		if (o->kind == OBJ_SCCP)
+			sccp_media_new(LIST_ENTRY(o, struct sccp_phone, obj));
+		if (o->kind != OBJ_CALL)
+			continue;
+		call = LIST_ENTRY(o, struct call, obj);
+		for (size_t k = 0; k < STREAMS_MAX; k++)
+			memset(call->media.stream[k].is_idle, 0,
+			       sizeof(call->media.stream[k].is_idle));
+	}
+}

@@ -203,6 +203,8 @@ void sccp_left(struct calls *c, struct slice name);
  * when nothing is heard of it any more. */
 void sccp_kept_event(struct calls *c, struct sccp_phone *p,
 		     const struct event *ev);
+/* As calls_media_new. */
+void sccp_media_new(struct sccp_phone *p);
 
 /* --- sccp_media.c --------------------------------------------------------- */
 /* A message about media; true: dealt with (also where it is not passed on).

@@ -231,6 +231,17 @@ void sccp_kept_event(struct calls *c, struct sccp_phone *p,
 		sccp_phone_end(c, p, "silence after its process died");
 }
 
+void sccp_media_new(struct sccp_phone *p)
+{
+	struct list *l;
+
+	list_for_each(l, &p->streams) {
+		struct sccp_stream *s = sccp_stream_at(l);
+
+		memset(s->is_idle, 0, sizeof(s->is_idle));
+	}
+}
+
 void sccp_left(struct calls *c, struct slice name)
 {
 	struct table_node *n = table_find(&c->sccp.names, name);

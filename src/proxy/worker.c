@@ -641,8 +641,10 @@ int worker_new_media(struct worker *w, int fd)
 {
 	int err = medialink_reconnect(w->media, fd);
 
-	if (!err)
+	if (!err) {
+		calls_media_new(w->calls);
 		worker_claim_media(w);
+	}
 	return err;
 }
 

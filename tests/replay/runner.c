@@ -677,6 +677,8 @@ static void do_line(struct run *r, char *line)
 		do_arrived(r, rest);
 	else if (strcmp(line, "cores") == 0)
 		do_cores(r, rest);
+	else if (strcmp(line, "media-new") == 0)
+		calls_media_new(r->c);
 	else if (strcmp(line, "clear") == 0)
 		do_clear(r);
 	else if (strcmp(line, "flow-security") == 0)

@@ -88,7 +88,11 @@ START_TEST(streams_of_a_phone_that_stays_away_end)
 		falls_silent(EVENT_FLOW_ACTIVE, &f[0]);
 		falls_silent(EVENT_FLOW_IDLE, &f[1]);
 		ck_assert_uint_eq(flow_count(), 2);
+		/* Another media process has not said so of either. */
+		calls_media_new(c);
 		falls_silent(EVENT_FLOW_IDLE, &f[0]);
+		ck_assert_uint_eq(flow_count(), 2);
+		falls_silent(EVENT_FLOW_IDLE, &f[1]);
 	} else {
 		/* Somebody talks on and on. */
 		now_ms += 3500000;
