@@ -256,6 +256,22 @@ void sub_begin(struct calls *c, const struct event_sip *ev)
 		sub_free(c, s);
 }
 
+/* The dialog's own subscription: others are told apart by their Event, package
+ * and id (RFC 6665 section 4.5.2). */
+static bool is_about(const struct sub *s, const struct sip_msg *m)
+{
+	struct slice package[2];
+	struct slice params[2];
+	struct slice id[2] = {SLICE_NULL, SLICE_NULL};
+
+	text_cut(slice_str(s->event), ';', &package[0], &params[0]);
+	text_cut(sip_msg_value(m, SIP_HDR_EVENT), ';', &package[1], &params[1]);
+	for (int i = 0; i < 2; i++)
+		(void)sip_param(params[i], "id", &id[i]); /* may be none */
+	return text_ieq(text_trim(package[0]), text_trim(package[1])) &&
+	       slice_eq(id[0], id[1]);
+}
+
 /* What a NOTIFY says about how long it goes on. */
 static void notified(struct calls *c, struct sub *s, struct leg *leg,
 		     const struct sip_msg *m)
@@ -267,10 +283,13 @@ static void notified(struct calls *c, struct sub *s, struct leg *leg,
 
 	refer_notified(leg, m);
 	if (refer_is_terminated(m)) {
-		if (s->refers.count == 0)
+		s->is_over |= s->is_refer || is_about(s, m);
+		if (s->is_over && s->refers.count == 0)
 			sub_free(c, s);
 		return;
 	}
+	if (!s->is_refer && !is_about(s, m))
+		return;
 	if (h)
 		text_cut(h->value, ';', NULL, &params);
 	if (sip_param(params, "expires", &value) &&

@@ -27,6 +27,7 @@ struct sub {
 	char *event;  /* package and id, owned */
 	bool pass_auth;
 	bool is_refer;
+	bool is_over; /* but for REFERs in its dialog */
 	struct refers refers;
 	uint32_t epoch; /* of the call manager's place when it last granted */
 	bool is_lost;	/* the phone is to be told when it is back */
