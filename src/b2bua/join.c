@@ -261,7 +261,7 @@ static bool needs_key(const struct calls *c, const struct call *call,
 	return f->is_borrowed ? !is_right(s, k) : k && may_borrow(c, call);
 }
 
-void join_review(struct calls *c, struct call *call)
+static void review(struct calls *c, struct call *call, uint64_t wait_ms)
 {
 	struct leg *leg = &call->leg[SIDE_PHONE];
 	bool is_any = false;
@@ -271,7 +271,19 @@ void join_review(struct calls *c, struct call *call)
 	if (!is_any || call->state != CALL_UP || leg->wants_renew)
 		return;
 	call->join_offers++;
-	renew_want(c, leg, JOIN_PEACE_MS);
+	renew_want(c, leg, wait_ms);
+}
+
+void join_review(struct calls *c, struct call *call)
+{
+	review(c, call, JOIN_PEACE_MS);
+}
+
+void join_again(struct calls *c, struct call *call, uint64_t wait_ms)
+{
+	/* Not even one with a key of ours was taken. */
+	if (call->join_offers <= JOIN_OFFERS_MAX)
+		review(c, call, wait_ms);
 }
 
 /* Does what the phone of a says reach that of b unopened? */

@@ -106,6 +106,9 @@ void join_answer(struct calls *c, const struct call *call, struct stream *s);
  * end under a key that is no longer right, or could hear it under its own, it
  * gets a re-INVITE of ours, in a while. */
 void join_review(struct calls *c, struct call *call);
+/* Such a re-INVITE was refused for now: the same after wait_ms, as long as the
+ * offers do not become too many; the last one has a key of ours. */
+void join_again(struct calls *c, struct call *call, uint64_t wait_ms);
 /* True when what both sides say passes without being opened. */
 bool join_is_end_to_end(const struct calls *c, const struct call *call);
 /* The media process says something about a flow of call. */

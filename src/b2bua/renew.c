@@ -7,8 +7,9 @@
 #include "b2bua/machine.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
 
-enum { BUSY_MS = 500, AGAIN_MS = 1000 };
+enum { BUSY_MS = 500, AGAIN_MS = 1000, AGAIN_MAX_S = 60 };
 
 /* RFC 3261 section 14.1: who made the Call-ID waits longer, so that the two
  * do not meet again. */
@@ -85,6 +86,27 @@ void renew_due(struct calls *c, struct call *call)
 	}
 }
 
+/* Refused for what the phone is about just now, not for what was offered. */
+static bool is_for_now(unsigned status)
+{
+	return status == 480 || status == 486 || status == 600 ||
+	       status / 100 == 5;
+}
+
+static uint64_t again_ms(const struct sip_msg *m)
+{
+	struct slice value = text_trim(sip_msg_value(m, SIP_HDR_RETRY_AFTER));
+	uint64_t wait_s = 0;
+	size_t n = 0;
+
+	/* A comment or parameters may follow (RFC 3261 section 20.33). */
+	while (n < value.len && text_is_digit(value.ptr[n]))
+		n++;
+	if (text_dec(slice_sub(value, 0, n), AGAIN_MAX_S, &wait_s) != 0)
+		wait_s = n > 0 ? AGAIN_MAX_S : 0;
+	return wait_s > 0 ? wait_s * 1000 : AGAIN_MS;
+}
+
 void renew_failed(struct calls *c, struct leg *leg, const struct sip_msg *m)
 {
 	/* 408 and 481 have ended the call. */
@@ -92,6 +114,8 @@ void renew_failed(struct calls *c, struct leg *leg, const struct sip_msg *m)
 		renew_want(c, leg, glare_wait_ms(c, leg));
 	else if (session_longer(c, leg, m))
 		renew_want(c, leg, 0);
+	else if (leg->side == SIDE_PHONE && is_for_now(m->status))
+		join_again(c, leg->call, again_ms(m));
 }
 
 void renew_update(struct calls *c, struct leg *leg, const struct event_sip *ev)
