@@ -134,7 +134,7 @@ struct hit {
 	const struct addr *host; /* is written instead */
 	struct slice user;	 /* likewise, if has_user */
 	bool has_user;
-	bool has_bracket;
+	bool has_bracket; /* where host is IPv6 */
 };
 
 /* Is what stands at pos to be replaced? What is before from is done. */
@@ -155,9 +155,11 @@ static bool find_at(const struct sip_out_map *map, struct slice text,
 	*ret = (struct hit){.begin = pos,
 			    .end = pos + n,
 			    .host = hosts_find(map, slice_sub(s, 0, n), is_uri),
-			    .has_bracket = s.ptr[0] == '['};
+			    .has_bracket = s.ptr[0] == '[' || is_uri};
 	if (!ret->host)
 		return false;
+	/* Nor could a port be told from the address. */
+	ret->has_bracket |= port_len(slice_from(s, n)) > 0;
 	if (is_uri)
 		ret->end += port_len(slice_from(s, n));
 	user = user_before(text, from, pos);

@@ -11,7 +11,7 @@
 #include "lib/run.h"
 #include "rewrite/hdr_rule.h"
 
-enum { TO_CORE, TO_PHONE };
+enum { TO_CORE, TO_PHONE, TO_PHONE_IPV6, FROM_PHONE_IPV6 };
 
 struct row {
 	int direction;
@@ -100,6 +100,18 @@ static const struct row rows[] = {
 	 .out = "X-Trace: at 192.0.2.1:5060, [192.0.2.1] v110.0.0.2\r\n"},
 	{TO_PHONE, .in = "Alert-Info: <http://10.0.0.2/ring>;info=x",
 	 .out = "Alert-Info: <http://192.0.2.1/ring>;info=x\r\n"},
+	/* The phone speaks IPv6: a URI's host is in brackets then (RFC 3986
+	 * section 3.2.2), and so is what has a port. */
+	{TO_PHONE_IPV6, .in = "Call-Info: <sip:10.0.0.2:5060>;purpose=x",
+	 .out = "Call-Info: <sip:[2001:db8::1]>;purpose=x\r\n"},
+	{TO_PHONE_IPV6, .in = "Alert-Info: <http://10.0.0.2/ring>",
+	 .out = "Alert-Info: <http://[2001:db8::1]/ring>\r\n"},
+	{TO_PHONE_IPV6, .in = "X-Trace: at 10.0.0.2:5060, 10.0.0.2",
+	 .out = "X-Trace: at [2001:db8::1]:5060, 2001:db8::1\r\n"},
+	{FROM_PHONE_IPV6,
+	 .in = "X-Trace: <sip:a@[2001:db8::7]:5061>, "
+	       "2001:db8::7, [2001:db8::7]:5004",
+	 .out = "X-Trace: <sip:a@10.0.0.1>, 10.0.0.1, 10.0.0.1:5004\r\n"},
 	{TO_PHONE, .in = "Replaces: id@10.0.0.2;to-tag=1;from-tag=2;early-only",
 	 .out = "Replaces: id@192.0.2.1;to-tag=1;from-tag=2;early-only\r\n"},
 	{TO_PHONE, .in = "Join: id@10.0.0.2;to-tag=1;from-tag=2",
@@ -185,6 +197,20 @@ static struct addr ip(const char *s)
 	return a;
 }
 
+static void set_map_ipv6(struct sip_out_map *m, bool to_phone)
+{
+	if (to_phone)
+		*m = (struct sip_out_map){.ours = ip("10.0.0.1"),
+					  .ours_new = ip("2001:db8::1"),
+					  .peer = ip("10.0.0.2"),
+					  .peer_new = ip("2001:db8::1")};
+	else
+		*m = (struct sip_out_map){.ours = ip("2001:db8::1"),
+					  .ours_new = ip("10.0.0.2"),
+					  .peer = ip("2001:db8::7"),
+					  .peer_new = ip("10.0.0.1")};
+}
+
 static void set_map(struct sip_out_map *m, bool to_phone)
 {
 	if (to_phone)
@@ -205,7 +231,9 @@ START_TEST(a_header_passes_as_its_row_says)
 	static struct sip_msg m;
 	char text[1024];
 	uint8_t out[1024];
-	struct sip_out_rules r = {.to_phone = row->direction == TO_PHONE,
+	bool to_phone =
+		row->direction == TO_PHONE || row->direction == TO_PHONE_IPV6;
+	struct sip_out_rules r = {.to_phone = to_phone,
 				  .pass_auth = row->pass_auth,
 				  .has_body = row->has_body,
 				  .security = row->security,
@@ -221,7 +249,10 @@ START_TEST(a_header_passes_as_its_row_says)
 			   "Content-Length: 0\r\n\r\n",
 			   row->in);
 
-	set_map(&r.map, r.to_phone);
+	if (row->direction > TO_PHONE)
+		set_map_ipv6(&r.map, to_phone);
+	else
+		set_map(&r.map, to_phone);
 	ck_assert_int_eq(sip_msg_parse((uint8_t *)text, (size_t)len, &m, NULL),
 			 0);
 	writer_init(&w, out, sizeof(out));
