@@ -212,6 +212,11 @@ void keys_commit(struct keys *k)
 	keyring_commit(k->ring);
 }
 
+void keys_settle(struct keys *k)
+{
+	keyring_settle(k->ring);
+}
+
 /* ---- the key of the store, and those of tickets --------------------------- */
 
 int keys_load_tickets(struct keys *k, const char *path, uint32_t period_s,

@@ -70,6 +70,8 @@ MUST_CHECK int keys_load_fd(struct keys *k, int fd, char *reterr);
 MUST_CHECK int keys_keep_token(struct keys *k, struct slice uri, char *reterr);
 /* All wanted keys are there: see keyring_commit. */
 void keys_commit(struct keys *k);
+/* Everybody uses them: see keyring_settle. */
+void keys_settle(struct keys *k);
 /* Answer one request of a client with permissions may (KEYS_CLIENT_*) into w
  * (KEYS_ANSWER_MAX bytes). Always writes an answer. */
 void keys_serve(struct keys *k, uint32_t may, struct slice request,
@@ -81,7 +83,8 @@ const struct keys_stats *keys_stats(const struct keys *k);
  * What the monitor and the role say on the control channel. Monitor: a client's
  * line (daemon/wire.h), or "M" with its own; or a reload: for each key FILE
  * with a descriptor or TOKEN with the URI behind it, then END, or ABORT when it
- * cannot go on. Role: READY once; RELOADED, or the text of an error, after END.
+ * cannot go on; and SETTLED when all workers have taken up the last reload.
+ * Role: READY once; RELOADED, or the text of an error, after END.
  */
 #define KEYS_READY	  "ready"
 #define KEYS_RELOADED	  "reloaded"
@@ -89,6 +92,7 @@ const struct keys_stats *keys_stats(const struct keys *k);
 #define KEYS_RELOAD_TOKEN "T"
 #define KEYS_RELOAD_END	  "E"
 #define KEYS_RELOAD_ABORT "A"
+#define KEYS_SETTLED	  "S"
 
 struct keys_main_params {
 	const char *const *files; /* private keys: paths, PKCS#11 URIs */

@@ -138,6 +138,8 @@ static bool reload(struct role *r, struct slice bytes, const int *fds, size_t n)
 		answer_reload(r);
 	else if (slice_eqs(bytes, KEYS_RELOAD_ABORT) && n == 0)
 		r->why[0] = '\0';
+	else if (slice_eqs(bytes, KEYS_SETTLED) && n == 0)
+		keys_settle(r->keys);
 	else
 		return false;
 	if (err && !r->why[0])
@@ -196,6 +198,7 @@ static int load_all(struct keys *k, const struct keys_main_params *p)
 		}
 	}
 	keys_commit(k);
+	keys_settle(k);
 	if (p->store_key && keys_load_store_key(k, p->store_key, why) != 0) {
 		log_error("keys: key of the credential store: %s", why);
 		return ERR_BAD;

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/keys.h"
 #include "daemon/monitor.h"
 #include "log/log.h"
 
@@ -482,6 +483,17 @@ static void reload_failed(struct monitor *m, uint64_t token, const json_t *sum)
 		     why ? why : err_str(ERR_NOMEM));
 }
 
+/* What the workers used before is needed no more: the keys process may forget
+ * it. One that has ended begins with what there is now. */
+static void reload_settled(struct monitor *m, uint64_t token, json_t *sum)
+{
+	struct channel *keys = m->child[MONITOR_KEYS].channel;
+
+	if (keys && channel_send(keys, slice_str(KEYS_SETTLED)) != 0)
+		log_warn("the keys process keeps private keys of before");
+	control_reply(m->control, token, json_incref(sum));
+}
+
 /* All workers have answered: the end of the command. */
 static void workers_done(struct monitor *m, struct monitor_asked *a)
 {
@@ -502,7 +514,7 @@ static void workers_done(struct monitor *m, struct monitor_asked *a)
 	else if (a->command == CONTROL_RELOAD && a->is_found)
 		reload_failed(m, token, a->sum);
 	else if (a->command == CONTROL_RELOAD)
-		control_reply(m->control, token, json_incref(a->sum));
+		reload_settled(m, token, a->sum);
 	asked_end(a);
 }
 

@@ -27,7 +27,8 @@ struct keyring {
 	struct signer signer;
 	struct key key[KEYRING_MAX];
 	size_t count;
-	uint32_t round; /* commits so far */
+	uint32_t round;	  /* commits so far */
+	uint32_t settled; /* round when everybody last changed over */
 };
 
 static void key_done(struct key *key)
@@ -321,16 +322,21 @@ int keyring_keep_token(struct keyring *k, struct slice uri)
 
 void keyring_commit(struct keyring *k)
 {
+	k->round++;
+}
+
+void keyring_settle(struct keyring *k)
+{
 	size_t n = 0;
 
-	k->round++;
 	for (size_t i = 0; i < k->count; i++) {
-		if (k->key[i].round + 1 < k->round)
+		if (k->key[i].round < k->settled)
 			key_done(&k->key[i]);
 		else
 			k->key[n++] = k->key[i];
 	}
 	k->count = n;
+	k->settled = k->round;
 }
 
 const struct signer *keyring_signer(const struct keyring *k)

@@ -39,10 +39,15 @@ MUST_CHECK int keyring_add_token(struct keyring *k, struct slice name,
 MUST_CHECK int keyring_keep_token(struct keyring *k, struct slice uri);
 /*
  * All keys that are wanted were added, or kept, or found to be there
- * (ERR_EXISTS): forget those that were wanted neither now nor at the commit
- * before. So who still uses the keys of before has time to change over.
+ * (ERR_EXISTS). The others serve whoever still uses them.
  */
 void keyring_commit(struct keyring *k);
+/*
+ * Everybody has changed over to the keys of the last commit: forget those that
+ * were wanted last before the time when that was said before. So a handshake
+ * begun with the keys of before can end.
+ */
+void keyring_settle(struct keyring *k);
 /*
  * The signer that uses the keys of k; lifetime of k. sign() wants a digest of
  * exactly the length of alg's hash (GNUTLS_SIGN_RSA_RAW: at most a

@@ -160,6 +160,7 @@ wrong_key() {
 	! ctl reload
 }
 is_true "a key that does not fit is refused" wrong_key
+is_true "a second time, too" wrong_key
 is_true "and the certificate of before stays" rsa sallyport.renewed
 is_true "as for new phones" phone_c_registers
 readable_key() {

@@ -396,6 +396,40 @@ START_TEST(workers_are_told_when_the_keys_are_there)
 }
 END_TEST
 
+/* Among questions whether it lives. */
+static bool is_settled(void)
+{
+	struct slice s;
+	bool is_told = false;
+
+	while ((s = mon_hear(MONITOR_KEYS, 0, NULL)).len > 0)
+		is_told |= slice_eqs(s, KEYS_SETTLED);
+	return is_told;
+}
+
+START_TEST(keys_of_before_go_when_every_worker_has_changed_over)
+{
+	static const char *const says[] = {"[{\"error\":\"a bad CRL\"}]", "[]"};
+
+	for (int i = 0; i < ROWS(says); i++) {
+		int client = i == 0 ? waits() : mon_send("reload", "", -1);
+
+		if (i > 0) {
+			ck_assert(slice_eqs(mon_hear(MONITOR_KEYS, 0, NULL),
+					    KEYS_RELOAD_FILE));
+			ck_assert(slice_eqs(mon_hear(MONITOR_KEYS, 0, NULL),
+					    KEYS_RELOAD_END));
+		}
+		monitor_reload_keys(mon, slice_str(KEYS_RELOADED));
+		(void)take(0, says[i]);
+		ck_assert(!is_settled());
+		(void)take(1, "[]");
+		ck_assert_int_eq(mon_is_good(mon_answer(client)), i > 0);
+		ck_assert_int_eq(is_settled(), i > 0);
+	}
+}
+END_TEST
+
 START_TEST(a_key_that_is_refused_is_told_and_nothing_changes)
 {
 	int client = waits();
@@ -533,6 +567,8 @@ int main(void)
 	tcase_add_test(t, a_reload_survives_every_failure_of_memory);
 	tcase_add_checked_fixture(keys, setup_tls, mon_close);
 	tcase_add_test(keys, workers_are_told_when_the_keys_are_there);
+	tcase_add_test(keys,
+		       keys_of_before_go_when_every_worker_has_changed_over);
 	tcase_add_test(keys, a_key_that_is_refused_is_told_and_nothing_changes);
 	tcase_add_test(keys, a_keys_process_that_ends_ends_the_reload);
 	tcase_add_test(keys, a_certificate_or_key_that_is_not_there_is_named);
