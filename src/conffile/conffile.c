@@ -503,10 +503,16 @@ static void check_key(const struct config_identity *id, const char *what,
 	if (config_key_is_token(id->key))
 		return;
 	check_file(what, id->key, rep);
-	if (stat(id->key, &st) == 0 && (st.st_mode & (S_IRWXO | S_IWGRP)) != 0)
+	if (stat(id->key, &st) != 0)
+		return;
+	if ((st.st_mode & (S_IRWXO | S_IWGRP)) != 0)
 		config_report_add(rep, false, id->key, 0,
 				  slice_str("a private key that others may "
 					    "read or write: chmod 600"));
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		config_report_add(rep, false, id->key, 0,
+				  slice_str("a private key must belong to "
+					    "root: chown root"));
 }
 
 int conffile_check_files(const struct config *c, struct config_report *rep)

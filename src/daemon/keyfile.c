@@ -23,7 +23,7 @@ int keyfile_explain_errno(char *reterr, const char *path, const char *what)
 }
 
 /* A key that others can read is no key. */
-int keyfile_check(int fd, const char *path, char *reterr)
+int keyfile_check(int fd, const char *path, uid_t owner, char *reterr)
 {
 	struct stat st;
 
@@ -33,7 +33,7 @@ int keyfile_check(int fd, const char *path, char *reterr)
 	if (!S_ISREG(st.st_mode) || st.st_size > KEYFILE_MAX)
 		return keyfile_explain(reterr, path, "not a file, or too large",
 				       ERR_BAD);
-	if (st.st_uid != 0 && st.st_uid != geteuid())
+	if (st.st_uid != 0 && st.st_uid != owner)
 		return keyfile_explain(reterr, path, "must belong to root",
 				       ERR_DENIED);
 	if (st.st_mode & 077) {
@@ -46,11 +46,11 @@ int keyfile_check(int fd, const char *path, char *reterr)
 	return 0;
 }
 
-int keyfile_read_fd(int fd, const char *path, uint8_t *buf, size_t *ret_len,
-		    char *reterr)
+int keyfile_read_fd(int fd, const char *path, uid_t owner, uint8_t *buf,
+		    size_t *ret_len, char *reterr)
 {
 	size_t len = 0;
-	int err = keyfile_check(fd, path, reterr);
+	int err = keyfile_check(fd, path, owner, reterr);
 
 	while (!err && len < KEYFILE_MAX) {
 		ssize_t n = read(fd, buf + len, KEYFILE_MAX - len);
@@ -76,7 +76,7 @@ int keyfile_read(const char *path, uint8_t *buf, size_t *ret_len, char *reterr)
 
 	if (fd < 0)
 		return keyfile_explain_errno(reterr, path, "cannot open");
-	err = keyfile_read_fd(fd, path, buf, ret_len, reterr);
+	err = keyfile_read_fd(fd, path, geteuid(), buf, ret_len, reterr);
 	(void)close(fd);
 	return err;
 }

@@ -33,6 +33,7 @@ struct keys {
 	struct tickets *tickets;
 	uint8_t boot[BOOT_MAX]; /* the host's: of the time in nonces */
 	size_t boot_len;
+	uid_t owner; /* of key files, beside root: who we are at the start */
 	struct keys_stats stats;
 };
 
@@ -45,6 +46,7 @@ int keys_new(struct keys **ret)
 
 	if (!k)
 		return ERR_NOMEM;
+	k->owner = geteuid();
 	entropy_fill(&e, k->boot, sizeof(k->boot));
 	k->boot_len = sizeof(k->boot);
 	err = tickets_open(NULL, SLICE_NULL, TICKET_PERIOD_S, &k->tickets, why);
@@ -102,9 +104,10 @@ static int explain_key(char *reterr, const char *path, struct slice pem,
 	return keyfile_explain(reterr, path, err_str(err), err);
 }
 
-/* The key in an open file into a ring. */
-static int add_file(struct keyring *ring, struct slice name, int fd,
-		    const char *path, char *reterr)
+/* The key in an open file into the ring. The sandbox makes us another account,
+ * whose files our successor, who begins as root, would refuse. */
+static int add_file(struct keys *k, struct slice name, int fd, const char *path,
+		    char *reterr)
 {
 	uint8_t *buf = alloc_zero(KEYFILE_MAX);
 	size_t len = 0;
@@ -112,9 +115,9 @@ static int add_file(struct keyring *ring, struct slice name, int fd,
 
 	if (!buf)
 		return keyfile_explain(reterr, path, "no memory", ERR_NOMEM);
-	err = keyfile_read_fd(fd, path, buf, &len, reterr);
+	err = keyfile_read_fd(fd, path, k->owner, buf, &len, reterr);
 	if (!err) {
-		err = keyring_add(ring, name, slice_make(buf, len));
+		err = keyring_add(k->ring, name, slice_make(buf, len));
 		if (err)
 			(void)explain_key(reterr, path, slice_make(buf, len),
 					  err);
@@ -184,14 +187,14 @@ int keys_load(struct keys *k, struct slice name, const char *path, char *reterr)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return keyfile_explain_errno(reterr, path, "cannot open");
-	err = add_file(k->ring, name, fd, path, reterr);
+	err = add_file(k, name, fd, path, reterr);
 	(void)close(fd);
 	return err;
 }
 
 int keys_load_fd(struct keys *k, int fd, char *reterr)
 {
-	int err = add_file(k->ring, SLICE_NULL, fd, "private key", reterr);
+	int err = add_file(k, SLICE_NULL, fd, "private key", reterr);
 
 	return err == ERR_EXISTS ? 0 : err;
 }

@@ -139,7 +139,7 @@ static int open_file(const char *path, int *ret_fd, char *reterr)
 
 	if (fd < 0)
 		return keyfile_explain_errno(reterr, path, "cannot open");
-	err = keyfile_check(fd, path, reterr);
+	err = keyfile_check(fd, path, geteuid(), reterr);
 	if (err)
 		(void)close(fd);
 	else

@@ -197,6 +197,14 @@ START_TEST(named_files_are_looked_for)
 	ck_assert_int_eq(chmod(at("server.key"), 0600), 0);
 	ck_assert_int_eq(conffile_check_files(c, &rep), 0);
 	ck_assert_uint_eq(rep.warnings, 0);
+	if (geteuid() == 0) {
+		ck_assert_int_eq(chown(at("server.key"), 1, 1), 0);
+		ck_assert_int_eq(conffile_check_files(c, &rep), 0);
+		ck_assert_uint_eq(rep.warnings, 1);
+		ck_assert_ptr_nonnull(
+			strstr(rep.first->text, "must belong to root"));
+		config_report_done(&rep);
+	}
 	config_unref(c);
 }
 END_TEST
