@@ -195,6 +195,9 @@ static int merge(struct monitor *m, const struct config *next,
 		err = config_unpack(buf_slice(ret_bytes), &inner, ret);
 	if (!err)
 		err = config_share_on(*ret, m->config, m->workers, &inner);
+	/* The file may have another number, which waits for a restart. */
+	if (!err)
+		err = config_check_workers(*ret, m->workers, &inner);
 	if (!err)
 		err = config_pack_share(*ret, ret_bytes);
 	/* Its warnings are next's; an error tells of old and new together. */

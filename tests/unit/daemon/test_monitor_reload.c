@@ -222,6 +222,56 @@ START_TEST(so_many_new_ones_at_once_need_a_restart)
 }
 END_TEST
 
+/* As sallyport.conf, with a number of workers that a restart brings. */
+static void fewer_workers(const char *text)
+{
+	static char all[4096];
+	size_t len;
+	FILE *f;
+	char *at;
+
+	mon_config(text);
+	f = fopen(mon_path("sallyport.conf"), "r");
+	ck_assert_ptr_nonnull(f);
+	len = fread(all, 1, sizeof(all) - 1, f);
+	(void)fclose(f);
+	all[len] = '\0';
+	at = strstr(all, "workers = 2");
+	ck_assert_ptr_nonnull(at);
+	at[strlen("workers = ")] = '1';
+	test_write(mon_path("sallyport.conf"), slice_str(all), 0600);
+}
+
+static const char core[] =
+	"call-manager \"t\" {\n\taddress = \"udp:127.0.0.1:45072\"\n"
+	"\tlocal-address = \"127.0.0.1:45082\"\n\tserves = trunks\n}\n";
+
+static const char border[] =
+	"%slistener \"edge\" {\n\taddress = \"udp:127.0.0.1:%u\"\n"
+	"\tserves = both\n}\n"
+	"trunk-profile \"p\" {\n\tsecurity-mode = nonsecure\n"
+	"\tacl = \"a\"\n}\n"
+	"acl \"a\" {\n\tdefault = allow\n}\n"
+	"trunk \"c\" {\n\tprofile = \"p\"\n\tlisteners = { \"edge\" }\n"
+	"\tpeers = { \"udp:peer.example:5060\" }\n"
+	"\tsources = { \"192.0.2.9\" }\n\tcall-managers = { \"t\" }\n}\n";
+
+START_TEST(workers_are_counted_as_they_run)
+{
+	char text[sizeof(border) + sizeof(core) + 8];
+	unsigned port;
+
+	mon_close();
+	begin(core);
+	(void)close(take_port(&port));
+	(void)snprintf(text, sizeof(text), border, core, port);
+	fewer_workers(text);
+	is_bad(mon_ask("reload", ""), "needs workers = 1");
+	ck_assert_uint_eq(mon->config->trunk_count, 0);
+	ck_assert_ptr_null(mon->pending);
+}
+END_TEST
+
 START_TEST(what_needs_a_restart_is_named_and_stays)
 {
 	const char *a;
@@ -556,6 +606,7 @@ int main(void)
 			t, a_listener_joins_whole_or_not_at_all_without_memory);
 	}
 	tcase_add_test(t, so_many_new_ones_at_once_need_a_restart);
+	tcase_add_test(t, workers_are_counted_as_they_run);
 	tcase_add_test(t, what_needs_a_restart_is_named_and_stays);
 	tcase_add_test(t, check_tells_the_same_and_changes_nothing);
 	tcase_add_test(
