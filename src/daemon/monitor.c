@@ -477,6 +477,7 @@ static int start_worker(struct monitor *m, uint32_t number,
 			return err;
 		put_fd(s, fd, false);
 	}
+	put_fd(s, m->tls_fd, true);
 	/* Not those of a reload that is under way. */
 	for (uint32_t i = 0;
 	     i < m->config->core_count + m->config->listener_count; i++)
@@ -675,6 +676,22 @@ static int enter_sandbox(const struct config *c)
 	return err;
 }
 
+/* A worker's successor gets what the worker had, whatever happened to the files
+ * meanwhile. */
+static int open_tls(struct monitor *m)
+{
+	struct config_report rep;
+	size_t count;
+	int err;
+
+	config_report_init(&rep);
+	err = monitor_tls_read(m->config, &rep, &m->tls_fd, &count);
+	for (const struct config_message *e = rep.first; e; e = e->next)
+		log_error("%s", e->text);
+	config_report_done(&rep);
+	return err;
+}
+
 static int monitor_open(struct monitor *m)
 {
 	struct buf bytes = {.ptr = NULL};
@@ -703,6 +720,8 @@ static int monitor_open(struct monitor *m)
 	if (!err)
 		err = setup_config_fd(buf_slice(&bytes), &m->config_fd);
 	buf_done(&bytes);
+	if (!err)
+		err = open_tls(m);
 	if (!err)
 		err = monitor_ctl_open(m);
 	if (!err) {
@@ -740,6 +759,8 @@ static void monitor_close(struct monitor *m)
 	alloc_free(m->fd);
 	if (m->config_fd > 0)
 		(void)close(m->config_fd);
+	if (m->tls_fd > 0)
+		(void)close(m->tls_fd);
 	if (m->journal_fd > 0)
 		(void)close(m->journal_fd);
 	m->loop = loop_free(m->loop);

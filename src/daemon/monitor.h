@@ -92,7 +92,8 @@ struct monitor {
 	const char *config_path;
 	struct config *config; /* the one in force */
 	int config_fd;
-	int journal_fd;		/* of the media process */
+	int tls_fd;	/* the public files of TLS in force, for workers */
+	int journal_fd; /* of the media process */
 	struct devset *devices; /* the store's; NULL: not fetched yet */
 	uint64_t again; /* token of a reload that waits for another; 0 = none */
 	struct devset *fetched; /* pages that have come so far */
@@ -143,6 +144,11 @@ void monitor_refuse(struct monitor *m, uint64_t token,
 /* Answer token with what it would change to take next up. */
 void monitor_tell(struct monitor *m, uint64_t token, const struct config *next,
 		  struct config_report *rep);
+/* The public files of TLS that c needs, as a sealed memory file; *ret_count: of
+ * them. Errors go to rep. ERR_IO, ERR_LIMIT, ERR_NOMEM. */
+MUST_CHECK int monitor_tls_read(const struct config *c,
+				struct config_report *rep, int *ret_fd,
+				size_t *ret_count);
 /* Take up the files with the store's devices, before there are workers. An
  * error is logged. */
 MUST_CHECK int monitor_begin(struct monitor *m);

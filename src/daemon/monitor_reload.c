@@ -45,7 +45,8 @@ struct monitor_pending {
 	struct config *merged; /* as it takes force */
 	struct buf bytes;      /* merged, packed */
 	struct outcome o;
-	int tls_fd;    /* files of the tls: listeners; -1 = none */
+	int tls_fd;    /* public files of TLS; -1 = not read */
+	size_t files;  /* in it */
 	int config_fd; /* the merged one, for children; -1 = none */
 };
 
@@ -255,12 +256,15 @@ static void log_outcome(const struct outcome *o)
 	log_texts("", o->warnings);
 }
 
-/* From here on a child that is started anew gets the new one, c, from fd, which
- * is the monitor's then. */
-static void adopt(struct monitor *m, struct config *c, int fd)
+/* From here on a child that is started anew gets the new one, c, from fd, and
+ * the files of TLS from tls_fd; both are the monitor's then. */
+static void adopt(struct monitor *m, struct config *c, int fd, int tls_fd)
 {
 	(void)close(m->config_fd);
 	m->config_fd = fd;
+	if (m->tls_fd > 0)
+		(void)close(m->tls_fd);
+	m->tls_fd = tls_fd;
 	config_unref(m->config);
 	m->config = config_ref(c);
 	monitor_watch_level(m, (enum log_level)c->log_level);
@@ -318,6 +322,8 @@ int monitor_begin(struct monitor *m)
 	struct buf bytes = {.ptr = NULL};
 	struct config *next = NULL;
 	struct config *merged = NULL;
+	size_t files;
+	int tls_fd = -1;
 	int fd = -1;
 	int err;
 
@@ -329,13 +335,17 @@ int monitor_begin(struct monitor *m)
 	if (!err)
 		err = setup_config_fd(buf_slice(&bytes), &fd);
 	if (!err)
+		err = monitor_tls_read(merged, &rep, &tls_fd, &files);
+	if (!err)
 		err = monitor_sockets_add(m, merged, &rep);
 	if (err) {
 		if (fd >= 0)
 			(void)close(fd);
+		if (tls_fd >= 0)
+			(void)close(tls_fd);
 		monitor_refuse(m, MONITOR_TOKEN_NONE, &rep, err);
 	} else {
-		adopt(m, merged, fd);
+		adopt(m, merged, fd, tls_fd);
 		log_texts("", o.warnings);
 	}
 	outcome_done(&o);
@@ -348,17 +358,19 @@ int monitor_begin(struct monitor *m)
 
 /* ---- certificates and keys ---------------------------------------------------- */
 
-/* The public files, for the workers: a sealed memory file. */
-static int read_tls(struct monitor_pending *p, const char *path)
+int monitor_tls_read(const struct config *c, struct config_report *rep,
+		     int *ret_fd, size_t *ret_count)
 {
 	char why[WORKER_ERR_MAX] = "";
 	struct tls_files *f = NULL;
-	int err = worker_tls_files(p->merged, &f, why);
+	int err = worker_tls_files(c, &f, why);
 
 	if (err)
-		config_report_add(&p->rep, true, path, 0, slice_str(why));
-	if (!err && tls_files_count(f) > 0)
-		err = setup_tls_fd(f, &p->tls_fd);
+		config_report_add(rep, true, "certificates", 0, slice_str(why));
+	if (!err)
+		err = setup_tls_fd(f, ret_fd);
+	if (!err)
+		*ret_count = tls_files_count(f);
 	(void)tls_files_free(f);
 	return err;
 }
@@ -443,7 +455,9 @@ static int prepare(struct monitor *m, struct monitor_pending *p)
 			      &p->merged);
 	if (!err)
 		err = setup_config_fd(buf_slice(&p->bytes), &p->config_fd);
-	return err ? err : read_tls(p, m->config_path);
+	return err ? err
+		   : monitor_tls_read(p->merged, &p->rep, &p->tls_fd,
+				      &p->files);
 }
 
 /* The sockets of listeners that came with it go, too. */
@@ -457,10 +471,12 @@ static void commit(struct monitor *m, struct monitor_pending *p)
 {
 	uint32_t joined = p->merged->listener_count - m->config->listener_count;
 
-	adopt(m, p->merged, p->config_fd);
+	adopt(m, p->merged, p->config_fd, p->tls_fd);
 	p->config_fd = -1;
+	p->tls_fd = -1;
 	log_outcome(&p->o);
-	monitor_ctl_reload(m, p->token, outcome_json(&p->o), p->tls_fd, joined);
+	monitor_ctl_reload(m, p->token, outcome_json(&p->o),
+			   p->files > 0 ? m->tls_fd : -1, joined);
 }
 
 static void reload_end(struct monitor *m, bool is_good)

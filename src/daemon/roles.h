@@ -17,6 +17,7 @@ enum {
 	ROLE_FD_JOURNAL = ROLE_FD_MEDIA, /* media: media/journal.h */
 	ROLE_FD_STORE,			 /* worker: line to the store process */
 	ROLE_FD_KEYS,			 /* worker: line to the keys process */
+	ROLE_FD_TLS, /* worker: memory file, public files (tls/files.h) */
 	ROLE_FD_CORE /* worker: config's core_count sockets towards call
 			managers, then its listeners', in order */
 };

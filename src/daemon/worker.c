@@ -425,6 +425,7 @@ static void open_monitor(struct role *r)
 static void open_worker(struct role *r)
 {
 	char why[WORKER_ERR_MAX];
+	struct tls_files *files = NULL;
 	uint32_t core = r->config->core_count;
 	uint32_t count = core + r->config->listener_count;
 	int *fds = alloc_array(count, sizeof(*fds));
@@ -447,8 +448,13 @@ static void open_worker(struct role *r)
 		log_fatal("out of memory");
 	for (uint32_t i = 0; i < count; i++)
 		fds[i] = ROLE_FD_CORE + (int)i;
+	if (tls_files_load(ROLE_FD_TLS, &files) != 0)
+		log_fatal("no certificates came from the monitor");
+	p.files = files;
 	if (worker_new(&p, &r->worker, why) != 0)
 		log_fatal("%s", why);
+	(void)tls_files_free(files);
+	(void)close(ROLE_FD_TLS);
 	alloc_free(fds);
 	r->queries = queries_new(r->loop, r->worker, emit_query, r);
 	if (!r->queries)

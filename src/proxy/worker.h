@@ -58,6 +58,8 @@ struct worker_params {
 	const int *core_fd;	/* one per config core, bound to this
 					worker's local address; owned */
 	int media_fd, store_fd, keys_fd; /* channels; owned */
+	const struct tls_files *files; /* while worker_new runs; NULL: they are
+					  read from the disk */
 	worker_stats_fn stats;
 	worker_arrived_fn arrived; /* may be NULL */
 	void *role_ctx;		   /* of both */

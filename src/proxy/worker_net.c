@@ -385,18 +385,22 @@ static int open_listener(struct worker *w, const struct config *c, uint32_t i,
 
 int worker_net_open(struct worker *w, char *reterr)
 {
-	struct tls_files *f = NULL;
+	const struct tls_files *f = w->p.files;
+	struct tls_files *own = NULL;
 	int err = worker_tls_begin(w);
 
 	reterr[0] = '\0';
-	if (!err)
-		err = worker_tls_files(w->config, &f, reterr);
+	if (!err && !f) {
+		err = worker_tls_files(w->config, &own, reterr);
+		f = own;
+	}
 	if (!err)
 		err = worker_core_open(w, f, reterr);
 	for (uint32_t i = 0; i < w->config->listener_count && !err; i++)
 		err = open_listener(w, w->config, i, w->p.listener_fd[i], f,
 				    reterr);
-	(void)tls_files_free(f);
+	(void)tls_files_free(own);
+	w->p.files = NULL;
 	if (err && reterr[0] == '\0')
 		(void)snprintf(reterr, WORKER_ERR_MAX, "%s", err_str(err));
 	return err;

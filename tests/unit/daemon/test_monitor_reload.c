@@ -433,6 +433,38 @@ static int waits(void)
 	return client;
 }
 
+/* What a worker that is started anew gets: has it the certificate? */
+static bool successor_has_certificate(void)
+{
+	struct tls_files *f = NULL;
+	struct slice bytes;
+	bool has_it;
+
+	if (mon->tls_fd <= 0)
+		return false;
+	ck_assert_int_eq(tls_files_load(mon->tls_fd, &f), 0);
+	has_it = tls_files_find(f, mon_path("server.pem"), &bytes) == 0 &&
+		 text_find(bytes, "BEGIN CERTIFICATE") >= 0;
+	(void)tls_files_free(f);
+	return has_it;
+}
+
+START_TEST(a_successor_has_the_certificates_in_force)
+{
+	int client = waits();
+
+	ck_assert(!successor_has_certificate());
+	monitor_reload_keys(mon, slice_str(KEYS_RELOADED));
+	(void)take(0, "[]");
+	(void)take(1, "[]");
+	(void)mon_answer(client);
+	ck_assert(successor_has_certificate());
+	/* Whatever the file is by then. */
+	test_write(mon_path("server.pem"), slice_str("x"), 0600);
+	ck_assert(successor_has_certificate());
+}
+END_TEST
+
 START_TEST(workers_are_told_when_the_keys_are_there)
 {
 	int client = waits();
@@ -617,6 +649,7 @@ int main(void)
 	tcase_add_test(t, workers_that_are_not_there_begin_with_it);
 	tcase_add_test(t, a_reload_survives_every_failure_of_memory);
 	tcase_add_checked_fixture(keys, setup_tls, mon_close);
+	tcase_add_test(keys, a_successor_has_the_certificates_in_force);
 	tcase_add_test(keys, workers_are_told_when_the_keys_are_there);
 	tcase_add_test(keys,
 		       keys_of_before_go_when_every_worker_has_changed_over);
