@@ -149,10 +149,10 @@ new_cert() {
 		cp "$DIR/pki/renewed.key" "$DIR/etc/sallyport/keys/server.key"
 }
 rsa() { is_shown "$1" -tls1_2 -servername sallyport.demo -cipher ECDHE-RSA-AES128-GCM-SHA256; }
-needs hold
 needs new_cert
 is_true "a worker that is started anew has the certificate of before" \
 	eval 'worker_again && phone_c_registers'
+needs hold
 is_true "reload takes a new certificate and its key" ctl reload
 is_true "which new connections see" rsa sallyport.renewed
 is_true "an open connection stays" held_lives
