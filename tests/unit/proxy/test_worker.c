@@ -1,292 +1,21 @@
-/*
- * A worker over loopback sockets: a phone and a call manager over UDP, the
- * ends of the media, store and keys processes in the test's hand.
- */
-#include <arpa/inet.h>
+/* A worker between a phone, a call manager and the other processes. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "config/reload.h"
-#include "lib/entropy.h"
 #include "lib/run.h"
-#include "priv/channel.h"
-#include "priv/keys_wire.h"
-#include "proxy/worker.h"
-#include "proxy/worker_int.h"
-#include "store/state_wire.h"
 #include "store/wire.h"
+#include "unit/proxy/worker_world.h"
 
-enum { TEXT_MAX = 2048, WAIT_MS = 2000 };
-
-static struct loop *loop;
-static struct worker *worker;
-static struct config *config;
-static struct test_entropy entropy;
-static int phone, cm; /* the peers' sockets */
-static int media, store, keys;
-static struct sockaddr_in listener, stream, core, joined;
-static struct sockaddr_in peer; /* the call manager */
-static int core_type;		/* of the socket it is reached by */
-static char text[TEXT_MAX];
-
-/* A socket of this type on loopback; *ret is its address. */
-static int bound(int type, struct sockaddr_in *ret)
-{
-	socklen_t len = sizeof(*ret);
-	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	*ret = (struct sockaddr_in){.sin_family = AF_INET,
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)ret, len), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)ret, &len), 0);
-	return fd;
-}
-
-static int udp(struct sockaddr_in *ret)
-{
-	return bound(SOCK_DGRAM, ret);
-}
-
-static struct slice print(char *buf, const char *prefix,
-			  const struct sockaddr_in *a)
-{
-	int n = snprintf(buf, 64, "%s127.0.0.1:%u", prefix,
-			 (unsigned)ntohs(a->sin_port));
-
-	return slice_make(buf, (size_t)n);
-}
-
-/* more: where another listener is, or NULL. */
-static struct config *make_config(const struct sockaddr_in *more)
-{
-	char l[64], s[64], p[64], c[64], m[64];
-	struct slice ip = slice_str("127.0.0.1");
-	struct slice dev = slice_str("SEP000000000002");
-	struct slice dig = slice_str("SEP000000000003");
-	const struct config_tuple t[] = {
-		{"listener", slice_str("l"), NULL, SLICE_NULL, "t", 1, false},
-		{"listener", slice_str("l"), "address",
-		 print(l, "udp:", &listener), "t", 1, false},
-		{"listener", slice_str("s"), NULL, SLICE_NULL, "t", 1, false},
-		{"listener", slice_str("s"), "address",
-		 print(s, "tcp:", &stream), "t", 1, false},
-		{"call-manager", slice_str("cm"), NULL, SLICE_NULL, "t", 2,
-		 false},
-		{"call-manager", slice_str("cm"), "address",
-		 print(p, core_type == SOCK_STREAM ? "tcp:" : "udp:", &peer),
-		 "t", 2, false},
-		{"call-manager", slice_str("cm"), "local-address",
-		 print(c, "", &core), "t", 2, false},
-		{"media", SLICE_NULL, NULL, SLICE_NULL, "t", 3, false},
-		{"media", SLICE_NULL, "outside-address", ip, "t", 3, false},
-		{"media", SLICE_NULL, "inside-address", ip, "t", 3, false},
-		{"failover", SLICE_NULL, "options-interval", slice_str("0"),
-		 "t", 3, false},
-		{"device", dev, NULL, SLICE_NULL, "t", 4, false},
-		{"device", dev, "lines", slice_str("2002"), "t", 4, false},
-		{"device", dev, "security-mode", slice_str("nonsecure"), "t", 4,
-		 false},
-		{"device", dev, "digest", slice_str("no"), "t", 4, false},
-		{"device", dig, NULL, SLICE_NULL, "t", 5, false},
-		{"device", dig, "lines", slice_str("2003"), "t", 5, false},
-		{"device", dig, "security-mode", slice_str("nonsecure"), "t", 5,
-		 false},
-		{"device", dig, "digest", slice_str("yes"), "t", 5, false},
-		{"device", dig, "digest-user", slice_str("carol"), "t", 5,
-		 false},
-		{"listener", slice_str("m"), NULL, SLICE_NULL, "t", 6, false},
-		{"listener", slice_str("m"), "address",
-		 print(m, "udp:", more ? more : &peer), "t", 6, false},
-	};
-	struct config_report rep;
-	struct config *ret = NULL;
-
-	config_report_init(&rep);
-	ck_assert_int_eq(config_build(t,
-				      sizeof(t) / sizeof(t[0]) - (more ? 0 : 2),
-				      "/etc", &rep, &ret),
-			 0);
-	config_report_done(&rep);
-	return ret;
-}
-
-static int pair(int *ret_ours)
-{
-	int fds[2];
-
-	ck_assert_int_eq(channel_pair(fds), 0);
-	*ret_ours = fds[1];
-	return fds[0];
-}
-
-static void on_stats(void *ctx, uint32_t number, const struct flow_stats *s,
-		     uint32_t n)
-{
-	(void)ctx;
-	(void)number;
-	(void)s;
-	(void)n;
-}
-
-/* The keys process, which has answered before it is asked. */
-static void keys_answer(uint32_t number, enum keys_op op, size_t len)
-{
-	static const uint8_t data[KEYS_WRAP_LEN + 16] = {1};
-	struct keys_answer a = {.number = number,
-				.op = (uint8_t)op,
-				.data = slice_make(data, len)};
-	uint8_t buf[256];
-	struct writer w;
-
-	writer_init(&w, buf, sizeof(buf));
-	keys_answer_print(&a, &w);
-	ck_assert(writer_ok(&w));
-	ck_assert_int_eq(send(keys, buf, w.len, 0), (ssize_t)w.len);
-}
-
-static void store_says(struct slice what)
-{
-	ck_assert_int_eq(send(store, what.ptr, what.len, 0), (ssize_t)what.len);
-}
-
-/* page: what a predecessor left; empty: the worker keeps nothing. before: what
- * comes in front of it, if anything. */
-static void start(struct slice page, struct slice before)
-{
-	struct sockaddr_in any;
-	char why[WORKER_ERR_MAX];
-	int fd[] = {udp(&listener), bound(SOCK_STREAM, &stream)};
-	int core_fd = bound(core_type, &core);
-	struct worker_params p = {
-		.listener_fd = fd, .core_fd = &core_fd, .stats = on_stats};
-
-	ck_assert_int_eq(listen(fd[1], 8), 0);
-	phone = udp(&any);
-	cm = bound(core_type, &peer);
-	if (core_type == SOCK_STREAM) {
-		ck_assert_int_eq(listen(core_fd, 8), 0);
-		ck_assert_int_eq(listen(cm, 8), 0);
-	}
-	config = make_config(NULL);
-	ck_assert_int_eq(loop_new(&loop), 0);
-	p.loop = loop;
-	p.config = config;
-	p.entropy = test_entropy(&entropy, 1);
-	p.media_fd = pair(&media);
-	p.store_fd = pair(&store);
-	p.keys_fd = pair(&keys);
-	p.restores = page.len > 0;
-	if (p.restores) {
-		keys_answer(1, KEYS_OP_NONCE, KEYS_WRAP_LEN + KEYS_BOOT_LEN);
-		keys_answer(2, KEYS_OP_NONCE, KEYS_WRAP_LEN + KEYS_BOOT_LEN);
-		keys_answer(3, KEYS_OP_WRAP, KEYS_WRAP_LEN + 16);
-		if (before.len > 0)
-			store_says(before);
-		store_says(page);
-	}
-	ck_assert_msg(worker_new(&p, &worker, why) == 0, "%s", why);
-}
-
-static void setup(void)
-{
-	core_type = SOCK_DGRAM;
-	start(SLICE_NULL, SLICE_NULL);
-}
+static struct sockaddr_in joined; /* a listener that comes later */
 
 /* A call manager that is connected to. */
 static void setup_stream(void)
 {
 	core_type = SOCK_STREAM;
 	start(SLICE_NULL, SLICE_NULL);
-}
-
-static void setup_keeping(void)
-{
-	static const uint8_t nothing[] = {STATE_OP_RESTORE, 1};
-
-	core_type = SOCK_DGRAM;
-	start(slice_make(nothing, sizeof(nothing)), SLICE_NULL);
-}
-
-static const uint8_t again[] = {STATE_OP_AGAIN};
-
-/* The store has lost something of the predecessor's. */
-static void setup_told(void)
-{
-	static const uint8_t nothing[] = {STATE_OP_RESTORE, 1};
-
-	core_type = SOCK_DGRAM;
-	start(slice_make(nothing, sizeof(nothing)),
-	      slice_make(again, sizeof(again)));
-}
-
-/* The store has entries and cannot read them. */
-static void setup_unread(void)
-{
-	static const uint8_t none[] = {STATE_OP_RESTORE, 0};
-
-	core_type = SOCK_DGRAM;
-	start(slice_make(none, sizeof(none)), SLICE_NULL);
-}
-
-static void teardown(void)
-{
-	worker_free(worker);
-	config_unref(config);
-	loop_free(loop);
-	(void)close(phone);
-	(void)close(cm);
-	(void)close(media);
-	(void)close(store);
-	(void)close(keys);
-}
-
-/* What comes at fd, NUL-terminated in text. */
-static size_t wait_at(int fd)
-{
-	ssize_t n = -1;
-
-	for (int i = 0; n < 0 && i < WAIT_MS / 10; i++) {
-		ck_assert_int_eq(loop_step(loop, 10), 0);
-		n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
-	}
-	ck_assert_msg(n >= 0, "nothing came");
-	text[n] = '\0';
-	return (size_t)n;
-}
-
-static void says(int fd, const struct sockaddr_in *to, const char *what)
-{
-	ck_assert_int_eq(sendto(fd, what, strlen(what), 0,
-				(const struct sockaddr *)to, sizeof(*to)),
-			 (ssize_t)strlen(what));
-}
-
-static void registration(const char *user, const char *extra, char msg[1024])
-{
-	static unsigned count;
-
-	(void)snprintf(msg, 1024,
-		       "REGISTER sip:127.0.0.1 SIP/2.0\r\n"
-		       "Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK%u;rport\r\n"
-		       "Max-Forwards: 70\r\n"
-		       "From: <sip:%s@127.0.0.1>;tag=a\r\n"
-		       "To: <sip:%s@127.0.0.1>\r\n"
-		       "Call-ID: 1\r\nCSeq: 1 REGISTER\r\n"
-		       "Contact: <sip:%s@127.0.0.1>\r\n%s"
-		       "Content-Length: 0\r\n\r\n",
-		       ++count, user, user, user, extra);
-}
-
-static void phone_registers(const char *user, const char *extra)
-{
-	char msg[1024];
-
-	registration(user, extra, msg);
-	says(phone, &listener, msg);
 }
 
 START_TEST(a_registration_reaches_the_call_manager)
@@ -695,18 +424,6 @@ static void reload(bool has_first, uint32_t ended)
 	config_unref(c);
 }
 
-/* Answer what came at the call manager's with 200. */
-static void cm_accepts(void)
-{
-	char msg[TEXT_MAX];
-	const char *head = strstr(text, "\r\n") + 2;
-	size_t len = strlen(head) - 4;
-
-	(void)snprintf(msg, sizeof(msg), "SIP/2.0 200 OK\r\n%.*s\r\n\r\n",
-		       (int)len, head);
-	says(cm, &core, msg);
-}
-
 static uint32_t registrations(void)
 {
 	struct binding_info b;
@@ -770,102 +487,11 @@ START_TEST(a_request_that_waits_for_the_store_outlives_a_reload)
 }
 END_TEST
 
-/* What the worker has kept, or forgotten, next. */
-static enum state_op keeps(int fd)
-{
-	struct state_request q;
-	size_t len;
-
-	do {
-		len = wait_at(fd);
-	} while (!state_wire_is(slice_make((uint8_t *)text, len)) ||
-		 text[0] == STATE_OP_RESTORE);
-	ck_assert_int_eq(
-		state_request_read(slice_make((uint8_t *)text, len), &q), 0);
-	return q.op;
-}
-
-static void registers_2002(void)
-{
-	phone_registers("2002", "");
-	wait_at(cm);
-	cm_accepts();
-	wait_at(phone);
-	ck_assert_ptr_eq(strstr(text, "SIP/2.0 200 "), text);
-}
-
-/* What the store was told and lost is not there when it is told all anew. */
-START_TEST(a_new_store_gets_everything_before_it_forgets)
-{
-	registers_2002();
-	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
-	/* One store is gone before it was told anything. */
-	for (int i = 0; i < 2; i++) {
-		(void)close(store);
-		ck_assert_int_eq(worker_new_store(worker, pair(&store)), 0);
-	}
-	ck_assert_int_eq(keeps(store), STATE_OP_MARK);
-	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
-	ck_assert_int_eq(keeps(store), STATE_OP_SWEEP);
-}
-END_TEST
-
-START_TEST(a_new_store_forgets_although_there_is_nothing_to_keep)
-{
-	(void)close(store);
-	ck_assert_int_eq(worker_new_store(worker, pair(&store)), 0);
-	ck_assert_int_eq(keeps(store), STATE_OP_MARK);
-	ck_assert_int_eq(keeps(store), STATE_OP_SWEEP);
-}
-END_TEST
-
-/* The same store, whose disk was full. */
-START_TEST(a_store_that_lost_something_gets_everything)
-{
-	registers_2002();
-	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
-	for (int i = 0; i < 2; i++) {
-		store_says(slice_make(again, sizeof(again)));
-		ck_assert_int_eq(keeps(store), STATE_OP_MARK);
-		ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
-		ck_assert_int_eq(keeps(store), STATE_OP_SWEEP);
-	}
-}
-END_TEST
-
-START_TEST(who_keeps_nothing_has_nothing_to_say_again)
-{
-	store_says(slice_make(again, sizeof(again)));
-	phone_registers("2002", "");
-	wait_at(cm);
-	ck_assert_ptr_eq(strstr(text, "REGISTER "), text);
-}
-END_TEST
-
-START_TEST(a_loss_does_not_disturb_who_begins)
-{
-	registers_2002();
-	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
-}
-END_TEST
-
-START_TEST(what_cannot_be_restored_is_swept)
-{
-	ck_assert_int_eq(keeps(store), STATE_OP_MARK);
-	ck_assert_int_eq(keeps(store), STATE_OP_SWEEP);
-	registers_2002();
-	ck_assert_int_eq(keeps(store), STATE_OP_SAVE);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("proxy/worker");
 	TCase *t = tcase_create("worker");
 	TCase *to_stream = tcase_create("stream");
-	TCase *keeping = tcase_create("keeping");
-	TCase *told = tcase_create("told");
-	TCase *unread = tcase_create("unread");
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_registration_reaches_the_call_manager);
@@ -884,22 +510,9 @@ int main(void)
 	tcase_add_test(t, an_lsc_ends_what_came_with_the_devices_mic);
 	tcase_add_test(t, a_reload_ends_registrations_of_devices_that_are_gone);
 	tcase_add_test(t, a_request_that_waits_for_the_store_outlives_a_reload);
-	tcase_add_test(t, who_keeps_nothing_has_nothing_to_say_again);
 	suite_add_tcase(suite, t);
 	tcase_add_checked_fixture(to_stream, setup_stream, teardown);
 	tcase_add_test(to_stream, what_is_sent_after_the_end_was_told_goes_on);
 	suite_add_tcase(suite, to_stream);
-	tcase_add_checked_fixture(keeping, setup_keeping, teardown);
-	tcase_add_test(keeping, a_new_store_gets_everything_before_it_forgets);
-	tcase_add_test(keeping,
-		       a_new_store_forgets_although_there_is_nothing_to_keep);
-	tcase_add_test(keeping, a_store_that_lost_something_gets_everything);
-	suite_add_tcase(suite, keeping);
-	tcase_add_checked_fixture(told, setup_told, teardown);
-	tcase_add_test(told, a_loss_does_not_disturb_who_begins);
-	suite_add_tcase(suite, told);
-	tcase_add_checked_fixture(unread, setup_unread, teardown);
-	tcase_add_test(unread, what_cannot_be_restored_is_swept);
-	suite_add_tcase(suite, unread);
 	return run_suite(suite);
 }
