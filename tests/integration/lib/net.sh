@@ -99,10 +99,10 @@ stop() {
 # wait_for SECONDS WHAT COMMAND...: until COMMAND succeeds, or fail; WAIT_TIMES
 # as long on a slow machine
 wait_for() {
-	local end=$(($(date +%s) + $1 * ${WAIT_TIMES:-1})) what=$2
+	local end=$((SECONDS + $1 * ${WAIT_TIMES:-1})) what=$2
 	shift 2
 	until "$@" >/dev/null 2>&1; do
-		if [ "$(date +%s)" -ge "$end" ]; then
+		if [ "$SECONDS" -ge "$end" ]; then
 			printf 'waited in vain for: %s\n' "$what" >&2
 			return 1
 		fi
