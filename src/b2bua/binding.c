@@ -35,21 +35,15 @@ struct line *line_find(const struct calls *c, struct slice aor,
 			   struct line, node);
 }
 
-static struct line *line_by_id(const struct calls *c, struct slice call_id)
-{
-	return TABLE_ENTRY(table_find(&c->line_ids, call_id), struct line,
-			   by_id);
-}
-
 uint32_t line_cseq(const struct calls *c, struct slice call_id, uint32_t least)
 {
-	struct line *l = line_by_id(c, call_id);
+	struct line *l = TABLE_ENTRY(table_find(&c->line_ids, call_id),
+				     struct line, by_id);
 
 	if (!l)
 		return least;
-	if (l->cseq < least)
-		l->cseq = least - 1;
-	return ++l->cseq;
+	l->cseq = l->cseq < least ? least : l->cseq + 1;
+	return l->cseq;
 }
 
 int line_link_id(struct calls *c, struct line *l)
