@@ -46,10 +46,11 @@ void keys_boot(struct keys *k, struct slice name);
 struct keys *keys_free(struct keys *k);
 /*
  * Load the private key in a PEM file, or name the one that a PKCS#11 URI leads
- * to, under a name (up to SIGNER_KEY_ID_MAX bytes; empty: by its public key). The file must be regular, owned by root or who we were at keys_new, and closed to group
- * and others (mode & 077 == 0). ERR_DENIED
- * (permissions), ERR_IO, ERR_BAD, ERR_EXISTS, ERR_LIMIT, with reterr
- * (KEYS_ERR_MAX bytes) naming file and cure.
+ * to, under a name (up to SIGNER_KEY_ID_MAX bytes; empty: by its public key).
+ * The file must be regular, owned by root or who we were at keys_new, and closed
+ * to group and others (mode & 077 == 0). ERR_DENIED (permissions), ERR_IO,
+ * ERR_BAD, ERR_EXISTS, ERR_LIMIT, with reterr (KEYS_ERR_MAX bytes) naming file
+ * and cure.
  */
 MUST_CHECK int keys_load(struct keys *k, struct slice name, const char *path,
 			 char *reterr);

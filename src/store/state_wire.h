@@ -1,10 +1,10 @@
 /*
  * Messages about what workers leave to their successors: between a worker and
  * the store process, on the channel of store/wire.h, whose operations have
- * lower numbers. Whose entries they are is the channel's affair. SAVE, FORGET
- * and CLEAR have no answer; RESTORE gets pages of entries. An empty page that
- * is not the last: they cannot be read. Unasked, at any time, the store says
- * AGAIN: what it was told before may be lost.
+ * lower numbers. Whose entries they are is the channel's affair. SAVE, FORGET,
+ * MARK and SWEEP have no answer; RESTORE gets pages of entries. An empty page
+ * that is not the last: they cannot be read. Unasked, at any time, the store
+ * says AGAIN: what it was told before may be lost.
  */
 #pragma once
 
