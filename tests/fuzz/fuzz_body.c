@@ -37,15 +37,16 @@ static bool dialog(void *ctx, bool to_phone, const struct sip_out_ids *in,
 	return true;
 }
 
-/* Some users are lines, whose names are no part of an address: behind "::" a
- * number would be one. */
+/* Some users are lines, whose names neither are part of an address nor let one
+ * before them be read: behind "::" a number would do the one, a letter that is no
+ * digit the other. */
 static bool contact(void *ctx, bool to_phone, struct slice user,
 		    struct slice *ret_uri, struct slice *ret_user)
 {
 	(void)ctx;
 	(void)to_phone;
 	*ret_uri = SLICE_NULL;
-	*ret_user = (struct slice)SLICE("nr1003");
+	*ret_user = (struct slice)SLICE("an1003");
 	return user.len == 5;
 }
 

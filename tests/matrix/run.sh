@@ -120,7 +120,7 @@ row_valgrind() {
 row_fuzz() {
 	configure_in fuzz CC=clang --enable-fuzzing &&
 		make -C "$WORK/fuzz" -s -j"$(nproc)" all &&
-		make -C "$WORK/fuzz" -j"$(nproc)" fuzz \
+		make -C "$WORK/fuzz" -k -j"$(nproc)" fuzz \
 			FUZZ_SECONDS="${FUZZ_SECONDS:-60}"
 }
 
