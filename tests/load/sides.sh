@@ -1,9 +1,12 @@
 # sallyportd as SIP phones of tests/load want it, and these phones. Callers have
 # lib.sh, $LOAD, $OURS, $INSIDE, $CM, and $PHONES and $CALLERS for how many.
 
-# sides_begin ADDRESS...: these on lo, certificates, the call manager
+# sides_begin ADDRESS...: these on lo, certificates, the call manager. All phones
+# have one address: connections that were left keep their ports for a minute, and
+# those of two storms are more than the kernel gives away at first.
 sides_begin() {
 	ulimit -n 20000
+	echo "10240 65535" >/proc/sys/net/ipv4/ip_local_port_range
 	for a in "$@"; do
 		ip addr add "$a/32" dev lo
 	done
