@@ -103,9 +103,9 @@ enabled=1
 CFG
 	mkfifo "$d/stdin"
 	# a writer that stays open; linphonec leaves at end of file
-	ip netns exec "$NS-$n" tail -f /dev/null >"$d/stdin" 2>/dev/null &
+	nsenter --net="/run/netns/$NS-$n" tail -f /dev/null >"$d/stdin" 2>/dev/null &
 	printf '%s\n' "$!" >"$DIR/pid/$name-stdin"
-	HOME=$d ip netns exec "$NS-$n" \
+	HOME=$d nsenter --net="/run/netns/$NS-$n" \
 		linphonec -c "$d/rc" -d 6 -l "$d/log" \
 		<"$d/stdin" >"$DIR/log/$name" 2>&1 &
 	printf '%s\n' "$!" >"$DIR/pid/$name"

@@ -75,11 +75,10 @@ CFG
 sallyport_start() {
 	local ahead=""
 	[ -z "${SALLYPORT_AHEAD:-}" ] ||
-		ahead="unshare --time --monotonic $SALLYPORT_AHEAD"
-	# A resolv.conf of its own, where there is one: a namespace of ip netns
-	# has its own mounts.
+		ahead="--time --monotonic $SALLYPORT_AHEAD"
+	# a resolv.conf of its own, where there is one, in mounts of its own
 	# shellcheck disable=SC2086 # empty is none
-	spawn sallyportd sp $ahead sh -c '[ ! -f "$1" ] ||
+	spawn sallyportd sp unshare --mount $ahead sh -c '[ ! -f "$1" ] ||
 		mount --bind "$1" /etc/resolv.conf; shift; exec "$@"' sh \
 		"$DIR/resolv.conf" "$BUILD/src/sallyportd" \
 		-c "$DIR/etc/sallyport/sallyport.conf"
