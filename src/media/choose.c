@@ -40,23 +40,40 @@ static void unlink_far(struct entry *e)
 		e->far = e->far->far = NULL;
 }
 
-void choose_forget(struct choose *c, struct entry *e)
+static void take_out(struct choose *c, struct entry *e)
 {
 	unlink_far(e);
 	unlink_far(choose_find(c, e->key[0], e->flow.peer_id));
 	table_del(&c->flows, &e->node);
 	e->at->flows--;
 	secret_wipe(&e->flow, sizeof(e->flow));
+}
+
+void choose_forget(struct choose *c, struct entry *e)
+{
+	take_out(c, e);
 	alloc_free(e);
 }
 
-void choose_tell_lost(struct choose *c, const struct entry *e)
+void choose_lose(struct choose *c, struct entry *e)
 {
-	if (c->lost_count < LOST_MAX)
-		c->lost[c->lost_count++] =
-			(struct media_event){.kind = MEDIA_EVENT_FAILED,
-					     .owner = e->key[0],
-					     .flow = e->key[1]};
+	take_out(c, e);
+	e->next_lost = c->lost;
+	c->lost = e;
+}
+
+static bool next_lost(struct choose *c, struct media_event *ret)
+{
+	struct entry *e = c->lost;
+
+	if (!e)
+		return false;
+	*ret = (struct media_event){.kind = MEDIA_EVENT_FAILED,
+				    .owner = e->key[0],
+				    .flow = e->key[1]};
+	c->lost = e->next_lost;
+	alloc_free(e);
+	return true;
 }
 
 /* All or none; ERR_EXISTS. */
@@ -424,8 +441,9 @@ static int op_take(struct media_backend *base, uint64_t owner,
 	for (uint32_t i = 0; i < n && (!err || err == ERR_CLOSED); i++) {
 		e = choose_find(c, owner, id[i]);
 		if (err)
-			choose_tell_lost(c, e);
-		choose_forget(c, e);
+			choose_lose(c, e);
+		else
+			choose_forget(c, e);
 	}
 	return err;
 }
@@ -482,10 +500,8 @@ static bool op_next_event(struct media_backend *base, struct media_event *ret)
 {
 	struct choose *c = choose_of(base);
 
-	if (c->lost_count > 0) {
-		*ret = c->lost[--c->lost_count];
+	if (next_lost(c, ret))
 		return true;
-	}
 	for (uint32_t i = 0; i < c->count; i++) {
 		struct backend *b = &c->backend[i];
 
@@ -581,8 +597,11 @@ void media_choose_close(struct media_backend *base, enum flow_backend which)
 static void op_free(struct media_backend *base)
 {
 	struct choose *c = choose_of(base);
+	struct media_event unheard;
 
 	forget_all(c, true, 0);
+	while (next_lost(c, &unheard))
+		;
 	table_done(&c->flows);
 	for (uint32_t i = 0; i < c->count; i++)
 		end_backend(c, &c->backend[i]);

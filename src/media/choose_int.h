@@ -23,9 +23,8 @@ struct entry {
 	struct entry *far; /* joined with; NULL = not */
 	struct backend *at;
 	uint32_t round; /* the last one that looked at it */
+	struct entry *next_lost;
 };
-
-enum { LOST_MAX = 64 };
 
 struct choose {
 	struct media_backend base;
@@ -34,9 +33,8 @@ struct choose {
 	struct table flows;
 	int epoll;	/* of the backends' event descriptors */
 	uint32_t round; /* of looking at all flows, while some move */
-	/* Flows that no backend has any more; their owners are not told. */
-	struct media_event lost[LOST_MAX];
-	uint32_t lost_count;
+	/* Flows that no backend has any more; their owners are not told yet. */
+	struct entry *lost;
 };
 
 /* What b, which is there, can do. */
@@ -51,8 +49,8 @@ choose_ops(const struct backend *b)
 struct entry *choose_find(const struct choose *c, uint64_t owner, uint64_t id);
 /* An entry that goes takes its stream's joins along. */
 void choose_forget(struct choose *c, struct entry *e);
-/* The owner of e, which is about to be forgotten, learns that it failed. */
-void choose_tell_lost(struct choose *c, const struct entry *e);
+/* The same for one that no backend has any more: its owner is told so. */
+void choose_lose(struct choose *c, struct entry *e);
 
 /* --- choose_move.c ------------------------------------------------------ */
 /*

@@ -57,8 +57,7 @@ static int lose(struct choose *c, struct entry *const *e, uint32_t n)
 			  flow_backend_str(e[i]->at->which),
 			  (unsigned long)e[i]->key[0],
 			  (unsigned long)e[i]->key[1]);
-		choose_tell_lost(c, e[i]);
-		choose_forget(c, e[i]);
+		choose_lose(c, e[i]);
 	}
 	return ERR_CLOSED;
 }
