@@ -54,7 +54,7 @@ MUST_CHECK int coder_end(const struct coder *k);
 
 /* --- save.c -------------------------------------------------------------- */
 enum {
-	SAVE_VERSION = 8,
+	SAVE_VERSION = 9,
 	SAVE_CALL = 'C',
 	SAVE_BINDING = 'B',
 	SAVE_SUB = 'S',

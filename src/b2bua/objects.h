@@ -415,6 +415,7 @@ struct binding {
 	bool is_active;	    /* the call manager said yes */
 	uint64_t accept_ms; /* and when, last; 0 = to a process before us */
 	uint64_t expires_ms;
+	uint64_t renew_ms; /* by ourselves, inside; 0 = it lasts as long there */
 	uint64_t since_ms;
 	struct handle place;	 /* in calls.core: where it is registered */
 	uint32_t epoch;		 /* of that place, then */

@@ -611,6 +611,7 @@ static void accept_until(struct calls *c, struct binding *b,
 		return;
 	}
 	b->expires_ms = expires_ms;
+	b->renew_ms = timer_ms < expires_ms ? timer_ms : 0;
 	is_new = !b->is_active;
 	b->is_active = true;
 	b->accept_ms = c->now_ms;

@@ -165,6 +165,7 @@ static void code_binding(struct coder *k, struct binding *b)
 	b->pass_auth = coder_bool(k, b->pass_auth);
 	b->falls_back = coder_bool(k, b->falls_back);
 	b->since_ms = coder_u64(k, b->since_ms);
+	b->renew_ms = coder_u64(k, b->renew_ms);
 }
 
 /* The call manager b is registered with, by its address: handles are new. A
@@ -478,7 +479,8 @@ static int fill_binding(struct calls *c, struct coder *k, struct binding *b,
 	b->saved_until_ms = until;
 	b->is_active = true;
 	how->reach(how->ctx, SIDE_PHONE, &b->dest);
-	err = timerq_set(&c->binding_timers, &b->timer, until);
+	err = timerq_set(&c->binding_timers, &b->timer,
+			 b->renew_ms != 0 ? b->renew_ms : until);
 	if (!err && !handle_is_none(b->dest.ep))
 		err = binding_set_ep(c, b, &b->dest);
 	return err;
