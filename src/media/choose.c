@@ -440,9 +440,9 @@ static int op_take(struct media_backend *base, uint64_t owner,
 	err = choose_ops(b)->take(b->b, owner, id, n, ret);
 	for (uint32_t i = 0; i < n && (!err || err == ERR_CLOSED); i++) {
 		e = choose_find(c, owner, id[i]);
-		if (err)
+		if (e && err)
 			choose_lose(c, e);
-		else
+		else if (e)
 			choose_forget(c, e);
 	}
 	return err;
