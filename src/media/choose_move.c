@@ -28,7 +28,7 @@ static int take(struct backend *from, struct entry *const *e, uint32_t n,
 static int give(struct backend *to, struct entry *const *e, uint32_t n,
 		const struct media_state *s)
 {
-	struct flow f[2];
+	struct flow f[2] = {{.id = 0}};
 	int err;
 
 	for (uint32_t i = 0; i < n; i++)
