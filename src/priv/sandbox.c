@@ -387,7 +387,7 @@ static int look_up(const struct sandbox_params *p, struct ids *ret,
  * user with its capabilities. */
 static int drop_ids(const struct sandbox_params *p, char *reterr)
 {
-	struct ids ids;
+	struct ids ids = {.uid = (uid_t)-1, .gid = (gid_t)-1};
 	int err = look_up(p, &ids, reterr);
 
 	if (err)

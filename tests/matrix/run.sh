@@ -113,7 +113,7 @@ row_tsan() {
 	configure_in tsan CC=clang --enable-tsan && check_in tsan
 }
 row_valgrind() {
-	configure_in valgrind --disable-hardening CFLAGS="-g -O1" &&
+	configure_in valgrind --enable-werror --disable-hardening CFLAGS="-g -O1" &&
 		CK_TIMEOUT_MULTIPLIER=100 EMULATION_LACKS="exec seccomp descriptors" \
 			check_in valgrind LOG_COMPILER="$TOP/tests/matrix/emulate valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite"
 }

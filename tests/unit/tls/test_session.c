@@ -693,7 +693,7 @@ static void make_chain(struct test_cert **chain, size_t len, char *pem,
 	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		char cn[16];
+		char cn[32];
 
 		(void)snprintf(cn, sizeof(cn), "link %zu", i);
 		chain[i] = test_cert_new(&(struct test_cert_spec){
