@@ -180,8 +180,8 @@ storm() {
 # added KEY US: what KEY of the last answer adds to US, in ms
 added() { awk "BEGIN {printf \"%.3f\", ($(value "$1") - $2) / 1000}"; }
 
-# Twice as many turns: the 99th of 100 calls is soon one that had to wait because
-# the host took a processor away.
+# Twice as many turns: the p99 is the second worst of 200 calls, which soon is one
+# that had to wait because the host took a processor away.
 delay() {
 	local half=() most=() p50 p99 q spread
 	for _ in $(seq $((2 * TURNS))); do

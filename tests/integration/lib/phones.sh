@@ -103,7 +103,8 @@ enabled=1
 CFG
 	mkfifo "$d/stdin"
 	# a writer that stays open; linphonec leaves at end of file
-	nsenter --net="/run/netns/$NS-$n" tail -f /dev/null >"$d/stdin" 2>/dev/null &
+	nsenter --net="/run/netns/$NS-$n" tail -f /dev/null \
+		>"$d/stdin" 2>/dev/null &
 	printf '%s\n' "$!" >"$DIR/pid/$name-stdin"
 	HOME=$d nsenter --net="/run/netns/$NS-$n" \
 		linphonec -c "$d/rc" -d 6 -l "$d/log" \

@@ -25,8 +25,8 @@ sccp_spawn() {
 	rm -f "$DIR/$name.in"
 	mkfifo "$DIR/$name.in"
 	exec {fd}<>"$DIR/$name.in" # a writer that stays
-	nsenter --net="/run/netns/$NS-$n" "$@" <"$DIR/$name.in" >"$DIR/log/$name" 2>&1 \
-		{fd}<&- &
+	nsenter --net="/run/netns/$NS-$n" "$@" <"$DIR/$name.in" \
+		>"$DIR/log/$name" 2>&1 {fd}<&- &
 	printf '%s\n' "$!" >"$DIR/pid/$name"
 	SCCP_FD[$name]=$fd
 }
